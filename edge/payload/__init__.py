@@ -1,0 +1,1 @@
+"""Payload conventions: one pure file each."""

@@ -1,0 +1,1 @@
+"""The contract between edge and cloud: the sync service, the block codec, limits, golden vectors."""
