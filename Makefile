@@ -1,0 +1,57 @@
+# Everything the README promises. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.venv/.stamp: requirements/dev.txt pyproject.toml .ci/venv
+	@.ci/venv
+
+setup: .venv/.stamp page models ## make .venv, the page and the shipped models
+
+page: .venv/.stamp ## build the page (rebuilds only what changed)
+	@$(PY) cloud/web/build.py
+
+models: .venv/.stamp ## build the shipped ONNX models from their code
+	@$(PY) -m edge.shipped_models.build
+
+demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DEMO_SECONDS=45)
+	@$(PY) -m deploy.demo
+
+test: setup servers ## the whole suite
+	@$(PY) -m pytest -n 2 --dist loadfile
+
+lint: setup ## the walls: ruff, mypy, import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: .venv/.stamp ## format the Python
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+stubs: .venv/.stamp ## regenerate the gRPC stubs
+	@$(PY) -m protos.generate
+
+wheel: setup ## build the wheel into dist/
+	@rm -rf dist && $(PY) -m hatchling build -t wheel
+
+servers: ## install the real servers the tests use (Debian packages)
+	@.ci/servers
+
+lock: .venv/.stamp ## pin the requirements again
+	@.ci/lock
+
+check-wheels: .venv/.stamp ## the edge must install on a Pi from wheels alone
+	@$(PY) .ci/check_wheels.py
+
+bench-journey: setup servers ## what a message costs on its way through the edge
+	@$(PY) -m benchmarks.journey
+
+clean: ## remove everything that was built
+	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx
