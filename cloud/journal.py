@@ -1,0 +1,104 @@
+"""The journal's contract: the cloud's append-only log of blocks, the single source of truth.
+
+Order is by `offset`: 1, 2, 3 …, one per stored block, over all gateways, never used twice within a
+`generation`. Every future resolves only after the fsync of the transaction that it speaks of; the
+rules of what is stored are `cloud.journal_cursor`'s, an implementation adds durability alone.
+An implementation may hold calls back (the future resolves later) and refuses with
+`JournalOverloaded` when its bounded queue is full. Threads: every method may be called from any.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloud.errors import StorageError
+from cloud.journal_cursor import Cursor, Decision
+from protos import sync_pb2 as pb
+from protos.series import SeriesEntry
+
+
+class JournalOverloaded(StorageError):
+    """The queue to the disk is full: nothing was taken, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored block. ``data`` is the block as it came (protos.block), ``stored_us`` when."""
+
+    offset: int
+    gateway: str
+    epoch: int
+    seq: int
+    hash: bytes
+    data: bytes
+    stored_us: int
+
+
+class Journal(Protocol):
+    """A log of blocks with a cursor per gateway, both moved in one transaction.
+
+    `hello`, `append`, `declare` and `request_epoch` apply the decision of the same name in
+    `cloud.journal_cursor` and resolve to it after the fsync; calls of one gateway are decided in
+    the order of the calls. They fail with StorageError, and then nothing was stored.
+    """
+
+    @property
+    def generation(self) -> int:
+        """Rises by one whenever a journal was lost or restored from an older copy."""
+
+    def hello(self, gateway: str, hello: pb.Hello, window_bytes: int) -> Future[Decision]:
+        """Open a session: older ones are fenced from the moment the future resolves."""
+
+    def append(
+        self, gateway: str, session: int, epoch: int, seq: int, data: bytes
+    ) -> Future[Decision]:
+        """Judge a block and store it if it is next. MalformedBlock comes as a decision, a Fault."""
+
+    def declare(
+        self,
+        gateway: str,
+        session: int,
+        epoch: int,
+        first: int,
+        entries: Sequence[SeriesEntry],
+    ) -> Future[Decision]:
+        """Judge declared series and add the new ones to the epoch's table."""
+
+    def request_epoch(self, gateway: str, request: pb.EpochRequest) -> Future[Decision]:
+        """Close the gateway's epoch and grant the next."""
+
+    def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
+        """Entries with a higher offset, in order, at least one if there is any."""
+
+    def series(self, gateway: str, epoch: int) -> list[SeriesEntry]:
+        """The declared table of an epoch, entries 1, 2, 3 …; empty when unknown."""
+
+    def head(self) -> int:
+        """The highest durable offset, 0 when empty."""
+
+    def archived(self) -> int:
+        """The highest offset whose rows the lake holds durably."""
+
+    def mark_archived(self, offset: int) -> Future[None]:
+        """Move `archived` up: the lake's tables are committed and fsynced up to ``offset``."""
+
+    def cursors(self) -> list[Cursor]:
+        """Every gateway's cursor as of the last durable transaction."""
+
+    def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
+        """Call back with the new entries after each durable commit; returns how to stop.
+
+        ``callback`` runs on the journal's thread, in offset order, and must not block.
+        """
+
+    def subscribe_archived(
+        self, callback: Callable[[Sequence[Cursor]], None]
+    ) -> Callable[[], None]:
+        """Call back with the cursors whose `archived` rose, after it is durable; likewise."""
+
+    def trim(self) -> int:
+        """Give back the space of what is archived; returns the offset up to which it is gone."""
+
+    def close(self) -> None:
+        """Finish what is queued, then close the files."""
