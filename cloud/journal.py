@@ -4,7 +4,7 @@ Order is by `offset`: 1, 2, 3 …, one per stored block, over all gateways, neve
 `generation`. Every future resolves only after the fsync of the transaction that it speaks of; the
 rules of what is stored are `cloud.journal_cursor`'s, an implementation adds durability alone.
 An implementation may hold calls back (the future resolves later) and refuses with
-`JournalOverloaded` when its bounded queue is full. Threads: every method may be called from any.
+`JournalOverloadedError` when its bounded queue is full. Every method may be called from any thread.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from protos import sync_pb2 as pb
 from protos.series import SeriesEntry
 
 
-class JournalOverloaded(StorageError):
+class JournalOverloadedError(StorageError):
     """The queue to the disk is full: nothing was taken, try again later."""
 
 
@@ -38,9 +38,10 @@ class Entry:
 class Journal(Protocol):
     """A log of blocks with a cursor per gateway, both moved in one transaction.
 
-    `hello`, `append`, `declare` and `request_epoch` apply the decision of the same name in
-    `cloud.journal_cursor` and resolve to it after the fsync; calls of one gateway are decided in
-    the order of the calls. They fail with StorageError, and then nothing was stored.
+    `append` and `declare` apply `decide_block` and `decide_declare` of `cloud.journal_cursor`,
+    `hello` and `request_epoch` those of `cloud.journal_hello`, and resolve to the decision after
+    the fsync; calls of one gateway are decided in the order of the calls. They fail with
+    StorageError, and then nothing was stored.
     """
 
     @property

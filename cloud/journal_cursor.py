@@ -12,10 +12,10 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 import msgspec
+from protos.block import GENESIS_HASH, ChunkRun, Header
 
 from protos import sync_pb2 as pb
-from protos.block import GENESIS_HASH, ChunkRun, Header
-from protos.limits import PROTOCOL_MAX, PROTOCOL_MIN, SEQ_MAX, SERIES_MAX, STORED_CHUNKS_MAX
+from protos.limits import SERIES_MAX
 from protos.series import EMPTY_ROOT, SeriesEntry, roll
 
 CLOSED_EPOCHS_MAX: Final = 64
@@ -136,3 +136,110 @@ def fault(code: pb.Code, message: str, hint: str, retry_after_ms: int = 0) -> pb
     return pb.CloudMessage(
         fault=pb.Fault(code=code, message=message, hint=hint, retry_after_ms=retry_after_ms)
     )
+
+
+def decide_block(
+    cursor: Cursor, held: Held, *, session: int, epoch: int, seq: int, header: Header, hash: bytes
+) -> Decision:
+    """Judge a block whose ``header`` and ``hash`` were read from its checked bytes.
+
+    Stored already with the same hash: ack again. Next: append. Beyond: resend. Another hash, or
+    next with another past: FORK, the stream ends and nothing of it is stored.
+    """
+    turned_away = _out_of_session(cursor, session, epoch)
+    if turned_away is not None:
+        return turned_away
+    if (header.gateway, header.epoch, header.seq) != (cursor.gateway, epoch, seq):
+        named = f"({header.gateway}, {header.epoch}, {header.seq})"
+        return _refuse(cursor, pb.MALFORMED, f"the block names itself {named}", _BUG_HINT)
+    if seq <= cursor.stored:
+        known = held.hash_at(epoch, seq)
+        return Decision(cursor, (ack(cursor),)) if known in (None, hash) else fork(cursor, seq)
+    if seq > cursor.stored + 1:
+        return Decision(cursor, (_resend(cursor),))
+    if header.prev_hash != cursor.stored_hash:
+        return fork(cursor, seq)
+    if header.series_high > cursor.series_known:
+        return Decision(cursor, (ack(cursor), _resend(cursor)))
+    if held.root_at(epoch, header.series_high) not in (None, header.series_root):
+        told = f"block {seq} rests on other series 1–{header.series_high} than were declared"
+        return _refuse(cursor, pb.SERIES_CONFLICT, told, _BUG_HINT)
+    stored = replace(cursor, stored=seq, stored_hash=hash)
+    return Decision(stored, (ack(stored),), append=True)
+
+
+def decide_declare(
+    cursor: Cursor, *, session: int, epoch: int, first: int, entries: Sequence[SeriesEntry]
+) -> Decision:
+    """Judge declared series: the part after `series_known` is added, what is known is passed over.
+
+    Known entries are not compared here: a block over another table is refused by its root.
+    """
+    turned_away = _out_of_session(cursor, session, epoch)
+    if turned_away is not None:
+        return turned_away
+    numbers = [entry.entry for entry in entries]
+    if first < 1 or numbers != list(range(first, first + len(entries))):
+        return _refuse(cursor, pb.MALFORMED, f"entries from {first} come as {numbers[:3]}", "")
+    if first > cursor.series_known + 1:
+        return Decision(cursor, (ack(cursor), _resend(cursor)))
+    if first + len(entries) - 1 > SERIES_MAX:
+        told = f"more than {SERIES_MAX} series"
+        return _refuse(cursor, pb.MALFORMED, told, "ignore topics that mint a series per message")
+    fresh = tuple(entries[cursor.series_known + 1 - first :])
+    root = cursor.series_root
+    for entry in fresh:
+        root = roll(root, entry.leaf)
+    known = cursor.series_known + len(fresh)
+    declared = replace(cursor, series_known=known, series_root=root)
+    return Decision(declared, (ack(declared),), entries=fresh)
+
+
+def archive(cursor: Cursor, epoch: int, seq: int) -> Cursor:
+    """The cursor once the lake holds the gateway's blocks up to (epoch, seq); never moves back."""
+    if epoch == cursor.epoch:
+        return replace(cursor, archived=max(cursor.archived, min(seq, cursor.stored)))
+    closed = tuple(
+        replace(past, archived=max(past.archived, min(seq, past.stored)))
+        if past.epoch == epoch
+        else past
+        for past in cursor.closed
+    )
+    return replace(cursor, closed=closed)
+
+
+def fork(cursor: Cursor, seq: int) -> Decision:
+    """Two streams claim the same seq: the stored one stands, the other ends and keeps its own."""
+    told = f"block {seq} of epoch {cursor.epoch} is held with another content"
+    hint = "two machines share one identity or a disk was altered: enrol this gateway anew"
+    refusal = fault(pb.FORK, told, hint, FORK_RETRY_MS)
+    forked = replace(cursor, forks=cursor.forks + 1)
+    return Decision(forked, (refusal,), ends=True, alarm=Alarm.FORK)
+
+
+_BUG_HINT: Final = "this is a fault of the gateway's software, please report it"
+
+
+def _out_of_session(cursor: Cursor, session: int, epoch: int) -> Decision | None:
+    """The answer to a message of another session or epoch; None when it is of the present one.
+
+    A message of an epoch just closed is passed over: the grant that says so is on its way.
+    """
+    if session != cursor.session:
+        told = f"session {session} was fenced by session {cursor.session}"
+        return _refuse(cursor, pb.FENCED, told, "if it recurs, two machines share one identity")
+    if epoch < cursor.epoch:
+        return Decision(cursor)
+    if epoch > cursor.epoch:
+        told = f"epoch {epoch} was never granted, {cursor.epoch} is the newest"
+        return _refuse(cursor, pb.EPOCH_UNKNOWN, told, _BUG_HINT)
+    return None
+
+
+def _refuse(cursor: Cursor, code: pb.Code, message: str, hint: str) -> Decision:
+    return Decision(cursor, (fault(code, message, hint),), ends=True)
+
+
+def _resend(cursor: Cursor) -> pb.CloudMessage:
+    again = pb.Resend(session=cursor.session, epoch=cursor.epoch, from_seq=cursor.stored + 1)
+    return pb.CloudMessage(resend=again)

@@ -1,0 +1,188 @@
+"""Pure: how a session begins and how epochs end: the other half of `cloud.journal_cursor`.
+
+A Hello either resumes the gateway's epoch, or finds that the gateway or this cloud stepped back in
+time and closes the epoch at once: Resume speaks of the epoch of the Hello, so that the gateway
+knows what of it is stored, and the EpochGrant behind it names the chunks that it must drop.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from protos.block import GENESIS_HASH, ChunkRun
+
+from cloud.journal_cursor import (
+    BOOTS_MAX,
+    CALM_HELLOS,
+    CLONE_RETRY_MS,
+    CLONE_STRIKES_MAX,
+    CLOSED_EPOCHS_MAX,
+    Alarm,
+    Closed,
+    Cursor,
+    Decision,
+    Held,
+    fault,
+    fork,
+)
+from protos import sync_pb2 as pb
+from protos.limits import PROTOCOL_MAX, PROTOCOL_MIN, SEQ_MAX, STORED_CHUNKS_MAX
+from protos.series import EMPTY_ROOT
+
+
+def decide_hello(
+    cursor: Cursor, held: Held, hello: pb.Hello, *, generation: int, window_bytes: int
+) -> Decision:
+    """Judge a Hello: a refusal leaves session and epoch alone, anything else fences older ones."""
+    refusal = _refusal(cursor, hello)
+    if refusal is not None:
+        return Decision(cursor, (refusal,), ends=True)
+    cursor = _meet(cursor, hello.boot_id)
+    if cursor.strikes >= CLONE_STRIKES_MAX:
+        told = "two machines take turns with this gateway's identity"
+        hint = "stop the copy and enrol it under a name of its own (tidegate-edge enroll)"
+        refusal = fault(pb.CLONE, told, hint, CLONE_RETRY_MS)
+        return Decision(cursor, (refusal,), ends=True, alarm=Alarm.CLONE)
+    past = _standing(cursor, hello.epoch)
+    if _is_forked(past, held, hello):
+        return fork(cursor, hello.head)
+    cursor = replace(cursor, session=cursor.session + 1)
+    resume = pb.Resume(
+        protocol=min(hello.protocol_max, PROTOCOL_MAX),
+        session=cursor.session,
+        generation=generation,
+        epoch=hello.epoch,
+        stored=past.stored,
+        archived=past.archived,
+        stored_hash=past.stored_hash,
+        window_bytes=window_bytes,
+        series_known=cursor.series_known if hello.epoch == cursor.epoch else 0,
+    )
+    greeting = pb.CloudMessage(resume=resume)
+    alarm = _stepped_back(cursor, past, hello)
+    if hello.epoch == 0 or (alarm is None and hello.epoch == cursor.epoch):
+        return Decision(cursor, (greeting,))
+    granted = _grant(cursor, held, hello.epoch, min(hello.head, past.stored))
+    return replace(granted, replies=(greeting, *granted.replies), alarm=granted.alarm or alarm)
+
+
+def decide_epoch_request(cursor: Cursor, held: Held, request: pb.EpochRequest) -> Decision:
+    """Close the epoch that the gateway gives up and grant the next; asked twice, answer alike."""
+    if request.session != cursor.session:
+        told = f"session {request.session} was fenced by session {cursor.session}"
+        return Decision(cursor, (fault(pb.FENCED, told, ""),), ends=True)
+    closed = request.closed_epoch
+    if closed > cursor.epoch:
+        told = f"epoch {closed} was never granted, {cursor.epoch} is the newest"
+        return Decision(cursor, (fault(pb.EPOCH_UNKNOWN, told, "reconnect"),), ends=True)
+    stored = _standing(cursor, closed).stored
+    if closed < cursor.epoch and cursor.granted == cursor.session and cursor.stored == 0:
+        return _granted(cursor, held, closed, stored)
+    return _grant(cursor, held, closed, stored)
+
+
+def coalesce(runs: Iterable[ChunkRun]) -> list[ChunkRun]:
+    """The same chunk ids in the fewest runs, ordered by prefix and counter."""
+    merged: list[ChunkRun] = []
+    for run in sorted(runs, key=lambda run: (run.prefix, run.first)):
+        last = merged[-1] if merged else None
+        if last is not None and last.prefix == run.prefix and run.first <= last.first + last.count:
+            end = max(last.first + last.count, run.first + run.count)
+            merged[-1] = ChunkRun(last.prefix, last.first, end - last.first)
+        else:
+            merged.append(run)
+    return merged
+
+
+def _refusal(cursor: Cursor, hello: pb.Hello) -> pb.CloudMessage | None:
+    if hello.gateway != cursor.gateway:
+        told = f"the certificate is {cursor.gateway}'s, the hello says {hello.gateway!r}"
+        return fault(pb.NAME_MISMATCH, told, "give the gateway its own certificate: enrol it")
+    if hello.protocol_max < PROTOCOL_MIN or hello.protocol_min > PROTOCOL_MAX:
+        theirs = f"{hello.protocol_min}–{hello.protocol_max}"
+        told = f"the gateway speaks protocol {theirs}, this cloud {PROTOCOL_MIN}–{PROTOCOL_MAX}"
+        older = "the gateway" if hello.protocol_max < PROTOCOL_MIN else "the cloud"
+        return fault(pb.PROTOCOL_UNSUPPORTED, told, f"upgrade {older}")
+    sane = len(hello.head_hash) == len(GENESIS_HASH) and len(hello.boot_id) == 16
+    if not sane or max(hello.epoch, hello.head) >= SEQ_MAX or (hello.head and not hello.epoch):
+        return fault(pb.MALFORMED, "the hello does not say a state a gateway can be in", "")
+    return None
+
+
+def _meet(cursor: Cursor, boot_id: bytes) -> Cursor:
+    """Note the boot id; one that another had replaced and that returns is a strike."""
+    if cursor.boots and cursor.boots[-1] == boot_id:
+        calm = min(cursor.calm + 1, CALM_HELLOS)
+        return replace(cursor, calm=calm, strikes=0 if calm == CALM_HELLOS else cursor.strikes)
+    boots = (*(known for known in cursor.boots if known != boot_id), boot_id)[-BOOTS_MAX:]
+    strikes = min(cursor.strikes + (boot_id in cursor.boots), CLONE_STRIKES_MAX)
+    return replace(cursor, boots=boots, strikes=strikes, calm=0)
+
+
+def _standing(cursor: Cursor, epoch: int) -> Closed:
+    """What is stored of an epoch, all zero for one that is not known."""
+    if epoch == cursor.epoch:
+        return Closed(epoch, cursor.stored, cursor.stored_hash, cursor.archived)
+    known = (past for past in cursor.closed if past.epoch == epoch)
+    return next(known, Closed(epoch, 0, GENESIS_HASH, 0))
+
+
+def _is_forked(past: Closed, held: Held, hello: pb.Hello) -> bool:
+    """True when the gateway's head is within what is stored and is another block."""
+    if hello.head > past.stored:
+        return False  # what is above is judged by its prev_hash when it comes
+    if hello.head == past.stored:
+        return hello.head_hash != past.stored_hash
+    if hello.head == 0:
+        return False
+    return held.hash_at(hello.epoch, hello.head) not in (None, hello.head_hash)
+
+
+def _stepped_back(cursor: Cursor, past: Closed, hello: pb.Hello) -> Alarm | None:
+    """Who lost memory: the gateway (its blocks or series are behind), this cloud, or nobody."""
+    if hello.epoch > cursor.epoch:
+        return Alarm.FALLBACK
+    if past.stored > hello.head:
+        return Alarm.REWIND
+    if hello.epoch != cursor.epoch:
+        return None
+    fewer = hello.series_high < cursor.series_known
+    other = hello.series_high == cursor.series_known and hello.series_root != cursor.series_root
+    return Alarm.REWIND if fewer or other else None
+
+
+def _grant(cursor: Cursor, held: Held, closed_epoch: int, above: int) -> Decision:
+    """End the present epoch and open the next."""
+    closed = cursor.closed
+    if cursor.stored:
+        ended = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
+        closed = (*closed, ended)[-CLOSED_EPOCHS_MAX:]
+    opened = replace(
+        cursor,
+        epoch=max(cursor.epoch, closed_epoch) + 1,
+        stored=0,
+        stored_hash=GENESIS_HASH,
+        archived=0,
+        series_known=0,
+        series_root=EMPTY_ROOT,
+        granted=cursor.session,
+        closed=closed,
+    )
+    return _granted(opened, held, closed_epoch, above)
+
+
+def _granted(cursor: Cursor, held: Held, closed_epoch: int, above: int) -> Decision:
+    runs = coalesce(held.chunks_above(closed_epoch, above))
+    if len(runs) > STORED_CHUNKS_MAX:
+        return fork(cursor, above)  # too torn to be named in one message: an operator decides
+    grant = pb.EpochGrant(
+        session=cursor.session,
+        epoch=cursor.epoch,
+        previous_epoch=closed_epoch,
+        series_known=cursor.series_known,
+        stored_chunks=_on_the_wire(runs),
+    )
+    return Decision(cursor, (pb.CloudMessage(epoch_grant=grant),))
+
+
+def _on_the_wire(runs: Sequence[ChunkRun]) -> list[pb.ChunkRun]:
+    return [pb.ChunkRun(prefix=run.prefix, first=run.first, count=run.count) for run in runs]
