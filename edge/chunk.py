@@ -1,17 +1,24 @@
-"""Pure: what one group commit of the buffer holds, and what could not be read."""
+"""Pure: what is handed to the buffer as one unit, and what the buffer tells about itself.
+
+A chunk is one group commit: its readings, the series entries they introduce, the redelivery marks
+and rejects of the same messages, and counter increments. All of it is kept or none.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protos.records import Batch
 from protos.series import SeriesEntry
 
+MARK_BYTES = 16
+"""One redelivery mark: a keyed hash of (topic, payload)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A message, or a part of one, that could not be read: kept, counted, named, never dropped.
+    """A message that could not be read, kept for the operator to look at.
 
-    ``payload`` is cut to the limit of the reader; ``arrival_us`` is µs UTC by the gateway's clock.
+    ``payload`` may be cut by its maker; ``reason`` names the sensor's fault in one line.
     """
 
     arrival_us: int
@@ -20,16 +27,55 @@ class Reject:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Everything a batch of messages said, committed in one transaction before any PUBACK.
+    """One unit of commit.
 
-    ``new_entries`` are series named for the first time, in order of their numbers. ``marks`` are
-    redelivery marks of 16 bytes each, oldest first. ``counters`` are added to persisted totals.
+    ``new_entries`` continue the series table without a hole and precede their first use;
+    ``marks`` are ``MARK_BYTES`` each, oldest first; ``counters`` are added to persisted totals.
     """
 
     batch: Batch
-    new_entries: tuple[SeriesEntry, ...]
+    new_entries: tuple[SeriesEntry, ...] = ()
+    marks: bytes = b""
+    rejects: tuple[Reject, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a starting agent takes from the buffer.
+
+    ``entries`` are 1, 2, 3 … (``key`` None: erased or unreadable); ``marks`` are the newest
+    ``dedup_messages_max``, oldest first; ``counters`` the persisted totals by name.
+    """
+
+    entries: tuple[SeriesEntry, ...]
     marks: bytes
-    rejects: tuple[Reject, ...]
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStats:
+    """The buffer as its operator sees it; bytes are those of the files on disk.
+
+    ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
+    ``refused`` counts the chunks answered with BufferFull since the start.
+    """
+
+    bytes_max: int
+    file_bytes: int
+    wal_bytes: int
+    used_bytes: int
+    free_bytes: int
+    unsealed_rows: int
+    unsealed_bytes: int
+    blocks: int
+    series: int
+    rejects: int
+    quarantined: int
+    commits: int
+    refused: int
+    key_tier: str
+    cipher: str
     counters: Mapping[str, int]
