@@ -1,0 +1,199 @@
+"""Pure: aggregates of readings per series and bucket, made so that any split merges to the same.
+
+A *partial* is one row per (series, bucket) made from some of the bucket's readings. Partials of
+disjoint readings merge in any order and grouping; `cloud.lake` appends partials, compaction and
+`cloud.query` merge them with the same functions.
+
+The law of a partial, with a, b … its readings in (event time, arrival) order:
+
+- ``count`` all readings, texts and NaN among them; ``valid`` those with a number that is not NaN.
+- ``sum``, ``min``, ``max`` over the valid ones; 0, NaN, NaN where there are none. Infinities are
+  numbers (inf − inf sums to NaN). A negative zero counts as zero.
+- ``first`` and ``last`` are what the first and the last reading said, whatever that is: NaN, or a
+  text (then ``last`` is NaN and ``last_text`` the text). Readings of one time are ordered by their
+  arrival, across partials by ``part``, the journal offset where the partial's range begins.
+- A float ``sum`` is exact up to rounding: its last digits depend on the split, nothing else does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Array = NDArray[Any]
+
+MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 60 * MINUTE_US
+DAY_US: Final = 24 * HOUR_US
+_INT64_MIN: Final = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """Readings as columns of one length, sorted by (series, ts), equal times in arrival order.
+
+    ``series`` i8, ``ts`` i8 µs, ``value`` f8 (NaN for a text), ``text`` object of str or None,
+    ``quality`` u1.
+    """
+
+    series: Ints
+    ts: Ints
+    value: Floats
+    text: Array
+    quality: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partials:
+    """Rows per (series, bucket), sorted by both; the module's docstring is their law.
+
+    ``bucket`` i8 start in µs, ``count``, ``valid``, ``first_ts``, ``last_ts``, ``part`` i8,
+    ``sum``, ``min``, ``max``, ``first``, ``last`` f8, ``last_text`` object, ``last_quality`` u1.
+    """
+
+    series: Ints
+    bucket: Ints
+    count: Ints
+    valid: Ints
+    sum: Floats
+    min: Floats
+    max: Floats
+    first_ts: Ints
+    first: Floats
+    last_ts: Ints
+    last: Floats
+    last_text: Array
+    last_quality: Array
+    part: Ints
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Partials))
+
+
+def bucket_of(ts: Ints, width_us: int) -> Ints:
+    """Start of each time's bucket; buckets are aligned to 1970-01-01T00:00Z."""
+    held = np.maximum(ts, _INT64_MIN + width_us)  # the floor of the lowest times would overflow
+    start: Ints = held - held % width_us
+    return start
+
+
+def reduce(readings: Readings, width_us: int, part: int) -> Partials:
+    """Partials of ``width_us`` buckets from sorted readings; ``part`` is where their range begins."""
+    series, ts = readings.series, readings.ts
+    bucket = bucket_of(ts, width_us)
+    starts = _starts(series, bucket)
+    ends = _ends(starts, len(ts))
+    valid = ~np.isnan(readings.value)
+    number = readings.value + 0.0  # −0.0 becomes 0.0
+    count = ends - starts + 1
+    some = np.add.reduceat(valid.astype(np.int64), starts) if len(starts) else starts
+    return Partials(
+        series=series[starts],
+        bucket=bucket[starts],
+        count=count,
+        valid=some,
+        sum=_reduceat(np.add, np.where(valid, number, 0.0), starts),
+        min=_blank(_reduceat(np.minimum, np.where(valid, number, np.inf), starts), some),
+        max=_blank(_reduceat(np.maximum, np.where(valid, number, -np.inf), starts), some),
+        first_ts=ts[starts],
+        first=readings.value[starts],
+        last_ts=ts[ends],
+        last=readings.value[ends],
+        last_text=readings.text[ends],
+        last_quality=readings.quality[ends],
+        part=np.full(len(starts), part, np.int64),
+    )
+
+
+def merge(partials: Partials, width_us: int) -> Partials:
+    """One row per (series, ``width_us`` bucket) from rows of any order whose width divides it."""
+    series, bucket = partials.series, bucket_of(partials.bucket, width_us)
+    by_first = np.lexsort((partials.part, partials.first_ts, bucket, series))
+    starts = _starts(series[by_first], bucket[by_first])
+    if len(starts) == len(series):
+        return replace(take(partials, by_first), bucket=bucket[by_first])
+    by_last = np.lexsort((partials.part, partials.last_ts, bucket, series))
+    heads = by_first[starts]
+    tails = by_last[_ends(starts, len(series))]
+    valid = _reduceat(np.add, partials.valid[by_first], starts)
+    low = np.where(np.isnan(partials.min), np.inf, partials.min)[by_first]
+    high = np.where(np.isnan(partials.max), -np.inf, partials.max)[by_first]
+    return Partials(
+        series=series[heads],
+        bucket=bucket[heads],
+        count=_reduceat(np.add, partials.count[by_first], starts),
+        valid=valid,
+        sum=_reduceat(np.add, partials.sum[by_first], starts),
+        min=_blank(_reduceat(np.minimum, low, starts), valid),
+        max=_blank(_reduceat(np.maximum, high, starts), valid),
+        first_ts=partials.first_ts[heads],
+        first=partials.first[heads],
+        last_ts=partials.last_ts[tails],
+        last=partials.last[tails],
+        last_text=partials.last_text[tails],
+        last_quality=partials.last_quality[tails],
+        part=_reduceat(np.minimum, partials.part[by_first], starts),
+    )
+
+
+def take(partials: Partials, rows: Array) -> Partials:
+    """The rows of an index or mask array, in its order."""
+    return Partials(*(getattr(partials, name)[rows] for name in COLUMNS))
+
+
+def concat(parts: Sequence[Partials]) -> Partials:
+    """All rows in the order given; of nothing, no rows."""
+    if not parts:
+        return EMPTY
+    return Partials(*(np.concatenate([getattr(p, name) for p in parts]) for name in COLUMNS))
+
+
+def mean(partials: Partials) -> Floats:
+    """Arithmetic mean of the valid readings, NaN where there are none."""
+    with np.errstate(invalid="ignore"):
+        return np.where(partials.valid > 0, partials.sum / np.maximum(partials.valid, 1), np.nan)
+
+
+def _starts(series: Ints, bucket: Ints) -> Ints:
+    """Index of the first row of each run of equal (series, bucket)."""
+    if not len(series):
+        return np.empty(0, np.int64)
+    new = np.ones(len(series), bool)
+    np.not_equal(series[1:], series[:-1], out=new[1:])
+    new[1:] |= bucket[1:] != bucket[:-1]
+    return np.flatnonzero(new).astype(np.int64, copy=False)
+
+
+def _ends(starts: Ints, rows: int) -> Ints:
+    ends = np.empty_like(starts)
+    ends[:-1] = starts[1:] - 1
+    ends[-1:] = rows - 1
+    return ends
+
+
+def _reduceat(ufunc: np.ufunc, values: Array, starts: Ints) -> Array:
+    with np.errstate(invalid="ignore", over="ignore"):
+        reduced: Array = ufunc.reduceat(values, starts) if len(starts) else values[:0]
+    return reduced
+
+
+def _blank(values: Floats, valid: Ints) -> Floats:
+    return np.where(valid > 0, values, np.nan)
+
+
+def _no_rows() -> Partials:
+    ints, floats = np.empty(0, np.int64), np.empty(0, np.float64)
+    floats_of = {"sum", "min", "max", "first", "last"}
+    columns: dict[str, Array] = {name: floats if name in floats_of else ints for name in COLUMNS}
+    columns |= {"last_text": np.empty(0, object), "last_quality": np.empty(0, np.uint8)}
+    return Partials(**columns)
+
+
+EMPTY: Final = _no_rows()
