@@ -1,0 +1,174 @@
+"""The cloud's settings: every section and key of `cloud.toml`, described once.
+
+Limits, units and meanings stand here alone; the reader of the file, the file that `init` writes
+and `docs/guide/settings.md` all come from these structs.
+"""
+
+import ipaddress
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
+from protos.log import LogFormat, LogLevel
+
+_BYTES: Final = {"unit": "bytes"}
+_SECONDS: Final = {"unit": "s"}
+LOOPBACK_NAMES: Final = frozenset({"localhost"})
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split `host:port` or `[v6]:port`.
+
+    Raises:
+        ValueError: it is neither, or the port is none.
+    """
+    host, colon, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected host:port, got {address!r}")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the cloud listens; loopback until something else is said here."""
+
+    sync: Annotated[str, Meta(description="`host:port` for enrolled gateways (mutual TLS).")] = (
+        "127.0.0.1:8461"
+    )
+    enrol: Annotated[
+        str, Meta(description="`host:port` for enrolment (TLS and a one-time token).")
+    ] = "127.0.0.1:8462"
+    http: Annotated[
+        str,
+        Meta(
+            description="`host:port` of page and API, plain HTTP: off loopback only behind "
+            "a reverse proxy."
+        ),
+    ] = "127.0.0.1:8460"
+    hosts: Annotated[
+        list[str],
+        Meta(
+            description="Names and addresses under which gateways reach this machine; the first "
+            "goes into tokens, all into the server's certificate.",
+            min_length=1,
+        ),
+    ] = msgspec.field(default_factory=lambda: ["localhost"])
+
+    def __post_init__(self) -> None:
+        """Refuse addresses that cannot be listened on and hosts that no certificate can carry."""
+        for key in ("sync", "enrol", "http"):
+            try:
+                split_address(getattr(self, key))
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from error
+        for host in self.hosts:
+            if not host.isascii() or not host or len(host) > 253 or set(host) & set(" /@"):
+                raise ValueError(f"hosts: {host!r} is neither a DNS name nor an address")
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
+    """How gateways are let in."""
+
+    failures_per_minute_max: Annotated[
+        int,
+        Meta(
+            description="Refused attempts of one address in a minute, after which it has to wait.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 10
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """The log of blocks, the source of truth until they are in the lake."""
+
+    segment_bytes: Annotated[
+        int,
+        Meta(
+            description="Size at which a segment is closed and the next begun.",
+            ge=1 * MIB,
+            le=1 << 34,
+            extra=_BYTES,
+        ),
+    ] = 64 * MIB
+    bytes_max: Annotated[
+        int,
+        Meta(
+            description="Most that the journal may take; what is archived leaves first, and when "
+            "nothing is archived gateways are told to wait.",
+            ge=16 * MIB,
+            le=1 << 44,
+            extra=_BYTES,
+        ),
+    ] = 4096 * MIB
+    window_bytes: Annotated[
+        int,
+        Meta(
+            description="Bytes that one gateway may send ahead of the acknowledgement.",
+            ge=1 * MIB,
+            le=WINDOW_BYTES_MAX,
+            extra=_BYTES,
+        ),
+    ] = WINDOW_BYTES_DEFAULT
+
+    def __post_init__(self) -> None:
+        """Refuse a journal that has no room for two segments."""
+        if self.bytes_max < 2 * self.segment_bytes:
+            raise ValueError("`bytes_max` has no room for two segments of `segment_bytes`")
+
+
+class Lake(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables that history is read from."""
+
+    interval_s: Annotated[
+        float,
+        Meta(
+            description="Pause between two consolidations; readings are visible before.",
+            ge=0.1,
+            le=3600,
+            extra=_SECONDS,
+        ),
+    ] = 10.0
+    batch_bytes: Annotated[
+        int,
+        Meta(
+            description="Blocks taken from the journal into one commit.",
+            ge=1 * MIB,
+            le=1 << 30,
+            extra=_BYTES,
+        ),
+    ] = 32 * MIB
+    query_threads: Annotated[int, Meta(description="Threads that answer queries.", ge=1, le=64)] = 2
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cloud tells on stderr."""
+
+    format: Annotated[
+        LogFormat, Meta(description="`auto` is text on a terminal and JSON lines under systemd.")
+    ] = LogFormat.AUTO
+    level: Annotated[LogLevel, Meta(description="Least important line that is written.")] = (
+        LogLevel.INFO
+    )
+
+
+class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All sections of `cloud.toml`."""
+
+    listen: Listen
+    enrolment: Enrolment
+    journal: Journal
+    lake: Lake
+    log: Log

@@ -1,0 +1,152 @@
+"""One gateway's configuration: the settings in its home, and where everything in that home lies.
+
+The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `models/` and `run/`. Everything
+relative in the settings is relative to it. What can be wrong is said once, with the way out.
+"""
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from edge.errors import OperatorError
+from edge.settings import EdgeSettings
+from protos.settings import SettingsError, read_settings
+
+HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
+FILE_NAME: Final = "edge.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """The settings of one home, and where everything in that home lies."""
+
+    home: Path
+    settings: EdgeSettings
+
+    @property
+    def settings_path(self) -> Path:
+        """The settings file."""
+        return self.home / FILE_NAME
+
+    @property
+    def name(self) -> str:
+        """The gateway's name."""
+        return self.settings.gateway.name
+
+    @property
+    def identity_folder(self) -> Path:
+        """Folder of key, certificate and authority."""
+        return self.home / "identity"
+
+    @property
+    def buffer_key_path(self) -> Path:
+        """File of the buffer's key-encryption key."""
+        return self.home / "keys" / "buffer.key"
+
+    @property
+    def buffer_path(self) -> Path:
+        """The buffer's file."""
+        return self.home / "buffer.db"
+
+    @property
+    def models_folder(self) -> Path:
+        """Folder of models."""
+        return self.home / self.settings.models.folder
+
+    @property
+    def control_path(self) -> Path:
+        """Socket of the running agent."""
+        return self.home / "run" / "control.sock"
+
+    @property
+    def client_id(self) -> str:
+        """MQTT client id."""
+        return self.settings.broker.client_id or f"tidegate-{self.name}"
+
+    def file(self, name: str) -> Path:
+        """A file that a setting names; relative names are relative to the home."""
+        return self.home / Path(name).expanduser()
+
+    def broker_password(self) -> str | None:
+        """First line of the password file; None without one.
+
+        Raises:
+            OperatorError: the file cannot be read.
+        """
+        name = self.settings.broker.password_file
+        if not name:
+            return None
+        lines = _text(self.file(name), "broker.password_file").splitlines()
+        return lines[0] if lines else ""
+
+    def broker_tls(self) -> ssl.SSLContext | None:
+        """TLS towards the broker; None for a plain connection.
+
+        Raises:
+            OperatorError: an authority, certificate or key that cannot be used.
+        """
+        broker = self.settings.broker
+        if not broker.tls:
+            return None
+        ca, cert, key = (
+            str(self.file(name)) if name else None
+            for name in (broker.ca_file, broker.cert_file, broker.key_file)
+        )
+        try:
+            context = ssl.create_default_context(cafile=ca)
+            if cert:
+                context.load_cert_chain(cert, key)
+        except (OSError, ssl.SSLError) as error:
+            raise OperatorError(
+                f"set up TLS towards the broker as {self.settings_path} says",
+                str(error),
+                "check broker.ca_file, broker.cert_file and broker.key_file",
+            ) from error
+        return context
+
+
+def default_home() -> Path:
+    """Where the agent lives when nobody says: /var/lib for root, the home folder for others."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/tidegate-edge")
+    return Path.home() / ".tidegate" / "edge"
+
+
+def load(home: Path) -> EdgeConfig:
+    """Read the settings of a home, and see that every file they name can be read.
+
+    Raises:
+        OperatorError: no such file, not TOML, a wrong key or value, or a missing named file.
+    """
+    path = home / FILE_NAME
+    if not path.exists():
+        raise OperatorError(
+            f"read the settings in {path}",
+            "there is no such file",
+            f"run `tidegate-edge --home {home} init`, or name another home with --home",
+        )
+    try:
+        settings = read_settings(_text(path, ""), EdgeSettings)
+    except SettingsError as error:
+        raise OperatorError(f"read the settings in {path}", error.cause, error.hint) from error
+    config = EdgeConfig(home, settings)
+    for key in ("password_file", "ca_file", "cert_file", "key_file"):
+        name = getattr(settings.broker, key)
+        if name:
+            _text(config.file(name), f"broker.{key}")
+    return config
+
+
+def _text(path: Path, key: str) -> str:
+    named = f" that {FILE_NAME} names as `{key}`" if key else ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = f"put the file there or correct `{key}`"
+        raise OperatorError(f"read {path}{named}", "there is no such file", hint) from error
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        hint = "check the file and who may read it"
+        raise OperatorError(f"read {path}{named}", str(cause), hint) from error

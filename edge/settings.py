@@ -1,0 +1,246 @@
+"""The gateway's settings: every section and key of `edge.toml`, described once.
+
+Limits, units and meanings stand here alone; the reader of the file, the file that `init` writes
+and `docs/guide/settings.md` all come from these structs.
+"""
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from protos.limits import KIB, MIB
+from protos.log import LogFormat, LogLevel
+from protos.token import gateway_name_problem
+
+MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+_BYTES = {"unit": "bytes"}
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """Who this gateway is."""
+
+    name: Annotated[
+        str,
+        Meta(description="The name in the certificate; readings are kept under it from the first."),
+    ]
+
+    def __post_init__(self) -> None:
+        """Refuse what no certificate can carry."""
+        problem = gateway_name_problem(self.name)
+        if problem:
+            raise ValueError(problem)
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """The MQTT broker that sensors publish to."""
+
+    url: Annotated[
+        str, Meta(description="`mqtt://host[:port]`, or `mqtts://host[:port]` for TLS.")
+    ] = "mqtt://127.0.0.1:1883"
+    topics: Annotated[
+        list[str], Meta(description="Topic filters to subscribe to, with QoS 1.", min_length=1)
+    ] = msgspec.field(default_factory=lambda: ["#"])
+    username: Annotated[str, Meta(description="User name; empty: none.")] = ""
+    password_file: Annotated[
+        str, Meta(description="File whose first line is the password; empty: none.")
+    ] = ""
+    ca_file: Annotated[
+        str, Meta(description="Authorities for `mqtts`, PEM; empty: the system's own.")
+    ] = ""
+    cert_file: Annotated[
+        str, Meta(description="Client certificate for `mqtts`, PEM; empty: none.")
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="Key of the client certificate, PEM; empty: none.")
+    ] = ""
+    client_id: Annotated[
+        str,
+        Meta(
+            description="MQTT client id; the broker keeps the session under it. "
+            "Empty: `tidegate-` and the gateway's name."
+        ),
+    ] = ""
+    receive_maximum: Annotated[
+        int,
+        Meta(
+            description="Messages the broker may have in flight to us; one commit takes at most "
+            "these, so too few cap the rate.",
+            ge=1,
+            le=65535,
+        ),
+    ] = 2000
+
+    def __post_init__(self) -> None:
+        """Refuse a url that is none, and files that do not go together."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in MQTT_PORTS or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError(f"url: expected mqtt://host[:port] or mqtts://…, got {self.url!r}")
+        if parts.username or parts.password:
+            raise ValueError("url: user and password belong in `username` and `password_file`")
+        parts.port  # noqa: B018 (raises ValueError when it is no port)
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("`cert_file` and `key_file` go together; one is missing")
+        if parts.scheme == "mqtt" and (self.ca_file or self.cert_file):
+            raise ValueError("`ca_file` and `cert_file` need an mqtts:// url")
+
+    @property
+    def host(self) -> str:
+        """Name or address of the broker."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def port(self) -> int:
+        """TCP port, MQTT's own where the url names none."""
+        return urlsplit(self.url).port or MQTT_PORTS[urlsplit(self.url).scheme]
+
+
+class Cloud(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to the cloud; the address itself comes from enrolment."""
+
+    address: Annotated[
+        str, Meta(description="`host:port` in place of the enrolled one, should the cloud move.")
+    ] = ""
+
+
+class Buffer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept on the gateway until the cloud has archived it."""
+
+    bytes_max: Annotated[
+        int,
+        Meta(
+            description="Most that the buffer file may take on the disk.",
+            ge=16 * MIB,
+            le=1 << 40,
+            extra=_BYTES,
+        ),
+    ] = 512 * MIB
+    dedup_messages_max: Annotated[
+        int,
+        Meta(
+            description="Messages remembered to recognise a redelivery after a reconnect.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 20_000
+    rejects_max: Annotated[
+        int,
+        Meta(
+            description="Unreadable messages kept for inspection; older ones leave.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 1000
+
+
+class Ingest(msgspec.Struct, frozen=True, kw_only=True):
+    """How messages are taken in."""
+
+    linger_ms_min: Annotated[
+        int,
+        Meta(
+            description="Shortest wait for more messages before a commit.",
+            ge=1,
+            le=10_000,
+            extra={"unit": "ms"},
+        ),
+    ] = 5
+    linger_ms_max: Annotated[
+        int,
+        Meta(
+            description="Longest wait for more messages before a commit.",
+            ge=1,
+            le=60_000,
+            extra={"unit": "ms"},
+        ),
+    ] = 250
+    inbox_messages_max: Annotated[
+        int, Meta(description="Messages held in memory before a commit.", ge=16, le=1_000_000)
+    ] = 20_000
+    payload_bytes_max: Annotated[
+        int,
+        Meta(
+            description="Longest payload that is read; longer ones are rejects.",
+            ge=64,
+            le=16 * MIB,
+            extra=_BYTES,
+        ),
+    ] = 256 * KIB
+    series_max: Annotated[
+        int,
+        Meta(
+            description="Most series of this gateway; readings of more are rejects.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 20_000
+    ignore: Annotated[
+        list[str],
+        Meta(
+            description="Topic filters that are counted and not read; the agent's own alerts "
+            "always are."
+        ),
+    ] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is empty."""
+        if self.linger_ms_min > self.linger_ms_max:
+            raise ValueError("`linger_ms_min` is longer than `linger_ms_max`")
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """The models that look for anomalies."""
+
+    enabled: Annotated[bool, Meta(description="Whether readings are scored at all.")] = True
+    folder: Annotated[
+        str, Meta(description="Folder of models; without models in it the shipped one is used.")
+    ] = "models"
+    false_alarms_per_series_per_week: Annotated[
+        float, Meta(description="The rate that thresholds adapt to hold.", gt=0, le=10_000)
+    ] = 1.0
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True):
+    """Anomalies told at once on the local broker, with or without a cloud."""
+
+    enabled: Annotated[bool, Meta(description="Whether alerts are published.")] = True
+    topic: Annotated[
+        str, Meta(description="Prefix of alert topics; device and metric follow.", min_length=1)
+    ] = "tidegate/anomaly"
+
+    def __post_init__(self) -> None:
+        """Refuse a topic that cannot be published to."""
+        if set(self.topic) & set("#+\0"):
+            raise ValueError("topic: a prefix to publish under holds no wildcard")
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent tells on stderr."""
+
+    format: Annotated[
+        LogFormat,
+        Meta(description="`auto` is text on a terminal and JSON lines under systemd."),
+    ] = LogFormat.AUTO
+    level: Annotated[LogLevel, Meta(description="Least important line that is written.")] = (
+        LogLevel.INFO
+    )
+
+
+class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All sections of `edge.toml`."""
+
+    gateway: Gateway
+    broker: Broker
+    cloud: Cloud
+    buffer: Buffer
+    ingest: Ingest
+    models: Models
+    alerts: Alerts
+    log: Log

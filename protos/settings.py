@@ -1,0 +1,233 @@
+"""Pure: the dialect of the settings files, one for both halves.
+
+A half describes its settings once, as msgspec structs: one struct a section, one annotated field a
+key, with its description, limits and unit in `msgspec.Meta`. From that table this module reads a
+TOML text (naming every key that is wrong, what was expected and what it was), writes the commented
+file that `init` leaves behind, and writes the page of the guide. Nothing is described twice.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import TypeVar, cast
+
+import msgspec
+from msgspec import inspect as kinds
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+
+SETTINGS_TEXT_MAX = 1 << 20  # A settings file is some kilobytes; a megabyte is not one.
+SHOWN_CHARS_MAX = 60
+NEAREST_CUTOFF = 0.5
+
+
+class SettingsError(Exception):
+    """A settings text that cannot be taken; `cause` names each key, `hint` the way out."""
+
+    def __init__(self, cause: str, hint: str = "") -> None:
+        super().__init__(cause, hint)
+        self.cause = cause
+        self.hint = hint
+
+
+def read_settings(text: str, table: type[Table]) -> Table:
+    """Read a TOML text by a table of sections.
+
+    Raises:
+        SettingsError: not TOML, or any unknown, missing, mistyped or out-of-range key; all of
+            them in one error, each on a line of its own.
+    """
+    if len(text) > SETTINGS_TEXT_MAX:
+        raise SettingsError(f"{len(text)} characters are more than {SETTINGS_TEXT_MAX}")
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(
+            f"not valid TOML: {error or 'nested too deeply'}",
+            'texts stand in quotes (url = "mqtt://…"), sections in brackets ([broker])',
+        ) from error
+    found = _Finding(table)
+    sections = {name: found.section(name, data.get(name, {})) for name in found.tables}
+    found.unknown_sections(data)
+    if found.problems:
+        raise found.error()
+    return table(**sections)
+
+
+class _Finding:
+    """One reading of one text: the problems met so far, each with its way out."""
+
+    def __init__(self, table: type[msgspec.Struct]) -> None:
+        self.tables = {
+            field.name: cast("type[msgspec.Struct]", field.type)
+            for field in msgspec.structs.fields(table)
+        }
+        self.problems: list[tuple[str, str]] = []
+
+    def complain(self, problem: str, hint: str) -> None:
+        self.problems.append((problem, hint))
+
+    def error(self) -> SettingsError:
+        if len(self.problems) == 1:
+            return SettingsError(*self.problems[0])
+        lines = [f"{problem} ({hint})" if hint else problem for problem, hint in self.problems]
+        return SettingsError("\n".join(lines), "correct each of these")
+
+    def unknown_sections(self, data: Mapping[str, object]) -> None:
+        for name in data:
+            if name not in self.tables:
+                what = "section" if isinstance(data[name], dict) else "key"
+                self.complain(f"unknown {what} `{name}`", self._nearest(name))
+
+    def section(self, name: str, data: object) -> msgspec.Struct | None:
+        if not isinstance(data, dict):
+            self.complain(f"`{name}`: expected a section, got {_shown(data)}", f"write [{name}]")
+            return None
+        before = len(self.problems)
+        fields = {field.name: field for field in msgspec.structs.fields(self.tables[name])}
+        for key in data:
+            if key not in fields:
+                self.complain(f"unknown key `{name}.{key}`", self._nearest(key, name))
+        values = {
+            key: self._value(f"{name}.{key}", field, data)
+            for key, field in fields.items()
+            if key in data or field.required
+        }
+        if len(self.problems) > before:
+            return None
+        try:
+            return self.tables[name](**values)
+        except ValueError as error:
+            self.complain(f"[{name}]: {error}", "")
+            return None
+
+    def _value(
+        self, key: str, field: msgspec.structs.FieldInfo, data: Mapping[str, object]
+    ) -> object:
+        expected = expectation(field.type)
+        if field.name not in data:
+            self.complain(f"missing key `{key}`", f"add it: {expected}")
+            return None
+        try:
+            return msgspec.convert(data[field.name], field.type)
+        except msgspec.ValidationError:
+            got = _shown(data[field.name])
+            self.complain(f"`{key}`: expected {expected}, got {got}", "")
+            return None
+
+    def _nearest(self, key: str, section: str = "") -> str:
+        """Say where an unknown name most likely wanted to go."""
+        if not section:
+            near = difflib.get_close_matches(key, self.tables, 1, NEAREST_CUTOFF)
+            names = ", ".join(f"[{name}]" for name in self.tables)
+            return f"did you mean [{near[0]}]?" if near else f"the sections are {names}"
+        own = msgspec.structs.fields(self.tables[section])
+        near = difflib.get_close_matches(key, [f.name for f in own], 1, NEAREST_CUTOFF)
+        if near:
+            return f"did you mean `{section}.{near[0]}`?"
+        for other, table in self.tables.items():
+            if any(field.name == key for field in msgspec.structs.fields(table)):
+                return f"`{key}` belongs in [{other}]"
+        return f"[{section}] knows {', '.join(field.name for field in own)}"
+
+
+def expectation(kind: object) -> str:
+    """Tell in words what a field takes: its type, limits and unit."""
+    info = kinds.type_info(kind)
+    unit = ""
+    if isinstance(info, kinds.Metadata):
+        unit = str((info.extra or {}).get("unit", ""))
+        info = info.type
+    return _in_words(info) + (f" ({unit})" if unit else "")
+
+
+def _in_words(info: kinds.Type) -> str:
+    match info:
+        case kinds.Metadata():
+            return _in_words(info.type)
+        case kinds.BoolType():
+            return "true or false"
+        case kinds.IntType():
+            return "a whole number" + _limits(info.ge, info.le)
+        case kinds.FloatType():
+            return "a number" + _limits(info.ge, info.le, info.gt)
+        case kinds.EnumType():
+            return "one of " + ", ".join(str(member.value) for member in info.cls)
+        case kinds.ListType():
+            return "a list of texts" if isinstance(info.item_type, kinds.StrType) else "a list"
+        case _:
+            return "a text"
+
+
+def _limits(low: float | None, high: float | None, above: float | None = None) -> str:
+    if above is not None:
+        return f" above {above:_}" + (f" up to {high:_}" if high is not None else "")
+    if low is not None and high is not None:
+        return f" from {low:_} to {high:_}"
+    return f" of at least {low:_}" if low is not None else ""
+
+
+def _shown(value: object) -> str:
+    kind = {bool: "the truth value", str: "the text", dict: "a section", list: "the list"}
+    name = kind.get(type(value), "the value")
+    if isinstance(value, dict):
+        return name
+    text = toml_value(value) if isinstance(value, bool | str | int | float | list) else str(value)
+    return f"{name} {text[:SHOWN_CHARS_MAX]}{'…' if len(text) > SHOWN_CHARS_MAX else ''}"
+
+
+def toml_value(value: object) -> str:
+    """Write one value as TOML."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+        case int():
+            return f"{value:_}"
+        case list() | tuple():
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
+        case _:
+            return str(value)
+
+
+def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object]]:
+    """Key, meaning, what it takes, default (msgspec.NODEFAULT when it must be given)."""
+    for field in msgspec.structs.fields(section):
+        info = kinds.type_info(field.type)
+        schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        yield field.name, str(schema.get("description", "")), expectation(field.type), default
+
+
+def _promise(section: type[msgspec.Struct]) -> str:
+    return (section.__doc__ or "").strip().splitlines()[0]
+
+
+def settings_file(
+    table: type[msgspec.Struct], chosen: Mapping[str, Mapping[str, object]], head: str
+) -> str:
+    """Write a commented settings file: `chosen` keys set, every other as a commented default."""
+    lines = [f"# {line}".rstrip() for line in head.splitlines()]
+    for part in msgspec.structs.fields(table):
+        lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
+        given = chosen.get(part.name, {})
+        for key, meaning, expected, default in _rows(part.type):
+            lines.append(f"# {meaning} Takes {expected}.")
+            value = given.get(key, default)
+            lines.append(f"{'' if key in given else '# '}{key} = {toml_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def settings_guide(table: type[msgspec.Struct], title: str) -> str:
+    """Write the guide's chapter of one half, as Markdown."""
+    lines = [f"## {title}"]
+    for part in msgspec.structs.fields(table):
+        lines += ["", f"### [{part.name}]", "", _promise(part.type), ""]
+        lines += ["| key | meaning | takes | default |", "|---|---|---|---|"]
+        for key, meaning, expected, default in _rows(part.type):
+            shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
+            lines.append(f"| `{key}` | {meaning} | {expected} | {shown} |")
+    return "\n".join(lines) + "\n"

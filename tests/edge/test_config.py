@@ -1,0 +1,109 @@
+"""The gateway's settings: each way to break a home produces exactly one clear message."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.config import FILE_NAME, load
+from edge.errors import OperatorError
+
+GOOD = '[gateway]\nname = "pump-1"\n'
+
+
+def home_with(tmp_path: Path, text: str) -> Path:
+    (tmp_path / FILE_NAME).write_text(text)
+    return tmp_path
+
+
+def test_a_name_is_all_that_must_be_said(tmp_path: Path) -> None:
+    config = load(home_with(tmp_path, GOOD))
+    assert config.name == "pump-1"
+    assert config.client_id == "tidegate-pump-1"
+    broker = config.settings.broker
+    assert (broker.host, broker.port, broker.tls) == ("127.0.0.1", 1883, False)
+    assert config.broker_password() is None
+    assert config.broker_tls() is None
+
+
+def test_the_port_follows_the_scheme(tmp_path: Path) -> None:
+    config = load(home_with(tmp_path, GOOD + '[broker]\nurl = "mqtts://[::1]"\n'))
+    broker = config.settings.broker
+    assert (broker.host, broker.port, broker.tls) == ("::1", 8883, True)
+    assert config.broker_tls() is not None
+
+
+def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("open sesame\nold one\n")
+    config = load(home_with(tmp_path, GOOD + '[broker]\npassword_file = "secret"\n'))
+    assert config.broker_password() == "open sesame"
+
+
+BROKEN = {
+    "unknown key": ("[broker]\nulr = 1", "unknown key `broker.ulr`", "`broker.url`"),
+    "unknown section": ("[brokr]\nurl = 1", "unknown section `brokr`", "[broker]"),
+    "wrong type": ("[buffer]\nbytes_max = '1 GB'", "expected a whole number from 16_777_216", ""),
+    "out of range": ("[ingest]\nlinger_ms_min = 0", "from 1 to 10_000 (ms), got the value 0", ""),
+    "empty range": ("[ingest]\nlinger_ms_max = 1", "`linger_ms_min` is longer", ""),
+    "no topics": ("[broker]\ntopics = []", "`broker.topics`: expected a list", ""),
+    "not a broker": ("[broker]\nurl = 'tcp://x'", "expected mqtt://host[:port]", ""),
+    "no port": ("[broker]\nurl = 'mqtt://x:99999'", "[broker]: ", ""),
+    "password in url": ("[broker]\nurl = 'mqtt://a:b@x'", "password_file", ""),
+    "key without cert": ("[broker]\nurl = 'mqtts://x'\nkey_file = 'k'", "go together", ""),
+    "ca without tls": ("[broker]\nca_file = 'ca.pem'", "need an mqtts:// url", ""),
+    "wildcard alerts": ("[alerts]\ntopic = 'a/#'", "holds no wildcard", ""),
+    "missing named file": (
+        "[broker]\npassword_file = 'pw'", "there is no such file", "`broker.password_file`"),
+    "wrong format": ("[log]\nformat = 'xml'", "one of auto, text, json", ""),
+    "not TOML": ("[broker", "not valid TOML", "brackets"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", BROKEN)
+def test_a_broken_file_is_one_clear_error(tmp_path: Path, why: str) -> None:
+    text, cause, hint = BROKEN[why]
+    with pytest.raises(OperatorError) as caught:
+        load(home_with(tmp_path, GOOD + text))
+    assert cause in caught.value.cause
+    assert hint in caught.value.hint
+    assert str(tmp_path) in caught.value.tried
+    assert caught.value.exit_code == 2
+
+
+def _absent(home: Path) -> None:
+    (home / FILE_NAME).unlink()
+
+
+def _binary(home: Path) -> None:
+    (home / FILE_NAME).write_bytes(b"\xff\xfe")
+
+
+def _folder(home: Path) -> None:
+    _absent(home)
+    (home / FILE_NAME).mkdir()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "cause", "hint"),
+    [
+        (_absent, "there is no such file", " init`"),
+        (_binary, "not UTF-8", "check the file"),
+        (_folder, "Is a directory", "check the file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_error(
+    tmp_path: Path, breaks: Callable[[Path], None], cause: str, hint: str
+) -> None:
+    home = home_with(tmp_path, GOOD)
+    breaks(home)
+    with pytest.raises(OperatorError) as caught:
+        load(home)
+    assert cause in caught.value.cause
+    assert hint in caught.value.hint
+
+
+def test_tls_files_that_are_no_certificates_are_told(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    settings = '[broker]\nurl = "mqtts://x"\nca_file = "ca.pem"\n'
+    with pytest.raises(OperatorError, match="ca_file"):
+        load(home_with(tmp_path, GOOD + settings)).broker_tls()

@@ -1,0 +1,75 @@
+"""Log lines: one shape for eyes, one for machines, chosen by where they go."""
+
+import io
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from protos.log import JsonLine, LogFormat, LogLevel, TextLine, line_format, log_to_stderr
+
+
+def record(message: str = "lost %s", level: int = logging.WARNING) -> logging.LogRecord:
+    return logging.LogRecord("edge.uplink", level, "f.py", 1, message, ("two",), None)
+
+
+def failing_record() -> logging.LogRecord:
+    try:
+        raise ValueError("bad\nnews")
+    except ValueError:
+        made = record()
+        made.exc_info = sys.exc_info()
+        return made
+
+
+def test_a_json_line_is_one_line_with_its_fields_even_with_a_traceback() -> None:
+    made = failing_record()
+    made.fields = {"gateway": "pump", "level": "forged", "path": Path("/x")}
+    line = JsonLine().format(made)
+    assert "\n" not in line
+    read = json.loads(line)
+    assert read["level"] == "warning"
+    assert read["message"] == "lost two"
+    assert read["gateway"] == "pump"
+    assert read["path"] == "/x"
+    assert "ValueError: bad" in read["error"]
+    assert read["time"].endswith("+00:00")
+
+
+def test_a_text_line_names_level_logger_message_and_fields() -> None:
+    made = record()
+    made.fields = {"gateway": "pump"}
+    line = TextLine(coloured=False).format(made)
+    assert line.endswith("warning edge.uplink: lost two gateway=pump")
+    assert "\x1b" not in line
+    assert TextLine(coloured=True).format(made).startswith("\x1b[33m")
+
+
+def test_auto_is_json_only_when_stderr_is_the_journal(tmp_path: Path) -> None:
+    with (tmp_path / "journal").open("w") as stream:
+        seen = os.fstat(stream.fileno())
+        journal = {"JOURNAL_STREAM": f"{seen.st_dev}:{seen.st_ino}"}
+        assert isinstance(line_format(LogFormat.AUTO, stream, journal), JsonLine)
+        elsewhere = {"JOURNAL_STREAM": f"{seen.st_dev}:{seen.st_ino + 1}"}
+        assert isinstance(line_format(LogFormat.AUTO, stream, elsewhere), TextLine)
+        assert isinstance(line_format(LogFormat.TEXT, stream, journal), TextLine)
+        assert isinstance(line_format(LogFormat.JSON, stream, {}), JsonLine)
+    assert isinstance(line_format(LogFormat.AUTO, io.StringIO(), journal), TextLine)
+
+
+def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        log_to_stderr(LogFormat.JSON, LogLevel.WARNING)
+        logging.getLogger("edge.test").info("quiet")
+        logging.getLogger("edge.test").warning("heard")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == [
+        "heard"
+    ]
