@@ -1,32 +1,298 @@
 """Pure: the gateway's side of delivery: what one session with the cloud says and does.
 
-A `Session` is fed with what happens (messages, results of the store, time) and answers with
-effects; the shell (`edge.uplink`) carries them out in order and feeds the results back. No socket,
-disk, clock or chance here. The clauses are in docs/decisions/0020 to 0024.
+A `Session` is fed with what happens (messages, answers of the store, time) and returns effects;
+the shell (`edge.uplink`) carries them out in order and feeds the answers back. No socket, disk,
+clock or chance here. The clauses are in docs/decisions/0020 to 0024.
+
+At most one question (`Seal`, `LoadBlocks`, `LoadEntries`, `BeginEpoch`) is open at a time; its
+answer is fed back by the method of the same name in the past tense. `Mark` asks nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final
+
+from edge.sync_effects import (
+    BeginEpoch,
+    BufferState,
+    Close,
+    Effect,
+    LoadBlocks,
+    LoadEntries,
+    Mark,
+    Seal,
+    Send,
+)
+from edge.sync_outbox import Outbox
+from protos import sync_pb2 as pb
+from protos.block import GENESIS_HASH, Block, ChunkRun
+from protos.limits import BLOCK_BYTES_TARGET, PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
+from protos.series import SeriesEntry
+
+__all__ = [
+    "BeginEpoch",
+    "BufferState",
+    "Close",
+    "Effect",
+    "LoadBlocks",
+    "LoadEntries",
+    "Mark",
+    "Phase",
+    "Seal",
+    "Send",
+    "Session",
+]
+
+SILENCE_US_MAX: Final = 60_000_000
+"""An unanswered hello or block this long after the last word of the cloud ends the session."""
 
 
-@dataclass(frozen=True, slots=True)
-class BufferState:
-    """The buffer as of its last transaction.
+class Phase(Enum):
+    """Where a session is."""
 
-    ``epoch`` 0: none granted yet. ``head``: highest seq sealed in the epoch (0: none), with its
-    hash (32 zero bytes when none). ``oldest_kept``: lowest seq of the epoch still held, head + 1
-    when none is. ``stored``, ``archived``: the cloud's acks as last marked. ``series_high``,
-    ``series_root``: the persisted series table. ``unsealed_*``: what waits as chunks.
-    ``generation``: the cloud journal's, as last marked (0: never marked).
+    HELLO = "hello"
+    """Nothing but the hello was said."""
+    GRANT = "grant"
+    """Waits for an epoch."""
+    LIVE = "live"
+    CLOSED = "closed"
+
+
+class Session:
+    """One session: from the hello to the close. Make a new one for each connection.
+
+    ``epoch``, ``head``, ``stored`` and ``archived`` say where delivery stands, ``number`` and
+    ``generation`` what the cloud called this session and its journal.
     """
 
-    epoch: int
-    head: int
-    head_hash: bytes
-    oldest_kept: int
-    stored: int
-    archived: int
-    series_high: int
-    series_root: bytes
-    unsealed_bytes: int
-    unsealed_rows: int
-    generation: int = 0
+    def __init__(self, gateway: str, boot_id: bytes, agent_version: str) -> None:
+        self._gateway = gateway
+        self._boot_id = boot_id
+        self._agent_version = agent_version
+        self.phase = Phase.HELLO
+        self.number = 0
+        self.generation = 0
+        self.epoch = 0
+        self.head = 0
+        self.stored = 0
+        self.archived = 0
+        self._state: BufferState | None = None
+        self._outbox = Outbox()
+        self._asked = False
+        self._loading = 0  # from_seq of the last LoadBlocks
+        self._grant: pb.EpochGrant | None = None
+        self._idle = False  # nothing waits as chunks, as far as is known
+        self._heard = True
+        self._silent_since_us = 0
+
+    @property
+    def drained(self) -> bool:
+        """True when all that is in the buffer is sealed, stored and archived."""
+        level = self.phase is Phase.LIVE and self._idle and not self._asked
+        return level and self.head == self.stored == self.archived
+
+    def open(self, state: BufferState, status: pb.Status) -> list[Effect]:
+        """Say hello. Feed once, first."""
+        self._state = state
+        self.epoch, self.head = state.epoch, state.head
+        self.stored, self.archived = state.stored, state.archived
+        hello = pb.Hello(
+            protocol_min=PROTOCOL_MIN,
+            protocol_max=PROTOCOL_MAX,
+            gateway=self._gateway,
+            epoch=state.epoch,
+            head=state.head,
+            head_hash=state.head_hash,
+            oldest_kept=state.oldest_kept,
+            boot_id=self._boot_id,
+            series_high=state.series_high,
+            series_root=state.series_root,
+            agent_version=self._agent_version,
+            status=status,
+        )
+        return [Send(pb.GatewayMessage(hello=hello))]
+
+    def received(self, message: pb.CloudMessage) -> list[Effect]:
+        """A message of the cloud; one of an older session or epoch changes nothing."""
+        self._heard = True
+        if self.phase is Phase.CLOSED:
+            return []
+        match message.WhichOneof("body"):
+            case "resume":
+                return self._resume(message.resume)
+            case "fault":
+                fault = message.fault
+                return self._close(fault.message, fault.hint, fault.code, fault.retry_after_ms)
+            case "ack" if self._is_present(message.ack):
+                return self._acked(message.ack)
+            case "resend" if self._is_present(message.resend):
+                return self._resend(message.resend.from_seq)
+            case "epoch_grant" if message.epoch_grant.session == self.number:
+                return self._granted(message.epoch_grant)
+            case _:
+                return []
+
+    def wake(self) -> list[Effect]:
+        """New chunks wait in the buffer."""
+        self._idle = False
+        return self._pump()
+
+    def tick(self, now_us: int) -> list[Effect]:
+        """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
+        waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
+        if self._heard or not waits:
+            self._heard, self._silent_since_us = False, now_us
+        elif now_us - self._silent_since_us >= SILENCE_US_MAX and self.phase is not Phase.CLOSED:
+            told = f"no answer from the cloud for {SILENCE_US_MAX // 1_000_000} s"
+            return self._close(told, "the connection may be half open: it is made anew")
+        return []
+
+    def sealed(self, block: Block | None) -> list[Effect]:
+        """The answer to `Seal`; None: no chunk waits."""
+        self._asked = False
+        if block is None:
+            self._idle = True
+        else:
+            self.head = block.header.seq
+            self._outbox.offer([block])
+        return self._pump()
+
+    def blocks_loaded(self, blocks: Sequence[Block]) -> list[Effect]:
+        """The answer to `LoadBlocks`."""
+        self._asked = False
+        missing = not blocks or blocks[0].header.seq != self._loading
+        if missing and self._is_live() and self._loading > self.stored:
+            told = f"block {self._loading} of epoch {self.epoch} is not in the buffer"
+            return self._close(told, "check the buffer: tidegate-edge buffer verify")
+        self._outbox.offer(blocks)
+        return self._pump()
+
+    def entries_loaded(self, entries: Sequence[SeriesEntry]) -> list[Effect]:
+        """The answer to `LoadEntries`."""
+        self._asked = False
+        if not self._is_live():
+            return self._pump()
+        if not entries:
+            told = f"series {self._outbox.declared + 1} is not in the buffer, but a block needs it"
+            return self._close(told, "check the buffer: tidegate-edge buffer verify")
+        return [*self._outbox.declare(entries), *self._pump()]
+
+    def epoch_begun(self, state: BufferState) -> list[Effect]:
+        """The answer to `BeginEpoch`, with the buffer as it is now."""
+        self._asked = False
+        self._state = state
+        if self._grant is not None:
+            self._outbox.known, self._grant = self._grant.series_known, None
+        self.epoch = self._outbox.epoch = state.epoch
+        self.head, self.stored, self.archived = state.head, 0, 0
+        self._outbox.start(1, GENESIS_HASH)
+        self._idle = False
+        if self.phase is not Phase.CLOSED:
+            self.phase = Phase.LIVE
+        return self._pump()
+
+    def _is_live(self) -> bool:
+        return self.phase is Phase.LIVE and self._grant is None
+
+    def _is_present(self, message: pb.Ack | pb.Resend) -> bool:
+        is_ours = message.session == self.number and message.epoch == self.epoch
+        return is_ours and self._is_live()
+
+    def _resume(self, resume: pb.Resume) -> list[Effect]:
+        state = self._state
+        if state is None or self.phase is not Phase.HELLO or resume.epoch != self.epoch:
+            return self._close("the cloud resumed what was not asked", "upgrade the older side")
+        if not PROTOCOL_MIN <= resume.protocol <= PROTOCOL_MAX:
+            return self._close(f"the cloud chose protocol {resume.protocol}", "upgrade the agent")
+        if resume.stored == state.head and resume.stored_hash != state.head_hash:
+            return self._forked(resume.stored)
+        self.number, self.generation = resume.session, resume.generation
+        self.stored = min(resume.stored, state.head)
+        self.archived = min(resume.archived, self.stored)
+        outbox = self._outbox
+        outbox.session, outbox.epoch, outbox.known = self.number, self.epoch, resume.series_known
+        outbox.window = max(1, min(resume.window_bytes, WINDOW_BYTES_MAX))
+        outbox.start(self.stored + 1, resume.stored_hash)
+        if state.epoch == 0:
+            return [self._request("no epoch yet")]
+        mark = Mark(self.stored, self.archived, self.generation)
+        if resume.stored > state.head or resume.series_known > state.series_high:
+            self.phase = Phase.GRANT  # this buffer was rewound: the cloud grants unasked
+            return [mark]
+        if resume.stored + 1 < state.oldest_kept:
+            why = f"the cloud holds {resume.stored}, the oldest kept is {state.oldest_kept}"
+            return [mark, self._request(why)]
+        self.phase = Phase.LIVE
+        return [mark, *self._pump()]
+
+    def _request(self, why: str) -> Effect:
+        self.phase = Phase.GRANT
+        request = pb.EpochRequest(session=self.number, closed_epoch=self.epoch, why=why)
+        return Send(pb.GatewayMessage(epoch_request=request))
+
+    def _granted(self, grant: pb.EpochGrant) -> list[Effect]:
+        if grant.epoch <= self.epoch or self.phase is Phase.HELLO:
+            return []
+        if grant.previous_epoch != self.epoch:
+            told = f"epoch {grant.epoch} was granted after {grant.previous_epoch}, not {self.epoch}"
+            return self._close(told, "it is settled by the next session")
+        self._grant = grant
+        return self._pump()
+
+    def _acked(self, ack: pb.Ack) -> list[Effect]:
+        outbox = self._outbox
+        outbox.known = max(outbox.known, ack.series_known)
+        if ack.stored > self.head or ack.archived > ack.stored:
+            told = f"the cloud acked {ack.stored} (archived {ack.archived}) of {self.head} blocks"
+            return self._close(told, "the cloud mixes up gateways: report it")
+        stored, archived = max(ack.stored, self.stored), max(ack.archived, self.archived)
+        if (stored, archived) == (self.stored, self.archived):
+            return []
+        self.stored, self.archived = stored, archived
+        outbox.stored(stored)
+        return [Mark(stored, archived, self.generation), *self._pump()]
+
+    def _resend(self, from_seq: int) -> list[Effect]:
+        if not self.stored < from_seq <= self._outbox.next_seq:
+            return []
+        return self._pump() if self._outbox.asked_again(from_seq) else []
+
+    def _pump(self) -> list[Effect]:
+        """Send what may be sent, then ask for more; nothing while a question is open."""
+        if self._asked or self.phase is Phase.CLOSED:
+            return []
+        if self._grant is not None:
+            runs = self._grant.stored_chunks
+            dropped = tuple(ChunkRun(run.prefix, run.first, run.count) for run in runs)
+            return self._ask(BeginEpoch(self._grant.epoch, dropped))
+        if self.phase is not Phase.LIVE:
+            return []
+        sends, obstacle = self._outbox.pour()
+        match obstacle:
+            case LoadEntries():
+                return [*sends, *self._ask(obstacle)]
+            case int():
+                return [*sends, *self._forked(obstacle - 1)]
+        if self._outbox.waits or not self._outbox.has_room(BLOCK_BYTES_TARGET):
+            return [*sends]
+        if self._outbox.next_seq <= self.head:
+            self._loading = self._outbox.next_seq
+            return [*sends, *self._ask(LoadBlocks(self._loading, self._outbox.room))]
+        if self._idle:
+            return [*sends]
+        return [*sends, *self._ask(Seal(min(BLOCK_BYTES_TARGET, self._outbox.room)))]
+
+    def _ask(self, question: Effect) -> list[Effect]:
+        self._asked = True
+        return [question]
+
+    def _forked(self, seq: int) -> list[Effect]:
+        told = f"the cloud holds another block {seq} of epoch {self.epoch} than this buffer"
+        hint = "two machines share one identity, or a disk was altered: enrol this gateway anew"
+        return self._close(told, hint, pb.FORK)
+
+    def _close(
+        self, message: str, hint: str, code: pb.Code = pb.CODE_UNSPECIFIED, retry_ms: int = 0
+    ) -> list[Effect]:
+        self.phase = Phase.CLOSED
+        return [Close(code, message, hint, retry_ms)]

@@ -1,0 +1,144 @@
+"""Pure: what is on its way to the cloud: blocks and series in order, within the window.
+
+Blocks leave by seq without a hole, each behind the declarations that it needs; going back to a seq
+forgets what was sent after it. Bytes count from sending until the cloud has stored them.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from edge.sync_effects import LoadEntries, Send
+from protos import sync_pb2 as pb
+from protos.block import Block
+from protos.limits import DECLARE_BYTES_MAX, DECLARE_ENTRIES_MAX
+from protos.series import SeriesEntry, encode_entry
+
+
+class Outbox:
+    """One session's stream of an epoch. ``known``: series entries that the cloud acked."""
+
+    def __init__(self) -> None:
+        self.session = 0
+        self.epoch = 0
+        self.window = 1
+        self.known = 0
+        self.next_seq = 1
+        self.declared = 0
+        self._past: bytes | None = None  # hash that the next block must follow, None: not checked
+        self._flight: deque[tuple[int, int]] = deque()  # (seq, bytes) sent and not yet stored
+        self._flight_bytes = 0
+        self._waiting: deque[Block] = deque()  # loaded, not yet sent
+        self._resent = (0, 0)  # (from_seq, how many more resends of it are echoes)
+
+    @property
+    def in_flight(self) -> bool:
+        """True when a block was sent and not yet stored."""
+        return bool(self._flight)
+
+    @property
+    def waits(self) -> bool:
+        """True when a loaded block could not be sent yet."""
+        return bool(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be sent now; at least 1, so that one block too big for any window goes."""
+        return max(self.window - self._flight_bytes, 1)
+
+    def has_room(self, bytes_more: int) -> bool:
+        """True when so many more may be sent, or nothing is on its way."""
+        return not self._flight or self._flight_bytes + bytes_more <= self.window
+
+    def start(self, from_seq: int, past: bytes) -> None:
+        """Send from ``from_seq``, whose block must follow the one with hash ``past``."""
+        self.go_back(from_seq)
+        self._past = past
+        self._resent = (0, 0)
+
+    def go_back(self, from_seq: int) -> None:
+        """Send from ``from_seq`` again; what was sent before counts no longer."""
+        self.next_seq, self.declared = from_seq, self.known
+        self._flight.clear()
+        self._flight_bytes = 0
+        self._waiting.clear()
+        self._past = None
+
+    def asked_again(self, from_seq: int) -> bool:
+        """The cloud lacks ``from_seq``: go back to it, unless this only echoes an earlier resend.
+
+        Each block behind the missing one makes the cloud ask, so one loss asks as many times.
+        """
+        known, echoes = self._resent
+        if from_seq == known and echoes > 0:
+            self._resent = (from_seq, echoes - 1)
+            return False
+        behind = sum(seq > from_seq for seq, _ in self._flight)
+        self._resent = (from_seq, max(0, behind - 1))
+        self.go_back(from_seq)
+        return True
+
+    def stored(self, seq: int) -> None:
+        """Everything up to ``seq`` is stored: its bytes are free, and it is not sent again."""
+        if seq >= self.next_seq:
+            self.go_back(seq + 1)
+        while self._flight and self._flight[0][0] <= seq:
+            self._flight_bytes -= self._flight.popleft()[1]
+
+    def offer(self, blocks: Sequence[Block]) -> None:
+        """Take blocks that come next; others are of a past that was gone back from."""
+        if blocks and blocks[0].header.seq == self.next_seq and not self._waiting:
+            self._waiting.extend(blocks)
+
+    def declare(self, entries: Sequence[SeriesEntry]) -> list[Send]:
+        """The entries in as few messages as their bounds allow."""
+        if not entries or entries[0].entry != self.declared + 1:
+            return []
+        self.declared = entries[-1].entry
+        return [self._declaration(part) for part in _parted(entries)]
+
+    def pour(self) -> tuple[list[Send], LoadEntries | int | None]:
+        """What may be sent now, and what stands in the way of more.
+
+        `LoadEntries`: these must be declared first. An int: the block with this seq follows
+        another past than the cloud's. None: the window, or nothing waits.
+        """
+        sends: list[Send] = []
+        while self._waiting and self.has_room(len(self._waiting[0].data)):
+            block = self._waiting[0]
+            if block.header.series_high > self.declared:
+                return sends, LoadEntries(self.declared + 1, DECLARE_ENTRIES_MAX)
+            if self._past is not None and block.header.prev_hash != self._past:
+                return sends, block.header.seq
+            self._waiting.popleft()
+            sends.append(self._send(block))
+        return sends, None
+
+    def _send(self, block: Block) -> Send:
+        seq = block.header.seq
+        self._flight.append((seq, len(block.data)))
+        self._flight_bytes += len(block.data)
+        self.next_seq, self._past = seq + 1, block.hash
+        data = pb.BlockData(session=self.session, epoch=self.epoch, seq=seq, data=block.data)
+        return Send(pb.GatewayMessage(block=data))
+
+    def _declaration(self, entries: Sequence[SeriesEntry]) -> Send:
+        declare = pb.Declare(
+            session=self.session,
+            epoch=self.epoch,
+            first=entries[0].entry,
+            entries=[encode_entry(entry) for entry in entries],
+        )
+        return Send(pb.GatewayMessage(declare=declare))
+
+
+def _parted(entries: Sequence[SeriesEntry]) -> list[Sequence[SeriesEntry]]:
+    """The entries in runs that each fit one Declare."""
+    parts: list[Sequence[SeriesEntry]] = []
+    start = size = 0
+    for at, entry in enumerate(entries):
+        length = len(encode_entry(entry))
+        if at > start and (size + length > DECLARE_BYTES_MAX or at - start == DECLARE_ENTRIES_MAX):
+            parts.append(entries[start:at])
+            start, size = at, 0
+        size += length
+    return [*parts, entries[start:]]
