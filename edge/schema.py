@@ -1,0 +1,96 @@
+"""Tables of the buffer, and the way forward from every version that ever was.
+
+Runs in a process of its own (``python -m edge.schema FILE``): sqlite-utils brings a second SQLite
+library, which may not touch the file while the agent's own has it open, and 26 MB that the agent
+need not carry. What each column holds: docs/format/buffer.md.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database
+
+from edge.store_limits import PAGE_BYTES, SCHEMA_VERSION
+
+
+def _first(db: Database) -> None:
+    """From an empty file to version 1."""
+    tables: dict[str, tuple[dict[str, type], str | tuple[str, str]]] = {
+        "keys": ({"no": int, "kek_id": bytes, "salt": bytes, "sealed": bytes}, "no"),
+        "openings": ({"no": int, "salt": bytes, "prefix": bytes, "base": int}, "no"),
+        "state": ({"no": int, "data": bytes}, "no"),
+        "totals": ({"name": str, "value": int}, "name"),
+        "entries": ({"entry": int, "device_no": int, "leaf": bytes, "data": bytes}, "entry"),
+        "chunks": ({"no": int, "rows": int, "bytes": int, "data": bytes}, "no"),
+        "blocks": (
+            {"epoch": int, "seq": int, "first": int, "last": int, "rows": int, "data": bytes},
+            ("epoch", "seq"),
+        ),
+        "marks": ({"no": int, "count": int, "data": bytes}, "no"),
+        "rejects": ({"no": int, "bytes": int, "data": bytes}, "no"),
+        "quarantine": (
+            {"no": int, "kind": str, "name": str, "reason": str, "rows": int, "data": bytes},
+            "no",
+        ),
+    }
+    for name, (columns, key) in tables.items():
+        db.table(name).create(columns, pk=key, not_null=set(columns), strict=True)
+
+
+MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first,)
+"""The step from each version to the next; the steps of released versions never change."""
+
+if len(MIGRATIONS) != SCHEMA_VERSION:
+    raise AssertionError("every version has its step, and the last one is the version that is run")
+
+
+def migrate(path: Path) -> int:
+    """Bring the file at ``path`` to ``SCHEMA_VERSION``, making it (mode 0600) if it is not there.
+
+    Each step is one transaction together with its version, so a kill leaves a whole version.
+    Returns the version it was found in; RuntimeError when that is newer than this code.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    db = Database(path)
+    try:
+        # Both must stand before the first table; in a file that has tables they change nothing.
+        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        found = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if found > SCHEMA_VERSION:
+            raise RuntimeError(f"version {found} is newer than {SCHEMA_VERSION}, the newest known")
+        for version in range(found, SCHEMA_VERSION):
+            _step(db, version)
+    finally:
+        db.close()
+    _sync_folder(path.parent)
+    return found
+
+
+def _step(db: Database, version: int) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        MIGRATIONS[version](db)
+        db.execute(f"PRAGMA user_version = {version + 1}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.conn.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    migrate(Path(sys.argv[1]))
