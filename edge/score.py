@@ -1,0 +1,147 @@
+"""Score readings where they arise: windows, one model call a batch, thresholds, anomalies.
+
+A model that fails in service is set aside with its reason and counted; readings go on without it.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.models import Model
+from edge.rolling import Windows
+from edge.threshold import Thresholds
+from protos.records import Batch, Kind
+
+log = logging.getLogger(__name__)
+
+# Rows scored in one call: bounds the memory of a call (8 MB of windows of 48 at most).
+CALL_ROWS_MAX: Final = 16_384
+
+
+class SeriesKinds(Protocol):
+    """What scoring wants to know of the series: their kinds, by entry number."""
+
+    @property
+    def kind_of(self) -> NDArray[np.uint8]:
+        """`(entries + 1,)` kind of each series entry."""
+        ...
+
+
+@dataclass(slots=True)
+class Bench:
+    """One model in service with the state of its series."""
+
+    model: Model
+    windows: Windows
+    thresholds: Thresholds
+    kinds: NDArray[np.uint8]
+    scored: int = 0
+    anomalies: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A model as `status` shows it."""
+
+    name: str
+    version: str
+    scored: int
+    anomalies: int
+    failure: str
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Scores every batch with every model.
+
+    Args:
+        models: verified models.
+        alarms_per_week: stated false alarms for each series and week.
+    """
+
+    models: Sequence[Model]
+    alarms_per_week: float
+    _benches: list[Bench] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._benches = [
+            Bench(
+                model,
+                Windows(model.manifest.window),
+                Thresholds(self.alarms_per_week),
+                np.array(sorted(model.kinds), np.uint8),
+            )
+            for model in self.models
+        ]
+
+    def score(self, batch: Batch, catalog: SeriesKinds) -> Batch:
+        """Score the numbers of one batch.
+
+        Returns:
+            A batch of SCORES rows only: one for each anomaly.
+        """
+        numbers = batch.kind(Kind.NUMBERS)
+        found: list[dict[str, NDArray[np.generic]]] = []
+        for bench in self._benches:
+            if bench.failure or not len(numbers["series"]):
+                continue
+            mine = np.isin(catalog.kind_of[numbers["series"]], bench.kinds)
+            columns = {name: numbers[name][mine] for name in ("series", "ts", "value")}
+            for start in range(0, len(columns["series"]), CALL_ROWS_MAX):
+                part = {name: c[start : start + CALL_ROWS_MAX] for name, c in columns.items()}
+                rows = self._anomalies(bench, part)
+                if len(rows["series"]):
+                    found.append(rows)
+        if not found:
+            return Batch({})
+        return Batch({Kind.SCORES: {k: np.concatenate([f[k] for f in found]) for k in found[0]}})
+
+    def standings(self) -> list[Standing]:
+        """How each model does."""
+        return [
+            Standing(m.name, m.version, bench.scored, bench.anomalies, bench.failure)
+            for bench in self._benches
+            for m in (bench.model.manifest,)
+        ]
+
+    def _anomalies(
+        self, bench: Bench, part: dict[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
+        series = part["series"].astype(np.uint32, copy=False)
+        windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
+        scores = self._run(bench, windowed.windows)
+        who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
+        verdict = bench.thresholds.judge(who, scores, when)
+        raised = verdict.alarm
+        bench.scored += len(scores)
+        bench.anomalies += int(raised.sum())
+        model = np.empty(int(raised.sum()), object)
+        model[:] = bench.model.manifest.label
+        return {
+            "series": who[raised],
+            "ts": when[raised],
+            "value": part["value"][windowed.rows][raised],
+            "score": scores[raised],
+            "threshold": verdict.threshold[raised],
+            "model": model,
+        }
+
+    def _run(self, bench: Bench, windows: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not len(windows):
+            return np.zeros(0)
+        try:
+            scores = bench.model.score(windows)
+            if scores.shape != (len(windows),):
+                raise ValueError(f"{len(windows)} windows gave scores of shape {scores.shape}")
+        except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
+            bench.failure = str(error).splitlines()[0][:300]
+            log.error(
+                "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
+            )
+            return np.full(len(windows), np.nan)
+        return scores

@@ -1,0 +1,1 @@
+"""Models that come with Tidegate: made by code here, exported to ONNX when the wheel is built."""

@@ -1,0 +1,182 @@
+"""Pure: a threshold per series that adapts to hold a stated rate of false alarms.
+
+Scores of a series are counted in logarithmic bins. Above the 98 % quantile u the tail is taken as
+exponential with the mean excess m seen there (peaks over threshold; Pickands 1975, with shape 0),
+so a score is passed with probability p at u + m·ln(q/p), q being the share above u. The wanted p
+follows from the stated rate and the cadence seen. Where the tail is heavier than that and alarms
+come too often, the count of alarms itself raises the threshold.
+
+Thresholds change only after every `BLOCK` readings of a series, so that cutting a stream into
+batches in another way changes no alarm. An alarm is raised once per run: readings that follow an
+alarm within `QUIET` readings of the last excess belong to it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+WEEK_US: Final = 7 * 86_400 * 1_000_000
+BLOCK: Final = 32
+QUIET: Final = 16
+WARM_UP: Final = 128
+BINS: Final = 128
+BINS_PER_OCTAVE: Final = 8
+LOWEST_OCTAVE: Final = -4
+TAIL_SHARE: Final = 0.02
+# Counts are halved here: old behaviour is forgotten, and they fit 16 bits.
+COUNT_MAX: Final = 8192
+EASE_MAX: Final = 16.0
+# A score counts as at most so many thresholds.
+LEARN_MAX: Final = 2.0
+
+_EDGES: Final = 2.0 ** (np.arange(BINS) / BINS_PER_OCTAVE + LOWEST_OCTAVE)
+_CENTRES: Final = _EDGES * 2.0 ** (0.5 / BINS_PER_OCTAVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """For each score of a batch: the threshold in force and whether it raised an alarm."""
+
+    threshold: F8
+    alarm: Bools
+
+
+def tail_threshold(counts: NDArray[np.uint16], chance: F8) -> F8:
+    """Score that is passed with the wanted chance, by series.
+
+    Args:
+        counts: `(m, BINS)` scores seen, by logarithmic bin.
+        chance: `(m,)` wanted chance per reading of passing the threshold, in (0, 1).
+
+    Returns:
+        `(m,)` thresholds; infinite for a series with fewer than `WARM_UP` scores.
+    """
+    seen = counts.astype(np.float64)
+    total = seen.sum(axis=1)
+    above = np.cumsum(seen[:, ::-1], axis=1)[:, ::-1]
+    weight = np.cumsum((seen * _CENTRES)[:, ::-1], axis=1)[:, ::-1]
+    first = np.argmax(above <= TAIL_SHARE * total[:, None], axis=1)
+    # The tail must not be empty: step down to the highest bin that was ever hit.
+    highest = BINS - 1 - np.argmax(counts[:, ::-1] > 0, axis=1)
+    start = np.minimum(first, highest)
+    row = np.arange(len(counts))
+    tail = np.maximum(above[row, start], 1.0)
+    excess = np.maximum(weight[row, start] / tail - _EDGES[start], 0.0)
+    share = tail / np.maximum(total, 1.0)
+    reach = np.log(np.maximum(share / chance, 1.0))
+    return np.where(total >= WARM_UP, _EDGES[start] + excess * reach, np.inf)
+
+
+class Thresholds:
+    """Adaptive thresholds of all series of one model.
+
+    Args:
+        alarms_per_week: stated false alarms for each series and week, above 0.
+    """
+
+    def __init__(self, alarms_per_week: float) -> None:
+        if not alarms_per_week > 0:
+            raise ValueError(f"alarms_per_week must be above 0, not {alarms_per_week}")
+        self.alarms_per_week = alarms_per_week
+        self._counts = np.zeros((0, BINS), np.uint16)
+        self._seen = np.zeros(0, np.int64)
+        self._threshold = np.zeros(0)
+        self._first_us = np.zeros(0, np.int64)
+        self._last_us = np.zeros(0, np.int64)
+        self._alarms = np.zeros(0, np.int64)
+        # Ordinal of the last score past its threshold; far back when there was none.
+        self._excess_at = np.zeros(0, np.int64)
+
+    def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
+        """Judge one batch and learn from it.
+
+        Args:
+            series: `(n,)` series numbers, readings of one series in the order of arrival.
+            scores: `(n,)` float64, not negative; what is not finite raises no alarm and teaches
+                nothing.
+            ts: `(n,)` event times, int64 µs.
+        """
+        verdict = Verdict(np.full(len(scores), np.inf), np.zeros(len(scores), np.bool_))
+        usable = np.flatnonzero(np.isfinite(scores))
+        if not len(usable):
+            return verdict
+        self._grow(int(series[usable].max()) + 1)
+        order = usable[np.argsort(series[usable], kind="stable")]
+        groups, starts, counts = np.unique(series[order], return_index=True, return_counts=True)
+        rank = np.arange(len(order)) - np.repeat(starts, counts)
+        ordinal = np.repeat(self._seen[groups], counts) + rank
+        # Rounds end where a series' own count passes a multiple of BLOCK, whatever the batch.
+        rounds = ordinal // BLOCK - np.repeat(self._seen[groups] // BLOCK, counts)
+        for number in range(int(rounds.max()) + 1):
+            here = rounds == number
+            self._judge_round(order[here], ordinal[here], series, scores, ts, verdict)
+        return verdict
+
+    def _judge_round(
+        self,
+        rows: I8,
+        ordinal: I8,
+        series: NDArray[np.uint32],
+        scores: F8,
+        ts: I8,
+        verdict: Verdict,
+    ) -> None:
+        who, score, when = series[rows], np.maximum(scores[rows], 0.0), ts[rows]
+        threshold = self._threshold[who]
+        over = score > threshold
+        verdict.threshold[rows] = threshold
+        verdict.alarm[rows[over]] = self._raises(who[over], ordinal[over])
+
+        # One wild fault must not teach that wild is usual; a lasting change still will, in steps.
+        learned = np.minimum(score, LEARN_MAX * threshold)
+        octave = np.log2(np.maximum(learned, _EDGES[0])) - LOWEST_OCTAVE
+        bins = np.minimum((octave * BINS_PER_OCTAVE).astype(np.int64), BINS - 1)
+        np.add.at(self._counts, (who, bins), 1)
+        new = self._first_us[who] == 0
+        self._first_us[who[new]] = when[new]
+        np.minimum.at(self._first_us, who, when)
+        np.maximum.at(self._last_us, who, when)
+        np.add.at(self._seen, who, 1)
+        self._refresh(np.unique(who[ordinal % BLOCK == BLOCK - 1]))
+
+    def _raises(self, who: NDArray[np.uint32], ordinal: I8) -> Bools:
+        """Which of these scores past their threshold begin a run; input sorted by series."""
+        before = np.empty_like(ordinal)
+        before[1:] = np.where(who[1:] == who[:-1], ordinal[:-1], self._excess_at[who[1:]])
+        if len(who):
+            before[0] = self._excess_at[who[0]]
+        self._excess_at[who] = ordinal  # duplicates: the last one stays, which is the newest
+        begins = ordinal - before > QUIET
+        np.add.at(self._alarms, who[begins], 1)
+        return begins
+
+    def _refresh(self, who: NDArray[np.uint32]) -> None:
+        """Set the thresholds of these series anew from what they have shown."""
+        if not len(who):
+            return
+        full = who[self._counts[who].sum(axis=1, dtype=np.int64) > COUNT_MAX]
+        self._counts[full] //= 2
+        span = np.maximum(self._last_us[who] - self._first_us[who], 1).astype(np.float64)
+        readings_per_week = np.maximum(self._seen[who], 1) * (WEEK_US / span)
+        chance = np.clip(self.alarms_per_week / readings_per_week, 1e-12, 0.5)
+        allowed = 1.0 + self.alarms_per_week * span / WEEK_US
+        ease = np.clip(np.sqrt(self._alarms[who] / allowed), 1.0, EASE_MAX)
+        self._threshold[who] = tail_threshold(self._counts[who], chance) * ease
+
+    def _grow(self, size: int) -> None:
+        have = len(self._seen)
+        if size <= have:
+            return
+        more = max(size, 2 * have) - have
+        self._counts = np.concatenate([self._counts, np.zeros((more, BINS), np.uint16)])
+        self._threshold = np.concatenate([self._threshold, np.full(more, np.inf)])
+        self._excess_at = np.concatenate([self._excess_at, np.full(more, -(QUIET + 1), np.int64)])
+        for name in ("_seen", "_first_us", "_last_us", "_alarms"):
+            old: I8 = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.zeros(more, np.int64)]))

@@ -1,0 +1,93 @@
+"""Scoring: the right series, the right readings, and no model can stop ingest."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge import models
+from edge.score import Scorer
+from edge.shipped_models.build import build
+from protos.records import Batch, Kind, Quality, numbers
+from protos.series import SeriesKind
+
+START_US = 1_700_000_000_000_000
+GAUGE, STATE = 1, 2
+
+
+@dataclass(frozen=True)
+class Kinds:
+    kind_of: NDArray[np.uint8] = field(
+        default_factory=lambda: np.array([0, SeriesKind.GAUGE, SeriesKind.STATE], np.uint8)
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> models.Model:
+    return models.load(build(tmp_path_factory.mktemp("models"))[0])
+
+
+def stream(values: NDArray[np.float64], series: int = GAUGE) -> Batch:
+    n = len(values)
+    ts = START_US + np.arange(n, dtype=np.int64) * 1_000_000
+    who = np.full(n, series, np.uint32)
+    return numbers(who, ts, values, np.full(n, Quality.SENSOR, np.uint8), ts)
+
+
+def noise(n: int = 2000, seed: int = 1) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(20, 0.2, n)
+
+
+def test_a_spike_becomes_one_anomaly_with_its_value_model_and_threshold(
+    model: models.Model,
+) -> None:
+    values = noise()
+    values[1500] = 40.0
+    rows = Scorer([model], 1.0).score(stream(values), Kinds()).kind(Kind.SCORES)
+    at = rows["ts"].tolist().index(START_US + 1500 * 1_000_000)
+    assert rows["value"][at] == 40.0
+    assert rows["score"][at] > rows["threshold"][at] > 0
+    assert rows["model"][at] == "residual@1"
+
+
+def test_series_that_are_states_are_not_scored(model: models.Model) -> None:
+    values = noise()
+    values[1500] = 40.0
+    scorer = Scorer([model], 1.0)
+    assert scorer.score(stream(values, STATE), Kinds()).rows == 0
+    assert scorer.standings()[0].scored == 0
+
+
+def test_batches_of_any_size_find_the_same_anomalies(model: models.Model) -> None:
+    values = noise()
+    values[[700, 1500]] = 45.0
+    whole = Scorer([model], 1.0).score(stream(values), Kinds()).kind(Kind.SCORES)
+    scorer, found = Scorer([model], 1.0), []
+    all_rows = stream(values).kind(Kind.NUMBERS)
+    for start in range(0, 2000, 37):
+        part = {name: column[start : start + 37] for name, column in all_rows.items()}
+        found += scorer.score(Batch({Kind.NUMBERS: part}), Kinds()).kind(Kind.SCORES)["ts"].tolist()
+    assert found == whole["ts"].tolist()
+    assert len(found) >= 2
+
+
+class Broken:
+    """Stands for a runtime whose graph fails in service."""
+
+    def run(self, *_: object) -> list[NDArray[np.float32]]:
+        raise RuntimeError("out of memory in node Conv")
+
+
+def test_a_model_that_fails_is_set_aside_and_the_others_go_on(model: models.Model) -> None:
+    values = noise()
+    values[1500] = 40.0
+    scorer = Scorer([models.Model(model.manifest, Broken()), model], 1.0)
+    assert scorer.score(stream(values), Kinds()).count(Kind.SCORES) >= 1
+    broken, well = scorer.standings()
+    assert broken.failure == "out of memory in node Conv"
+    assert well.failure == ""
+
+
+def test_a_batch_without_numbers_scores_nothing(model: models.Model) -> None:
+    assert Scorer([model], 1.0).score(Batch({}), Kinds()).rows == 0
