@@ -17,7 +17,11 @@ GLIBC_MINORS = range(17, 37)
 
 
 def resolve(python: str) -> list[str]:
-    """Return the names of the wheels one Python on aarch64 would install; raise if one is missing."""
+    """Names of the wheels that one Python on aarch64 would install.
+
+    Raises:
+        CalledProcessError: a requirement has no wheel.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"]

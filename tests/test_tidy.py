@@ -22,7 +22,7 @@ IMPURE = {
     "starlette", "subprocess", "tempfile", "threading", "time", "urllib", "uuid", "uvicorn",
 }  # fmt: skip
 
-# The rules of the house: these hold protocol and arithmetic, and must stay drivable by a simulation.
+# The rules of the house: protocol and arithmetic, which a simulation must be able to drive.
 PURE_MODULES = {
     "protos/block.py", "protos/body.py", "protos/columns.py", "protos/limits.py",
     "protos/records.py", "protos/series.py",
