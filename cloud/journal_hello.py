@@ -61,7 +61,7 @@ def decide_hello(
     alarm = _stepped_back(cursor, past, hello)
     if hello.epoch == 0 or (alarm is None and hello.epoch == cursor.epoch):
         return Decision(cursor, (greeting,))
-    granted = _grant(cursor, held, hello.epoch, min(hello.head, past.stored))
+    granted = _grant(cursor, held, past, min(hello.head, past.stored))
     return replace(granted, replies=(greeting, *granted.replies), alarm=granted.alarm or alarm)
 
 
@@ -74,10 +74,10 @@ def decide_epoch_request(cursor: Cursor, held: Held, request: pb.EpochRequest) -
     if closed > cursor.epoch:
         told = f"epoch {closed} was never granted, {cursor.epoch} is the newest"
         return Decision(cursor, (fault(pb.EPOCH_UNKNOWN, told, "reconnect"),), ends=True)
-    stored = _standing(cursor, closed).stored
+    past = _standing(cursor, closed)
     if closed < cursor.epoch and cursor.granted == cursor.session and cursor.stored == 0:
-        return _granted(cursor, held, closed, stored)
-    return _grant(cursor, held, closed, stored)
+        return _granted(cursor, held, past, past.stored)
+    return _grant(cursor, held, past, past.stored)
 
 
 def coalesce(runs: Iterable[ChunkRun]) -> list[ChunkRun]:
@@ -150,15 +150,15 @@ def _stepped_back(cursor: Cursor, past: Closed, hello: pb.Hello) -> Alarm | None
     return Alarm.REWIND if fewer or other else None
 
 
-def _grant(cursor: Cursor, held: Held, closed_epoch: int, above: int) -> Decision:
-    """End the present epoch and open the next."""
+def _grant(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
+    """End the present epoch and open the next; ``past`` is what the gateway had."""
     closed = cursor.closed
     if cursor.stored:
         ended = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
         closed = (*closed, ended)[-CLOSED_EPOCHS_MAX:]
     opened = replace(
         cursor,
-        epoch=max(cursor.epoch, closed_epoch) + 1,
+        epoch=max(cursor.epoch, past.epoch) + 1,
         stored=0,
         stored_hash=GENESIS_HASH,
         archived=0,
@@ -167,17 +167,18 @@ def _grant(cursor: Cursor, held: Held, closed_epoch: int, above: int) -> Decisio
         granted=cursor.session,
         closed=closed,
     )
-    return _granted(opened, held, closed_epoch, above)
+    return _granted(opened, held, past, above)
 
 
-def _granted(cursor: Cursor, held: Held, closed_epoch: int, above: int) -> Decision:
-    runs = coalesce(held.chunks_above(closed_epoch, above))
+def _granted(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
+    runs = coalesce(held.chunks_above(past.epoch, above))
     if len(runs) > STORED_CHUNKS_MAX:
         return fork(cursor, above)  # too torn to be named in one message: an operator decides
     grant = pb.EpochGrant(
         session=cursor.session,
         epoch=cursor.epoch,
-        previous_epoch=closed_epoch,
+        previous_epoch=past.epoch,
+        previous_stored=past.stored,
         series_known=cursor.series_known,
         stored_chunks=_on_the_wire(runs),
     )

@@ -9,7 +9,6 @@ answer is fed back by the method of the same name in the past tense. `Mark` asks
 """
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Final
 
 from edge.sync_effects import (
@@ -20,6 +19,7 @@ from edge.sync_effects import (
     LoadBlocks,
     LoadEntries,
     Mark,
+    Phase,
     Seal,
     Send,
 )
@@ -29,33 +29,10 @@ from protos.block import GENESIS_HASH, Block, ChunkRun
 from protos.limits import BLOCK_BYTES_TARGET, PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
 from protos.series import SeriesEntry
 
-__all__ = [
-    "BeginEpoch",
-    "BufferState",
-    "Close",
-    "Effect",
-    "LoadBlocks",
-    "LoadEntries",
-    "Mark",
-    "Phase",
-    "Seal",
-    "Send",
-    "Session",
-]
+__all__ = ["BufferState", "Effect", "Session"]
 
 SILENCE_US_MAX: Final = 60_000_000
 """An unanswered hello or block this long after the last word of the cloud ends the session."""
-
-
-class Phase(Enum):
-    """Where a session is."""
-
-    HELLO = "hello"
-    """Nothing but the hello was said."""
-    GRANT = "grant"
-    """Waits for an epoch."""
-    LIVE = "live"
-    CLOSED = "closed"
 
 
 class Session:
@@ -157,13 +134,23 @@ class Session:
             self._outbox.offer([block])
         return self._pump()
 
+    def unreadable(self, told: str) -> list[Effect]:
+        """The answer to `Seal` or `LoadBlocks` when a damaged chunk bars the way.
+
+        A new epoch frees what is whole: the store sets the damaged part aside when it begins.
+        """
+        self._asked = False
+        if not self._is_live():
+            return self._pump()
+        return [self._request(told)]
+
     def blocks_loaded(self, blocks: Sequence[Block]) -> list[Effect]:
         """The answer to `LoadBlocks`."""
         self._asked = False
         missing = not blocks or blocks[0].header.seq != self._loading
         if missing and self._is_live() and self._loading > self.stored:
             told = f"block {self._loading} of epoch {self.epoch} is not in the buffer"
-            return self._close(told, "check the buffer: tidegate-edge buffer verify")
+            return [self._request(told)]
         self._outbox.offer(blocks)
         return self._pump()
 
@@ -239,6 +226,12 @@ class Session:
         self._grant = grant
         return self._pump()
 
+    def _begin(self, grant: pb.EpochGrant) -> list[Effect]:
+        self.stored = max(self.stored, min(grant.previous_stored, self.head))
+        runs = (ChunkRun(run.prefix, run.first, run.count) for run in grant.stored_chunks)
+        mark = Mark(self.stored, min(self.archived, self.stored), self.generation)
+        return [mark, *self._ask(BeginEpoch(grant.epoch, tuple(runs)))]
+
     def _acked(self, ack: pb.Ack) -> list[Effect]:
         outbox = self._outbox
         outbox.known = max(outbox.known, ack.series_known)
@@ -262,9 +255,7 @@ class Session:
         if self._asked or self.phase is Phase.CLOSED:
             return []
         if self._grant is not None:
-            runs = self._grant.stored_chunks
-            dropped = tuple(ChunkRun(run.prefix, run.first, run.count) for run in runs)
-            return self._ask(BeginEpoch(self._grant.epoch, dropped))
+            return self._begin(self._grant)
         if self.phase is not Phase.LIVE:
             return []
         sends, obstacle = self._outbox.pour()

@@ -4,6 +4,7 @@ The effects of `edge.sync`, in a file of their own because the store answers to 
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 from protos import sync_pb2 as pb
 from protos.block import ChunkRun
@@ -96,3 +97,14 @@ class Close:
 
 
 Effect = Send | Seal | LoadBlocks | LoadEntries | Mark | BeginEpoch | Close
+
+
+class Phase(Enum):
+    """Where a session is."""
+
+    HELLO = "hello"
+    """Nothing but the hello was said."""
+    GRANT = "grant"
+    """Waits for an epoch."""
+    LIVE = "live"
+    CLOSED = "closed"

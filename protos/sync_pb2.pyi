@@ -170,18 +170,20 @@ class EpochRequest(_message.Message):
     def __init__(self, session: _Optional[int] = ..., closed_epoch: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
 
 class EpochGrant(_message.Message):
-    __slots__ = ("session", "epoch", "previous_epoch", "series_known", "stored_chunks")
+    __slots__ = ("session", "epoch", "previous_epoch", "series_known", "stored_chunks", "previous_stored")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_EPOCH_FIELD_NUMBER: _ClassVar[int]
     SERIES_KNOWN_FIELD_NUMBER: _ClassVar[int]
     STORED_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_STORED_FIELD_NUMBER: _ClassVar[int]
     session: int
     epoch: int
     previous_epoch: int
     series_known: int
     stored_chunks: _containers.RepeatedCompositeFieldContainer[ChunkRun]
-    def __init__(self, session: _Optional[int] = ..., epoch: _Optional[int] = ..., previous_epoch: _Optional[int] = ..., series_known: _Optional[int] = ..., stored_chunks: _Optional[_Iterable[_Union[ChunkRun, _Mapping]]] = ...) -> None: ...
+    previous_stored: int
+    def __init__(self, session: _Optional[int] = ..., epoch: _Optional[int] = ..., previous_epoch: _Optional[int] = ..., series_known: _Optional[int] = ..., stored_chunks: _Optional[_Iterable[_Union[ChunkRun, _Mapping]]] = ..., previous_stored: _Optional[int] = ...) -> None: ...
 
 class ChunkRun(_message.Message):
     __slots__ = ("prefix", "first", "count")
