@@ -1,0 +1,162 @@
+"""The embedded engine: blocks of the journal to rows of the lake's tables, a column at a time.
+
+One function makes the rows of both views: the consolidator commits them to the tables, `cloud.live`
+keeps them as the tail. No step handles single rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cloud import lake_schema
+from cloud.journal import Entry
+from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
+from cloud.lake_names import ERASED, GATEWAY_ITSELF, Names
+from cloud.lake_schema import TableSpec
+from protos.block import MalformedBlock, read_block
+from protos.records import Batch, Kind, Rows
+
+OFFSET_COLUMN: Final = "journal_offset"
+"""Extra last column of decoded rows: the journal's offset. Not written to the lake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A block that can never be decoded, and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Rows by table name, unordered between series but in arrival order within each.
+
+    Every table has its spec's columns (for `quarantine`, the bad blocks themselves) and OFFSET_COLUMN;
+    tables without rows are absent. ``end`` is the last offset.
+    """
+
+    end: int
+    tables: Mapping[str, pa.Table]
+    bad: tuple[Bad, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one kind of one block, with our number of each row's series."""
+
+    entry: Entry
+    rows: Rows
+    series: NDArray[np.int32]
+
+
+def decode(entries: Sequence[Entry], names: Names, also_bad: Sequence[Bad] = ()) -> Decoded:
+    """The rows of ``entries`` in offset order.
+
+    What is malformed, or names a series that was never declared, is told in ``bad`` and becomes a
+    row of `quarantine`, as do ``also_bad``, blocks the caller will not have decoded.
+    """
+    parts: dict[Kind, list[_Part]] = {kind: [] for kind in Kind}
+    bad = list(also_bad)
+    refused = {each.entry.offset for each in bad}
+    for entry in entries:
+        if entry.offset in refused:
+            continue
+        try:
+            batch, numbers = _open(entry, names)
+        except MalformedBlock as error:
+            bad.append(Bad(entry, str(error)))
+            continue
+        for kind in Kind:
+            if batch.count(kind):
+                parts[kind].append(_part(entry, batch.kind(kind), numbers))
+    tables = {
+        spec.name: rows
+        for spec, kinds in TABLE_OF.items()
+        if (rows := _table(spec, [(kind, parts[kind]) for kind in kinds], names)) is not None
+    }
+    if bad:
+        tables[lake_schema.QUARANTINE.name] = _quarantine(bad)
+    return Decoded(entries[-1].offset if entries else 0, MappingProxyType(tables), tuple(bad))
+
+
+def _open(entry: Entry, names: Names) -> tuple[Batch, NDArray[np.int32]]:
+    header, _, batch = read_block(entry.data)
+    numbers = names.of_epoch(entry.gateway, entry.epoch, header.series_high)
+    named = [int(rows["series"].max()) for rows in batch.tables.values() if len(rows["series"])]
+    high = max(named, default=0)
+    if high >= len(numbers):
+        raise MalformedBlock(f"names series {high}, of {len(numbers) - 1} declared")
+    return batch, numbers
+
+
+def _part(entry: Entry, rows: Rows, numbers: NDArray[np.int32]) -> _Part:
+    series = numbers[rows["series"]]
+    kept = series != ERASED
+    if kept.all():
+        return _Part(entry, rows, series)
+    return _Part(entry, {name: column[kept] for name, column in rows.items()}, series[kept])
+
+
+def _table(
+    spec: TableSpec, kinds: Sequence[tuple[Kind, Sequence[_Part]]], names: Names
+) -> pa.Table | None:
+    parts = [(kind, part) for kind, of in kinds for part in of]
+    if not sum(len(part.series) for _, part in parts):
+        return None
+    counts = [len(part.series) for _, part in parts]
+    numbers = np.concatenate([part.series for _, part in parts])
+    columns = _name_columns(numbers, names)
+    for name in spec.schema.names:
+        if name in FROM_ENTRY:
+            origin = np.array([getattr(part.entry, name) for _, part in parts], np.int64)
+            columns[name] = pa.array(np.repeat(origin, counts))
+        elif name not in columns:
+            pieces = [getter(kind, name)(part.rows) for kind, part in parts]
+            columns[name] = array(pieces, counts, spec.schema.field(name).type)
+    offsets = np.repeat(np.array([part.entry.offset for _, part in parts], np.int64), counts)
+    table = pa.table([columns[name] for name in spec.schema.names], schema=spec.schema)
+    table = table.append_column(OFFSET_COLUMN, pa.array(offsets))
+    in_order = not len(offsets) or bool((np.diff(offsets) >= 0).all())
+    return table if in_order else table.take(pa.array(np.argsort(offsets, kind="stable")))
+
+
+def _name_columns(series: NDArray[np.int32], names: Names) -> dict[str, pa.Array]:
+    """The columns that name a series, each a dictionary of what these rows use."""
+    used = np.unique(series) if len(series) < 4096 else np.flatnonzero(np.bincount(series))
+    local = np.zeros(int(used[-1]) + 1, np.int32)
+    local[used] = np.arange(len(used), dtype=np.int32)
+    row = local[series]
+    found = [names.name(int(number)) for number in used]
+    columns: dict[str, pa.Array] = {}
+    for name in ("gateway", "device", "metric", "unit", "labels"):
+        words = pa.array([getattr(each, name) for each in found], pa.string()).dictionary_encode()
+        indices = words.indices.to_numpy()[row]
+        columns[name] = pa.DictionaryArray.from_arrays(pa.array(indices), words.dictionary)
+    columns["kind"] = pa.array(np.array([each.kind for each in found], np.int8)[row])
+    columns["series"] = pa.array(np.array([each.id for each in found], np.int64)[row])
+    return columns
+
+
+def _quarantine(bad: Sequence[Bad]) -> pa.Table:
+    """Bad blocks as rows, whole: nothing that a gateway deleted on our word may vanish."""
+    entries = [each.entry for each in bad]
+    spec = lake_schema.QUARANTINE
+    columns: dict[str, list[Any]] = {
+        name: [getattr(entry, name) for entry in entries]
+        for name in ("gateway", "epoch", "seq", "offset", "hash", "data")
+    }
+    columns |= {name: [""] * len(bad) for name in ("device", "metric", "unit")}
+    columns |= {"labels": ["{}"] * len(bad), "kind": [0] * len(bad)}
+    columns |= {"series": [GATEWAY_ITSELF] * len(bad), "reason": [each.reason for each in bad]}
+    columns |= {
+        "ts": [entry.stored_us for entry in entries],
+        "bytes": [len(entry.data) for entry in entries],
+    }
+    table = pa.table({name: columns[name] for name in spec.schema.names}).cast(spec.schema)
+    return table.append_column(OFFSET_COLUMN, pa.array(columns["offset"], pa.int64()))

@@ -1,0 +1,88 @@
+"""The names behind the numbers in blocks: which series each entry of a gateway's table is.
+
+Every series gets a number of this process, the same for all epochs of its gateway; a gateway
+itself (entry 0, in gaps and corrections) counts as a series without device and metric.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from protos.series import SeriesEntry, SeriesKey, series_id
+
+GATEWAY_ITSELF: Final = 0
+"""The series id of rows that speak of the gateway, not of one of its series."""
+ERASED: Final = -1
+"""Stands for the number of an erased series: its rows are left out everywhere."""
+
+SeriesOf = Callable[[str, int], Sequence[SeriesEntry]]
+"""(gateway, epoch) to its entries 1, 2, 3 …: `Journal.series`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A series as rows of the lake name it; ``labels`` is canonical JSON, ``id`` as in SPEC D4."""
+
+    gateway: str
+    device: str
+    metric: str
+    unit: str
+    labels: str
+    kind: int
+    id: int
+
+
+class Names:
+    """All series seen, by number; grows only. May be used by several threads."""
+
+    def __init__(self, series_of: SeriesOf) -> None:
+        self._series_of = series_of
+        self._lock = threading.Lock()
+        self._numbers: dict[int, int] = {}
+        self._names: list[Name] = []
+        self._gateways: dict[str, int] = {}
+        self._tables: dict[tuple[str, int], NDArray[np.int32]] = {}
+
+    def of_epoch(self, gateway: str, epoch: int, high: int) -> NDArray[np.int32]:
+        """Our number of each entry 0 … at least ``high``; shorter if the journal has fewer."""
+        known = self._tables.get((gateway, epoch))
+        if known is not None and len(known) > high:
+            return known
+        entries = self._series_of(gateway, epoch)
+        with self._lock:
+            numbers = [self._number_of_gateway(gateway)]
+            numbers += [self._number(gateway, entry.key) for entry in entries]
+            table = np.array(numbers, np.int32)
+            self._tables[gateway, epoch] = table
+            return table
+
+    def name(self, number: int) -> Name:
+        """The name of one of our numbers."""
+        return self._names[number]
+
+    def _number(self, gateway: str, key: SeriesKey | None) -> int:
+        if key is None:
+            return ERASED
+        number = series_id(gateway, key)
+        found = self._numbers.get(number)
+        if found is None:
+            labels = orjson.dumps(dict(key.labels), option=orjson.OPT_SORT_KEYS).decode()
+            name = Name(gateway, key.device, key.metric, key.unit, labels, int(key.kind), number)
+            found = self._numbers[number] = self._add(name)
+        return found
+
+    def _number_of_gateway(self, gateway: str) -> int:
+        found = self._gateways.get(gateway)
+        if found is None:
+            name = Name(gateway, "", "", "", "{}", 0, GATEWAY_ITSELF)
+            found = self._gateways[gateway] = self._add(name)
+        return found
+
+    def _add(self, name: Name) -> int:
+        self._names.append(name)
+        return len(self._names) - 1

@@ -1,0 +1,162 @@
+"""Pure: what the lake decides before it touches a disk.
+
+Where rows go, what a pass covers, which files are merged. Everything here depends on its arguments
+alone, so that a pass repeated after a crash decides the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.lake_schema import Grain
+from cloud.rollup import DAY_US
+
+FILES_PER_PASS_MAX: Final = 48
+"""Periods of one grain in one pass before the next coarser grain is taken."""
+DENSE_ROWS: Final = 131_072
+"""A period with a full row group gets a file of its own, however many others there are."""
+MERGE_FILES: Final = 8
+"""Files of one size class in one period that become one."""
+MERGE_ROWS_MAX: Final = 16 * DENSE_ROWS
+"""Rows of a merged file: bounds what a merge holds in memory (about 200 B a row, twice)."""
+_TIER_ROWS: Final = 1_024
+
+_FIRST_DAY: Final = int(np.datetime64("0001-01-01", "D").astype(np.int64))
+_LAST_DAY: Final = int(np.datetime64("9999-12-31", "D").astype(np.int64))
+_UNITS: Final = {Grain.DAY: "M8[D]", Grain.MONTH: "M8[M]", Grain.YEAR: "M8[Y]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of one period: ``rows`` are indexes (or a slice) in the order of the table."""
+
+    period: str
+    rows: NDArray[Any] | slice
+
+
+def split(ts: NDArray[np.int64], finest: Grain) -> list[Slice]:
+    """Where rows of these event times go; the number of slices is bounded whatever the times are.
+
+    Periods are of the ``finest`` grain as long as there are few; with many (a backlog of months, a
+    gateway with a mad clock), dense ones keep that grain and the others share months, years, or
+    one file. Bounded by FILES_PER_PASS_MAX + rows / DENSE_ROWS.
+    """
+    if not len(ts):
+        return []
+    days = np.clip(ts // DAY_US, _FIRST_DAY, _LAST_DAY)
+    found: list[Slice] = []
+    rest = np.arange(len(ts))
+    for grain in Grain:
+        if grain < finest:
+            continue
+        names, code = _periods(days[rest], grain)
+        if len(names) <= FILES_PER_PASS_MAX or grain is Grain.ALL:
+            return found + _slices(names, code, rest, whole=len(rest) == len(ts))
+        dense = np.bincount(code) >= DENSE_ROWS
+        found += _slices(
+            [n for n, d in zip(names, dense, strict=True) if d], *_only(dense, code, rest)
+        )
+        rest = rest[~dense[code]]
+        if not len(rest):
+            return found
+    raise AssertionError("the coarsest grain takes everything")
+
+
+def _periods(days: NDArray[np.int64], grain: Grain) -> tuple[list[str], NDArray[np.int64]]:
+    if grain is Grain.ALL:
+        return ["all"], np.zeros(len(days), np.int64)
+    unit = days.astype("M8[D]").astype(_UNITS[grain])
+    names, code = np.unique(unit, return_inverse=True)
+    return [str(name) for name in names], code.astype(np.int64, copy=False)
+
+
+def _only(
+    dense: NDArray[np.bool_], code: NDArray[np.int64], rest: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes of the dense periods alone, numbered anew, and their rows."""
+    kept = dense[code]
+    return (np.cumsum(dense) - 1)[code[kept]], rest[kept]
+
+
+def _slices(
+    names: Sequence[str],
+    code: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    *,
+    whole: bool = False,
+) -> list[Slice]:
+    if len(names) == 1 and whole:
+        return [Slice(names[0], slice(None))]
+    order = np.argsort(code, kind="stable")
+    edges = np.cumsum(np.bincount(code, minlength=len(names)))[:-1]
+    pieces = np.split(rows[order], edges)
+    return [Slice(name, piece) for name, piece in zip(names, pieces, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What the next pass covers: offsets after ``start``, at most ``limit``, for ``tables``."""
+
+    start: int
+    limit: int
+    tables: frozenset[str]
+
+
+def next_range(offsets: Mapping[str, int], head: int) -> Range | None:
+    """The lowest range that some table lacks; None when every table stands at ``head``.
+
+    After a crash between two commits some tables are behind: they alone catch up first, up to
+    where the next one stands, so that no commit ever covers an offset twice.
+    """
+    start = min(offsets.values())
+    ahead = [offset for offset in offsets.values() if offset > start]
+    limit = min(ahead, default=head)
+    if limit <= start:
+        return None
+    behind = frozenset(name for name, offset in offsets.items() if offset == start)
+    return Range(start, limit, behind)
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """What a merge decides by: a file's name, rows, and the offsets it covers."""
+
+    path: str
+    rows: int
+    start: int
+    end: int
+
+
+def pick_merge(files: Sequence[Sized]) -> tuple[Sized, ...]:
+    """Files of one period to be merged into one, or none.
+
+    The oldest run of MERGE_FILES neighbours (by offset) that are of one size class or smaller, so
+    that every row is rewritten a logarithmic number of times. Runs are neighbours because only
+    disjoint ranges of offsets keep the order of arrival.
+    """
+    ordered = sorted(files, key=lambda file: (file.start, file.end))
+    tiers = [_tier(file.rows) for file in ordered]
+    for tier in sorted(set(tiers)):
+        run: list[Sized] = []
+        rows = 0
+        for file, of in zip(ordered, tiers, strict=True):
+            small = of <= tier and file.rows <= MERGE_ROWS_MAX // 2
+            if not small or rows + file.rows > MERGE_ROWS_MAX:
+                run, rows = [], 0
+            if small:
+                run.append(file)
+                rows += file.rows
+            if sum(_tier(f.rows) == tier for f in run) >= MERGE_FILES:
+                return tuple(run)
+    return ()
+
+
+def _tier(rows: int) -> int:
+    """Size class: each holds MERGE_FILES times what the one below holds."""
+    tier = 0
+    while rows > _TIER_ROWS * MERGE_FILES**tier:
+        tier += 1
+    return tier
