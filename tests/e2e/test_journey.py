@@ -1,0 +1,93 @@
+"""One reading's whole journey, with every real part, and with parts killed on the way."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy.demo.stack import Stack, StackError, run, wait_until
+
+if TYPE_CHECKING:
+    from conftest import Oracle
+
+pytestmark = pytest.mark.broker
+
+
+async def test_every_published_reading_is_in_history_once(oracle: "Oracle") -> None:
+    await oracle.publish(2000)
+    await asyncio.to_thread(oracle.check)
+    assert oracle.published.total() > 2000
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_killing_the_gateway_in_mid_stream_loses_and_doubles_nothing(
+    oracle: "Oracle", stack: Stack, seed: int
+) -> None:
+    chance = random.Random(seed)
+    publishing = asyncio.create_task(oracle.publish(4000))
+    for _ in range(3):
+        await _messages(oracle, oracle.messages + chance.randrange(300, 900))
+        stack.edge.kill()
+        stack.edge.start()
+    await publishing
+    await asyncio.to_thread(oracle.check)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_killing_the_cloud_in_mid_stream_loses_and_doubles_nothing(
+    oracle: "Oracle", stack: Stack, seed: int
+) -> None:
+    chance = random.Random(seed)
+    publishing = asyncio.create_task(oracle.publish(4000))
+    for _ in range(3):
+        await _messages(oracle, oracle.messages + chance.randrange(300, 900))
+        stack.cloud.kill()
+        await asyncio.to_thread(stack.start_cloud)
+    await publishing
+    await asyncio.to_thread(oracle.check)
+
+
+async def test_what_is_published_while_the_cloud_is_away_arrives_when_it_returns(
+    oracle: "Oracle", stack: Stack
+) -> None:
+    stack.cloud.kill()
+    await oracle.publish(1000)
+    await asyncio.to_thread(_wait_buffered, stack, oracle)
+    stack.edge.kill()
+    stack.edge.start()
+    await asyncio.to_thread(stack.start_cloud)
+    await asyncio.to_thread(oracle.check)
+
+
+async def test_what_the_broker_kept_while_the_gateway_was_away_arrives(
+    oracle: "Oracle", stack: Stack
+) -> None:
+    assert stack.edge.stop() == 0
+    await oracle.publish(1500)
+    await asyncio.to_thread(stack.start_edge)
+    await asyncio.to_thread(oracle.check)
+
+
+async def _messages(oracle: "Oracle", count: int) -> None:
+    async with asyncio.timeout(60):
+        while oracle.messages < count:
+            await asyncio.sleep(0.005)
+
+
+def _wait_buffered(stack: Stack, oracle: "Oracle") -> None:
+    def buffered() -> bool:
+        return bool(stack.edge_status()["buffer"]["rows"] >= oracle.published.total())
+
+    wait_until("the buffer holds everything that was published", buffered, 30)
+
+
+def test_a_token_opens_one_gateway_once(stack: Stack) -> None:
+    token = run("tidegate-cloud", "--home", str(stack.home("cloud")), "token", "create", "g2")
+    other = str(stack.folder / "edge2")
+    run("tidegate-edge", "--home", other, "init", "--name", "g2")
+    run("tidegate-edge", "--home", other, "enroll", token.split()[-1])
+    third = str(stack.folder / "edge3")
+    run("tidegate-edge", "--home", third, "init", "--name", "g2")
+    with pytest.raises(StackError, match="used"):
+        run("tidegate-edge", "--home", third, "enroll", token.split()[-1])
