@@ -1,4 +1,4 @@
-"""The wheel, not only the checkout: installed in an empty environment it runs and serves the page."""
+"""The wheel, not only the checkout: in an empty environment it runs and serves the page."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def call(*command: object, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of a fresh environment that holds the built wheel and its pinned requirements."""
+    """Commands of a fresh environment: the built wheel on its pinned requirements."""
     place = tmp_path_factory.mktemp("wheel")
     call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place, cwd=ROOT)
     (wheel,) = place.glob("tidegate-*.whl")
