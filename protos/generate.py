@@ -21,7 +21,7 @@ def generate(out: Path) -> None:
     found = version("grpcio-tools")
     if found != GENERATOR_VERSION:
         raise RuntimeError(f"stubs need grpcio-tools {GENERATOR_VERSION}, {found} is installed")
-    from grpc_tools import protoc
+    from grpc_tools import protoc  # type: ignore[import-untyped] # it ships none
 
     wellknown = str(files("grpc_tools").joinpath("_proto"))
     outs = [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]

@@ -41,10 +41,15 @@ HEADER_BYTES_MAX: Final = 64 * KIB
 BODY_BYTES_MAX: Final = BLOCK_BYTES_MAX
 BLOCK_ROWS_MAX: Final = 1 << 18
 """All kinds together; 64 KiB of perfectly regular readings come near it."""
-BLOCK_DEVICES_MAX: Final = 4096
-"""Devices with rows in one block: what is left of an erased one takes 40 bytes, see block.md."""
+BLOCK_DEVICES_MAX: Final = 16384
+"""Devices with rows in one block."""
+BLOCK_READ_BYTES_MAX: Final = BLOCK_BYTES_MAX + BLOCK_DEVICES_MAX * 32
+"""An erased device leaves 32 bytes and makes every other's 16 explicit: such a block may grow."""
 PLAIN_BYTES_MAX: Final = 32 * MIB
-"""Decoded columns and strings of one body: what decoding may allocate, times a small constant."""
+"""One uncompressed body: what decoding may allocate, times a small constant."""
+CHUNK_ROWS_MAX: Final = 8192
+CHUNK_BYTES_MAX: Final = 256 * KIB
+"""Rows and encoded body of one group commit, so that any chunk fits into a block of its own."""
 CHUNK_RUNS_MAX: Final = 1024
 """Runs of chunk ids in one block; a run is one opening of the store unless chunks were dropped."""
 CHUNK_COUNTER_MAX: Final = 0xFFFF_FFFF
@@ -73,13 +78,14 @@ _HEADER_FIXED_BYTES = 512
 
 assert PROTOCOL_MIN <= PROTOCOL_MAX
 assert BLOCK_BYTES_TARGET <= BLOCK_BYTES_MAX <= WINDOW_BYTES_DEFAULT <= WINDOW_BYTES_MAX
-assert BLOCK_BYTES_MAX + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
+assert BLOCK_READ_BYTES_MAX + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert DECLARE_BYTES_MAX + 8 * DECLARE_ENTRIES_MAX + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert ENTRY_BYTES_MAX <= DECLARE_BYTES_MAX
 assert 2 * LABELS_MAX * (NAME_BYTES_MAX + 2) + 4 * NAME_BYTES_MAX <= ENTRY_BYTES_MAX
 assert STORED_CHUNKS_MAX * _CHUNK_RUN_BYTES + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert _HEADER_FIXED_BYTES + CHUNK_RUNS_MAX * _CHUNK_RUN_BYTES <= HEADER_BYTES_MAX
-assert BLOCK_DEVICES_MAX * 40 + HEADER_BYTES_MAX + BLOCK_BYTES_TARGET <= BLOCK_BYTES_MAX
+assert CHUNK_ROWS_MAX <= BLOCK_DEVICES_MAX <= BLOCK_ROWS_MAX
+assert 2 * CHUNK_BYTES_MAX + HEADER_BYTES_MAX + CHUNK_ROWS_MAX * 8 <= BLOCK_BYTES_MAX
 assert BLOCK_ROWS_MAX * 100 <= PLAIN_BYTES_MAX, "the widest row without its strings fits"
 assert TEXT_BYTES_MAX <= PLAIN_BYTES_MAX
 """One row always fits a body; a batch that does not is split by its maker."""

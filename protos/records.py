@@ -154,7 +154,7 @@ class Batch:
 
 def _same(a: Array, b: Array) -> bool:
     if a.dtype == object or b.dtype == object:
-        return a.tolist() == b.tolist()
+        return bool(a.tolist() == b.tolist())
     return a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 

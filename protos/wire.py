@@ -16,11 +16,11 @@ class FormatError(ValueError):
         self.where = where
 
 
-class MalformedBlock(FormatError):
+class MalformedBlock(FormatError):  # noqa: N818 - the contract's word
     """A block or body that cannot be read: the sender's or the storage's fault, never ours."""
 
 
-class MalformedEntry(FormatError):
+class MalformedEntry(FormatError):  # noqa: N818 - as above
     """A series entry that cannot be read."""
 
 
