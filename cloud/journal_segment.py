@@ -117,7 +117,7 @@ def create_segment(
     with _told("create the journal segment", segment.path):
         connection = apsw.Connection(str(new))
         try:
-            connection.execute(_SCHEMA)
+            list(connection.execute(_SCHEMA))  # a PRAGMA that answers holds up what follows it
             archived = _carry(connection, previous) if previous is not None else 0
             _write_meta(connection, Opening(generation, first, archived, opened_us))
             connection.pragma("journal_mode", "WAL")
@@ -132,7 +132,7 @@ def create_segment(
 def _carry(connection: apsw.Connection, previous: Segment) -> int:
     """Copy the live state of the predecessor; return its archived offset."""
     connection.execute("ATTACH ? AS old", (str(previous.path),))
-    connection.execute(f"BEGIN; {_CARRY} COMMIT")
+    list(connection.execute(f"BEGIN; {_CARRY} COMMIT"))
     archived = connection.execute("SELECT value FROM old.meta WHERE name = 'archived'").get
     connection.execute("DETACH old")
     return int(archived)
