@@ -1,0 +1,45 @@
+"""The registry's tables, as steps that only go forward.
+
+A step that was ever released is never changed; a new one is added below it.
+"""
+
+from sqlite_utils import Database, Migrations
+
+MIGRATIONS = Migrations("tidegate-registry")
+
+
+@MIGRATIONS()
+def m0001_first_tables(db: Database) -> None:
+    """Make gateways, tokens, certificates and audit."""
+    db.execute(
+        "CREATE TABLE gateways (name TEXT PRIMARY KEY, enrolled_us INTEGER NOT NULL,"
+        " first_seen_us INTEGER NOT NULL DEFAULT 0, last_seen_us INTEGER NOT NULL DEFAULT 0,"
+        " agent_version TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT '{}') STRICT"
+    )
+    db.execute(
+        "CREATE TABLE certificates (serial TEXT PRIMARY KEY, gateway TEXT NOT NULL,"
+        " key_sha256 TEXT NOT NULL, der BLOB NOT NULL, issued_us INTEGER NOT NULL,"
+        " not_after_us INTEGER NOT NULL, revoked_us INTEGER,"
+        " revoked_why TEXT NOT NULL DEFAULT '') STRICT"
+    )
+    db.execute("CREATE INDEX certificates_gateway ON certificates (gateway)")
+    db.execute(
+        "CREATE TABLE tokens (id TEXT PRIMARY KEY, gateway TEXT NOT NULL,"
+        " secret_sha256 BLOB NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+        " used_us INTEGER, used_key TEXT, serial TEXT REFERENCES certificates (serial)"
+        " DEFERRABLE INITIALLY DEFERRED, revoked_us INTEGER) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE audit (id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL,"
+        " action TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL,"
+        " outcome TEXT NOT NULL) STRICT"
+    )
+
+
+def unknown_migrations(db: Database) -> list[str]:
+    """Name the steps a newer version took, which this one cannot know."""
+    known = {step.name for step in MIGRATIONS.applied(db)} | {
+        step.name for step in MIGRATIONS.pending(db)
+    }
+    ours = {name for name in globals() if name.startswith("m0")}
+    return sorted(known - ours)
