@@ -8,8 +8,6 @@ knows what of it is stored, and the EpochGrant behind it names the chunks that i
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from protos.block import GENESIS_HASH, ChunkRun
-
 from cloud.journal_cursor import (
     BOOTS_MAX,
     CALM_HELLOS,
@@ -25,6 +23,7 @@ from cloud.journal_cursor import (
     fork,
 )
 from protos import sync_pb2 as pb
+from protos.block import GENESIS_HASH, ChunkRun
 from protos.limits import PROTOCOL_MAX, PROTOCOL_MIN, SEQ_MAX, STORED_CHUNKS_MAX
 from protos.series import EMPTY_ROOT
 

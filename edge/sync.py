@@ -109,6 +109,10 @@ class Session:
             case _:
                 return []
 
+    def expect(self) -> None:
+        """New chunks may wait in the buffer: nothing is `drained` until `wake` looked."""
+        self._idle = False
+
     def wake(self) -> list[Effect]:
         """New chunks wait in the buffer."""
         self._idle = False

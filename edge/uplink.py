@@ -1,0 +1,218 @@
+"""The uplink: one session with the cloud after the other, for ever.
+
+Collecting never waits for it: while the cloud is away it only keeps trying, with growing, jittered
+pauses. All state that matters is in the buffer; what is here dies with the process.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
+
+from edge.clock import Clock
+from edge.sync import Session
+from edge.sync_effects import Close, Phase
+from edge.uplink_channel import Endpoint, open_channel
+from edge.uplink_session import Buffer, Conversation
+from protos import sync_pb2 as pb
+
+BACKOFF_FIRST_S: Final = 1.0
+BACKOFF_MAX_S: Final = 60.0
+FENCED_MIN_S: Final = 30.0
+"""Who was fenced waits longer than who fences: two copies must not throw each other out fast."""
+GOOD_SESSION_S: Final = 10.0
+"""A session that was live this long was no failure; a shorter one lengthens the pauses."""
+WAKE_LINGER_S: Final = 0.25
+"""From a commit to sealing: a block for every commit would be a block for every reading."""
+
+
+class Line(Enum):
+    """What the uplink is at."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkState:
+    """Delivery as `status` shows it; seqs are of ``epoch``, ``error`` is empty while all is well.
+
+    ``blocks_sent`` and ``bytes_sent`` count since the agent started, sent again included;
+    ``failures`` are sessions in a row that did not live long.
+    """
+
+    line: Line = Line.STOPPED
+    session: int = 0
+    epoch: int = 0
+    head: int = 0
+    stored: int = 0
+    archived: int = 0
+    error: str = ""
+    hint: str = ""
+    retry_s: float = 0.0
+    failures: int = 0
+    blocks_sent: int = 0
+    bytes_sent: int = 0
+
+
+def pause_s(failures: int, close: Close, chance: random.Random) -> float:
+    """How long to wait after ``failures`` bad sessions in a row: doubling, bounded, jittered.
+
+    Evenly over the upper half, so that a thousand gateways do not come back at once; the cloud's
+    own wish, and the pause of one that was fenced, are lower bounds.
+    """
+    longest = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 16))
+    least = FENCED_MIN_S if close.code in (pb.FENCED, pb.FORK) else 0.0
+    least = max(least, close.retry_after_ms / 1000)
+    return least * chance.uniform(1.0, 1.2) + chance.uniform(longest / 2, longest)
+
+
+class Uplink:
+    """Delivers the buffer to the cloud. Made on the loop that runs it.
+
+    ``report`` makes the Status for hello and every so often; it must not block.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: str,
+        endpoint: Endpoint,
+        buffer: Buffer,
+        clock: Clock,
+        agent_version: str,
+        report: Callable[[], pb.Status],
+        chance: random.Random | None = None,
+        wake_linger_s: float = WAKE_LINGER_S,
+    ) -> None:
+        self._gateway = gateway
+        self._endpoint = endpoint
+        self._buffer = buffer
+        self._clock = clock
+        self._agent_version = agent_version
+        self._report = report
+        self._chance = chance or random.Random()
+        self._wake_linger_s = wake_linger_s
+        self._loop = asyncio.get_running_loop()
+        self._talk: Conversation | None = None
+        self._state = UplinkState()
+        self._moved = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._is_waking = False
+        self._live_since_s = math.inf
+        self._sent_before = (0, 0)
+
+    @property
+    def state(self) -> UplinkState:
+        """Where delivery stands; immutable, may be read from any thread."""
+        return self._state
+
+    def wake(self) -> None:
+        """New chunks wait in the buffer. From any thread, cheap, as often as it happens."""
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon_threadsafe(self._linger)
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what goes wrong on the way is in `state`, never raised.
+
+        Only a fault of this program surfaces, as what it is.
+        """
+        try:
+            while True:
+                close = await self._converse()
+                await self._rest(close)
+        finally:
+            self._become(line=Line.STOPPED)
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Wait until nothing is left to send and all of it is archived.
+
+        Says False when ``deadline_s`` seconds passed first. Also cuts a pause short.
+        """
+        self._hurry.set()
+        try:
+            async with asyncio.timeout(deadline_s):
+                self._wake_now()
+                while self._talk is None or not self._talk.session.drained:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _converse(self) -> Close:
+        self._become(line=Line.CONNECTING)
+        self._live_since_s = math.inf
+        session = Session(self._gateway, self._clock.boot_id, self._agent_version)
+        async with open_channel(self._endpoint) as channel:
+            self._talk = Conversation(
+                session,
+                channel,
+                self._endpoint,
+                self._buffer,
+                self._clock,
+                self._report,
+                self._on_moved,
+            )
+            try:
+                return await self._talk.hold()
+            finally:
+                blocks, sent = self._sent_before
+                self._sent_before = (blocks + self._talk.blocks, sent + self._talk.bytes)
+                self._talk = None
+
+    async def _rest(self, close: Close) -> None:
+        lived_s = self._loop.time() - self._live_since_s
+        failures = 0 if lived_s >= GOOD_SESSION_S else self._state.failures + 1
+        pause = pause_s(failures, close, self._chance)
+        self._become(
+            line=Line.WAITING,
+            error=close.message,
+            hint=close.hint,
+            retry_s=pause,
+            failures=failures,
+        )
+        self._hurry.clear()
+        try:
+            async with asyncio.timeout(pause):
+                await self._hurry.wait()
+        except TimeoutError:
+            return
+
+    def _linger(self) -> None:
+        self._loop.call_later(self._wake_linger_s, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._is_waking = False
+        if self._talk is not None:
+            self._talk.wake()
+
+    def _on_moved(self) -> None:
+        talk = self._talk
+        if talk is None:
+            return
+        session = talk.session
+        blocks, sent = self._sent_before
+        self._become(
+            session=session.number,
+            epoch=session.epoch,
+            head=session.head,
+            stored=session.stored,
+            archived=session.archived,
+            blocks_sent=blocks + talk.blocks,
+            bytes_sent=sent + talk.bytes,
+        )
+        if session.phase is Phase.LIVE:
+            if self._state.line is not Line.LIVE:
+                self._live_since_s = self._loop.time()
+            self._become(line=Line.LIVE, error="", hint="", retry_s=0.0)
+        self._moved.set()
+
+    def _become(self, **changes: Any) -> None:
+        self._state = replace(self._state, **changes)

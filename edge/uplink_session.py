@@ -1,0 +1,232 @@
+"""One session's shell: carries out the effects of `edge.sync` over one gRPC stream.
+
+Everything that happens (a message, an answer of the buffer, a tick) becomes an event; events are
+fed to the rules one at a time, in order of arrival, and their effects are carried out in order.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+import grpc
+
+from edge.clock import Clock
+from edge.errors import StorageError
+from edge.store_limits import BlockUnreadable
+from edge.sync import Session
+from edge.sync_effects import (
+    BeginEpoch,
+    BufferState,
+    Close,
+    Effect,
+    LoadBlocks,
+    LoadEntries,
+    Mark,
+    Phase,
+    Seal,
+    Send,
+)
+from edge.uplink_channel import Endpoint, explain
+from protos import sync_pb2 as pb
+from protos.block import Block, ChunkRun
+from protos.series import SeriesEntry
+
+TICK_S: Final = 1.0
+STATUS_EVERY_TICKS: Final = 15
+"""Between reports to the cloud, and looks at the buffer should a wake-up have been missed."""
+READ_AHEAD_MAX: Final = 64
+"""Messages of the cloud that wait for the rules; more stay in gRPC's flow control."""
+WRITE_S_MAX: Final = 60.0
+"""A message that cannot be handed to the network for this long: the cloud reads no more."""
+
+T = TypeVar("T")
+Event = Callable[[], list[Effect]]
+
+
+class Buffer(Protocol):
+    """What delivery needs of the store: every call is one transaction, its future its fsync."""
+
+    def sync_state(self) -> Future[BufferState]:
+        """The buffer as it is."""
+
+    def seal_next(self, *, bytes_target: int, mono_us: int, wall_us: int) -> Future[Block | None]:
+        """Seal the next block, None when no chunk waits."""
+
+    def blocks_from(self, seq: int, bytes_max: int) -> Future[list[Block]]:
+        """Sealed blocks from ``seq`` on, at least one if it is held."""
+
+    def mark(self, stored: int, archived: int) -> Future[None]:
+        """Record the acks, let go of what is archived."""
+
+    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> Future[BufferState]:
+        """See `edge.sync_effects.BeginEpoch`."""
+
+    def entries_from(self, first: int, limit: int) -> Future[list[SeriesEntry]]:
+        """Series entries from ``first`` on."""
+
+
+class Conversation:
+    """A session on the line. ``moved`` is called after each event, on the loop.
+
+    ``session`` is the state machine, to be read at any time; ``blocks``, ``bytes`` count what was
+    handed to the network.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        channel: grpc.aio.Channel,
+        endpoint: Endpoint,
+        buffer: Buffer,
+        clock: Clock,
+        report: Callable[[], pb.Status],
+        moved: Callable[[], None],
+    ) -> None:
+        self.session = session
+        self.blocks = 0
+        self.bytes = 0
+        self._endpoint = endpoint
+        self._buffer = buffer
+        self._clock = clock
+        self._report = report
+        self._moved = moved
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
+        self._is_broken = False
+        open_stream = channel.stream_stream(
+            "/tidegate.v1.Sync/Session",
+            request_serializer=pb.GatewayMessage.SerializeToString,
+            response_deserializer=pb.CloudMessage.FromString,
+        )
+        self._call: grpc.aio.StreamStreamCall[pb.GatewayMessage, pb.CloudMessage] = open_stream()
+
+    async def hold(self) -> Close:
+        """Talk until it ends; says why."""
+        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._tick())]
+        try:
+            state = await asyncio.wrap_future(self._buffer.sync_state())
+            event: Event = partial(self.session.open, state, self._report())
+            while True:
+                close = await self._carry_out(event())
+                self._moved()
+                if close is not None:
+                    return close
+                event = await self._events.get()
+        except StorageError as error:
+            return _storage_failed(error)
+        finally:
+            for task in tasks:
+                task.cancel()
+            self._call.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """New chunks wait in the buffer; to be called on the loop."""
+        self.session.expect()
+        self._events.put_nowait(self.session.wake)
+
+    async def _read(self) -> None:
+        try:
+            async for message in self._call:
+                await self._credit.acquire()
+                self._events.put_nowait(partial(self._receive, message))
+            close = Close(pb.CODE_UNSPECIFIED, "the cloud ended the session", "it is tried again")
+        except grpc.aio.AioRpcError as error:
+            close = explain(error, self._endpoint)
+        self._events.put_nowait(lambda: [close])
+
+    def _receive(self, message: pb.CloudMessage) -> list[Effect]:
+        self._credit.release()
+        return self.session.received(message)
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
+
+    def _look(self, is_time_to_report: bool) -> list[Effect]:
+        effects = self.session.tick(self._clock.now().mono_us)
+        if self.session.phase is not Phase.LIVE or not is_time_to_report:
+            return effects
+        status = Send(pb.GatewayMessage(status=self._report()))
+        return [*effects, status, *self.session.wake()]
+
+    async def _carry_out(self, effects: Sequence[Effect]) -> Close | None:
+        for effect in effects:
+            match effect:
+                case Send(message):
+                    await self._send(message)
+                case Close():
+                    return effect
+                case _:
+                    self._put_to_buffer(effect)
+        return None
+
+    async def _send(self, message: pb.GatewayMessage) -> None:
+        if self._is_broken:
+            return
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await self._call.write(message)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            # The stream is over; why is read from it, behind what the cloud still had to say.
+            self._is_broken = True
+        except TimeoutError:
+            told = f"{self._endpoint.address} took nothing for {WRITE_S_MAX:.0f} s"
+            close = Close(pb.CODE_UNSPECIFIED, told, "the connection may be half open")
+            self._events.put_nowait(lambda: [close])
+            self._is_broken = True
+        else:
+            is_block = message.WhichOneof("body") == "block"
+            self.blocks += is_block
+            self.bytes += len(message.block.data) if is_block else message.ByteSize()
+
+    def _put_to_buffer(self, effect: Effect) -> None:
+        buffer, session = self._buffer, self.session
+        match effect:
+            case Seal(bytes_target):
+                now = self._clock.now()
+                sealed = buffer.seal_next(
+                    bytes_target=bytes_target, mono_us=now.mono_us, wall_us=now.wall_us
+                )
+                self._await(sealed, session.sealed)
+            case LoadBlocks(from_seq, bytes_max):
+                self._await(buffer.blocks_from(from_seq, bytes_max), session.blocks_loaded)
+            case LoadEntries(first, limit):
+                self._await(buffer.entries_from(first, limit), session.entries_loaded)
+            case BeginEpoch(epoch, dropped):
+                self._await(buffer.begin_epoch(epoch, dropped), session.epoch_begun)
+            case Mark(stored, archived):
+                self._await(buffer.mark(stored, archived), lambda _: [])
+
+    def _await(self, future: Future[T], answer: Callable[[T], list[Effect]]) -> None:
+        asyncio.wrap_future(future).add_done_callback(partial(self._answered, answer))
+
+    def _answered(self, answer: Callable[[T], list[Effect]], future: asyncio.Future[T]) -> None:
+        """Make the buffer's answer an event; what is no StorageError is ours and surfaces."""
+        if future.cancelled():
+            close = Close(pb.CODE_UNSPECIFIED, "the buffer was closed", "")
+            self._events.put_nowait(lambda: [close])
+            return
+        match future.exception():
+            case None:
+                self._events.put_nowait(partial(answer, future.result()))
+            case BlockUnreadable() as error:
+                self._events.put_nowait(partial(self.session.unreadable, str(error)))
+            case StorageError() as error:
+                close = _storage_failed(error)
+                self._events.put_nowait(lambda: [close])
+            case error:
+                self._events.put_nowait(partial(_surface, error))
+
+
+def _storage_failed(error: StorageError) -> Close:
+    return Close(pb.CODE_UNSPECIFIED, str(error), error.hint)
+
+
+def _surface(error: BaseException) -> list[Effect]:
+    raise error
