@@ -13,19 +13,16 @@ from protos import limits
 from protos.columns import (
     Parts,
     Segments,
-    get_ids,
     get_ints,
-    get_strings,
     get_uints,
-    put_ids,
     put_ints,
-    put_strings,
     put_uints,
     runs,
 )
 from protos.decimals import get_floats, put_floats
 from protos.frame import frame, unframe
 from protos.records import SCHEMAS, Array, Batch, Column, ColumnType, Kind, Rows
+from protos.strings import get_ids, get_strings, put_ids, put_strings
 from protos.wire import FormatError, MalformedBlock, Reader, varint
 
 _IN_RUNS: Final = 0x20

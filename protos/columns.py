@@ -1,4 +1,4 @@
-"""Pure: integer and string columns as bytes; layouts in docs/format/block.md, "columns".
+"""Pure: integer columns as bytes; layouts in docs/format/block.md, "columns".
 
 Three layers. *Uints*: as many bytes a value as the largest needs, byte planes apart. *Offsets*:
 uints above their least value. *Ints*: a column split into segments (one, or one a series), each
@@ -6,9 +6,8 @@ coded as offsets from an anchor or as differences between neighbours, whichever 
 All arithmetic is modulo 2**64, so that every int64 survives.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ from protos.wire import Reader, varint, zigzag
 Ints = NDArray[np.int64]
 Uints = NDArray[np.uint64]
 Parts = list[bytes]
-T = TypeVar("T")
 
 CONSTANT: Final = 0
 WHOLE: Final = 1
@@ -53,8 +51,12 @@ def one_segment(rows: int) -> Segments:
 
 def runs(values: Array, order: Ints | None = None) -> Segments:
     """A segment for each run of equal neighbours in ``values``."""
-    starts = np.concatenate(([0], np.flatnonzero(values[1:] != values[:-1]) + 1))
-    lengths = np.diff(starts, append=len(values))
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    starts = np.zeros(len(changes) + 1, np.int64)
+    np.add(changes, 1, out=starts[1:])
+    lengths = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
+    lengths[-1] = len(values) - starts[-1]
     return Segments(starts, lengths, order)
 
 
@@ -84,6 +86,9 @@ def get_uints(reader: Reader, count: int, field: str) -> Uints:
 
 def put_offsets(out: Parts, values: Ints) -> None:
     """The least value as a zigzag varint, then all values above it as uints."""
+    if len(values) == 1:
+        out.append(varint(zigzag(int(values[0]))) + b"\0")
+        return
     least = values.min()
     out.append(varint(zigzag(int(least))))
     put_uints(out, (values - least).view(np.uint64))
@@ -148,9 +153,9 @@ def _without_unit(values: Ints) -> tuple[int, int, Ints]:
     """(scale, remainder, quotients) with the largest unit all ``values`` share, modulo it."""
     for scale in (2, 1):
         unit = _UNITS[scale]
-        remainder = int(values[0]) % unit
-        few = values[:8]
-        if (few - few // unit * unit == remainder).all():
+        few = values[:4].tolist()
+        remainder = few[0] % unit
+        if all(value % unit == remainder for value in few):
             quotients = values // unit
             if (values - quotients * unit == remainder).all():
                 return scale, remainder, quotients
@@ -158,23 +163,46 @@ def _without_unit(values: Ints) -> tuple[int, int, Ints]:
 
 
 def _put_segments(out: Parts, values: Ints, segments: Segments) -> None:
-    starts, lengths = segments.starts, segments.lengths
     steps = np.empty_like(values)
     steps[0] = 0
     np.subtract(values[1:], values[:-1], out=steps[1:])
+    if len(segments.starts) == 1:
+        coding, anchors, bases, residuals = _coded_as_one(values, steps)
+    else:
+        coding, anchors, bases, residuals = _coded(values, steps, segments)
+    put_offsets(out, coding)
+    put_offsets(out, anchors)
+    put_offsets(out, bases)
+    put_uints(out, ((residuals << 1) ^ (residuals >> 63)).view(np.uint64))
+
+
+def _coded(values: Ints, steps: Ints, segments: Segments) -> tuple[Ints, Ints, Ints, Ints]:
+    """(1 for steps or 0 for offsets, anchor and base of each segment; residual of each row)."""
+    starts, lengths = segments.starts, segments.lengths
     steps[starts] = 0
     centres, bases = _centres(values, starts, lengths), _bases(steps, starts, lengths)
-    offsets = values - _spread(centres, lengths)
-    steps -= _spread(bases, lengths)
+    offsets = values - np.repeat(centres, lengths)
+    steps -= np.repeat(bases, lengths)
     steps[starts] = 0
     smooth = _weight(steps, starts) < _weight(offsets, starts)
     bases[~smooth] = 0
     anchors = np.where(smooth, values[starts], centres)
-    put_offsets(out, smooth.astype(np.int64))
-    put_offsets(out, anchors)
-    put_offsets(out, bases)
-    residuals = steps if smooth.all() else np.where(_spread(smooth, lengths), steps, offsets)
-    put_uints(out, ((residuals << 1) ^ (residuals >> 63)).view(np.uint64))
+    residuals = steps if smooth.all() else np.where(np.repeat(smooth, lengths), steps, offsets)
+    return smooth.astype(np.int64), anchors, bases, residuals
+
+
+def _coded_as_one(values: Ints, steps: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """``_coded`` of a single segment, at a third of its cost: most columns of a small chunk."""
+    last = len(values) - 1
+    fifths = range(5)
+    centre = sorted(values[[last * i // 4 for i in fifths]].tolist())[2]
+    base = sorted(steps[[1 + (last - 1) * i // 4 for i in fifths]].tolist())[2]
+    offsets = values - centre
+    steps -= base
+    steps[0] = 0
+    if np.abs(steps.astype(np.float64)).sum() < np.abs(offsets.astype(np.float64)).sum():
+        return np.ones(1, np.int64), values[:1], np.array([base], np.int64), steps
+    return np.zeros(1, np.int64), np.array([centre], np.int64), np.zeros(1, np.int64), offsets
 
 
 def _get_segments(reader: Reader, segments: Segments, field: str) -> Ints:
@@ -224,65 +252,3 @@ def _bases(steps: Ints, starts: Ints, lengths: Ints) -> Ints:
     span = np.maximum(lengths[:, None] - 2, 0)
     at = starts[:, None] + np.minimum(1, lengths[:, None] - 1) + span * np.arange(5) // 4
     return np.sort(steps[at], axis=1)[:, 2]
-
-
-# --- strings and ids ------------------------------------------------------------------------
-
-
-def put_strings(out: Parts, values: Sequence[str], bytes_max: int) -> None:
-    """Distinct strings in order of first use, then the number of each row's string.
-
-    ValueError when one is over ``bytes_max`` bytes of UTF-8, or is not Unicode text at all.
-    """
-    codes, distinct = _distinct(values)
-    encoded = [value.encode("utf-8") for value in distinct]
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-    if lengths.max() > bytes_max:
-        raise ValueError(f"a string of {lengths.max()} bytes, {bytes_max} are the limit")
-    out.append(varint(len(encoded)))
-    put_offsets(out, lengths)
-    out.append(b"".join(encoded))
-    put_ints(out, codes, None)
-
-
-def get_strings(reader: Reader, rows: int, bytes_max: int, field: str) -> Array:
-    """A column written by ``put_strings`` as an object array."""
-    count = reader.number(f"distinct strings of {field}", rows)
-    lengths = get_offsets(reader, count, f"lengths of {field}")
-    if ((lengths < 0) | (lengths > bytes_max)).any():
-        raise reader.fail(f"a string over the limit of {bytes_max} bytes", field)
-    ends = np.cumsum(lengths).tolist()
-    blob = reader.take(ends[-1] if count else 0, field)
-    distinct = np.empty(count, object)
-    try:
-        distinct[:] = [blob[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)]
-    except UnicodeDecodeError as cause:
-        raise reader.fail(f"not UTF-8 ({cause.reason})", field) from cause
-    return distinct[_codes(reader, rows, count, field)]
-
-
-def put_ids(out: Parts, values: Sequence[bytes]) -> None:
-    """Distinct 16-byte ids in order of first use, then the number of each row's id."""
-    codes, distinct = _distinct(values)
-    out.append(varint(len(distinct)) + b"".join(distinct))
-    put_ints(out, codes, None)
-
-
-def get_ids(reader: Reader, rows: int, field: str) -> Array:
-    """A column written by ``put_ids`` as a ``V16`` array."""
-    count = reader.number(f"distinct ids of {field}", rows)
-    distinct = np.frombuffer(reader.take(16 * count, field), "V16")
-    return distinct[_codes(reader, rows, count, field)]
-
-
-def _distinct(values: Sequence[T]) -> tuple[Ints, list[T]]:
-    numbers: dict[T, int] = {}
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return np.array(codes, np.int64), list(numbers)
-
-
-def _codes(reader: Reader, rows: int, count: int, field: str) -> Ints:
-    codes = get_ints(reader, None, rows, field)
-    if rows and not 0 <= int(codes.min()) <= int(codes.max()) < count:
-        raise reader.fail(f"a row names none of the {count} distinct values", field)
-    return codes
