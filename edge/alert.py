@@ -1,6 +1,6 @@
 """Tell of anomalies on the local broker at once, with the cloud away as well as with it.
 
-Alerts go to `<prefix>/<gateway>/anomaly/<device>/<metric>` as JSON at QoS 1. They are a courtesy to
+Alerts go to `<prefix>/<gateway>/<device>/<metric>` as JSON at QoS 1. They are a courtesy to
 what listens on the spot; the record that is never lost is the SCORES row in the buffer. So the
 queue is bounded, and what finds it full is counted, not waited for.
 """
@@ -39,7 +39,7 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
 
 def topic_of(prefix: str, anomaly: Anomaly) -> str:
     """Topic of an alert; wildcards and NUL in names would make it no topic."""
-    path = f"{prefix}/{anomaly.gateway}/anomaly/{anomaly.device}/{anomaly.metric}"
+    path = f"{prefix}/{anomaly.gateway}/{anomaly.device}/{anomaly.metric}"
     return path.translate({ord("+"): "_", ord("#"): "_", 0: "_"})
 
 

@@ -46,13 +46,13 @@ async def until_published(line: Line, count: int) -> None:
 
 async def test_an_anomaly_is_published_with_all_it_says() -> None:
     line = Line()
-    alerts = Alerts(lambda: line, "tidegate")  # type: ignore[arg-type, return-value]
+    alerts = Alerts(lambda: line, "tidegate/anomaly")  # type: ignore[arg-type, return-value]
     task = asyncio.create_task(alerts.run())
     alerts.add([anomaly(5)])
     await until_published(line, 1)
     task.cancel()
     topic, said, qos = line.published[0]
-    assert (topic, qos) == ("tidegate/g/anomaly/pump/flow", 1)
+    assert (topic, qos) == ("tidegate/anomaly/g/pump/flow", 1)
     assert said["score"] == 7.0
     assert said["model"] == "residual@1"
 
@@ -62,7 +62,7 @@ async def test_what_a_lost_connection_took_is_told_again_in_order(
 ) -> None:
     monkeypatch.setattr(alert, "RECONNECT_S", 0.0)
     line = Line(failures=2)
-    alerts = Alerts(lambda: line, "tidegate")  # type: ignore[arg-type, return-value]
+    alerts = Alerts(lambda: line, "tidegate/anomaly")  # type: ignore[arg-type, return-value]
     alerts.add([anomaly(1), anomaly(2), anomaly(3)])
     task = asyncio.create_task(alerts.run())
     await until_published(line, 3)
@@ -72,7 +72,7 @@ async def test_what_a_lost_connection_took_is_told_again_in_order(
 
 async def test_the_queue_is_bounded_and_what_gives_way_is_counted() -> None:
     line = Line()
-    alerts = Alerts(lambda: line, "tidegate")  # type: ignore[arg-type, return-value]
+    alerts = Alerts(lambda: line, "tidegate/anomaly")  # type: ignore[arg-type, return-value]
     alerts.add([anomaly(n) for n in range(alert.WAITING_MAX + 5)])
     assert alerts.told.dropped == 5
     task = asyncio.create_task(alerts.run())
@@ -82,4 +82,4 @@ async def test_the_queue_is_bounded_and_what_gives_way_is_counted() -> None:
 
 
 def test_a_name_with_wildcards_still_makes_a_topic() -> None:
-    assert alert.topic_of("t", anomaly(1, "a+b/#")) == "t/g/anomaly/a_b/_/flow"
+    assert alert.topic_of("t", anomaly(1, "a+b/#")) == "t/g/a_b/_/flow"
