@@ -96,7 +96,10 @@ class Quarantine:
                 rows = list(self._connection.execute(_LIST))
             except apsw.Error as error:
                 raise self._failed(error) from error
-        return [Quarantined(*row[:4], Cause(row[4]), *row[5:]) for row in rows]
+        return [
+            Quarantined(gateway, epoch, seq, hash, Cause(cause), offset, reason, *counted)
+            for gateway, epoch, seq, hash, cause, offset, reason, *counted in rows
+        ]
 
     def close(self) -> None:
         """Close the database."""

@@ -5,12 +5,12 @@ that it never took a block, and a hole is an error that an operator must know of
 """
 
 import fcntl
-import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import apsw
 
@@ -33,13 +33,13 @@ from cloud.journal_segment import (
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A journal ready to be written to. ``lock``: a file descriptor, closing it lets others in.
+    """A journal ready to be written to. ``lock``: an open file, closing it lets others in.
 
     ``segments``: all, oldest first. ``opening``: of the newest. ``ignored``: why segments were set
     aside, one line each.
     """
 
-    lock: int
+    lock: BinaryIO
     segments: tuple[Segment, ...]
     opening: Opening
     ignored: tuple[str, ...]
@@ -63,13 +63,13 @@ def recover(folder: Path, now_us: Callable[[], int]) -> Recovered:
             sweep(folder)
             return _recover(folder, lock, now_us)
         except BaseException:
-            os.close(lock)
+            lock.close()
             raise
     except (apsw.Error, OSError) as error:
         raise StorageError(tried, str(error), "check the disk and who owns the folder") from error
 
 
-def _recover(folder: Path, lock: int, now_us: Callable[[], int]) -> Recovered:
+def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int]) -> Recovered:
     segments = list_segments(folder)
     ignored: list[str] = []
     opening = None
@@ -104,15 +104,15 @@ def _check_chain(segments: list[Segment]) -> None:
             raise StorageError(f"open the journal {segment.path.parent}", cause, hint)
 
 
-def _lock(folder: Path) -> int:
+def _lock(folder: Path) -> BinaryIO:
     if not folder.exists():
         folder.mkdir(parents=True)
         sync_path(folder.parent)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = (folder / "lock").open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        os.close(lock)
+        lock.close()
         cause = "another process is writing to it"
         hint = "stop the other tidegate-cloud, or give this one a home of its own"
         raise OperatorError(f"open the journal {folder}", cause, hint) from error

@@ -203,9 +203,9 @@ def open_writer(segment: Segment) -> apsw.Connection:
 
 def open_reader(segment: Segment) -> apsw.Connection:
     """Open read-only, beside the writer or without one; any process may."""
-    flags = apsw.SQLITE_OPEN_READONLY
-    connection = apsw.Connection(str(segment.path), flags=flags)
+    connection = apsw.Connection(str(segment.path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(BUSY_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.pragma("cache_size", -READER_CACHE_KB)
     return connection
 

@@ -6,7 +6,6 @@ folder are fsynced. Offsets run without a hole over all segments: a hole found a
 error, never skipped. Layout: `docs/format/journal.md`; why: `docs/decisions/0030`.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ class SqliteJournal:
         try:
             return cls(folder, found, limits or JournalLimits(), now_us)
         except BaseException:
-            os.close(found.lock)
+            found.lock.close()
             raise
 
     @property
@@ -253,13 +252,13 @@ class SqliteJournal:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Finish what is queued, tell the subscribers, then close the files."""
+        """Finish what is queued, then close the files; again is harmless."""
         self._writer.close()
         self._settler.shutdown(cancel_futures=True)
         self._tail.close()
         self._readers.close()
         self._quarantine.close()
-        os.close(self._found.lock)
+        self._found.lock.close()
 
     def _committed(self, entries: Sequence[Entry], risen: Sequence[Cursor]) -> None:
         self._tail.announce(entries)

@@ -28,21 +28,20 @@ class Sender:
         self.root = EMPTY_ROOT
         self.chunk = 0
 
-    def hello(self, **changed: object) -> list[pb.CloudMessage]:
+    def hello(self) -> list[pb.CloudMessage]:
         """Open a session; what the journal says to it."""
-        said: dict[str, object] = {
-            "protocol_min": 1,
-            "protocol_max": 1,
-            "gateway": self.name,
-            "epoch": self.epoch,
-            "head": len(self.blocks),
-            "head_hash": self.blocks[-1].hash if self.blocks else GENESIS_HASH,
-            "oldest_kept": 1,
-            "boot_id": self.boot_id,
-            "series_high": len(self.series),
-            "series_root": self.root,
-        }
-        hello = pb.Hello(**(said | changed))
+        hello = pb.Hello(
+            protocol_min=1,
+            protocol_max=1,
+            gateway=self.name,
+            epoch=self.epoch,
+            head=len(self.blocks),
+            head_hash=self.blocks[-1].hash if self.blocks else GENESIS_HASH,
+            oldest_kept=1,
+            boot_id=self.boot_id,
+            series_high=len(self.series),
+            series_root=self.root,
+        )
         replies = self.journal.hello(self.name, hello, WINDOW_BYTES).result(WAIT_S).replies
         if replies[0].HasField("resume"):
             self.session = replies[0].resume.session
