@@ -1,0 +1,251 @@
+"""Where gateways connect: the Sync service over mutual TLS.
+
+Whose stream it is says the certificate alone. One stream a gateway lives: a newer one fences the
+older, in the journal and here. Every refusal is a Fault with its reason and a way out; nothing of
+this program's insides is ever told to a peer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from cloud.errors import PeerError, StorageError
+from cloud.identity import GatewayCertificate, ServerCredentials, read_gateway_certificate
+from cloud.ingest_stream import ByteBudget, Context, Requests, Stream
+from cloud.journal import Journal, JournalOverloadedError
+from cloud.journal_cursor import Cursor, fault
+from cloud.registry import Admission
+from protos import sync_pb2 as pb
+from protos.limits import MESSAGE_BYTES_MAX, MIB, WINDOW_BYTES_DEFAULT
+from protos.sync_pb2_grpc import SyncServicer, add_SyncServicer_to_server
+
+log = logging.getLogger(__name__)
+
+HELLO_S_MAX: Final = 20.0
+"""How long a new stream may say nothing."""
+OVERLOADED_RETRY_MS: Final = 5_000
+STREAMS_PER_CONNECTION_MAX: Final = 4
+"""A gateway has one; another is open for a moment when it comes back."""
+PING_MIN_MS: Final = 10_000
+KEEPALIVE_MS: Final = 30_000
+KEEPALIVE_TIMEOUT_MS: Final = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """What is bounded. ``waiting_bytes_max``: blocks read and not yet durable, over all streams.
+
+    ``window_bytes``: what one gateway may have sealed and not stored; ``sessions_max``: streams.
+    """
+
+    waiting_bytes_max: int = 64 * MIB
+    window_bytes: int = WINDOW_BYTES_DEFAULT
+    sessions_max: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A gateway that was heard since this process started; times in µs UTC.
+
+    ``session`` 0: not connected now. ``status`` is what it last said of itself.
+    """
+
+    gateway: str
+    session: int
+    since_us: int
+    agent_version: str
+    status: pb.Status
+
+
+class Ingest(SyncServicer):
+    """The Sync servicer. Made on the loop that serves it.
+
+    ``admit`` says whether a certificate may speak now; ``heard`` is told when a gateway comes,
+    goes, and reports. Both run on the loop and must not block. ``now_us``: µs UTC.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        admit: Callable[[GatewayCertificate], Admission],
+        heard: Callable[[Presence], None],
+        now_us: Callable[[], int],
+        limits: IngestLimits | None = None,
+    ) -> None:
+        self._journal = journal
+        self._admit = admit
+        self._heard = heard
+        self._now_us = now_us
+        self._limits = limits or IngestLimits()
+        self._budget = ByteBudget(self._limits.waiting_bytes_max)
+        self._streams: dict[str, set[Stream]] = {}
+        self._presence: dict[str, Presence] = {}
+        self._is_closing = False
+        loop = asyncio.get_running_loop()
+
+        def moved(cursors: Sequence[Cursor]) -> None:
+            loop.call_soon_threadsafe(self._archived, cursors)
+
+        self._unsubscribe = journal.subscribe_archived(moved)
+
+    @property
+    def presence(self) -> Mapping[str, Presence]:
+        """Gateways by name, as they are now."""
+        return self._presence
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes read and not yet durable."""
+        return self._budget.used
+
+    def revoke(self, gateway: str) -> None:
+        """End the gateway's streams: its certificate was withdrawn."""
+        self._end(gateway, _revoked(gateway))
+
+    async def close(self) -> None:
+        """Take no more streams, and end those that live in good order."""
+        self._is_closing = True
+        self._unsubscribe()
+        last = fault(pb.SHUTTING_DOWN, "the cloud is being stopped", "it is tried again")
+        for gateway in list(self._streams):
+            self._end(gateway, last)
+
+    async def Session(  # noqa: N802 - gRPC's name for it
+        self, request_iterator: Requests, context: Context
+    ) -> None:
+        """One session, from its hello to its end."""
+        try:
+            refusal = await self._session(request_iterator, context)
+            if refusal is not None:
+                await context.write(refusal)
+        except (grpc.aio.BaseError, asyncio.InvalidStateError, TimeoutError) as error:
+            log.info("a stream ended by itself: %s", error)
+        except Exception:  # the supervisor of sessions: one must not end the others
+            log.exception("a session failed by a fault of this program")
+            told = "an internal fault, see the cloud's log"
+            await context.write(fault(pb.CODE_UNSPECIFIED, told, "it is tried again"))
+
+    async def _session(self, requests: Requests, context: Context) -> pb.CloudMessage | None:
+        peer = _peer(context)
+        if isinstance(peer, pb.CloudMessage):
+            return peer
+        match self._admit(peer):
+            case Admission.REVOKED:
+                return _revoked(peer.name)
+            case Admission.NOT_ENROLLED:
+                told = f"{peer.name} is not enrolled here"
+                return fault(pb.NOT_ENROLLED, told, _ENROL)
+        if self._is_closing:
+            return fault(pb.SHUTTING_DOWN, "the cloud is being stopped", "it is tried again")
+        hello = await _first(requests)
+        if hello is None:
+            return fault(pb.OUT_OF_ORDER, "a session begins with a hello", "upgrade the gateway")
+        stream = Stream(peer.name, self._journal, context, self._budget, self._note)
+        others = self._streams.setdefault(peer.name, set())
+        others.add(stream)
+        try:
+            if await stream.greet(hello, self._limits.window_bytes):
+                self._fence(others, stream.session)
+                self._note(stream)
+                await stream.talk(requests)
+        except JournalOverloadedError as error:
+            return fault(pb.OVERLOADED, error.cause, error.hint, OVERLOADED_RETRY_MS)
+        except StorageError:
+            log.exception("could not store what %s sent", peer.name)
+            told = "what was sent could not be made durable; it stays with the gateway"
+            return fault(pb.STORAGE_FAILED, told, "look at the cloud's disk and its log")
+        finally:
+            others.discard(stream)
+            self._gone(stream)
+        return None
+
+    def _fence(self, streams: set[Stream], session: int) -> None:
+        """End all older streams; the one asking may be the older itself."""
+        newest = max(session, max(stream.session for stream in streams))
+        for stream in streams:
+            if 0 < stream.session < newest:
+                told = f"session {stream.session} was fenced by session {newest}"
+                hint = "if it recurs, two machines share one identity"
+                stream.end(fault(pb.FENCED, told, hint))
+
+    def _end(self, gateway: str, last: pb.CloudMessage) -> None:
+        for stream in self._streams.get(gateway, ()):
+            stream.end(last)
+
+    def _archived(self, cursors: Sequence[Cursor]) -> None:
+        for cursor in cursors:
+            for stream in self._streams.get(cursor.gateway, ()):
+                stream.archived(cursor)
+
+    def _note(self, stream: Stream, *, is_here: bool = True) -> None:
+        session = stream.session if is_here else 0
+        told = Presence(
+            stream.gateway, session, self._now_us(), stream.agent_version, stream.status
+        )
+        self._presence[stream.gateway] = told
+        self._heard(told)
+
+    def _gone(self, stream: Stream) -> None:
+        left = self._streams[stream.gateway]
+        if not left:
+            del self._streams[stream.gateway]
+        known = self._presence.get(stream.gateway)
+        if known is not None and stream.session and known.session == stream.session:
+            self._note(stream, is_here=False)
+
+
+_ENROL: Final = "enrol the gateway: `tidegate-cloud token create`, then `tidegate-edge enroll`"
+
+
+def make_server(
+    ingest: Ingest, address: str, credentials: ServerCredentials, limits: IngestLimits | None = None
+) -> tuple[grpc.aio.Server, int]:
+    """A server of the Sync service with mutual TLS, not yet started, and the port it has bound.
+
+    OSError-like RuntimeError of gRPC when the address is taken.
+    """
+    bounds = limits or IngestLimits()
+    options = (
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION_MAX),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_MIN_MS),
+        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a lottery
+    )
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=bounds.sessions_max)
+    add_SyncServicer_to_server(ingest, server)  # type: ignore[no-untyped-call]
+    chain = [(credentials.key_pem, credentials.certificate_pem)]
+    secure = grpc.ssl_server_credentials(chain, credentials.authority_pem, require_client_auth=True)
+    return server, server.add_secure_port(address, secure)
+
+
+def _peer(context: Context) -> GatewayCertificate | pb.CloudMessage:
+    """Whose certificate it is, or the refusal."""
+    try:
+        for pem in context.auth_context().get("x509_pem_cert", ()):
+            return read_gateway_certificate(pem)
+        return fault(pb.NOT_ENROLLED, "no certificate was shown", _ENROL)
+    except PeerError as error:
+        return fault(pb.NOT_ENROLLED, error.cause, _ENROL)
+
+
+async def _first(requests: Requests) -> pb.Hello | None:
+    async with asyncio.timeout(HELLO_S_MAX):
+        message = await anext(requests, None)
+    if message is None or not message.HasField("hello"):
+        return None
+    return message.hello
+
+
+def _revoked(gateway: str) -> pb.CloudMessage:
+    told = f"the certificate of {gateway} was withdrawn"
+    return fault(pb.REVOKED, told, _ENROL)
