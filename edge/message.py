@@ -6,10 +6,10 @@ import msgspec
 class Message(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it arrived; not yet acknowledged.
 
-    ``arrival_us`` is µs UTC by the gateway's clock and ``quality`` (``protos.records.Quality``) says
-    how far that clock was to be trusted at that moment. ``session`` rises with every connection of
-    the ingest; ``packet_id`` is MQTT's (0 at QoS 0). ``token`` is whatever the ingest wants back in
-    ``ack``; None at QoS 0, where there is nothing to acknowledge.
+    ``arrival_us`` is µs UTC by the gateway's clock and ``quality`` (``protos.records.Quality``)
+    says how far that clock was to be trusted at that moment. ``session`` rises with every
+    connection of the ingest; ``packet_id`` is MQTT's (0 at QoS 0). ``token`` is whatever the ingest
+    wants back in ``ack``; None at QoS 0, where there is nothing to acknowledge.
     """
 
     topic: str

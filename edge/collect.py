@@ -1,0 +1,239 @@
+"""The collect thread: messages → readings → scores → one commit → PUBACK.
+
+A batch is read and scored while the one before it is committed, and committed only after that one
+is safe: chunks reach the buffer in order, so a collapsed copy is never acknowledged before its
+original is on the disk. Acknowledgements go out as soon as the commit resolves.
+
+A full buffer holds the batch, unacknowledged, and tries again; meanwhile the inbox fills, the
+ingest stops reading and the broker keeps what comes. Any other failure of the buffer is fatal: the
+thread ends, nothing more is acknowledged, and a restart recovers from what is committed.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from edge.catalog import Catalog
+from edge.chunk import Chunk
+from edge.clock import Stamp
+from edge.ingest import Inbox, Ingest, Linger
+from edge.message import Message
+from edge.reading import Heard, Reader
+from edge.store_limits import BufferFull
+from protos.records import Batch, Kind, concat
+from protos.series import SeriesKey
+
+RETRY_MIN_S: Final = 0.05
+RETRY_MAX_S: Final = 2.0
+
+
+class Committer(Protocol):
+    """What collecting needs of the buffer."""
+
+    def commit(self, chunk: Chunk) -> Future[Any]:
+        """Resolves once the chunk is safe on the disk; BufferFull comes through the future."""
+
+
+class Scorer(Protocol):
+    """What collecting needs of the models."""
+
+    def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
+        """SCORES rows alone: the anomalies among the NUMBERS of ``batch``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """A reading whose score passed its threshold, with its name; ``ts_us`` is its event time."""
+
+    series: SeriesKey
+    ts_us: int
+    value: float
+    score: float
+    threshold: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What collecting did since its start, for `status`.
+
+    ``totals`` count what is committed, by the names of `edge.reading.Counts` and ``anomalies``.
+    ``held`` is true while a full buffer holds a batch back; ``retries`` counts its refusals.
+    """
+
+    totals: Mapping[str, int] = field(default_factory=dict)
+    commits: int = 0
+    retries: int = 0
+    held: bool = False
+
+
+class Collect:
+    """One thread between an ingest and the buffer.
+
+    Args:
+        inbox: where the ingest puts messages.
+        ingest: gets the tokens of committed messages, in order, on the buffer's own thread.
+        store: the buffer.
+        reader: reads messages; its catalog names the anomalies.
+        catalog: the reader's.
+        now: the gateway's clock.
+        scorer: finds anomalies; None: nobody looks for them.
+        linger: how long a batch waits.
+        on_anomalies: told at once, before the commit, on this thread: must be quick.
+        on_heard: told of each batch as it was read, with its messages; must be quick as well.
+        on_fatal: told once when collecting ends by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        inbox: Inbox,
+        ingest: Ingest,
+        store: Committer,
+        reader: Reader,
+        catalog: Catalog,
+        now: Callable[[], Stamp],
+        scorer: Scorer | None = None,
+        linger: Linger | None = None,
+        on_anomalies: Callable[[tuple[Anomaly, ...]], None] | None = None,
+        on_heard: Callable[[list[Message], Heard], None] | None = None,
+        on_fatal: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self._inbox = inbox
+        self._ingest = ingest
+        self._store = store
+        self._reader = reader
+        self._catalog = catalog
+        self._now = now
+        self._scorer = scorer
+        self._linger = linger or Linger()
+        self._on_anomalies = on_anomalies
+        self._on_heard = on_heard
+        self._on_fatal = on_fatal
+        self._collected = Collected()
+        self._stopping = threading.Event()
+        self._left: list[Message] = []
+        self._pending: tuple[Chunk, Future[None], list[object]] | None = None
+        self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
+        self.fatal: Exception | None = None
+
+    @property
+    def collected(self) -> Collected:
+        """What was done so far; a snapshot."""
+        return self._collected
+
+    def start(self) -> None:
+        """Begin to collect."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """End after the commit under way; False when that takes longer than ``timeout_s``.
+
+        Messages still in the inbox stay unacknowledged: the broker sends them again.
+        """
+        self._stopping.set()
+        self._inbox.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _supervise(self) -> None:
+        """Run until stopped; a failure, the buffer's or our own, ends collecting and is told."""
+        try:
+            while not self._stopping.is_set():
+                self._step()
+            self._settle()
+        except Exception as error:  # noqa: BLE001 - the supervisor of the collect thread
+            self.fatal = error
+            if self._on_fatal is not None:
+                self._on_fatal(error)
+
+    def _step(self) -> None:
+        enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
+        messages = self._left or self._inbox.take(replace(self._linger, enough=enough))
+        if self._stopping.is_set():
+            return
+        chunk = self._chunk(messages) if messages else None
+        if self._settle() and chunk is not None:
+            taken = messages[: chunk.counters["messages"]]
+            tokens = [message.token for message in taken if message.token is not None]
+            self._commit(chunk, tokens)
+
+    def _chunk(self, messages: list[Message]) -> Chunk:
+        """Everything that goes into one commit; what finds no room in it is left for the next."""
+        heard = self._reader.read(messages)
+        self._left = messages[heard.counts.messages :]
+        messages = messages[: heard.counts.messages]
+        batch, anomalies = heard.batch, 0
+        if self._scorer is not None and batch.count(Kind.NUMBERS):
+            scores = self._scorer.score(batch, self._now().mono_us)
+            anomalies = scores.count(Kind.SCORES)
+            if anomalies:
+                batch = concat([batch, scores])
+                if self._on_anomalies is not None:
+                    self._on_anomalies(named(scores, self._catalog))
+        if self._on_heard is not None:
+            self._on_heard(messages, heard)
+        totals = heard.counts.as_totals()
+        if anomalies:
+            totals["anomalies"] = anomalies
+        return Chunk(batch, heard.new_entries, heard.marks, heard.rejects, totals)
+
+    def _commit(self, chunk: Chunk, tokens: list[object]) -> None:
+        outcome: Future[None] = Future()
+        self._pending = (chunk, outcome, tokens)
+
+        def committed(done: Future[Any]) -> None:
+            """On the buffer's thread; what failed is for our own thread, which is woken."""
+            error = done.exception()
+            if error is not None:
+                outcome.set_exception(error)
+                self._inbox.wake()
+            else:
+                self._acknowledge(chunk, tokens)
+                outcome.set_result(None)
+
+        self._store.commit(chunk).add_done_callback(committed)
+
+    def _acknowledge(self, chunk: Chunk, tokens: list[object]) -> None:
+        before = self._collected
+        totals = dict(before.totals)
+        for name, count in chunk.counters.items():
+            totals[name] = totals.get(name, 0) + count
+        self._collected = Collected(totals, before.commits + 1, before.retries)
+        if tokens:
+            self._ingest.ack(tokens)
+
+    def _settle(self) -> bool:
+        """Wait until the commit under way is safe, however long the buffer is full.
+
+        False when we are stopped before that. Raises what the buffer raises, but BufferFull.
+        """
+        wait_s = RETRY_MIN_S
+        while self._pending is not None:
+            chunk, outcome, tokens = self._pending
+            try:
+                outcome.result()
+            except BufferFull:
+                retries = self._collected.retries + 1
+                self._collected = replace(self._collected, retries=retries, held=True)
+                if self._stopping.wait(wait_s):
+                    return False
+                wait_s = min(RETRY_MAX_S, wait_s * 2)
+                self._commit(chunk, tokens)
+            else:
+                self._pending = None
+        return True
+
+
+def named(scores: Batch, catalog: Catalog) -> tuple[Anomaly, ...]:
+    """The SCORES rows of a batch with the names of their series; erased series are left out."""
+    rows = scores.kind(Kind.SCORES)
+    columns = (rows[name].tolist() for name in ("series", "ts", "value", "score", "threshold"))
+    return tuple(
+        Anomaly(key, ts, value, score, threshold, model)
+        for series, ts, value, score, threshold, model in zip(*columns, rows["model"], strict=True)
+        if (key := catalog.key(series)) is not None
+    )

@@ -1,0 +1,186 @@
+"""The contract of every way in: messages arrive in an inbox, and are acknowledged after the commit.
+
+An ingest holds a session with one broker, puts what arrives into a bounded `Inbox`, and sends the
+PUBACK of a message only when its token comes back through `ack`. When the inbox is full it stops
+reading: TCP holds the broker back, which keeps QoS 1 messages in the session and drops QoS 0 by
+its own rules. Nothing is thrown away here.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.message import Message
+
+_MESSAGE_OVERHEAD_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """How long a batch may wait for more messages, so that commits are few but alerts are quick.
+
+    A batch waits at least ``min_s`` and at most ``max_s``, and in between until it has ``enough``
+    messages; a stream so slow that ``max_s`` would bring none more does not wait for them.
+    ``messages_max`` and ``bytes_max`` bound a batch, and with it one chunk of the buffer.
+    """
+
+    min_s: float = 0.005
+    max_s: float = 0.250
+    enough: int = 64
+    messages_max: int = 4096
+    bytes_max: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the connection to a broker stands, for `status` and for whoever starts the agent.
+
+    ``connected``: the broker took the connection and at least one topic filter. ``error`` is the
+    last trouble in words, empty when all is well. ``window``: messages the broker may have in
+    flight before it waits for PUBACKs.
+    """
+
+    connected: bool = False
+    session_no: int = 0
+    resumed: bool = False
+    protocol: str = ""
+    window: int = 20
+    error: str = ""
+    stale_acks: int = 0
+
+
+class Ingest(Protocol):
+    """One broker's session; no trouble with the broker is ever raised, it stands in ``state``."""
+
+    @property
+    def state(self) -> LinkState:
+        """How the connection stands now."""
+
+    def start(self, inbox: "Inbox") -> None:
+        """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until connected and subscribed; False when that did not come about in time."""
+
+    def ack(self, tokens: Sequence[object]) -> None:
+        """Acknowledge messages, in order of arrival, from any thread.
+
+        Tokens of an earlier connection are dropped: the broker sends those messages again, under
+        the new connection, and a packet id may by then mean another message.
+        """
+
+    def stop(self, timeout_s: float) -> None:
+        """Send the acknowledgements at hand and leave; the broker keeps the session."""
+
+
+class Inbox:
+    """A bounded queue between the thread that reads the broker and the one that collects.
+
+    Args:
+        messages_max: room is gone when so many messages wait.
+        bytes_max: or when they take so many bytes, payloads, topics and overhead together.
+
+    The bound is checked before a read, so the last message read may pass it by its own size.
+    """
+
+    def __init__(self, *, messages_max: int = 20_000, bytes_max: int = 16 << 20) -> None:
+        self._messages_max = messages_max
+        self._bytes_max = bytes_max
+        self._queue: deque[Message] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._enough = 1
+        self._woken = False
+        self._closed = False
+        self._rate_per_s = 0.0
+        self._taken_at = time.monotonic()
+        self._when_room: Callable[[], None] = _nothing
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be read."""
+        return len(self._queue) < self._messages_max and self._bytes < self._bytes_max
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called, by the taking thread, when a full inbox has room again."""
+        self._when_room = call
+
+    def put(self, message: Message) -> None:
+        """Add a message. Whoever reads asks ``has_room`` first; this never blocks or drops."""
+        with self._changed:
+            self._queue.append(message)
+            self._bytes += _size(message)
+            if len(self._queue) == self._enough:
+                self._changed.notify()
+
+    def wake(self) -> None:
+        """Let a waiting ``take`` return with what there is, also with nothing."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let ``take`` return at once from now on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def take(self, linger: Linger) -> list[Message]:
+        """The next batch, in order of arrival; empty after ``wake`` or ``close``.
+
+        Waits without end for a first message, then as ``linger`` says.
+        """
+        with self._changed:
+            self._wait(1, None)
+            if self._queue:
+                self._wait(linger.messages_max, linger.min_s)
+                if self._rate_per_s * linger.max_s >= 2:
+                    self._wait(linger.enough, linger.max_s - linger.min_s)
+            self._woken = False
+            was_full = not self.has_room
+            batch = self._pop(linger)
+        if was_full:
+            self._when_room()
+        return batch
+
+    def _wait(self, count: int, timeout_s: float | None) -> None:
+        """Until ``count`` messages wait, somebody wakes us, or the time is over."""
+        self._enough = count
+        self._changed.wait_for(
+            lambda: len(self._queue) >= count or self._woken or self._closed, timeout_s
+        )
+
+    def _pop(self, linger: Linger) -> list[Message]:
+        batch: list[Message] = []
+        size = 0
+        while self._queue and len(batch) < linger.messages_max:
+            size += _size(self._queue[0])
+            if batch and size > linger.bytes_max:
+                size -= _size(self._queue[0])
+                break
+            batch.append(self._queue.popleft())
+        self._bytes -= size
+        self._learn_rate(len(batch))
+        return batch
+
+    def _learn_rate(self, count: int) -> None:
+        """Messages per second, smoothed over ten batches, or over the last long wait."""
+        now = time.monotonic()
+        passed = max(now - self._taken_at, 1e-6)
+        weight = max(min(passed, 1.0), 0.1)
+        self._rate_per_s += weight * (count / passed - self._rate_per_s)
+        self._taken_at = now
+
+
+def _size(message: Message) -> int:
+    return len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
+
+
+def _nothing() -> None:
+    """Nobody waits for room."""

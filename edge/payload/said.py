@@ -1,0 +1,64 @@
+"""Pure: the words in which every payload convention tells what a message says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from protos.limits import KIB, TEXT_BYTES_MAX
+from protos.series import SeriesKind
+
+Labels = tuple[tuple[str, str], ...]
+Channel = tuple[str, SeriesKind, str, Labels]
+"""A series within its device: metric, kind, unit, labels sorted by name."""
+
+GAUGE = SeriesKind.GAUGE
+STATE = SeriesKind.STATE
+
+
+class Unreadable(Exception):  # noqa: N818 - the contract's word
+    """A payload of a known kind that cannot be read; its one argument is the reason, in words."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with the payload, for whoever looks after the sensor."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """What one message may ask of the gateway; more is a reject with its reason.
+
+    ``depth_max`` counts maps and lists around a value. ``message_bytes_max`` bounds what a message
+    may take in the buffer with all its names, ``batch_bytes`` is where a batch of messages ends:
+    together they are what one chunk may be (512 KiB) and never more. A reject keeps
+    ``reject_bytes_max`` of its payload.
+    """
+
+    payload_bytes_max: int = 256 * KIB
+    depth_max: int = 6
+    text_bytes_max: int = TEXT_BYTES_MAX
+    message_bytes_max: int = 384 * KIB
+    batch_bytes: int = 96 * KIB
+    reject_bytes_max: int = KIB
+
+
+class Said(msgspec.Struct):
+    """What a message says about one device at one time.
+
+    ``at_us`` is the sensor's own time, µs UTC; None: it gave none that can be used. ``dated`` tells
+    that the payload carries a time of its own all the same (a local time without a zone, say): such
+    a payload does not come twice by chance, see ``edge.redelivery``. ``missing`` counts values that
+    are null or not finite. ``faults`` are reasons for parts that cannot be read; the rest is kept.
+    """
+
+    device: str
+    numbers: list[tuple[Channel, float]] = []
+    texts: list[tuple[Channel, str]] = []
+    at_us: int | None = None
+    dated: bool = False
+    missing: int = 0
+    faults: list[str] = []
+
+
+Convention = Callable[[str, bytes, ReadingLimits], Sequence[Said] | None]
