@@ -1,20 +1,23 @@
 """What one transaction of the SQLite journal sees and writes; and what the tables answer.
 
 A `Transaction` is used by the writer thread alone, between BEGIN and COMMIT. Blocks, names and
-series go to the tables at once, so that the next decision sees them; cursors are written once, at
-the end, however often they moved.
+series go to the tables at once, so that the next decision sees them. An append writes no cursor:
+`stored` and its hash follow from the names, which `load_standing` reads again at opening; so an
+append dirties the pages that grow and no others, however many gateways share the journal. Any
+other change of a cursor is written at the end of its transaction.
 """
 
 import struct
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import apsw
 
 from cloud.journal import Entry
 from cloud.journal_cursor import Cursor, Decision, archive, decode_cursor, encode_cursor
-from cloud.journal_segment import Segment, open_reader
+from cloud.journal_segment import CursorRow, Segment, open_reader
 from protos.block import ChunkRun
 from protos.series import EMPTY_ROOT, SeriesEntry, decode_entry, encode_entry, roll
 
@@ -33,35 +36,50 @@ class Arrived:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A gateway's cursor, and the offset of its newest block (0: none)."""
+
+    cursor: Cursor
+    last: int = 0
+
+
 class Past:
-    """Read connections to the sealed segments, newest first, few of them kept open."""
+    """Read connections to the sealed segments, a few of them kept open."""
 
     def __init__(self) -> None:
         self._segments: tuple[Segment, ...] = ()
         self._open: OrderedDict[Segment, apsw.Connection] = OrderedDict()
 
-    def become(self, segments: Iterable[Segment]) -> None:
-        """These are the sealed segments now; let go of all others."""
-        self._segments = tuple(sorted(segments, reverse=True))
-        for segment in self._open.keys() - set(self._segments):
-            self._open.pop(segment).close()
+    def become(self, segments: tuple[Segment, ...]) -> None:
+        """These are the sealed segments now, oldest first; let go of all others."""
+        if segments != self._segments:
+            self._segments = segments
+            for segment in self._open.keys() - set(segments):
+                self._open.pop(segment).close()
 
-    def connections(self, above: int = 0, upto: int | None = None) -> Iterator[apsw.Connection]:
-        """Those that may hold offsets in (above, upto], newest first, opened as they are asked."""
-        for segment in self._segments:
-            if upto is not None and segment.first > upto:
-                continue
-            connection = self._open.pop(segment, None) or open_reader(segment)
-            self._open[segment] = connection
-            if len(self._open) > _PAST_MAX:
-                self._open.popitem(last=False)[1].close()
-            yield connection
-            if segment.first <= above + 1:
-                return
+    def holding(self, offset: int) -> apsw.Connection | None:
+        """The segment that has this offset or an older one of the journal; None when trimmed."""
+        index = bisect_right(self._segments, offset, key=lambda segment: segment.first) - 1
+        return self._connection(self._segments[index]) if index >= 0 else None
+
+    def among(self, above: int, upto: int) -> Iterator[apsw.Connection]:
+        """The segments that hold offsets in (above, upto], one at a time."""
+        ends = [*(segment.first for segment in self._segments[1:]), upto + 1]
+        for segment, end in zip(self._segments, ends, strict=False):
+            if segment.first <= upto and end > above + 1:
+                yield self._connection(segment)
 
     def close(self) -> None:
         """Close all connections."""
         self.become(())
+
+    def _connection(self, segment: Segment) -> apsw.Connection:
+        connection = self._open.pop(segment, None) or open_reader(segment)
+        self._open[segment] = connection
+        if len(self._open) > _PAST_MAX:
+            self._open.popitem(last=False)[1].close()
+        return connection
 
 
 @dataclass(slots=True)
@@ -69,32 +87,44 @@ class Transaction:
     """One group commit in the making: decisions are applied to it in the order of their calls."""
 
     connection: apsw.Connection
+    first: int
     past: Past
-    standing: dict[str, Cursor]
+    standing: Mapping[str, Standing]
     head: int
     archived: int
     stored_us: int
-    cursors: dict[str, Cursor] = field(default_factory=dict)
+    changed: dict[str, Standing] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     risen: set[str] = field(default_factory=set)
+    unwritten: set[str] = field(default_factory=set)
+
+    def stands(self, gateway: str) -> Standing:
+        """Where the gateway stands as this transaction has it so far."""
+        known = self.changed.get(gateway) or self.standing.get(gateway)
+        return known or Standing(Cursor(gateway))
 
     def cursor(self, gateway: str) -> Cursor:
         """The gateway's cursor as this transaction has it so far."""
-        return self.cursors.get(gateway) or self.standing.get(gateway) or Cursor(gateway)
+        return self.stands(gateway).cursor
 
     def held(self, gateway: str) -> "HeldBlocks":
         """What is held of the gateway, this transaction included."""
-        return HeldBlocks(self.cursor(gateway), self.connection, self.past)
+        return HeldBlocks(self, self.stands(gateway))
 
-    def write(self, before: Cursor, decision: Decision, block: Arrived | None = None) -> None:
-        """Carry out a decision taken on `before`."""
+    def write(self, decision: Decision, block: Arrived | None = None) -> None:
+        """Carry out a decision taken on the gateway's present cursor."""
         after = decision.cursor
+        before, last = self.cursor(after.gateway), self.stands(after.gateway).last
         if decision.append and block is not None:
-            self._append(after.gateway, block)
+            self._append(after.gateway, last, block)
+            last = self.head
         if decision.entries:
             self._declare(before, decision.entries)
         if after != before:
-            self.cursors[after.gateway] = after
+            self.changed[after.gateway] = Standing(after, last)
+            implied = replace(before, stored=after.stored, stored_hash=after.stored_hash)
+            if not decision.append or after != implied:
+                self.unwritten.add(after.gateway)
 
     def mark_archived(self, offset: int) -> None:
         """Move `archived` up to `offset`, and that of every gateway with blocks on the way."""
@@ -102,37 +132,36 @@ class Transaction:
             return
         if offset > self.head:
             raise ValueError(f"offset {offset} cannot be archived, the journal ends at {self.head}")
-        for connection in (*self.past.connections(self.archived, offset), self.connection):
+        for connection in (*self.past.among(self.archived, offset), self.connection):
             for gateway, epoch, seq in _tops(connection, self.archived, offset):
-                before = self.cursor(gateway)
-                after = archive(before, epoch, seq)
-                if after != before:
-                    self.cursors[gateway] = after
+                before = self.stands(gateway)
+                after = archive(before.cursor, epoch, seq)
+                if after != before.cursor:
+                    self.changed[gateway] = Standing(after, before.last)
                     self.risen.add(gateway)
+        self.unwritten |= self.risen
         self.connection.execute("UPDATE meta SET value = ? WHERE name = 'archived'", (offset,))
         self.archived = offset
 
     def finish(self) -> None:
-        """Write the cursors; to be called last, before COMMIT."""
+        """Write the cursors that do not follow from names; to be called last, before COMMIT."""
         self.connection.executemany(
-            "INSERT INTO cursor VALUES (?1, ?2, ?3) ON CONFLICT (gateway)"
-            " DO UPDATE SET epoch = ?2, state = ?3",
-            [(c.gateway, c.epoch, encode_cursor(c)) for c in self.cursors.values()],
+            "INSERT INTO cursor VALUES (?1, ?2, ?3, ?4) ON CONFLICT (gateway)"
+            " DO UPDATE SET epoch = ?2, last = ?3, state = ?4",
+            cursor_rows(self.changed[gateway] for gateway in self.unwritten),
         )
 
-    def _append(self, gateway: str, block: Arrived) -> None:
+    def holding(self, offset: int) -> apsw.Connection | None:
+        """The connection under which an offset is found; None when it is trimmed."""
+        return self.connection if offset >= self.first else self.past.holding(offset)
+
+    def _append(self, gateway: str, previous: int, block: Arrived) -> None:
         where = (gateway, block.epoch, block.seq)
-        chunks = _pack(block.chunks)
+        named = (self.head + 1, *where, block.hash, self.stored_us, previous, _pack(block.chunks))
         self.head += 1
-        entry = Entry(self.head, *where, block.hash, block.data, self.stored_us)
-        self.connection.execute(
-            "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self.head, *where, block.hash, self.stored_us, block.data),
-        )
-        self.connection.execute(
-            "INSERT INTO name VALUES (?, ?, ?, ?, ?, ?)", (*where, self.head, block.hash, chunks)
-        )
-        self.entries.append(entry)
+        self.connection.execute("INSERT INTO name VALUES (?, ?, ?, ?, ?, ?, ?, ?)", named)
+        self.connection.execute("INSERT INTO block VALUES (?, ?)", (self.head, block.data))
+        self.entries.append(Entry(self.head, *where, block.hash, block.data, self.stored_us))
 
     def _declare(self, before: Cursor, entries: Sequence[SeriesEntry]) -> None:
         root = before.series_root
@@ -145,62 +174,72 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class HeldBlocks:
-    """`cloud.journal_cursor.Held` of one gateway, over the segment in use and the sealed ones."""
+    """`cloud.journal_cursor.Held` of one gateway: its blocks are a chain through the offsets."""
 
-    cursor: Cursor
-    connection: apsw.Connection
-    past: Past
+    transaction: Transaction
+    standing: Standing
 
     def hash_at(self, epoch: int, seq: int) -> bytes | None:
         """Hash of the stored block, None when it is not held."""
-        if (epoch, seq) == (self.cursor.epoch, self.cursor.stored):
-            return self.cursor.stored_hash
-        query = "SELECT hash FROM name WHERE (gateway, epoch, seq) = (?, ?, ?)"
-        for connection in self._connections():
-            found = connection.execute(query, (self.cursor.gateway, epoch, seq)).get
-            if found is not None:
-                return bytes(found)
-            if self._reaches_below(connection, epoch, seq):
-                return None
+        cursor = self.standing.cursor
+        if (epoch, seq) == (cursor.epoch, cursor.stored):
+            return cursor.stored_hash
+        for at, hash, _ in self._back():
+            if at <= (epoch, seq):
+                return hash if at == (epoch, seq) else None
         return None
 
     def chunks_above(self, epoch: int, seq: int) -> list[ChunkRun]:
         """Chunk ids in stored blocks after (epoch, seq), neighbours merged."""
-        query = """SELECT chunks FROM name WHERE gateway = ? AND (epoch, seq) > (?, ?)
-            ORDER BY epoch DESC, seq DESC"""
         runs: list[ChunkRun] = []
-        for connection in self._connections():
-            for (packed,) in connection.execute(query, (self.cursor.gateway, epoch, seq)):
-                for run in reversed(list(_unpack(packed))):
-                    _put_before(runs, run)
-            if self._reaches_below(connection, epoch, seq):
+        for at, _, packed in self._back():
+            if at <= (epoch, seq):
                 break
+            for run in reversed(list(_unpack(packed))):
+                _put_before(runs, run)
         return runs[::-1]
 
     def root_at(self, epoch: int, entry: int) -> bytes | None:
         """Root of the declared entries 1..entry of the living epoch; None when not held."""
+        cursor = self.standing.cursor
         if entry == 0:
             return EMPTY_ROOT
-        if (epoch, entry) == (self.cursor.epoch, self.cursor.series_known):
-            return self.cursor.series_root
+        if (epoch, entry) == (cursor.epoch, cursor.series_known):
+            return cursor.series_root
         query = "SELECT root FROM series WHERE (gateway, epoch, entry) = (?, ?, ?)"
-        found = self.connection.execute(query, (self.cursor.gateway, epoch, entry)).get
+        where = (cursor.gateway, epoch, entry)
+        found = self.transaction.connection.execute(query, where).get
         return None if found is None else bytes(found)
 
-    def _connections(self) -> Iterator[apsw.Connection]:
-        yield self.connection
-        yield from self.past.connections()
+    def _back(self) -> Iterator[tuple[tuple[int, int], bytes, bytes]]:
+        """(epoch, seq), hash and chunks of the gateway's blocks, newest first, until trimmed."""
+        query = "SELECT epoch, seq, hash, chunks, previous FROM name WHERE offset = ?"
+        offset = self.standing.last
+        while offset and (connection := self.transaction.holding(offset)) is not None:
+            found = connection.execute(query, (offset,)).fetchone()
+            if found is None:
+                return
+            epoch, seq, hash, chunks, offset = found
+            yield (epoch, seq), hash, chunks
 
-    def _reaches_below(self, connection: apsw.Connection, epoch: int, seq: int) -> bool:
-        """True when the segment holds an earlier block: older segments hold only earlier ones."""
-        query = "SELECT 1 FROM name WHERE gateway = ? AND (epoch, seq) <= (?, ?) LIMIT 1"
-        return connection.execute(query, (self.cursor.gateway, epoch, seq)).get is not None
+
+def cursor_rows(standing: Iterable[Standing]) -> Iterator[CursorRow]:
+    """Rows for a segment's cursor table."""
+    for one in standing:
+        yield one.cursor.gateway, one.cursor.epoch, one.last, encode_cursor(one.cursor)
 
 
-def load_cursors(connection: apsw.Connection) -> dict[str, Cursor]:
-    """All cursors of a segment, by gateway."""
-    rows = connection.execute("SELECT gateway, state FROM cursor")
-    return {gateway: decode_cursor(state) for gateway, state in rows}
+def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
+    """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
+    rows = connection.execute("SELECT gateway, last, state FROM cursor")
+    standing = {gateway: Standing(decode_cursor(state), last) for gateway, last, state in rows}
+    names = connection.execute("SELECT offset, gateway, seq, hash FROM name ORDER BY offset")
+    for offset, gateway, seq, hash in names:
+        before = standing.get(gateway) or Standing(Cursor(gateway))
+        if offset > before.last:
+            cursor = replace(before.cursor, stored=seq, stored_hash=hash)
+            standing[gateway] = Standing(cursor, offset)
+    return standing
 
 
 def load_series(connection: apsw.Connection, gateway: str, epoch: int) -> list[SeriesEntry]:

@@ -21,7 +21,7 @@ from cloud.journal_segment import Segment, last_offset, list_segments, open_read
 from protos.series import SeriesEntry
 
 _READ = """SELECT offset, gateway, epoch, seq, hash, data, stored_us
-    FROM block WHERE offset > ? ORDER BY offset"""
+    FROM name JOIN block USING (offset) WHERE name.offset > ? ORDER BY name.offset"""
 
 
 class TrimmedError(StorageError):

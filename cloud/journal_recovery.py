@@ -81,8 +81,7 @@ def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int]) -> Recover
             set_aside(segments.pop())
     if opening is None:
         now = now_us()
-        generation = max(1, now // 1_000_000)
-        made = create_segment(folder, first=1, generation=generation, opened_us=now, previous=None)
+        made = create_segment(folder, Opening(max(1, now // 1_000_000), 1, 0, now))
         segments, opening = [made], read_opening(made)
     _check_chain(segments)
     for segment in segments:

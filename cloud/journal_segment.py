@@ -13,7 +13,7 @@ for 37–186 ms, an unlink does not.
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,28 +40,29 @@ PRAGMA synchronous = OFF;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE cursor (gateway TEXT PRIMARY KEY, epoch INTEGER NOT NULL, state BLOB NOT NULL)
-    STRICT, WITHOUT ROWID;
+CREATE TABLE cursor (
+    gateway TEXT PRIMARY KEY, epoch INTEGER NOT NULL, last INTEGER NOT NULL, state BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE series (
     gateway TEXT NOT NULL, epoch INTEGER NOT NULL, entry INTEGER NOT NULL, root BLOB NOT NULL,
     data BLOB NOT NULL, PRIMARY KEY (gateway, epoch, entry)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE block (
-    offset INTEGER PRIMARY KEY, gateway TEXT NOT NULL, epoch INTEGER NOT NULL,
-    seq INTEGER NOT NULL, hash BLOB NOT NULL, stored_us INTEGER NOT NULL, data BLOB NOT NULL
-) STRICT;
 CREATE TABLE name (
-    gateway TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, offset INTEGER NOT NULL,
-    hash BLOB NOT NULL, chunks BLOB NOT NULL, PRIMARY KEY (gateway, epoch, seq)
-) STRICT, WITHOUT ROWID;
+    offset INTEGER PRIMARY KEY, gateway TEXT NOT NULL, epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL, hash BLOB NOT NULL, stored_us INTEGER NOT NULL,
+    previous INTEGER NOT NULL, chunks BLOB NOT NULL
+) STRICT;
+CREATE TABLE block (offset INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 """
 
 # Series tables of epochs that have ended stay in the segments that hold their last blocks.
-_CARRY = """
-INSERT INTO cursor SELECT gateway, epoch, state FROM old.cursor;
+_CARRY_SERIES = """
 INSERT INTO series SELECT s.gateway, s.epoch, s.entry, s.root, s.data
-    FROM old.series s JOIN old.cursor c ON s.gateway = c.gateway AND s.epoch = c.epoch;
+    FROM old.series s JOIN main.cursor c ON s.gateway = c.gateway AND s.epoch = c.epoch
 """
+
+CursorRow = tuple[str, int, int, bytes]
+"""gateway, epoch, offset of its newest block (0: none), the encoded cursor."""
 
 
 class TornSegmentError(StorageError):
@@ -102,24 +103,33 @@ def list_segments(folder: Path) -> list[Segment]:
 
 
 def create_segment(
-    folder: Path, *, first: int, generation: int, opened_us: int, previous: Segment | None
+    folder: Path,
+    opening: Opening,
+    *,
+    cursors: Iterable[CursorRow] = (),
+    previous: Segment | None = None,
 ) -> Segment:
     """Make a segment with its whole opening state; durable, folder entry included, on return.
 
-    `previous` must be quiet (no transaction open in it); its state is copied as committed.
+    `cursors` are all there are; the series tables of their epochs are copied from `previous`.
 
     Raises:
         StorageError: the disk refused; nothing is left under the segment's own name.
     """
-    segment = Segment(first, folder / f"seg-{first:016d}.db")
+    segment = Segment(opening.first, folder / f"seg-{opening.first:016d}.db")
     new = segment.path.with_name(segment.path.name + ".new")
     new.unlink(missing_ok=True)
     with _told("create the journal segment", segment.path):
         connection = apsw.Connection(str(new))
         try:
             list(connection.execute(_SCHEMA))  # a PRAGMA that answers holds up what follows it
-            archived = _carry(connection, previous) if previous is not None else 0
-            _write_meta(connection, Opening(generation, first, archived, opened_us))
+            with connection:
+                connection.executemany("INSERT INTO cursor VALUES (?, ?, ?, ?)", cursors)
+            if previous is not None:
+                connection.execute("ATTACH ? AS old", (str(previous.path),))
+                connection.execute(_CARRY_SERIES)
+                connection.execute("DETACH old")
+            _write_meta(connection, opening)
             connection.pragma("journal_mode", "WAL")
         finally:
             connection.close()
@@ -127,15 +137,6 @@ def create_segment(
         new.rename(segment.path)
         sync_path(folder)
     return segment
-
-
-def _carry(connection: apsw.Connection, previous: Segment) -> int:
-    """Copy the live state of the predecessor; return its archived offset."""
-    connection.execute("ATTACH ? AS old", (str(previous.path),))
-    list(connection.execute(f"BEGIN; {_CARRY} COMMIT"))
-    archived = connection.execute("SELECT value FROM old.meta WHERE name = 'archived'").get
-    connection.execute("DETACH old")
-    return int(archived)
 
 
 def _write_meta(connection: apsw.Connection, opening: Opening) -> None:
@@ -212,7 +213,7 @@ def open_reader(segment: Segment) -> apsw.Connection:
 
 def last_offset(connection: apsw.Connection, first: int) -> int:
     """The offset of the newest committed block, or the one before `first` when there is none."""
-    found = connection.execute("SELECT max(offset) FROM block").get
+    found = connection.execute("SELECT max(offset) FROM name").get
     return first - 1 if found is None else int(found)
 
 

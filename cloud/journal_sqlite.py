@@ -105,7 +105,7 @@ class SqliteJournal:
             decision = decide_hello(
                 before, held, hello, generation=self.generation, window_bytes=window_bytes
             )
-            transaction.write(before, decision)
+            transaction.write(decision)
             return decision
 
         return self._writer.call(run)
@@ -132,7 +132,7 @@ class SqliteJournal:
             )
             if decision.alarm is Alarm.FORK:
                 self._put_aside(gateway, block, Cause.FORK, 0, "another block holds its place")
-            transaction.write(before, decision, block)
+            transaction.write(decision, block)
             return decision
 
         return self._writer.call(run, size=len(data), grows=True)
@@ -147,7 +147,7 @@ class SqliteJournal:
             decision = decide_declare(
                 before, session=session, epoch=epoch, first=first, entries=entries
             )
-            transaction.write(before, decision)
+            transaction.write(decision)
             return decision
 
         size = sum(len(encode_entry(entry)) for entry in entries)
@@ -159,7 +159,7 @@ class SqliteJournal:
         def run(transaction: Transaction) -> Decision:
             before, held = transaction.cursor(gateway), transaction.held(gateway)
             decision = decide_epoch_request(before, held, request)
-            transaction.write(before, decision)
+            transaction.write(decision)
             return decision
 
         return self._writer.call(run)
@@ -187,7 +187,7 @@ class SqliteJournal:
 
     def cursors(self) -> list[Cursor]:
         """Every gateway's cursor as of the last durable transaction."""
-        return list(self._writer.cursors.values())
+        return [standing.cursor for standing in list(self._writer.standing.values())]
 
     def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
         """Call back with what is committed from now on, in a thread of the subscription's own.

@@ -20,7 +20,7 @@ import apsw
 from cloud.errors import StorageError
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor
-from cloud.journal_held import Past, Transaction, load_cursors
+from cloud.journal_held import Past, Standing, Transaction, cursor_rows, load_standing
 from cloud.journal_segment import Opening, Segment, create_segment, last_offset, open_writer
 
 T = TypeVar("T")
@@ -146,7 +146,7 @@ class Writer:
         self.segments: tuple[Segment, ...] = tuple(segments)
         self.failure: StorageError | None = None
         self._use(self.segments[-1])
-        self.cursors: dict[str, Cursor] = load_cursors(self._connection)
+        self.standing: dict[str, Standing] = load_standing(self._connection)
         self.head = last_offset(self._connection, self._segment.first)
         meta = self._connection.execute("SELECT value FROM meta WHERE name = 'archived'")
         self.archived = int(meta.get)
@@ -208,18 +208,25 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             _refuse(jobs, _full(str(error)))
             return
-        self.cursors.update(transaction.cursors)
+        self.standing.update(transaction.changed)
         self.head, self.archived = transaction.head, transaction.archived
         for job in done:
             job.future.set_result(job.result)
-        risen = [self.cursors[gateway] for gateway in sorted(transaction.risen)]
+        risen = [self.standing[gateway].cursor for gateway in sorted(transaction.risen)]
         self._committed(transaction.entries, risen)
 
     def _begin(self) -> Transaction:
         self._past.become(self.segments[:-1])
         self._connection.execute("BEGIN IMMEDIATE")
-        state = (self._connection, self._past, self.cursors, self.head, self.archived)
-        return Transaction(*state, self._now_us())
+        return Transaction(
+            self._connection,
+            self._segment.first,
+            self._past,
+            self.standing,
+            self.head,
+            self.archived,
+            self._now_us(),
+        )
 
     def _apply(self, transaction: Transaction, jobs: list[Job[object]]) -> list[Job[object]]:
         done = []
@@ -246,14 +253,12 @@ class Writer:
         due = max(self._limits.segment_bytes_max, 4 * self._opening_bytes)
         if log < min(due, self._limits.bytes_max // 4) or self.head < self._segment.first:
             return
-        sealed = self._segment
         try:
             segment = create_segment(
                 self._folder,
-                first=self.head + 1,
-                generation=self._generation,
-                opened_us=self._now_us(),
-                previous=sealed,
+                Opening(self._generation, self.head + 1, self.archived, self._now_us()),
+                cursors=cursor_rows(self.standing.values()),
+                previous=self._segment,
             )
         except StorageError as error:
             if _is_no_space(error.__cause__):
