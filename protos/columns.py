@@ -129,7 +129,7 @@ def get_ints(reader: Reader, segments: Segments | None, rows: int, field: str) -
         return np.full(rows, reader.signed(field), np.int64)
     if form not in (WHOLE, SEGMENTED) or scale >= len(_UNITS):
         raise reader.fail(f"form {head:#04x} is not of this version", field)
-    remainder = reader.number(f"remainder of {field}", _UNITS[scale]) if scale else 0
+    remainder = reader.number(f"remainder of {field}", _UNITS[scale] - 1) if scale else 0
     if form == WHOLE:
         segments = one_segment(rows)
     elif segments is None:

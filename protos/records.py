@@ -191,7 +191,7 @@ def ids(values: Sequence[bytes] | Array) -> Array:
     return np.frombuffer(b"".join(values), "V16")
 
 
-def table(kind: Kind, columns: Mapping[str, ArrayLike]) -> Batch:
+def table(kind: Kind, columns: Mapping[str, Any]) -> Batch:
     """A batch of one kind from its columns, brought to the schema's dtypes.
 
     A scalar stands for a column of equal values where another column gives the length (``ts`` must
