@@ -7,18 +7,18 @@ keeps them as the tail. No step handles single rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud import lake_schema
+from cloud.errors import StorageError
 from cloud.journal import Entry
 from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
-from cloud.lake_names import ERASED, GATEWAY_ITSELF, Names
-from cloud.lake_schema import TableSpec
-from protos.block import MalformedBlock, read_block
+from cloud.lake_names import ERASED, Names
+from cloud.lake_schema import TABLES, TableSpec
+from protos.block import MalformedBlock, NewerFormat, read_block
 from protos.records import Batch, Kind, Rows
 
 OFFSET_COLUMN: Final = "journal_offset"
@@ -37,8 +37,8 @@ class Bad:
 class Decoded:
     """Rows by table name, unordered between series but in arrival order within each.
 
-    Every table has its spec's columns (for `quarantine`, the bad blocks themselves) and OFFSET_COLUMN;
-    tables without rows are absent. ``end`` is the last offset.
+    Every table has its spec's columns and OFFSET_COLUMN; tables without rows are absent. ``end``
+    is the last offset.
     """
 
     end: int
@@ -55,20 +55,20 @@ class _Part:
     series: NDArray[np.int32]
 
 
-def decode(entries: Sequence[Entry], names: Names, also_bad: Sequence[Bad] = ()) -> Decoded:
+def decode(entries: Sequence[Entry], names: Names) -> Decoded:
     """The rows of ``entries`` in offset order.
 
-    What is malformed, or names a series that was never declared, is told in ``bad`` and becomes a
-    row of `quarantine`, as do ``also_bad``, blocks the caller will not have decoded.
+    What is malformed, or names a series that was never declared, is left out and told in ``bad``.
+    StorageError for a block of a later version than this.
     """
     parts: dict[Kind, list[_Part]] = {kind: [] for kind in Kind}
-    bad = list(also_bad)
-    refused = {each.entry.offset for each in bad}
+    bad: list[Bad] = []
     for entry in entries:
-        if entry.offset in refused:
-            continue
         try:
             batch, numbers = _open(entry, names)
+        except NewerFormat as error:
+            tried = f"decode block {entry.seq} of {entry.gateway}, epoch {entry.epoch}"
+            raise StorageError(tried, str(error), "upgrade the cloud again") from error
         except MalformedBlock as error:
             bad.append(Bad(entry, str(error)))
             continue
@@ -76,12 +76,10 @@ def decode(entries: Sequence[Entry], names: Names, also_bad: Sequence[Bad] = ())
             if batch.count(kind):
                 parts[kind].append(_part(entry, batch.kind(kind), numbers))
     tables = {
-        spec.name: rows
-        for spec, kinds in TABLE_OF.items()
-        if (rows := _table(spec, [(kind, parts[kind]) for kind in kinds], names)) is not None
+        name: rows
+        for name, kinds in TABLE_OF.items()
+        if (rows := _table(TABLES[name], {kind: parts[kind] for kind in kinds}, names)) is not None
     }
-    if bad:
-        tables[lake_schema.QUARANTINE.name] = _quarantine(bad)
     return Decoded(entries[-1].offset if entries else 0, MappingProxyType(tables), tuple(bad))
 
 
@@ -91,7 +89,7 @@ def _open(entry: Entry, names: Names) -> tuple[Batch, NDArray[np.int32]]:
     named = [int(rows["series"].max()) for rows in batch.tables.values() if len(rows["series"])]
     high = max(named, default=0)
     if high >= len(numbers):
-        raise MalformedBlock(f"names series {high}, of {len(numbers) - 1} declared")
+        raise MalformedBlock(f"names series {high}, of {len(numbers) - 1} declared", "body")
     return batch, numbers
 
 
@@ -103,10 +101,8 @@ def _part(entry: Entry, rows: Rows, numbers: NDArray[np.int32]) -> _Part:
     return _Part(entry, {name: column[kept] for name, column in rows.items()}, series[kept])
 
 
-def _table(
-    spec: TableSpec, kinds: Sequence[tuple[Kind, Sequence[_Part]]], names: Names
-) -> pa.Table | None:
-    parts = [(kind, part) for kind, of in kinds for part in of]
+def _table(spec: TableSpec, kinds: Mapping[Kind, Sequence[_Part]], names: Names) -> pa.Table | None:
+    parts = [(kind, part) for kind, of in kinds.items() for part in of]
     if not sum(len(part.series) for _, part in parts):
         return None
     counts = [len(part.series) for _, part in parts]
@@ -141,22 +137,3 @@ def _name_columns(series: NDArray[np.int32], names: Names) -> dict[str, pa.Array
     columns["kind"] = pa.array(np.array([each.kind for each in found], np.int8)[row])
     columns["series"] = pa.array(np.array([each.id for each in found], np.int64)[row])
     return columns
-
-
-def _quarantine(bad: Sequence[Bad]) -> pa.Table:
-    """Bad blocks as rows, whole: nothing that a gateway deleted on our word may vanish."""
-    entries = [each.entry for each in bad]
-    spec = lake_schema.QUARANTINE
-    columns: dict[str, list[Any]] = {
-        name: [getattr(entry, name) for entry in entries]
-        for name in ("gateway", "epoch", "seq", "offset", "hash", "data")
-    }
-    columns |= {name: [""] * len(bad) for name in ("device", "metric", "unit")}
-    columns |= {"labels": ["{}"] * len(bad), "kind": [0] * len(bad)}
-    columns |= {"series": [GATEWAY_ITSELF] * len(bad), "reason": [each.reason for each in bad]}
-    columns |= {
-        "ts": [entry.stored_us for entry in entries],
-        "bytes": [len(entry.data) for entry in entries],
-    }
-    table = pa.table({name: columns[name] for name in spec.schema.names}).cast(spec.schema)
-    return table.append_column(OFFSET_COLUMN, pa.array(columns["offset"], pa.int64()))

@@ -111,7 +111,8 @@ def _whole(entry: Path, folder: Path) -> bool:
 
 
 def _added_in_full(add: dict[str, Any], folder: Path) -> bool:
+    size: int = add["size"]
     try:
-        return (folder / add["path"]).stat().st_size == int(add["size"])
+        return size == Path(folder, add["path"]).stat().st_size
     except FileNotFoundError:
         return False

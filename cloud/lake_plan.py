@@ -56,6 +56,8 @@ def split(ts: NDArray[np.int64], finest: Grain) -> list[Slice]:
         if len(names) <= FILES_PER_PASS_MAX or grain is Grain.ALL:
             return found + _slices(names, code, rest, whole=len(rest) == len(ts))
         dense = np.bincount(code) >= DENSE_ROWS
+        if not dense.any():
+            continue
         found += _slices(
             [n for n, d in zip(names, dense, strict=True) if d], *_only(dense, code, rest)
         )

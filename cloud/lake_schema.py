@@ -133,19 +133,9 @@ CORRECTIONS: Final = _of(
     ("mono_to", pa.int64()),
     ("offset_us", pa.int64()),
 )
-QUARANTINE: Final = _of(
-    "quarantine",
-    Grain.ALL,
-    ("ts", _TIME),
-    ("offset", pa.int64()),
-    ("hash", pa.binary()),
-    ("bytes", pa.int64()),
-    ("reason", _NAME),
-    ("data", pa.binary()),
-)
 
 ROLLUPS: Final = (ROLLUP_1M, ROLLUP_1H, ROLLUP_1D)
-RARE: Final = (ANOMALIES, EPISODES, GAPS, CORRECTIONS, QUARANTINE)
+RARE: Final = (ANOMALIES, EPISODES, GAPS, CORRECTIONS)
 """Tables that most passes have nothing for; see `cloud.lake` for how their offset still moves."""
 TABLES: Final = MappingProxyType({spec.name: spec for spec in (READINGS, *ROLLUPS, *RARE)})
 """All tables by name, in the order of their commits: `readings`, the authority, is first."""

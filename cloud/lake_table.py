@@ -121,8 +121,9 @@ class LakeTable:
     def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
         """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
 
-        ``rows`` are as `lake_parquet.arrange` returns them, ``says`` offsets of tables that this commit speaks for. StorageError when another
-        committer moved the table; OSError and DeltaError leave the commit undone or whole.
+        ``rows`` are as `lake_parquet.arrange` returns them, ``says`` offsets of tables that this
+        commit speaks for. StorageError when another committer moved the table; OSError and
+        DeltaError leave the commit undone or whole: `reload` tells which.
         """
         start = self.state.offset
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)

@@ -34,7 +34,7 @@ _INT64_MIN: Final = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """Readings as columns of one length, sorted by (series, ts), equal times in arrival order.
+    """Readings as columns of one length: a run of rows a series, in order of time, then arrival.
 
     ``series`` i8, ``ts`` i8 µs, ``value`` f8 (NaN for a text), ``text`` object of str or None,
     ``quality`` u1.
@@ -49,7 +49,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partials:
-    """Rows per (series, bucket), sorted by both; the module's docstring is their law.
+    """Rows per (series, bucket); the module's docstring is their law.
 
     ``bucket`` i8 start in µs, ``count``, ``valid``, ``first_ts``, ``last_ts``, ``part`` i8,
     ``sum``, ``min``, ``max``, ``first``, ``last`` f8, ``last_text`` object, ``last_quality`` u1.
@@ -85,7 +85,7 @@ def bucket_of(ts: Ints, width_us: int) -> Ints:
 
 
 def reduce(readings: Readings, width_us: int, part: int) -> Partials:
-    """Partials of ``width_us`` buckets from sorted readings; ``part`` is where their range begins."""
+    """Partials of ``width_us`` buckets; ``part`` is the offset where the readings' range begins."""
     series, ts = readings.series, readings.ts
     bucket = bucket_of(ts, width_us)
     starts = _starts(series, bucket)

@@ -1,0 +1,292 @@
+"""The consolidator: journal to tables, each block once, through a crash at any step.
+
+A pass reads what some table lacks, decodes it once, commits `readings` first (it is the
+authority), then each rollup and each table of rare rows that has any; only when all are on the disk
+is the range told to the journal as archived and the new view published. Every table knows its own
+offset, so after a crash the ones behind catch up alone. For a table of rare rows with nothing in
+the range, the commit of `readings` says so (`APP:table`), which spares a commit of nothing.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from cloud import lake_parquet, lake_plan
+from cloud.errors import OperatorError, StorageError, TidegateError
+from cloud.journal import Entry
+from cloud.lake_attempts import Attempts
+from cloud.lake_embedded import Decoded, decode
+from cloud.lake_files import FileList
+from cloud.lake_names import Names
+from cloud.lake_parquet import Step, no_step
+from cloud.lake_rollup import merge_rows, reduce_rows
+from cloud.lake_schema import RARE, READINGS, ROLLUPS, TABLES, TableSpec
+from cloud.lake_sweep import Sweeper
+from cloud.lake_table import LakeTable
+
+BYTES_PER_PASS: Final = 32 << 20
+"""Blocks decoded in one pass; some 16 M readings at 2 B each, times 80 B in memory, at worst."""
+JOURNAL_WAIT_S: Final = 60.0
+RARE_NAMES: Final = tuple(spec.name for spec in RARE)
+
+
+class Source(Protocol):
+    """What the consolidator needs of a journal (`cloud.journal.Journal` and its quarantine)."""
+
+    def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
+        """Entries with a higher offset, in order, at least one if there is any."""
+
+    def head(self) -> int:
+        """The highest durable offset."""
+
+    def archived(self) -> int:
+        """The highest offset that was marked archived."""
+
+    def mark_archived(self, offset: int) -> Future[None]:
+        """The tables hold everything up to ``offset`` durably."""
+
+    def quarantine(self, offset: int, reason: str) -> None:
+        """Set a block apart, durably, that can never be decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The batch view: all tables as of one offset."""
+
+    offset: int
+    tables: Mapping[str, FileList]
+
+
+class Viewers(Protocol):
+    """Who gets the batch view after each pass, and which files its readers still hold."""
+
+    def publish(self, batch: Batch) -> None:
+        """From now on this is the batch view."""
+
+    def in_use(self) -> frozenset[str]:
+        """Absolute paths of files in any view that someone still holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one pass did: offsets now covered, rows of `readings`, blocks set apart, files merged.
+
+    ``more`` says that the journal holds what this pass did not reach.
+    """
+
+    offset: int
+    readings: int
+    quarantined: int
+    merged: int
+    more: bool
+
+
+class Consolidator:
+    """The one committer of the lake under ``root``; one thread at a time."""
+
+    def __init__(
+        self,
+        root: Path,
+        journal: Source,
+        names: Names,
+        viewers: Viewers,
+        *,
+        bytes_per_pass: int = BYTES_PER_PASS,
+        step: Step = no_step,
+    ) -> None:
+        self._root = root
+        self._journal = journal
+        self._names = names
+        self._viewers = viewers
+        self._bytes = bytes_per_pass
+        self._step = step
+        self._tables: dict[str, LakeTable] = {}
+        self._attempts = Attempts(root / "attempt.json")
+        self._sweeper = Sweeper()
+        self._lock: int | None = None
+
+    def recover(self) -> None:
+        """Take the lake: lock it, mend it, let tables that are behind catch up, publish the view.
+
+        OperatorError when another process has it; StorageError when it holds less than the journal
+        was told is archived. To be called before `run_once`, and again after `run_once` raised.
+        """
+        self._take_lock()
+        self._tables = {
+            name: LakeTable.open(
+                self._root, spec, self._step, RARE_NAMES if spec is READINGS else ()
+            )
+            for name, spec in TABLES.items()
+        }
+        self._check_promises()
+        for table in self._tables.values():
+            table.accept()
+        self._sweeper.forget()
+        at = self._offsets()[READINGS.name]
+        while self._pass_to(at):
+            pass
+        self._archive()
+
+    def run_once(self) -> Progress:
+        """One pass over at most `bytes_per_pass` of blocks, and at most one merge a table.
+
+        StorageError, OSError or DeltaError leave the lake whole: `recover`, then go on.
+        """
+        head = self._journal.head()
+        decoded = self._pass_to(head)
+        merged = self._merge()
+        if decoded or merged:
+            self._archive()
+        self._sweep()
+        offset = min(self._offsets().values())
+        readings = decoded.tables.get(READINGS.name) if decoded else None
+        return Progress(
+            offset,
+            readings.num_rows if readings is not None else 0,
+            len(decoded.bad) if decoded else 0,
+            merged,
+            offset < head,
+        )
+
+    def close(self) -> None:
+        """Let go of the lake."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        lake_parquet.make_folder(self._root)
+        handle = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            tried = f"consolidate into {self._root}"
+            hint = "stop the other `tidegate-cloud serve`"
+            raise OperatorError(tried, "another process holds the lake's lock", hint) from error
+        self._lock = handle
+
+    def _offsets(self) -> dict[str, int]:
+        """Offset up to which each table has everything, by its own commits or `readings`' word."""
+        says = self._tables[READINGS.name].state.says
+        return {
+            name: max(table.state.offset, says.get(name, 0)) for name, table in self._tables.items()
+        }
+
+    def _check_promises(self) -> None:
+        archived = self._journal.archived()
+        for name, offset in self._offsets().items():
+            if offset < archived:
+                table = self._tables[name]
+                torn = ", ".join(path.name for path in table.aside) or "no torn entry"
+                raise StorageError(
+                    f"open the lake's table {table.folder}",
+                    f"it holds offsets to {offset}, {archived} were archived ({torn})",
+                    "restore the lake from a backup, or rebuild it while the journal has them",
+                )
+
+    def _pass_to(self, head: int) -> Decoded | None:
+        """Commit the next range up to ``head`` to all tables that lack it; None when none does."""
+        todo = lake_plan.next_range(self._offsets(), head)
+        if todo is None:
+            return None
+        bytes_max = self._attempts.begin(todo.start, self._bytes)
+        try:
+            decoded = self._pass(todo, bytes_max)
+        except (TidegateError, OSError, DeltaError):
+            self._attempts.done()  # the disk's or an operator's fault, not the block's
+            raise
+        self._attempts.done()
+        return decoded
+
+    def _pass(self, todo: lake_plan.Range, bytes_max: int) -> Decoded:
+        entries = [e for e in self._journal.read(todo.start, bytes_max) if e.offset <= todo.limit]
+        if not entries or entries[0].offset != todo.start + 1:
+            raise StorageError(
+                "consolidate the journal",
+                f"it no longer holds offset {todo.start + 1}, which the lake lacks",
+                "restore the journal from a backup",
+            )
+        killer = self._attempts.given_up(entries)
+        decoded = decode([e for e in entries if e.offset != killer], self._names)
+        self._set_apart(decoded, killer)
+        self._commit(decoded, todo, entries[-1].offset)
+        return decoded
+
+    def _set_apart(self, decoded: Decoded, killer: int | None) -> None:
+        for bad in decoded.bad:
+            self._journal.quarantine(bad.entry.offset, bad.reason)
+        if killer is not None:
+            self._journal.quarantine(killer, "the process died of it again and again")
+
+    def _commit(self, decoded: Decoded, todo: lake_plan.Range, end: int) -> None:
+        rows = {name: _written(decoded, TABLES[name]) for name in (READINGS.name, *RARE_NAMES)}
+        left = [name for name in RARE_NAMES if name in todo.tables]
+        if READINGS.name in todo.tables:
+            empty = [name for name in left if not rows[name].num_rows]
+            self._tables[READINGS.name].append(rows[READINGS.name], end, dict.fromkeys(empty, end))
+            left = [name for name in left if rows[name].num_rows]
+        self._step("readings committed")
+        finer = rows[READINGS.name]
+        for spec in ROLLUPS:
+            if spec is ROLLUPS[0]:
+                finer = reduce_rows(finer, spec, todo.start)
+            else:
+                finer = merge_rows(finer, spec)
+            if spec.name in todo.tables:
+                self._tables[spec.name].append(finer, end)
+        for name in left:
+            self._tables[name].append(rows[name], end)
+
+    def _archive(self) -> None:
+        """All tables stand at one offset, on the disk: tell the journal and the viewers."""
+        offset = min(self._offsets().values())
+        if offset > self._journal.archived():
+            self._step("before archived")
+            self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
+        files = {name: table.state.files for name, table in self._tables.items()}
+        self._viewers.publish(Batch(offset, MappingProxyType(files)))
+
+    def _merge(self) -> int:
+        """Merge small files of one period a table, where there are many."""
+        return sum(self._merge_in(table) for table in self._tables.values())
+
+    def _merge_in(self, table: LakeTable) -> int:
+        files = {file.path: file for file in table.state.files.files}
+        periods: dict[str, list[lake_plan.Sized]] = {}
+        for file in files.values():
+            sized = lake_plan.Sized(file.path, file.rows, file.start, file.end)
+            periods.setdefault(file.period, []).append(sized)
+        for period in sorted(periods):
+            picked = lake_plan.pick_merge(periods[period])
+            if picked:
+                table.merge([files[each.path] for each in picked], _combine(table.spec))
+                self._sweeper.retire(table, [each.path for each in picked])
+                return len(picked)
+        return 0
+
+    def _sweep(self) -> None:
+        self._sweeper.sweep(self._viewers.in_use())
+
+
+def _combine(spec: TableSpec) -> Callable[[pa.Table], pa.Table]:
+    if spec.width_us:
+        return lambda rows: merge_rows(rows, spec)
+    return lake_parquet.arrange
+
+
+def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:
+    rows = decoded.tables.get(spec.name)
+    if rows is None:
+        return spec.schema.empty_table()
+    return lake_parquet.arrange(rows.select(spec.schema.names))

@@ -1,0 +1,96 @@
+"""Rollup tables to and from the columns that `cloud.rollup` works on."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cloud import lake_parquet, rollup
+from cloud.lake_parquet import times
+from cloud.lake_schema import SERIES_COLUMNS, TableSpec
+from cloud.rollup import Partials, Readings
+
+_TABLE_NAME: Final = {"bucket": "ts"}
+
+
+def readings_of(rows: pa.Table) -> Readings:
+    """Rows of `readings`, arranged, as columns; a text's value is NaN."""
+    rows = rows.combine_chunks()
+    return Readings(
+        numbers(rows["series"]),
+        times(rows["ts"]),
+        numbers(rows["value"]),
+        objects(rows["text"]),
+        numbers(rows["quality"]).astype(np.uint8),
+    )
+
+
+def partials_of(rows: pa.Table) -> Partials:
+    """Rows of a rollup table, of any order, as columns."""
+    columns: dict[str, NDArray[Any]] = {}
+    for field in fields(Partials):
+        column = rows[_TABLE_NAME.get(field.name, field.name)]
+        if pa.types.is_timestamp(column.type):
+            columns[field.name] = times(column)
+        elif field.name == "last_text":
+            columns[field.name] = objects(column)
+        else:
+            columns[field.name] = numbers(column)
+    columns["last_quality"] = columns["last_quality"].astype(np.uint8)
+    return Partials(**columns)
+
+
+def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
+    """Rows for rollup ``spec`` from arranged rows of `readings`, arranged themselves."""
+    return _to_rows(rollup.reduce(readings_of(rows), spec.width_us, part), rows, spec)
+
+
+def merge_rows(rows: pa.Table, spec: TableSpec) -> pa.Table:
+    """One arranged row of ``spec`` per series and bucket, from rows of it or of a finer rollup."""
+    rows = rows.unify_dictionaries().combine_chunks()
+    return _to_rows(rollup.merge(partials_of(rows), spec.width_us), rows, spec)
+
+
+def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
+    """Partials with the names of their series, which stand in ``source``."""
+    series = numbers(source["series"])
+    known, first = np.unique(series, return_index=True)
+    at = pa.array(first[np.searchsorted(known, partials.series)])
+    names = source.select(SERIES_COLUMNS).take(at)
+    columns: list[Any] = []
+    for field in spec.schema:
+        if field.name in SERIES_COLUMNS:
+            columns.append(names[field.name])
+            continue
+        values = getattr(partials, "bucket" if field.name == "ts" else field.name)
+        if pa.types.is_timestamp(field.type):
+            columns.append(pa.array(values).view(field.type))
+        elif field.name == "last_text":
+            columns.append(pa.array(values, pa.string()).dictionary_encode().cast(field.type))
+        else:
+            columns.append(pa.array(values).cast(field.type))
+    return lake_parquet.arrange(pa.table(columns, schema=spec.schema))
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of numbers; nulls of a float column are NaN."""
+    array = column.combine_chunks()
+    return cast("NDArray[Any]", array.to_numpy(zero_copy_only=False))
+
+
+def objects(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column of strings as objects, None where null; cheap where all are null."""
+    if column.null_count == len(column):
+        return np.full(len(column), None, object)
+    found: Sequence[str | None] = column.to_pylist()
+    array = np.empty(len(found), object)
+    array[:] = found
+    return array
+
+
+def totals(partials: Partials) -> Partials:
+    """One row per series over all its buckets."""
+    return rollup.merge(replace(partials, bucket=np.zeros_like(partials.bucket)), rollup.DAY_US)
