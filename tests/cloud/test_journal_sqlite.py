@@ -1,27 +1,17 @@
-"""What is SQLite's own: files, fsync order, crashes, a full disk. The rest is in tests/contract."""
+"""What is SQLite's own: rotation, bounds, readers, quarantine. The rest: tests/contract."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import apsw
 import pytest
 
-from cloud.errors import OperatorError, StorageError
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_quarantine import Cause
-from cloud.journal_reader import JournalReader, TrimmedError
-from cloud.journal_segment import list_segments
-from cloud.journal_sqlite import SqliteJournal
+from cloud.journal_reader import JournalReader
 from cloud.journal_writer import JournalFullError, JournalLimits
+from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender
-
-KIB = 1024
-ALL = 1 << 40
-SMALL = JournalLimits(bytes_max=4 << 20, segment_bytes_max=256 * KIB)
-
-Open = Callable[..., SqliteJournal]
 
 
 @pytest.fixture
@@ -31,29 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_journal(folder: Path) -> Iterator[Open]:
-    """Opens the same folder again and again, closing what was opened before."""
-    opened: list[SqliteJournal] = []
-    clock = iter(range(1_700_000_000_000_000, 1 << 62, 1000))
-
-    def open_again(limits: JournalLimits = SMALL) -> SqliteJournal:
-        if opened:
-            opened.pop().close()
-        opened.append(SqliteJournal.open(folder, now_us=lambda: next(clock), limits=limits))
-        return opened[0]
-
-    yield open_again
-    for journal in opened:
-        journal.close()
-
-
-def segments(folder: Path) -> list[int]:
-    return [segment.first for segment in list_segments(folder)]
-
-
-def fill(sender: Sender, folder: Path, count: int) -> None:
-    """Send blocks until the journal has `count` segments."""
-    while len(segments(folder)) < count:
-        sender.send(16 * KIB)
+    yield from opener(folder)
 
 
 def test_full_segments_are_followed_by_new_ones_without_a_hole(
@@ -64,28 +32,6 @@ def test_full_segments_are_followed_by_new_ones_without_a_hole(
     offsets = [entry.offset for entry in journal.read(0, ALL)]
     assert offsets == list(range(1, journal.head() + 1))
     assert set(segments(folder)) <= {1, *offsets, journal.head() + 1}
-
-
-def test_a_new_segment_opens_with_every_cursor_and_the_living_series(
-    open_journal: Open, folder: Path
-) -> None:
-    journal = open_journal()
-    quiet, busy = Sender(journal, "quiet").begin(), Sender(journal, "busy").begin()
-    quiet.declare(3)
-    quiet.send()
-    quiet.next_epoch()
-    quiet.declare(2)
-    fill(busy, folder, 3)
-    newest = list_segments(folder)[-1]
-    rows = apsw.Connection(str(newest.path), flags=apsw.SQLITE_OPEN_READONLY)
-    assert list(rows.execute("SELECT gateway FROM cursor ORDER BY 1")) == [("busy",), ("quiet",)]
-    assert list(rows.execute("SELECT gateway, epoch, entry FROM series ORDER BY entry")) == [
-        ("quiet", 2, 1),
-        ("quiet", 2, 2),
-    ]
-    rows.close()
-    assert len(journal.series("quiet", 1)) == 3, "the closed epoch's table is in an older segment"
-    assert journal.series("quiet", 2) == quiet.series
 
 
 def test_duplicates_of_a_sealed_segment_are_still_told_from_a_fork(
@@ -102,53 +48,6 @@ def test_duplicates_of_a_sealed_segment_are_still_told_from_a_fork(
     sender.blocks += later
     assert forged.hash != first.hash
     assert sender.post(1).result(WAIT_S).replies[0].HasField("fault")
-
-
-def test_trim_unlinks_only_whole_segments_behind_archived(open_journal: Open, folder: Path) -> None:
-    journal = open_journal()
-    fill(Sender(journal, "attic").begin(), folder, 4)
-    firsts = segments(folder)
-    assert journal.trim() == 0
-    journal.mark_archived(firsts[2] - 2).result(WAIT_S)
-    assert journal.trim() == firsts[1] - 1
-    assert segments(folder) == firsts[1:]
-    journal.mark_archived(journal.head()).result(WAIT_S)
-    assert journal.trim() == firsts[3] - 1
-    assert segments(folder) == firsts[3:]
-    assert sorted(path.name.split("-")[0] for path in folder.iterdir() if "wal" in path.name) == [
-        "seg"
-    ]
-    with pytest.raises(TrimmedError, match="trimmed"):
-        journal.read(0, ALL)
-    assert [e.offset for e in journal.read(firsts[3] - 1, ALL)][:1] in ([firsts[3]], [])
-
-
-def test_trim_keeps_the_minimum_for_replay(open_journal: Open, folder: Path) -> None:
-    limits = JournalLimits(
-        bytes_max=4 << 20, segment_bytes_max=256 * KIB, replay_bytes_min=700 * KIB
-    )
-    journal = open_journal(limits)
-    fill(Sender(journal, "attic").begin(), folder, 6)
-    journal.mark_archived(journal.head()).result(WAIT_S)
-    journal.trim()
-    assert 2 < len(segments(folder)) < 6
-    assert journal.stats().bytes >= 700 * KIB
-
-
-def test_a_trimmed_journal_opens_again_and_goes_on(open_journal: Open, folder: Path) -> None:
-    journal = open_journal()
-    sender = Sender(journal, "attic").begin()
-    sender.declare(3)
-    fill(sender, folder, 3)
-    head = journal.head()
-    journal.mark_archived(head).result(WAIT_S)
-    oldest = journal.trim() + 1
-    sender.journal = again = open_journal()
-    assert (again.head(), again.archived(), again.stats().oldest) == (head, head, oldest)
-    greeting = sender.hello()[0].resume
-    assert (greeting.stored, greeting.series_known) == (len(sender.blocks), 3)
-    sender.send()
-    assert again.head() == head + 1
 
 
 def test_a_full_journal_refuses_blocks_until_archiving_makes_room(
@@ -172,68 +71,7 @@ def test_a_full_journal_refuses_blocks_until_archiving_makes_room(
     assert journal.failure is None
 
 
-def test_what_a_crash_left_half_built_is_cleared(open_journal: Open, folder: Path) -> None:
-    sender = Sender(open_journal(), "attic").begin()
-    sender.send()
-    for name in ("seg-0000000000000002.db.new", "seg-0000000000000009.db-wal"):
-        (folder / name).write_bytes(b"half")
-    sender.journal = again = open_journal()
-    assert [path.name for path in folder.iterdir() if "2.db" in path.name or "9" in path.name] == []
-    sender.hello()
-    sender.send()
-    assert (again.head(), again.stats().ignored) == (2, ())
-
-
 @pytest.mark.parametrize("bytes_left", [0, 100, 20_000])
-def test_a_torn_newest_segment_that_was_never_used_is_set_aside_and_counted(
-    open_journal: Open, folder: Path, bytes_left: int
-) -> None:
-    journal = open_journal()
-    sender = Sender(journal, "attic").begin()
-    sender.send()
-    journal.close()
-    whole = list_segments(folder)[0].path.read_bytes()
-    (folder / "seg-0000000000000002.db").write_bytes(whole[:bytes_left])
-    sender.journal = again = open_journal()
-    assert len(again.stats().ignored) == 1
-    assert "seg-0000000000000002" in again.stats().ignored[0]
-    assert (folder / "seg-0000000000000002.db.torn").exists()
-    assert sender.hello()[0].resume.stored == 1
-    sender.send()
-    assert again.head() == 2
-
-
-def test_a_segment_that_was_used_and_is_damaged_is_an_error_and_never_dropped(
-    open_journal: Open, folder: Path
-) -> None:
-    journal = open_journal()
-    Sender(journal, "attic").begin().send()
-    journal.close()
-    newest = list_segments(folder)[-1]
-    newest.path.write_bytes(b"\xff" * 100)
-    with pytest.raises(StorageError, match="has been in use"):
-        SqliteJournal.open(folder, now_us=lambda: 1)
-    assert newest.path.exists()
-
-
-def test_a_missing_segment_is_an_error_that_names_the_blocks(
-    open_journal: Open, folder: Path
-) -> None:
-    journal = open_journal()
-    fill(Sender(journal, "attic").begin(), folder, 4)
-    firsts = segments(folder)
-    journal.close()
-    list_segments(folder)[1].path.unlink()
-    with pytest.raises(StorageError, match=f"blocks {firsts[1]} to {firsts[2] - 1} are missing"):
-        SqliteJournal.open(folder, now_us=lambda: 1)
-
-
-def test_a_second_writer_is_refused(open_journal: Open, folder: Path) -> None:
-    open_journal()
-    with pytest.raises(OperatorError, match="another process"):
-        SqliteJournal.open(folder, now_us=lambda: 1)
-
-
 def test_readers_follow_the_writer_through_rotations(open_journal: Open, folder: Path) -> None:
     journal = open_journal()
     sender = Sender(journal, "attic").begin()
@@ -316,13 +154,24 @@ def test_a_full_queue_refuses_and_takes_nothing(open_journal: Open) -> None:
     assert journal.head() == 1
 
 
-def test_a_closed_journal_finishes_what_was_asked_and_refuses_the_rest(open_journal: Open) -> None:
+def test_archived_moves_over_several_segments_at_once(open_journal: Open, folder: Path) -> None:
+    journal = open_journal()
+    one, two = Sender(journal, "one").begin(), Sender(journal, "two").begin()
+    one.send()
+    fill(two, folder, 4)
+    one.send()
+    journal.mark_archived(journal.head() - 1).result(WAIT_S)
+    archived = {cursor.gateway: cursor.archived for cursor in journal.cursors()}
+    assert archived == {"one": 1, "two": len(two.blocks)}
+
+
+def test_chunks_above_a_rewound_head_are_found_through_sealed_segments(
+    open_journal: Open, folder: Path
+) -> None:
     journal = open_journal()
     sender = Sender(journal, "attic").begin()
-    sender.make()
-    asked: Future[object] = sender.post(1)  # type: ignore[assignment]
-    journal.close()
-    assert asked.result(0) is not None
-    with pytest.raises(StorageError, match="closed"):
-        sender.post(1).result(0)
-    assert open_journal().head() == 1
+    fill(sender, folder, 4)
+    made = sender.chunk
+    sender.blocks = sender.blocks[:1]
+    (run,) = sender.hello()[1].epoch_grant.stored_chunks
+    assert (run.first, run.count) == (2, made - 1), "neighbours are named as one run"

@@ -1,0 +1,188 @@
+"""Opening, rotating and trimming: what lies in the folder, whole or torn."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import apsw
+import pytest
+
+from cloud.errors import OperatorError, StorageError
+from cloud.journal_reader import JournalReader, TrimmedError
+from cloud.journal_segment import list_segments
+from cloud.journal_sqlite import SqliteJournal
+from cloud.journal_writer import JournalLimits
+from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
+from tests.contract.sender import WAIT_S, Sender
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def open_journal(folder: Path) -> Iterator[Open]:
+    yield from opener(folder)
+
+
+def test_a_new_segment_opens_with_every_cursor_and_the_living_series(
+    open_journal: Open, folder: Path
+) -> None:
+    journal = open_journal()
+    quiet, busy = Sender(journal, "quiet").begin(), Sender(journal, "busy").begin()
+    quiet.declare(3)
+    quiet.send()
+    quiet.next_epoch()
+    quiet.declare(2)
+    fill(busy, folder, 3)
+    newest = list_segments(folder)[-1]
+    rows = apsw.Connection(str(newest.path), flags=apsw.SQLITE_OPEN_READONLY)
+    assert list(rows.execute("SELECT gateway FROM cursor ORDER BY 1")) == [("busy",), ("quiet",)]
+    assert list(rows.execute("SELECT gateway, epoch, entry FROM series ORDER BY entry")) == [
+        ("quiet", 2, 1),
+        ("quiet", 2, 2),
+    ]
+    rows.close()
+    assert len(journal.series("quiet", 1)) == 3, "the closed epoch's table is in an older segment"
+    assert journal.series("quiet", 2) == quiet.series
+
+
+def test_trim_unlinks_only_whole_segments_behind_archived(open_journal: Open, folder: Path) -> None:
+    journal = open_journal()
+    fill(Sender(journal, "attic").begin(), folder, 4)
+    firsts = segments(folder)
+    assert journal.trim() == 0
+    journal.mark_archived(firsts[2] - 2).result(WAIT_S)
+    assert journal.trim() == firsts[1] - 1
+    assert segments(folder) == firsts[1:]
+    journal.mark_archived(journal.head()).result(WAIT_S)
+    assert journal.trim() == firsts[3] - 1
+    assert segments(folder) == firsts[3:]
+    assert sorted(path.name.split("-")[0] for path in folder.iterdir() if "wal" in path.name) == [
+        "seg"
+    ]
+    with pytest.raises(TrimmedError, match="trimmed"):
+        journal.read(0, ALL)
+    assert [e.offset for e in journal.read(firsts[3] - 1, ALL)][:1] in ([firsts[3]], [])
+
+
+def test_trim_keeps_the_minimum_for_replay(open_journal: Open, folder: Path) -> None:
+    limits = JournalLimits(
+        bytes_max=4 << 20, segment_bytes_max=256 * KIB, replay_bytes_min=700 * KIB
+    )
+    journal = open_journal(limits)
+    fill(Sender(journal, "attic").begin(), folder, 6)
+    journal.mark_archived(journal.head()).result(WAIT_S)
+    journal.trim()
+    assert 2 < len(segments(folder)) < 6
+    assert journal.stats().bytes >= 700 * KIB
+
+
+def test_a_trimmed_journal_opens_again_and_goes_on(open_journal: Open, folder: Path) -> None:
+    journal = open_journal()
+    sender = Sender(journal, "attic").begin()
+    sender.declare(3)
+    fill(sender, folder, 3)
+    head = journal.head()
+    journal.mark_archived(head).result(WAIT_S)
+    oldest = journal.trim() + 1
+    sender.journal = again = open_journal()
+    assert (again.head(), again.archived(), again.stats().oldest) == (head, head, oldest)
+    greeting = sender.hello()[0].resume
+    assert (greeting.stored, greeting.series_known) == (len(sender.blocks), 3)
+    sender.send()
+    assert again.head() == head + 1
+
+
+def test_what_a_crash_left_half_built_is_cleared(open_journal: Open, folder: Path) -> None:
+    sender = Sender(open_journal(), "attic").begin()
+    sender.send()
+    for name in ("seg-0000000000000002.db.new", "seg-0000000000000009.db-wal"):
+        (folder / name).write_bytes(b"half")
+    sender.journal = again = open_journal()
+    assert [path.name for path in folder.iterdir() if "2.db" in path.name or "9" in path.name] == []
+    sender.hello()
+    sender.send()
+    assert (again.head(), again.stats().ignored) == (2, ())
+
+
+def test_a_torn_newest_segment_that_was_never_used_is_set_aside_and_counted(
+    open_journal: Open, folder: Path, bytes_left: int
+) -> None:
+    journal = open_journal()
+    sender = Sender(journal, "attic").begin()
+    sender.send()
+    journal.close()
+    whole = list_segments(folder)[0].path.read_bytes()
+    (folder / "seg-0000000000000002.db").write_bytes(whole[:bytes_left])
+    sender.journal = again = open_journal()
+    assert len(again.stats().ignored) == 1
+    assert "seg-0000000000000002" in again.stats().ignored[0]
+    assert (folder / "seg-0000000000000002.db.torn").exists()
+    assert sender.hello()[0].resume.stored == 1
+    sender.send()
+    assert again.head() == 2
+
+
+def test_a_segment_that_was_used_and_is_damaged_is_an_error_and_never_dropped(
+    open_journal: Open, folder: Path
+) -> None:
+    journal = open_journal()
+    Sender(journal, "attic").begin().send()
+    journal.close()
+    newest = list_segments(folder)[-1]
+    newest.path.write_bytes(b"\xff" * 100)
+    with pytest.raises(StorageError, match="has been in use"):
+        SqliteJournal.open(folder, now_us=lambda: 1)
+    assert newest.path.exists()
+
+
+def test_a_missing_segment_is_an_error_that_names_the_blocks(
+    open_journal: Open, folder: Path
+) -> None:
+    journal = open_journal()
+    fill(Sender(journal, "attic").begin(), folder, 4)
+    firsts = segments(folder)
+    journal.close()
+    list_segments(folder)[1].path.unlink()
+    with pytest.raises(StorageError, match=f"blocks {firsts[1]} to {firsts[2] - 1} are missing"):
+        SqliteJournal.open(folder, now_us=lambda: 1)
+
+
+def test_a_second_writer_is_refused(open_journal: Open, folder: Path) -> None:
+    open_journal()
+    with pytest.raises(OperatorError, match="another process"):
+        SqliteJournal.open(folder, now_us=lambda: 1)
+
+
+def test_a_closed_journal_finishes_what_was_asked_and_refuses_the_rest(open_journal: Open) -> None:
+    journal = open_journal()
+    sender = Sender(journal, "attic").begin()
+    sender.make()
+    asked: Future[object] = sender.post(1)  # type: ignore[assignment]
+    journal.close()
+    assert asked.result(0) is not None
+    with pytest.raises(StorageError, match="closed"):
+        sender.post(1).result(0)
+    assert open_journal().head() == 1
+
+
+def test_a_sealed_segment_is_settled_into_its_file_and_reads_the_same(
+    open_journal: Open, folder: Path
+) -> None:
+    journal = open_journal()
+    fill(Sender(journal, "attic").begin(), folder, 4)
+    before = journal.read(0, ALL)
+    again = open_journal()
+    again.close()  # waits for the settling under way
+    for segment in list_segments(folder)[:-1]:
+        assert segment.bytes() == segment.path.stat().st_size, "no log is left beside it"
+    assert list_segments(folder)[-1].wal.stat().st_size > 0, "the segment in use keeps its own"
+    with JournalReader(folder) as reader:
+        assert list(reader.iterate(0, 64 * KIB)) == before
+
+
+def test_limits_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="below 4 segments"):
+        JournalLimits(bytes_max=1 << 20, segment_bytes_max=1 << 20)
