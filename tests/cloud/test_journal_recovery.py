@@ -107,6 +107,7 @@ def test_what_a_crash_left_half_built_is_cleared(open_journal: Open, folder: Pat
     assert (again.head(), again.stats().ignored) == (2, ())
 
 
+@pytest.mark.parametrize("bytes_left", [0, 100, 20_000])
 def test_a_torn_newest_segment_that_was_never_used_is_set_aside_and_counted(
     open_journal: Open, folder: Path, bytes_left: int
 ) -> None:

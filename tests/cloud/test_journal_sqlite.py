@@ -71,7 +71,6 @@ def test_a_full_journal_refuses_blocks_until_archiving_makes_room(
     assert journal.failure is None
 
 
-@pytest.mark.parametrize("bytes_left", [0, 100, 20_000])
 def test_readers_follow_the_writer_through_rotations(open_journal: Open, folder: Path) -> None:
     journal = open_journal()
     sender = Sender(journal, "attic").begin()
