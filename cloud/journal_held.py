@@ -233,8 +233,9 @@ def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
     """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
     rows = connection.execute("SELECT gateway, last, state FROM cursor")
     standing = {gateway: Standing(decode_cursor(state), last) for gateway, last, state in rows}
-    names = connection.execute("SELECT offset, gateway, seq, hash FROM name ORDER BY offset")
-    for offset, gateway, seq, hash in names:
+    # SQLite takes the other columns from the row that has the maximum.
+    newest = "SELECT max(offset), gateway, seq, hash FROM name GROUP BY gateway"
+    for offset, gateway, seq, hash in connection.execute(newest):
         before = standing.get(gateway) or Standing(Cursor(gateway))
         if offset > before.last:
             cursor = replace(before.cursor, stored=seq, stored_hash=hash)
