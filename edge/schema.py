@@ -56,14 +56,14 @@ def migrate(path: Path) -> int:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     db = Database(path)
     try:
-        # Both must stand before the first table; in a file that has tables they change nothing.
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
         found = int(db.execute("PRAGMA user_version").fetchone()[0])
         if found > SCHEMA_VERSION:
             raise RuntimeError(f"version {found} is newer than {SCHEMA_VERSION}, the newest known")
+        if found == 0:  # these must stand before the first table
+            db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
         for version in range(found, SCHEMA_VERSION):
             _step(db, version)
     finally:
