@@ -12,9 +12,9 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 import msgspec
-from protos.block import GENESIS_HASH, ChunkRun, Header
 
 from protos import sync_pb2 as pb
+from protos.block import GENESIS_HASH, ChunkRun, Header
 from protos.limits import SERIES_MAX
 from protos.series import EMPTY_ROOT, SeriesEntry, roll
 
@@ -56,7 +56,8 @@ class Cursor:
 
     ``stored`` and ``archived`` are seqs of ``epoch`` (0: none), ``series_known`` and
     ``series_root`` the declared table of ``epoch``. ``granted`` is the session that was given the
-    epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find cloned cards.
+    epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find cloned cards. Up to
+    epoch ``pardon`` an operator has settled a fork: what is stored goes by chunk ids alone.
     """
 
     gateway: str
@@ -73,6 +74,7 @@ class Cursor:
     strikes: int = 0
     calm: int = 0
     forks: int = 0
+    pardon: int = 0
 
 
 def encode_cursor(cursor: Cursor) -> bytes:
@@ -206,6 +208,15 @@ def archive(cursor: Cursor, epoch: int, seq: int) -> Cursor:
         for past in cursor.closed
     )
     return replace(cursor, closed=closed)
+
+
+def forgive(cursor: Cursor) -> Cursor:
+    """The cursor once an operator has stopped the copy, or accepts both streams of a fork.
+
+    The next hello of any epoch so far is granted a new one, in which the gateway sends all that
+    this cloud does not hold by chunk id: nothing is lost and nothing is doubled.
+    """
+    return replace(cursor, pardon=cursor.epoch, strikes=0, calm=0)
 
 
 def fork(cursor: Cursor, seq: int) -> Decision:

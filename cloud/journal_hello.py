@@ -58,7 +58,8 @@ def decide_hello(
     )
     greeting = pb.CloudMessage(resume=resume)
     alarm = _stepped_back(cursor, past, hello)
-    if hello.epoch == 0 or (alarm is None and hello.epoch == cursor.epoch):
+    is_settled = alarm is None and hello.epoch == cursor.epoch > cursor.pardon
+    if hello.epoch == 0 or is_settled:
         return Decision(cursor, (greeting,))
     granted = _grant(cursor, held, past, min(hello.head, past.stored))
     return replace(granted, replies=(greeting, *granted.replies), alarm=granted.alarm or alarm)
@@ -118,7 +119,9 @@ def _meet(cursor: Cursor, boot_id: bytes) -> Cursor:
 
 
 def _standing(cursor: Cursor, epoch: int) -> Closed:
-    """What is stored of an epoch, all zero for one that is not known."""
+    """What is stored of an epoch, all zero for one that is not known or was pardoned."""
+    if epoch <= cursor.pardon:
+        return Closed(epoch, 0, GENESIS_HASH, 0)
     if epoch == cursor.epoch:
         return Closed(epoch, cursor.stored, cursor.stored_hash, cursor.archived)
     known = (past for past in cursor.closed if past.epoch == epoch)
@@ -127,7 +130,7 @@ def _standing(cursor: Cursor, epoch: int) -> Closed:
 
 def _is_forked(past: Closed, held: Held, hello: pb.Hello) -> bool:
     """True when the gateway's head is within what is stored and is another block."""
-    if hello.head > past.stored:
+    if hello.head > past.stored or past.stored == 0:
         return False  # what is above is judged by its prev_hash when it comes
     if hello.head == past.stored:
         return hello.head_hash != past.stored_hash

@@ -17,7 +17,6 @@ from edge.sync_effects import (
     Close,
     Effect,
     LoadBlocks,
-    LoadEntries,
     Mark,
     Phase,
     Seal,
@@ -25,7 +24,7 @@ from edge.sync_effects import (
 )
 from edge.sync_outbox import Outbox
 from protos import sync_pb2 as pb
-from protos.block import GENESIS_HASH, Block, ChunkRun
+from protos.block import Block, ChunkRun
 from protos.limits import BLOCK_BYTES_TARGET, PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
 from protos.series import SeriesEntry
 
@@ -176,7 +175,7 @@ class Session:
             self._outbox.known, self._grant = self._grant.series_known, None
         self.epoch = self._outbox.epoch = state.epoch
         self.head, self.stored, self.archived = state.head, 0, 0
-        self._outbox.start(1, GENESIS_HASH)
+        self._outbox.go_back(1)
         self._idle = False
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.LIVE
@@ -191,19 +190,23 @@ class Session:
 
     def _resume(self, resume: pb.Resume) -> list[Effect]:
         state = self._state
+        if self.phase is not Phase.HELLO and resume.session == self.number:
+            return []
         if state is None or self.phase is not Phase.HELLO or resume.epoch != self.epoch:
             return self._close("the cloud resumed what was not asked", "upgrade the older side")
         if not PROTOCOL_MIN <= resume.protocol <= PROTOCOL_MAX:
             return self._close(f"the cloud chose protocol {resume.protocol}", "upgrade the agent")
         if resume.stored == state.head and resume.stored_hash != state.head_hash:
-            return self._forked(resume.stored)
+            told = f"the cloud holds another block {resume.stored} of epoch {self.epoch}"
+            hint = "two machines share one identity, or a disk was altered: enrol this gateway anew"
+            return self._close(told, hint, pb.FORK)
         self.number, self.generation = resume.session, resume.generation
         self.stored = min(resume.stored, state.head)
         self.archived = min(resume.archived, self.stored)
         outbox = self._outbox
         outbox.session, outbox.epoch, outbox.known = self.number, self.epoch, resume.series_known
         outbox.window = max(1, min(resume.window_bytes, WINDOW_BYTES_MAX))
-        outbox.start(self.stored + 1, resume.stored_hash)
+        outbox.go_back(self.stored + 1)
         if state.epoch == 0:
             return [self._request("no epoch yet")]
         mark = Mark(self.stored, self.archived, self.generation)
@@ -262,12 +265,9 @@ class Session:
             return self._begin(self._grant)
         if self.phase is not Phase.LIVE:
             return []
-        sends, obstacle = self._outbox.pour()
-        match obstacle:
-            case LoadEntries():
-                return [*sends, *self._ask(obstacle)]
-            case int():
-                return [*sends, *self._forked(obstacle - 1)]
+        sends, undeclared = self._outbox.pour()
+        if undeclared is not None:
+            return [*sends, *self._ask(undeclared)]
         if self._outbox.waits or not self._outbox.has_room(BLOCK_BYTES_TARGET):
             return [*sends]
         if self._outbox.next_seq <= self.head:
@@ -280,11 +280,6 @@ class Session:
     def _ask(self, question: Effect) -> list[Effect]:
         self._asked = True
         return [question]
-
-    def _forked(self, seq: int) -> list[Effect]:
-        told = f"the cloud holds another block {seq} of epoch {self.epoch} than this buffer"
-        hint = "two machines share one identity, or a disk was altered: enrol this gateway anew"
-        return self._close(told, hint, pb.FORK)
 
     def _close(
         self, message: str, hint: str, code: pb.Code = pb.CODE_UNSPECIFIED, retry_ms: int = 0

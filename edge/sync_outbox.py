@@ -24,7 +24,6 @@ class Outbox:
         self.known = 0
         self.next_seq = 1
         self.declared = 0
-        self._past: bytes | None = None  # hash that the next block must follow, None: not checked
         self._flight: deque[tuple[int, int]] = deque()  # (seq, bytes) sent and not yet stored
         self._flight_bytes = 0
         self._waiting: deque[Block] = deque()  # loaded, not yet sent
@@ -49,19 +48,12 @@ class Outbox:
         """True when so many more may be sent, or nothing is on its way."""
         return not self._flight or self._flight_bytes + bytes_more <= self.window
 
-    def start(self, from_seq: int, past: bytes) -> None:
-        """Send from ``from_seq``, whose block must follow the one with hash ``past``."""
-        self.go_back(from_seq)
-        self._past = past
-        self._resent = (0, 0)
-
     def go_back(self, from_seq: int) -> None:
         """Send from ``from_seq`` again; what was sent before counts no longer."""
         self.next_seq, self.declared = from_seq, self.known
         self._flight.clear()
         self._flight_bytes = 0
         self._waiting.clear()
-        self._past = None
 
     def asked_again(self, from_seq: int) -> bool:
         """The cloud lacks ``from_seq``: go back to it, unless this only echoes an earlier resend.
@@ -96,19 +88,13 @@ class Outbox:
         self.declared = entries[-1].entry
         return [self._declaration(part) for part in _parted(entries)]
 
-    def pour(self) -> tuple[list[Send], LoadEntries | int | None]:
-        """What may be sent now, and what stands in the way of more.
-
-        `LoadEntries`: these must be declared first. An int: the block with this seq follows
-        another past than the cloud's. None: the window, or nothing waits.
-        """
+    def pour(self) -> tuple[list[Send], LoadEntries | None]:
+        """What may be sent now, and the series that must be declared before the rest, if any."""
         sends: list[Send] = []
         while self._waiting and self.has_room(len(self._waiting[0].data)):
             block = self._waiting[0]
             if block.header.series_high > self.declared:
                 return sends, LoadEntries(self.declared + 1, DECLARE_ENTRIES_MAX)
-            if self._past is not None and block.header.prev_hash != self._past:
-                return sends, block.header.seq
             self._waiting.popleft()
             sends.append(self._send(block))
         return sends, None
@@ -117,7 +103,7 @@ class Outbox:
         seq = block.header.seq
         self._flight.append((seq, len(block.data)))
         self._flight_bytes += len(block.data)
-        self.next_seq, self._past = seq + 1, block.hash
+        self.next_seq = seq + 1
         data = pb.BlockData(session=self.session, epoch=self.epoch, seq=seq, data=block.data)
         return Send(pb.GatewayMessage(block=data))
 
