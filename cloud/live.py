@@ -1,0 +1,196 @@
+"""The live view: what the journal holds beyond the tables, joined with them at one offset.
+
+A `View` is the lake's files as of one offset and the decoded rows of the journal after it: every
+row of the journal up to `View.journal` is in exactly one of both, whatever a consolidation does
+meanwhile. A reader takes `Live.view` once and keeps it for its whole query; files of a view that
+someone still holds are never deleted (`Live.in_use`).
+"""
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from deltalake.exceptions import DeltaError
+
+from cloud import lake_parquet, live_tail, rollup
+from cloud.errors import StorageError, TidegateError
+from cloud.journal import Entry
+from cloud.lake import Batch
+from cloud.lake_embedded import decode
+from cloud.lake_files import FileList
+from cloud.lake_names import Names
+from cloud.lake_rollup import partials_of, readings_of
+from cloud.lake_schema import ANOMALIES, READINGS, ROLLUP_1D, TABLES
+from cloud.live_feed import Feed
+from cloud.live_series import SeriesBook
+from cloud.live_tail import TailBatch
+
+BYTES_PER_STEP: Final = 8 << 20
+"""Blocks decoded before what they hold is shown."""
+TAIL_BYTES_MAX: Final = 512 << 20
+"""Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
+RETRY_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What the live view needs of a journal."""
+
+    def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
+        """Entries with a higher offset, in order, at least one if there is any."""
+
+    def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
+        """Call back after each durable commit; returns how to stop."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class View:
+    """``tables`` hold the offsets up to ``lake``, ``tail`` those after it up to ``journal``."""
+
+    lake: int
+    journal: int
+    tables: Mapping[str, FileList]
+    tail: tuple[TailBatch, ...]
+
+
+_NOTHING: Final[Mapping[str, FileList]] = MappingProxyType(
+    {name: FileList("", -1, ()) for name in TABLES}
+)
+
+
+class Live:
+    """Publishes views; one thread decodes, any thread reads.
+
+    `publish` is called by the consolidator, first with the lake as found at start.
+    """
+
+    def __init__(
+        self, journal: Source, names: Names, *, tail_bytes_max: int = TAIL_BYTES_MAX
+    ) -> None:
+        self.book = SeriesBook()
+        self.feed = Feed()
+        self._journal = journal
+        self._names = names
+        self._tail_bytes_max = tail_bytes_max
+        self._lock = threading.Lock()
+        self._view = View(0, 0, _NOTHING, ())
+        self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
+        self._seen: int | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def view(self) -> View:
+        """The newest view."""
+        return self._view
+
+    def in_use(self) -> frozenset[str]:
+        """Absolute paths of files in any view that someone still holds."""
+        with self._lock:
+            views = list(self._held)
+        return frozenset(
+            path for view in views for files in view.tables.values() for path in files.paths()
+        )
+
+    def publish(self, batch: Batch) -> None:
+        """The tables hold ``batch`` now: what of the tail they took over leaves it, at once."""
+        if self._seen is None:
+            self._seed(batch)
+        with self._lock:
+            tail = live_tail.after(self._view.tail, batch.offset)
+            journal = max(self._view.journal, batch.offset)
+            self._show(View(batch.offset, journal, batch.tables, tail))
+        self._wake.set()  # the tail may have room again
+
+    def start(self) -> None:
+        """Follow the journal from the offset of the first published view."""
+        self._unsubscribe = self._journal.subscribe(lambda _: self._wake.set())
+        self._thread = threading.Thread(target=self._follow, name="live", daemon=True)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more; the last view stays."""
+        self._stopping = True
+        self._wake.set()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._thread is not None:
+            self._thread.join()
+
+    def advance(self) -> bool:
+        """Show the next blocks of the journal; False when there are none or the tail is full."""
+        if self._seen is None or sum(b.bytes for b in self._view.tail) > self._tail_bytes_max:
+            return False
+        start = self._seen
+        entries = self._journal.read(start, BYTES_PER_STEP)
+        if not entries:
+            return False
+        if entries[0].offset != start + 1:
+            return self._catch_up(start, entries[0].offset)
+        batch = live_tail.batch_of(decode(entries, self._names), start)
+        self._count(batch)
+        end = entries[-1].offset
+        with self._lock:
+            view = self._view
+            fresh = live_tail.after((replace(batch, end=end),), view.lake)
+            tail = live_tail.extend(view.tail, fresh[0]) if fresh else view.tail
+            self._show(replace(view, journal=max(view.journal, end), tail=tail))
+        self._seen = end
+        self.feed.push(batch)
+        return True
+
+    def _follow(self) -> None:
+        """The thread's supervisor: what fails is told and tried again; the view stands so long."""
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                while not self._stopping and self.advance():
+                    pass
+            except (TidegateError, DeltaError, OSError) as error:
+                _log.error("live view stands at offset %d: %s", self._view.journal, error)
+                threading.Timer(RETRY_S, self._wake.set).start()
+
+    def _show(self, view: View) -> None:
+        self._held.add(view)
+        self._view = view
+
+    def _count(self, batch: TailBatch) -> None:
+        readings = batch.tables.get(READINGS.name)
+        if readings is not None:
+            partials = rollup.reduce(readings_of(readings.rows), rollup.DAY_US, batch.start)
+            self.book.add_readings(readings.rows, partials)
+        anomalies = batch.tables.get(ANOMALIES.name)
+        if anomalies is not None:
+            self.book.add_anomalies(anomalies.rows)
+
+    def _catch_up(self, seen: int, oldest: int) -> bool:
+        """The journal gave back what we had not read; the tables have it: begin again from them."""
+        view = self._view
+        if view.lake + 1 < oldest:
+            raise StorageError(
+                "follow the journal",
+                f"offsets {seen + 1} to {oldest - 1} are gone and the lake has {view.lake} of them",
+                "restore the journal from a backup",
+            )
+        self.book = SeriesBook()
+        self._seed(Batch(view.lake, view.tables))
+        return True
+
+    def _seed(self, batch: Batch) -> None:
+        """Fill the book from the lake, file by file; ties are settled by `part`."""
+        for path in batch.tables[ROLLUP_1D.name].paths():
+            rows = lake_parquet.read([Path(path)], ROLLUP_1D)
+            self.book.add_readings(rows, partials_of(rows))
+        for path in batch.tables[ANOMALIES.name].paths():
+            self.book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
+        self._seen = batch.offset
