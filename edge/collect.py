@@ -21,8 +21,8 @@ from edge.clock import Stamp
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Message
 from edge.reading import Heard, Reader
-from edge.store_limits import BufferFull
-from protos.records import Batch, Kind, concat
+from edge.store_limits import BufferFull, StoreBusy
+from protos.records import Batch, Kind
 from protos.series import SeriesKey
 
 RETRY_MIN_S: Final = 0.05
@@ -166,20 +166,14 @@ class Collect:
         heard = self._reader.read(messages)
         self._left = messages[heard.counts.messages :]
         messages = messages[: heard.counts.messages]
-        batch, anomalies = heard.batch, 0
-        if self._scorer is not None and batch.count(Kind.NUMBERS):
-            scores = self._scorer.score(batch, self._now().mono_us)
-            anomalies = scores.count(Kind.SCORES)
-            if anomalies:
-                batch = concat([batch, scores])
-                if self._on_anomalies is not None:
-                    self._on_anomalies(named(scores, self._catalog))
+        scores: Batch | None = None
+        if self._scorer is not None and heard.batch.count(Kind.NUMBERS):
+            scores = self._scorer.score(heard.batch, self._now().mono_us)
+            if scores.rows and self._on_anomalies is not None:
+                self._on_anomalies(named(scores, self._catalog))
         if self._on_heard is not None:
             self._on_heard(messages, heard)
-        totals = heard.counts.as_totals()
-        if anomalies:
-            totals["anomalies"] = anomalies
-        return Chunk(batch, heard.new_entries, heard.marks, heard.rejects, totals)
+        return heard.as_chunk(scores)
 
     def _commit(self, chunk: Chunk, tokens: list[object]) -> None:
         outcome: Future[None] = Future()
@@ -209,14 +203,15 @@ class Collect:
     def _settle(self) -> bool:
         """Wait until the commit under way is safe, however long the buffer is full.
 
-        False when we are stopped before that. Raises what the buffer raises, but BufferFull.
+        False when we are stopped before that. Raises what the buffer raises, but
+        that it has no room or is busy.
         """
         wait_s = RETRY_MIN_S
         while self._pending is not None:
             chunk, outcome, tokens = self._pending
             try:
                 outcome.result()
-            except BufferFull:
+            except (BufferFull, StoreBusy):
                 retries = self._collected.retries + 1
                 self._collected = replace(self._collected, retries=retries, held=True)
                 if self._stopping.wait(wait_s):

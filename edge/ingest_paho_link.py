@@ -274,5 +274,7 @@ class Link:
 
 
 def _told(what: str, reason: ReasonCode) -> str:
+    if str(reason) == "Unspecified error":  # paho's word for a socket that ended
+        return what
     hint = _HINTS.get(str(reason))
     return f"{what}: {reason} ({hint})" if hint else f"{what}: {reason}"

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edge.catalog import Catalog, SeriesRefused
-from edge.chunk import MARK_BYTES, Reject
+from edge.chunk import MARK_BYTES, Chunk, Reject
 from edge.message import Message
 from edge.payload import flat_json, scalar
 from edge.payload.said import Channel, Convention, ReadingLimits, Said, Unreadable
 from edge.redelivery import Redelivery
 from edge.topic import TopicFilters
 from protos.limits import KIB
-from protos.records import Batch, Kind, Quality, Rows, table
+from protos.records import Batch, Kind, Quality, Rows, concat, table
 from protos.series import SeriesEntry
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (flat_json.read, scalar.read)
@@ -69,6 +69,14 @@ class Heard:
     marks: bytes
     rejects: tuple[Reject, ...]
     counts: Counts
+
+    def as_chunk(self, scores: Batch | None = None) -> Chunk:
+        """All of it, with the anomalies found in it, as one unit of commit."""
+        batch, totals = self.batch, self.counts.as_totals()
+        if scores is not None and scores.rows:
+            batch = concat([batch, scores])
+            totals["anomalies"] = scores.rows
+        return Chunk(batch, self.new_entries, self.marks, self.rejects, totals)
 
 
 class _Columns:

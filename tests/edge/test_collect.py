@@ -1,0 +1,273 @@
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from edge.catalog import Catalog
+from edge.chunk import Chunk
+from edge.clock import Stamp
+from edge.collect import Anomaly, Collect, Collected
+from edge.errors import StorageError
+from edge.ingest import Inbox, Linger, LinkState
+from edge.message import Message
+from edge.reading import Heard, Reader
+from edge.redelivery import Redelivery
+from edge.store_limits import BufferFull
+from protos.records import Batch, Kind, Quality, scores
+from protos.series import SeriesKey
+
+NOW = Stamp(1_700_000_000_000_000, 5_000_000, Quality.GATEWAY_SYNCED)
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.002)
+
+
+class FakeIngest:
+    """Remembers what was acknowledged."""
+
+    def __init__(self) -> None:
+        self.acked: list[object] = []
+        self.state = LinkState(window=2000)
+
+    def ack(self, tokens: Sequence[object]) -> None:
+        self.acked += tokens
+
+    def start(self, inbox: Inbox) -> None: ...
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        return True
+
+    def stop(self, timeout_s: float) -> None: ...
+
+
+class FakeStore:
+    """A buffer whose commits resolve when the test says so, as the test says."""
+
+    def __init__(self) -> None:
+        self.offered: list[tuple[Chunk, Future[Any]]] = []
+        self.kept: list[Chunk] = []
+        self.by_itself = True
+
+    def commit(self, chunk: Chunk) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.offered.append((chunk, future))
+        if self.by_itself:
+            self.resolve()
+        return future
+
+    def resolve(self, error: Exception | None = None) -> None:
+        chunk, future = self.offered[-1]
+        if error is None:
+            self.kept.append(chunk)
+            threading.Thread(target=future.set_result, args=(None,)).start()
+        else:
+            future.set_exception(error)
+
+
+class Above:
+    """Finds every number above 100 anomalous."""
+
+    def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
+        assert stamp_mono_us == NOW.mono_us
+        rows = batch.kind(Kind.NUMBERS)
+        hit = rows["value"] > 100
+        count = int(hit.sum())
+        series, ts, value = (rows[name][hit] for name in ("series", "ts", "value"))
+        return scores(series, ts, value, [9.5] * count, [3.0] * count, ["above"] * count)
+
+
+class Rig:
+    def __init__(self, **options: Any) -> None:
+        count = itertools.count()
+        self.catalog = Catalog(salt=lambda: next(count).to_bytes(16, "big"))
+        self.inbox, self.ingest, self.store = Inbox(), FakeIngest(), FakeStore()
+        self.fatal: list[Exception] = []
+        self.collect = Collect(
+            inbox=self.inbox,
+            ingest=self.ingest,
+            store=self.store,
+            reader=Reader(self.catalog, Redelivery(bytes(32))),
+            catalog=self.catalog,
+            now=lambda: NOW,
+            linger=Linger(min_s=0.001, max_s=0.002),
+            on_fatal=self.fatal.append,
+            **options,
+        )
+        self.sent = 0
+
+    def send(self, payload: bytes, topic: str = "a/t", **fields: Any) -> int:
+        self.sent += 1
+        plain = {"qos": 1, "dup": False, "session": 1, "packet_id": self.sent, "token": self.sent}
+        plain |= fields
+        self.inbox.put(
+            Message(topic, payload, retain=False, arrival_us=NOW.wall_us, quality=1, **plain)
+        )
+        return self.sent
+
+    @property
+    def done(self) -> Collected:
+        return self.collect.collected
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    yield rig
+    rig.store.by_itself = True
+    assert rig.collect.stop()
+
+
+def test_messages_are_acknowledged_after_the_commit_and_not_before(rig: Rig) -> None:
+    rig.store.by_itself = False
+    rig.collect.start()
+    tokens = [rig.send(b"%d" % number) for number in range(3)]
+    until(lambda: rig.store.offered, "nothing was committed")
+    assert rig.ingest.acked == []
+    rig.store.by_itself = True
+    rig.store.resolve()
+    until(lambda: rig.ingest.acked == tokens, "nothing was acknowledged")
+    until(lambda: rig.done.totals.get("numbers") == 3, "nothing was counted")
+
+
+def test_the_next_batch_is_read_meanwhile_and_committed_only_after(rig: Rig) -> None:
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.store.offered, "nothing was committed")
+    rig.send(b"2", topic="b/t")
+    until(lambda: len(rig.catalog) == 2, "the next batch was not read")
+    assert len(rig.store.offered) == 1
+    rig.store.by_itself = True
+    rig.store.resolve()
+    until(lambda: rig.ingest.acked == [1, 2], "not all was acknowledged, in order")
+
+
+def test_a_full_buffer_holds_the_batch_and_tries_again(rig: Rig) -> None:
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b"1")
+    for refusals in (1, 2):
+        until(lambda n=refusals: len(rig.store.offered) == n, "not offered again")  # type: ignore[misc]
+        rig.store.resolve(BufferFull("keep a chunk", "the buffer is full"))
+        until(lambda n=refusals: rig.done.retries == n, "not counted")  # type: ignore[misc]
+        assert rig.done.held
+    rig.send(b"2")
+    until(lambda: len(rig.store.offered) == 3, "not offered again")
+    assert rig.ingest.acked == []
+    assert len({id(chunk) for chunk, _ in rig.store.offered}) == 1, "the same chunk each time"
+    rig.store.by_itself = True
+    rig.store.resolve()
+    until(lambda: rig.ingest.acked == [1, 2], "not acknowledged")
+    assert not rig.done.held
+    assert not rig.fatal
+
+
+def test_a_failed_commit_is_fatal_and_acknowledges_nothing(rig: Rig) -> None:
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.store.offered, "nothing was committed")
+    failure = StorageError("commit a chunk", "input/output error")
+    rig.store.resolve(failure)
+    until(lambda: rig.fatal, "nobody was told")
+    assert rig.fatal == [failure]
+    assert rig.collect.fatal is failure
+    assert rig.ingest.acked == []
+
+
+def test_a_stop_while_the_buffer_is_full_ends_at_once_and_acknowledges_nothing() -> None:
+    rig = Rig()
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.store.offered, "nothing was committed")
+    rig.store.resolve(BufferFull("keep a chunk", "the buffer is full"))
+    until(lambda: rig.done.held, "not held")
+    rig.store.by_itself = False
+    assert rig.collect.stop(5)
+    assert (rig.ingest.acked, rig.fatal) == ([], [])
+
+
+def test_a_stop_waits_for_the_commit_under_way_and_its_acknowledgement() -> None:
+    rig = Rig()
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.store.offered, "nothing was committed")
+    threading.Timer(0.05, rig.store.resolve).start()
+    assert rig.collect.stop(5)
+    assert rig.ingest.acked == [1]
+
+
+def test_copies_and_rejects_are_acknowledged_too_and_kept_apart(rig: Rig) -> None:
+    rig.collect.start()
+    rig.send(b"21.5", packet_id=7)
+    until(lambda: rig.ingest.acked == [1], "not acknowledged")
+    rig.send(b"21.5", packet_id=7, session=2, dup=True)
+    rig.send(b"\xff", session=2)
+    rig.send(b"3", session=2, qos=0, token=None)
+    until(lambda: rig.done.totals.get("messages") == 4, "not all were taken")
+    assert rig.ingest.acked == [1, 2, 3]
+    assert {name: rig.done.totals.get(name) for name in ("accepted", "collapsed", "rejected")} == {
+        "accepted": 2,
+        "collapsed": 1,
+        "rejected": 1,
+    }
+    kept = [value for chunk in rig.store.kept for value in chunk.batch.kind(Kind.NUMBERS)["value"]]
+    assert kept == [21.5, 3.0]
+    assert sum(len(chunk.marks) for chunk in rig.store.kept) == 2 * 16
+    assert [reject.payload for chunk in rig.store.kept for reject in chunk.rejects] == [b"\xff"]
+
+
+def test_anomalies_are_told_before_the_commit_and_kept_with_it() -> None:
+    told: list[Anomaly] = []
+    heard: list[Heard] = []
+    rig = Rig(
+        scorer=Above(),
+        on_anomalies=lambda found: told.extend(found),
+        on_heard=lambda messages, batch: heard.append(batch),
+    )
+    rig.store.by_itself = False
+    rig.collect.start()
+    rig.send(b'{"x":1,"y":250}', topic="d")
+    until(lambda: told, "no anomaly was told")
+    assert told == [Anomaly(SeriesKey("d", "y"), NOW.wall_us, 250.0, 9.5, 3.0, "above")]
+    until(lambda: rig.store.offered, "nothing was committed")
+    chunk, _ = rig.store.offered[0]
+    assert chunk.batch.count(Kind.NUMBERS) == 2
+    assert chunk.batch.count(Kind.SCORES) == 1
+    assert chunk.counters["anomalies"] == 1
+    assert [batch.counts.numbers for batch in heard] == [2]
+    rig.store.resolve()
+    assert rig.collect.stop(5)
+
+
+def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_in_order(
+    rig: Rig,
+) -> None:
+    tokens = [rig.send(b"x" * 4000, topic=f"d/t{number % 7}") for number in range(100)]
+    rig.collect.start()
+    until(lambda: rig.ingest.acked == tokens, "not all were acknowledged in order")
+    assert len(rig.store.kept) > 2
+    assert rig.done.totals["texts"] == 100
+
+
+def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
+    class Broken:
+        def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
+            raise RuntimeError("no such model")
+
+    rig = Rig(scorer=Broken())
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.fatal, "nobody was told")
+    assert str(rig.fatal[0]) == "no such model"
+    assert rig.ingest.acked == []

@@ -1,0 +1,81 @@
+import threading
+import time
+
+from edge.ingest import Inbox, Linger
+from edge.message import Message
+
+QUICK = Linger(min_s=0.001, max_s=0.002)
+
+
+def message(number: int, payload: bytes = b"1") -> Message:
+    return Message(f"d/{number}", payload, 1, False, False, number, 1, 1, number, number)
+
+
+def taken(inbox: Inbox, linger: Linger = QUICK) -> list[object]:
+    return [got.token for got in inbox.take(linger)]
+
+
+def test_messages_come_out_in_the_order_they_went_in() -> None:
+    inbox = Inbox()
+    for number in range(10):
+        inbox.put(message(number))
+    assert taken(inbox) == list(range(10))
+    assert len(inbox) == 0
+
+
+def test_a_batch_is_bounded_by_count_and_by_bytes() -> None:
+    inbox = Inbox()
+    for number in range(5):
+        inbox.put(message(number, b"x" * 1000))
+    assert taken(inbox, Linger(0.001, 0.001, messages_max=2)) == [0, 1]
+    assert taken(inbox, Linger(0.001, 0.001, bytes_max=2500)) == [2, 3]
+    assert taken(inbox, Linger(0.001, 0.001, bytes_max=1)) == [4], "one always fits"
+
+
+def test_room_ends_by_count_or_bytes_and_its_return_is_told() -> None:
+    told: list[bool] = []
+    for inbox in (Inbox(messages_max=2), Inbox(bytes_max=2200)):
+        told.clear()
+        inbox.when_room(lambda inbox=inbox: told.append(inbox.has_room))  # type: ignore[misc]
+        inbox.put(message(1, b"x" * 1000))
+        assert inbox.has_room
+        taken(inbox)
+        assert told == [], "it was never full"
+        inbox.put(message(1, b"x" * 1000))
+        inbox.put(message(2, b"x" * 1000))
+        assert not inbox.has_room
+        inbox.put(message(3))
+        assert taken(inbox) == [1, 2, 3], "what is read is never dropped"
+        assert told == [True]
+
+
+def test_take_waits_for_a_message_and_then_for_the_shortest_linger() -> None:
+    inbox = Inbox()
+    timer = threading.Timer(0.05, lambda: inbox.put(message(1)))
+    start = time.monotonic()
+    timer.start()
+    assert taken(inbox, Linger(min_s=0.01, max_s=10)) == [1]
+    assert 0.05 <= time.monotonic() - start < 5, "so slow a stream waits for no more"
+
+
+def test_a_batch_of_a_quick_stream_waits_until_there_is_enough() -> None:
+    inbox = Inbox()
+    for _ in range(40):  # learn that the stream is quick
+        for number in range(50):
+            inbox.put(message(number))
+        taken(inbox, Linger(0.0001, 0.0001))
+    inbox.put(message(0))
+    feeder = threading.Timer(0.05, lambda: [inbox.put(message(n)) for n in range(1, 8)])
+    feeder.start()
+    assert taken(inbox, Linger(min_s=0.001, max_s=10, enough=8)) == list(range(8))
+
+
+def test_wake_and_close_end_a_wait_with_nothing() -> None:
+    inbox = Inbox()
+    inbox.wake()
+    assert taken(inbox) == []
+    threading.Timer(0.02, inbox.wake).start()
+    assert taken(inbox) == []
+    threading.Timer(0.02, inbox.close).start()
+    assert taken(inbox) == []
+    assert taken(inbox) == [], "closed for good"
