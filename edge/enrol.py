@@ -50,8 +50,10 @@ def enrol(
 ) -> Identity:
     """Get an identity for this gateway, and keep it; readings in the buffer are not touched.
 
+    A token for another name is for the cloud to refuse, so that both sides know of it.
+
     Raises:
-        OperatorError: there is an identity already, or the token is for another name.
+        OperatorError: there is an identity already, or the token holds no certificate.
         UnreachableError: the cloud did not answer.
         PeerError: it refused, is not the cloud of this token, or answered what cannot be right.
         StorageError: key or certificate cannot be written.
@@ -60,13 +62,11 @@ def enrol(
     if is_enrolled(config.identity_folder) and not replace:
         cause = "this gateway is enrolled already"
         raise OperatorError(tried, cause, "to enrol it anew, add --replace")
-    if token.gateway != config.name:
-        cause = f"the token is for {token.gateway!r}, this gateway is {config.name!r}"
-        hint = f"on the cloud: `tidegate-cloud token create {config.name}`"
-        raise OperatorError(tried, cause, hint)
     authority = _authority(tried, token)
     key = pending_key(config.identity_folder)
-    answer = _ask(tried, token, authority, _request(token, key, agent_version), timeout_s)
+    answer = _ask(
+        tried, token, authority, _request(token, config.name, key, agent_version), timeout_s
+    )
     certificate = _checked(tried, answer, token, authority, key)
     folder = config.identity_folder
     keep(folder, certificate, authority, answer.sync_address, answer.cloud_name)
@@ -81,14 +81,14 @@ def _authority(tried: str, token: Token) -> x509.Certificate:
 
 
 def _request(
-    token: Token, key: ec.EllipticCurvePrivateKey, agent_version: str
+    token: Token, name: str, key: ec.EllipticCurvePrivateKey, agent_version: str
 ) -> sync_pb2.EnrolRequest:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, token.gateway)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return sync_pb2.EnrolRequest(
         token_id=token.id,
         token_secret=token.secret,
-        gateway=token.gateway,
+        gateway=name,
         csr_der=csr.public_bytes(serialization.Encoding.DER),
         protocol_min=PROTOCOL_MIN,
         protocol_max=PROTOCOL_MAX,

@@ -44,7 +44,7 @@ def read_settings(text: str, table: type[Table]) -> Table:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(
             f"not valid TOML: {error or 'nested too deeply'}",
-            'texts stand in quotes (url = "mqtt://…"), sections in brackets ([broker])',
+            'strings stand in quotes (url = "mqtt://…"), sections in brackets ([broker])',
         ) from error
     found = _Finding(table)
     sections = {name: found.section(name, data.get(name, {})) for name in found.tables}
@@ -154,9 +154,9 @@ def _in_words(info: kinds.Type) -> str:
         case kinds.EnumType():
             return "one of " + ", ".join(str(member.value) for member in info.cls)
         case kinds.ListType():
-            return "a list of texts" if isinstance(info.item_type, kinds.StrType) else "a list"
+            return "a list of strings" if isinstance(info.item_type, kinds.StrType) else "a list"
         case _:
-            return "a text"
+            return "a string"
 
 
 def _limits(low: float | None, high: float | None, above: float | None = None) -> str:
@@ -168,7 +168,7 @@ def _limits(low: float | None, high: float | None, above: float | None = None) -
 
 
 def _shown(value: object) -> str:
-    kind = {bool: "the truth value", str: "the text", dict: "a section", list: "the list"}
+    kind = {bool: "the boolean", str: "the string", dict: "a section", list: "the list"}
     name = kind.get(type(value), "the value")
     if isinstance(value, dict):
         return name

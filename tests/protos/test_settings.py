@@ -64,17 +64,17 @@ WRONG = {
     "an unknown section": (GOOD + "[shopp]", "unknown section `shopp`", "did you mean [shop]?"),
     "a key outside any section": ("x = 1\n" + GOOD, "unknown key `x`", "the sections are"),
     "a section that is a value": ("shop = 1\n" + GOOD, "`shop`: expected a section", "[shop]"),
-    "a missing key": ("", "missing key `paint.name`", "add it: a text"),
+    "a missing key": ("", "missing key `paint.name`", "add it: a string"),
     "a text for a number": (
         GOOD + 'litres = "many"',
-        'expected a whole number from 1 to 1_000 (litres), got the text "many"', ""),
-    "a truth for a number": (GOOD + "litres = true", "got the truth value true", ""),
+        'expected a whole number from 1 to 1_000 (litres), got the string "many"', ""),
+    "a truth for a number": (GOOD + "litres = true", "got the boolean true", ""),
     "a number out of range": (GOOD + "litres = 1001", "got the value 1_001", ""),
     "a number beyond any machine": (GOOD + "litres = " + "9" * 40, "got the value 9", ""),
     "a number at an open limit": (GOOD + "share = 0", "a number above 0 up to 1, got", ""),
-    "a number for a text": ("[paint]\nname = 3", "expected a text, got the value 3", ""),
+    "a number for a text": ("[paint]\nname = 3", "expected a string, got the value 3", ""),
     "a wrong choice": (GOOD + 'colour = "rde"', "expected one of red, blue", ""),
-    "a list of wrong things": (GOOD + "coats = [1]", "expected a list of texts, got the list", ""),
+    "a list of wrong things": (GOOD + "coats = [1]", "a list of strings, got the list [1]", ""),
     "a date": (GOOD + "litres = 1979-05-27", "got the value 1979-05-27", ""),
     "values that do not go together": ('[paint]\nname = "none"', "[paint]: paint without", ""),
     "no TOML": ("[paint", "not valid TOML: ", "brackets"),
@@ -120,7 +120,7 @@ def test_the_guide_has_a_row_for_every_key() -> None:
     guide = settings_guide(House, "House")
     row = "| `litres` | How much. | a whole number from 1 to 1_000 (litres) | `10` |"
     assert row in guide
-    assert "| `name` | Its name. | a text | must be given |" in guide
+    assert "| `name` | Its name. | a string | must be given |" in guide
 
 
 @given(st.text())

@@ -1,0 +1,54 @@
+"""`tidegate-cloud`: the operator's way in. One verb a file in `cloud/commands/`, loaded on call.
+
+How verbs are found and errors told is in `protos/console.py`; exit codes are in `cloud/errors.py`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cloud.config import HOME_VARIABLE, default_home
+from cloud.errors import TidegateError
+from protos.console import Console, Place, Verbs
+
+PROGRAM: Final = "tidegate-cloud"
+VERBS: Final = {
+    "init": "make the cloud's home: settings, certificate authority, registry",
+    "serve": "take in, consolidate and show history until stopped",
+    "token": "create, list or revoke enrolment tokens",
+    "gateways": "list gateways, or revoke one",
+    "query": "print the history of a series or a device",
+    "completion": "print the shell's completion script",
+}
+
+
+@click.group(
+    cls=Verbs,
+    verbs=VERBS,
+    package="cloud.commands",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="tidegate", prog_name=PROGRAM)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar=HOME_VARIABLE,
+    show_envvar=True,
+    help="Folder that holds everything of this cloud. [default: /var/lib/tidegate-cloud for "
+    "root, else ~/.tidegate/cloud]",
+)
+@click.pass_obj
+def group(place: Place, home: Path | None) -> None:
+    """Tidegate's cloud: blocks of gateways in, history you can trust out."""
+    place.home = (home or place.home).absolute()
+
+
+def console() -> Console:
+    """The command, ready to be called."""
+    return Console(PROGRAM, group, TidegateError, default_home())
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    console().main()

@@ -1,0 +1,5 @@
+"""`tidegate-cloud completion`: the script that lets a shell complete our words."""
+
+from protos.console import completion as command
+
+__all__ = ["command"]

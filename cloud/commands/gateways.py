@@ -1,0 +1,68 @@
+"""`tidegate-cloud gateways`: who is enrolled, when they were last heard; revoking one."""
+
+import dataclasses
+import json
+import time
+from datetime import UTC, datetime
+
+import click
+
+from cloud.config import load
+from cloud.errors import OperatorError
+from cloud.registry import GatewayRow, Registry
+from protos.console import Place
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON list, for machines.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """List gateways (from the registry, whether the cloud runs or not)."""
+    if ctx.invoked_subcommand is not None:
+        return
+    place = ctx.ensure_object(Place)
+    rows = Registry.open(load(place.home).registry_path).gateways()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows]))
+        return
+    if not rows:
+        click.echo("no gateway is enrolled yet: `tidegate-cloud token create NAME`", err=True)
+    now_us = time.time_ns() // 1000
+    for row in rows:
+        click.echo(_line(row, now_us))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--why", default="by the operator", show_default=True, help="For the audit trail.")
+@click.pass_obj
+def revoke(place: Place, name: str, why: str) -> None:
+    """Revoke every certificate and unused token of the gateway NAME; its history stays."""
+    registry = Registry.open(load(place.home).registry_path)
+    now_us = time.time_ns() // 1000
+    if name not in {row.name for row in registry.gateways()}:
+        hint = "`tidegate-cloud gateways` lists all"
+        raise OperatorError(f"revoke the gateway {name!r}", "it is not enrolled here", hint)
+    with registry.transaction():
+        count = registry.revoke_gateway(name, now_us, why)
+        registry.revoke_tokens(name, now_us)
+        registry.audit(now_us, "gateway revoke", name, "command line", why)
+    click.echo(f"{count} certificates revoked; {name} may not open another session")
+
+
+def _line(row: GatewayRow, now_us: int) -> str:
+    heard = f"heard {_ago(now_us - row.last_seen_us)} ago" if row.last_seen_us else "never heard"
+    end = row.certificate_not_after_us
+    until = datetime.fromtimestamp(end / 1e6, UTC).strftime("%Y-%m-%d") if end else ""
+    identity = f"certificate until {until}" if end else "REVOKED"
+    backlog = row.status.get("backlog_rows")
+    waiting = f", {backlog:,} rows waiting there" if isinstance(backlog, int) and backlog else ""
+    return f"{row.name:24}  {heard:20}  {identity}{waiting}"
+
+
+def _ago(past_us: int) -> str:
+    seconds = max(0, past_us) // 1_000_000
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

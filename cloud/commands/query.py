@@ -1,0 +1,115 @@
+"""`tidegate-cloud query`: history on the command line, asked of the running cloud's HTTP API."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from cloud.config import load
+from cloud.errors import OperatorError
+from cloud.history_api import HistoryApi
+from protos.console import Place
+
+Line = Mapping[str, Any]
+
+
+@click.command()
+@click.argument("series", required=False)
+@click.option("--device", help="Every series of this device, in place of one SERIES.")
+@click.option("--gateway", help="Only of this gateway.")
+@click.option(
+    "--from", "from_", help="ISO 8601, or µs since 1970. [default: the last 24 h of data]"
+)
+@click.option("--to", help="Likewise; the end is not included.")
+@click.option(
+    "--resolution",
+    type=click.Choice(["raw", "1m", "1h", "1d"]),
+    default="raw",
+    show_default=True,
+    help="Readings as they are, or their rollups.",
+)
+@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
+@click.pass_obj
+def command(
+    place: Place,
+    series: str | None,
+    device: str | None,
+    gateway: str | None,
+    from_: str | None,
+    to: str | None,
+    resolution: str,
+    form: str | None,
+) -> None:
+    """Print the history of SERIES (its id, or DEVICE/METRIC) in time order."""
+    if (series is None) == (device is None):
+        raise click.UsageError("name a SERIES or a --device, one of the two")
+    host, port = load(place.home).http_address
+    api = HistoryApi(host, port)
+    found = api.find(series, device=device, gateway=gateway)
+    span = {"from": from_, "to": to, "resolution": resolution}
+    lines = (line for one in found for line in _lines(api, one, span))
+    count = _WRITERS[form or "text"](lines)
+    if not count:
+        click.echo("nothing in that range; --from and --to widen it", err=True)
+
+
+def _lines(api: HistoryApi, one: Line, span: Mapping[str, str | None]) -> Iterator[Line]:
+    named = {key: one[key] for key in ("gateway", "device", "metric", "unit")}
+    for row in api.history(str(one["id"]), span):
+        yield {**named, **row}
+
+
+def _text(lines: Iterator[Line]) -> int:
+    count = 0
+    for count, line in enumerate(lines, 1):  # noqa: B007 - the last count is the answer
+        rest = {k: v for k, v in line.items() if k not in ("gateway", "device", "metric", "unit")}
+        at = _time(int(rest.pop("ts")))
+        told = "  ".join(
+            f"{v if k in ('value', 'text') else f'{k}={v}'}"
+            for k, v in rest.items()
+            if v is not None and k != "quality"
+        )
+        unit = f" {line['unit']}" if line["unit"] else ""
+        click.echo(f"{at}  {line['device']}/{line['metric']}  {told}{unit}")
+    return count
+
+
+def _json(lines: Iterator[Line]) -> int:
+    count = 0
+    for count, line in enumerate(lines, 1):  # noqa: B007 - the last count is the answer
+        click.echo(json.dumps(line, ensure_ascii=False))
+    return count
+
+
+def _csv(lines: Iterator[Line]) -> int:
+    writer: csv.DictWriter[str] | None = None
+    count = 0
+    for count, line in enumerate(lines, 1):  # noqa: B007 - the last count is the answer
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(line), restval="", extrasaction="raise")
+            writer.writeheader()
+        try:
+            writer.writerow(line)
+        except ValueError as error:
+            hint = "ask for one series at a time, or use --json"
+            raise OperatorError("write CSV", "the series have different columns", hint) from error
+    return count
+
+
+_WRITERS: Mapping[str, Callable[[Iterator[Line]], int]] = {
+    "text": _text,
+    "json": _json,
+    "csv": _csv,
+}
+
+
+def _time(at_us: int) -> str:
+    try:
+        return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
+        return f"{at_us} µs"

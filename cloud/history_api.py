@@ -1,0 +1,83 @@
+"""The HTTP API of a running cloud, as the command line asks it: series by name, history by page."""
+
+import http.client
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from cloud.errors import OperatorError, PeerError, UnreachableError
+
+TIMEOUT_S: Final = 60.0
+SERIES_MAX: Final = 100_000
+_ID = re.compile(r"[0-9a-f]{16}")
+_NAMES: Final = {"t": "ts", "v": "value"}
+
+
+class HistoryApi:
+    """Asks one cloud; every method raises UnreachableError when it is away, PeerError when not."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._port = port
+
+    def find(
+        self, series: str | None, *, device: str | None, gateway: str | None
+    ) -> list[Mapping[str, Any]]:
+        """Series by id or `device/metric`, or all of a device.
+
+        Raises:
+            OperatorError: there is none, or several of that name.
+        """
+        asked = {"device": device, "gateway": gateway, "limit": SERIES_MAX}
+        if series is not None and not _ID.fullmatch(series):
+            asked["q"] = series.rpartition("/")[2]
+        rows = self._get("/api/v1/series", asked)["series"]
+        if series is not None:
+            rows = [
+                row for row in rows if series in (row["id"], f"{row['device']}/{row['metric']}")
+            ]
+        tried = f"find the series {series or f'of {device}'!r}"
+        if not rows:
+            raise OperatorError(tried, "there is none", "the page lists all; --gateway may narrow")
+        if series is not None and len(rows) > 1:
+            ids = ", ".join(f"{row['id']} ({row['gateway']})" for row in rows[:5])
+            raise OperatorError(tried, f"{len(rows)} have that name: {ids}", "name one by its id")
+        return list(rows)
+
+    def history(self, series: str, span: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
+        """Every row of one series in time order, page after page: ts (µs), then its columns."""
+        cursor: str | None = None
+        while True:
+            answer = self._get("/api/v1/history", {"series": series, **span, "cursor": cursor})
+            for one in answer["series"]:
+                names = [name for name, held in one.items() if isinstance(held, list)]
+                for row in zip(*(one[name] for name in names), strict=True):
+                    yield {_NAMES.get(k, k): v for k, v in zip(names, row, strict=True)}
+            cursor = answer.get("next")
+            if cursor is None:
+                return
+
+    def _get(self, path: str, query: Mapping[str, object]) -> dict[str, Any]:
+        asked = urlencode({key: value for key, value in query.items() if value is not None})
+        tried = f"ask the cloud at {self._host}:{self._port}"
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        try:
+            connection.request("GET", f"{path}?{asked}")
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException) as error:
+            cause = getattr(error, "strerror", None) or str(error) or "it does not answer"
+            hint = "is `tidegate-cloud serve` running?"
+            raise UnreachableError(tried, cause.lower(), hint) from error
+        except ValueError as error:
+            cause, hint = "what answers there is no Tidegate", "see listen.http in the settings"
+            raise PeerError(tried, cause, hint) from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            told = answer.get("error") or {}
+            cause = told.get("message", f"it answered {response.status}")
+            raise PeerError(tried, cause, told.get("hint", ""))
+        return dict(answer)

@@ -1,0 +1,55 @@
+"""`tidegate-edge`: the operator's way in. One verb a file in `edge/commands/`, loaded when called.
+
+How verbs are found and errors told is in `protos/console.py`; exit codes are in `edge/errors.py`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from edge.config import HOME_VARIABLE, default_home
+from edge.errors import TidegateError
+from protos.console import Console, Place, Verbs
+
+PROGRAM: Final = "tidegate-edge"
+VERBS: Final = {
+    "init": "make the gateway's home: settings and the buffer's key",
+    "enroll": "get an identity from the cloud with a one-time token",
+    "run": "collect, watch and deliver until stopped",
+    "status": "how the gateway is",
+    "tap": "show live how each message is read",
+    "replay": "publish a recorded CSV as a sensor would",
+    "completion": "print the shell's completion script",
+}
+
+
+@click.group(
+    cls=Verbs,
+    verbs=VERBS,
+    package="edge.commands",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="tidegate", prog_name=PROGRAM)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar=HOME_VARIABLE,
+    show_envvar=True,
+    help="Folder that holds everything of this gateway. [default: /var/lib/tidegate-edge for "
+    "root, else ~/.tidegate/edge]",
+)
+@click.pass_obj
+def group(place: Place, home: Path | None) -> None:
+    """Tidegate on a gateway: MQTT in, anomalies found where they arise, nothing lost."""
+    place.home = (home or place.home).absolute()
+
+
+def console() -> Console:
+    """The command, ready to be called."""
+    return Console(PROGRAM, group, TidegateError, default_home())
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    console().main()

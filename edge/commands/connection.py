@@ -1,0 +1,41 @@
+"""A connection to the configured broker for the verbs that are not the agent."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiomqtt
+
+from edge.config import EdgeConfig
+from edge.errors import UnreachableError
+
+IN_FLIGHT_MAX: Final = 200
+"""Publications sent and not yet acknowledged."""
+
+
+@asynccontextmanager
+async def connected(config: EdgeConfig, tried: str) -> AsyncIterator[aiomqtt.Client]:
+    """Be connected to the broker, under a client id of our own.
+
+    Raises:
+        UnreachableError: the broker does not answer, refuses, or goes away in between.
+        OperatorError: the TLS files or the password file cannot be used.
+    """
+    broker = config.settings.broker
+    logger = logging.getLogger("aiomqtt")
+    logger.setLevel(logging.ERROR)  # it warns of every publication in flight beyond ten
+    try:
+        async with aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=broker.username or None,
+            password=config.broker_password(),
+            tls_context=config.broker_tls(),
+            max_inflight_messages=IN_FLIGHT_MAX,
+            logger=logger,
+        ) as client:
+            yield client
+    except aiomqtt.MqttError as error:
+        hint = "is the broker running, and is [broker] in the settings right?"
+        raise UnreachableError(f"{tried} at {broker.url}", str(error), hint) from error

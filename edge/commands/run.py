@@ -1,0 +1,23 @@
+"""`tidegate-edge run`: the agent, until it is stopped."""
+
+import click
+
+from edge.config import load
+from protos.console import Place
+
+
+@click.command()
+@click.pass_obj
+def command(place: Place) -> None:
+    """Collect, watch and deliver until stopped (SIGTERM or Ctrl-C ends it in order)."""
+    config = load(place.home)
+
+    import asyncio
+
+    from protos.log import log_to_stderr
+
+    log_to_stderr(config.settings.log.format, config.settings.log.level)
+
+    from edge import agent
+
+    asyncio.run(agent.run(config))

@@ -1,0 +1,72 @@
+"""`tidegate-edge status`: how the gateway is, by the agent's word or by its files."""
+
+import os
+from importlib.metadata import version
+
+import click
+import msgspec
+
+from edge.clock import Clock
+from edge.config import EdgeConfig, load
+from edge.control import ask
+from edge.errors import OperatorError, UnreachableError
+from edge.health import BrokerHealth, BufferHealth, ClockHealth, CloudHealth, Health, told
+from protos.console import Place
+from protos.records import Quality
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@click.pass_obj
+def command(place: Place, as_json: bool) -> None:
+    """How the gateway is: broker, readings, buffer, delivery, identity."""
+    config = load(place.home)
+    try:
+        health = msgspec.json.decode(ask(config.control_path, "status"), type=Health)
+    except UnreachableError as error:
+        health = from_disk(config)
+        if not as_json:
+            click.echo(f"the agent says nothing ({error.cause}); this is what the files tell\n")
+    if as_json:
+        click.echo(msgspec.json.encode(health))
+    else:
+        click.echo(told(health), nl=False)
+
+
+def from_disk(config: EdgeConfig) -> Health:
+    """What can be known without the agent; the buffer is not opened."""
+    from edge.keys import find_key
+
+    tier = find_key(config.buffer_key_path, os.environ).tier
+    stamp = Clock().now()
+    paths = (config.buffer_path, config.buffer_path.with_name(config.buffer_path.name + "-wal"))
+    return Health(
+        gateway=config.name,
+        version=version("tidegate"),
+        clock=ClockHealth(now_us=stamp.wall_us, synced=stamp.quality is Quality.GATEWAY_SYNCED),
+        broker=BrokerHealth(url=config.settings.broker.url),
+        buffer=BufferHealth(
+            file_bytes=sum(path.stat().st_size for path in paths if path.exists()),
+            bytes_max=config.settings.buffer.bytes_max,
+            key_tier=tier.value,
+            unprotected=tier.unprotected,
+        ),
+        cloud=_cloud(config),
+    )
+
+
+def _cloud(config: EdgeConfig) -> CloudHealth:
+    from edge.identity import is_enrolled
+    from edge.identity import load as load_identity
+
+    if not is_enrolled(config.identity_folder):
+        return CloudHealth()
+    try:
+        identity = load_identity(config.identity_folder, config.name)
+    except OperatorError as error:
+        return CloudHealth(enrolled=True, error=error.cause, hint=error.hint)
+    return CloudHealth(
+        enrolled=True,
+        address=config.settings.cloud.address or identity.sync_address,
+        certificate_not_after_us=identity.not_after_us,
+    )

@@ -1,0 +1,189 @@
+"""How the gateway is: the document that the running agent answers `status` with.
+
+One shape for the socket, `status --json` and the text an operator reads. Times are µs UTC, sizes
+bytes; counts are since the buffer began unless they say otherwise. What a part cannot tell keeps
+its default.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import msgspec
+
+DAY_US = 86_400_000_000
+
+
+class ClockHealth(msgspec.Struct, kw_only=True):
+    """What the gateway's clock says, and whether that is believed."""
+
+    now_us: int = 0
+    synced: bool = False
+
+
+class BrokerHealth(msgspec.Struct, kw_only=True):
+    """The connection to the broker; `error` is empty while all is well."""
+
+    url: str = ""
+    connected: bool = False
+    sessions: int = 0
+    window: int = 0
+    error: str = ""
+
+
+class IngestHealth(msgspec.Struct, kw_only=True):
+    """Messages by class; `waiting` are taken in and not yet committed."""
+
+    waiting: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    ignored: int = 0
+    collapsed: int = 0
+    readings: int = 0
+    anomalies: int = 0
+    messages_per_s: float = 0.0
+
+
+class BufferHealth(msgspec.Struct, kw_only=True):
+    """What is kept here; `rows` and `bytes` are not yet archived in the cloud."""
+
+    rows: int = 0
+    bytes: int = 0
+    file_bytes: int = 0
+    bytes_max: int = 0
+    series: int = 0
+    rejects: int = 0
+    quarantined: int = 0
+    evicted: int = 0
+    refused: int = 0
+    key_tier: str = ""
+    unprotected: str = ""
+    cipher: str = ""
+
+
+class CloudHealth(msgspec.Struct, kw_only=True):
+    """Delivery; `line` is connecting, live, waiting or stopped, `error` empty while all is well."""
+
+    enrolled: bool = False
+    address: str = ""
+    line: str = "stopped"
+    session: int = 0
+    epoch: int = 0
+    head: int = 0
+    stored: int = 0
+    archived: int = 0
+    bytes_sent: int = 0
+    error: str = ""
+    hint: str = ""
+    certificate_not_after_us: int = 0
+
+
+class ModelHealth(msgspec.Struct, kw_only=True):
+    """One model in service."""
+
+    name: str = ""
+    version: str = ""
+    series: int = 0
+
+
+class Health(msgspec.Struct, kw_only=True):
+    """Everything `status` shows; `running` is false when it was put together without the agent."""
+
+    gateway: str
+    version: str
+    running: bool = False
+    pid: int = 0
+    started_us: int = 0
+    clock: ClockHealth = msgspec.field(default_factory=ClockHealth)
+    broker: BrokerHealth = msgspec.field(default_factory=BrokerHealth)
+    ingest: IngestHealth = msgspec.field(default_factory=IngestHealth)
+    buffer: BufferHealth = msgspec.field(default_factory=BufferHealth)
+    cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
+    models: list[ModelHealth] = msgspec.field(default_factory=list)
+
+
+def told(health: Health) -> str:
+    """Write the document for eyes: what matters first, nothing that the agent could not know."""
+    return "\n".join(_lines(health)) + "\n"
+
+
+def _lines(health: Health) -> Iterator[str]:
+    agent = f"running (process {health.pid})" if health.running else "not running"
+    yield f"gateway  {health.gateway}, tidegate {health.version}, {agent}"
+    if health.clock.now_us:
+        trust = "synchronised" if health.clock.synced else "NOT synchronised"
+        yield f"clock    {_day(health.clock.now_us, '%Y-%m-%d %H:%M:%S UTC')}, {trust}"
+    if health.running:
+        yield from _live_lines(health)
+    yield from _buffer_lines(health.buffer, running=health.running)
+    yield from _cloud_lines(health)
+
+
+def _live_lines(health: Health) -> Iterator[str]:
+    broker, ingest = health.broker, health.ingest
+    yield f"broker   {broker.url}, {'connected' if broker.connected else 'NOT connected'}"
+    if broker.error:
+        yield f"         {broker.error}"
+    yield (
+        f"heard    {ingest.readings:,} readings, {ingest.anomalies:,} anomalies; "
+        f"{ingest.messages_per_s:,.1f} messages/s"
+    )
+    yield (
+        f"messages {ingest.accepted:,} accepted, {ingest.rejected:,} rejected, "
+        f"{ingest.ignored:,} ignored, {ingest.collapsed:,} copies, {ingest.waiting:,} waiting"
+    )
+    if health.models:
+        models = ", ".join(f"{m.name} {m.version} on {m.series:,} series" for m in health.models)
+        yield f"models   {models}"
+
+
+def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:
+    if running:
+        share = buffer.file_bytes / buffer.bytes_max if buffer.bytes_max else 0.0
+        yield (
+            f"buffer   {buffer.rows:,} rows of {buffer.series:,} series, "
+            f"{size(buffer.file_bytes)} of {size(buffer.bytes_max)} ({share:.0%})"
+        )
+        for count, what in (
+            (buffer.refused, "commits refused because it was full"),
+            (buffer.evicted, "rows evicted because it was full"),
+            (buffer.quarantined, "damaged rows in quarantine"),
+        ):
+            if count:
+                yield f"         {count:,} {what}"
+    elif buffer.file_bytes:
+        yield f"buffer   {size(buffer.file_bytes)} on the disk, limit {size(buffer.bytes_max)}"
+    if buffer.key_tier:
+        yield f"key      {buffer.key_tier}: {buffer.unprotected}"
+
+
+def _cloud_lines(health: Health) -> Iterator[str]:
+    cloud = health.cloud
+    if not cloud.enrolled:
+        yield "cloud    not enrolled: readings are collected and kept; `tidegate-edge enroll TOKEN`"
+        return
+    at = f", {cloud.line}" if health.running else ""
+    yield f"cloud    {cloud.address}{at}"
+    if cloud.error:
+        yield f"         {cloud.error}{f' ({cloud.hint})' if cloud.hint else ''}"
+    if health.running:
+        yield (
+            f"sync     epoch {cloud.epoch}: sealed {cloud.head:,}, stored {cloud.stored:,}, "
+            f"archived {cloud.archived:,} blocks"
+        )
+    if cloud.certificate_not_after_us:
+        left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
+        when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
+        yield f"identity valid until {when} ({f'{left:,} days left' if left >= 0 else 'EXPIRED'})"
+
+
+def size(count: int) -> str:
+    """A number of bytes for eyes."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _day(at_us: int, form: str) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime(form)
