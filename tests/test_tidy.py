@@ -24,8 +24,9 @@ IMPURE = {
 
 # The rules of the house: protocol and arithmetic, which a simulation must be able to drive.
 PURE_MODULES = {
-    "protos/block.py", "protos/body.py", "protos/columns.py", "protos/limits.py",
-    "protos/records.py", "protos/series.py",
+    "protos/block.py", "protos/body.py", "protos/columns.py", "protos/content.py",
+    "protos/decimals.py", "protos/frame.py", "protos/header.py", "protos/limits.py",
+    "protos/records.py", "protos/series.py", "protos/strings.py", "protos/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/rolling.py",
     "edge/threshold.py", "edge/seal.py", "edge/sync.py",
     "edge/payload/flat_json.py", "edge/payload/scalar.py",
