@@ -58,6 +58,7 @@ class Cursor:
     ``series_root`` the declared table of ``epoch``. ``granted`` is the session that was given the
     epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find cloned cards. Up to
     epoch ``pardon`` an operator has settled a fork: what is stored goes by chunk ids alone.
+    ``torn`` is the epoch in which the gateway's series were found to be others than declared.
     """
 
     gateway: str
@@ -75,6 +76,7 @@ class Cursor:
     calm: int = 0
     forks: int = 0
     pardon: int = 0
+    torn: int = 0
 
 
 def encode_cursor(cursor: Cursor) -> bytes:
@@ -165,7 +167,8 @@ def decide_block(
         return Decision(cursor, (ack(cursor), _resend(cursor)))
     if held.root_at(epoch, header.series_high) not in (None, header.series_root):
         told = f"block {seq} rests on other series 1–{header.series_high} than were declared"
-        return _refuse(cursor, pb.SERIES_CONFLICT, told, _BUG_HINT)
+        hint = "the buffer was restored from a copy: the next session begins a new epoch"
+        return _refuse(replace(cursor, torn=epoch), pb.SERIES_CONFLICT, told, hint)
     stored = replace(cursor, stored=seq, stored_hash=hash)
     return Decision(stored, (ack(stored),), append=True)
 

@@ -149,7 +149,7 @@ def _stepped_back(cursor: Cursor, past: Closed, hello: pb.Hello) -> Alarm | None
         return None
     fewer = hello.series_high < cursor.series_known
     other = hello.series_high == cursor.series_known and hello.series_root != cursor.series_root
-    return Alarm.REWIND if fewer or other else None
+    return Alarm.REWIND if fewer or other or cursor.torn == cursor.epoch else None
 
 
 def _grant(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
