@@ -1,0 +1,121 @@
+/** The HTTP API as the server speaks it. Times are integer microseconds since 1970, UTC. */
+
+export interface Status {
+  journal: { head: number; archived: number; generation: number };
+  history: { readings: number; series: number; anomalies: number };
+  version: string;
+  now: number;
+}
+
+export interface Gateway {
+  name: string;
+  first_seen: number | null;
+  last_seen: number | null;
+  connected: boolean;
+  epoch: number;
+  session: number;
+  stored: number;
+  archived: number;
+  series: number;
+  readings: number;
+  anomalies: number;
+  backlog_rows: number | null;
+  backlog_bytes: number | null;
+  clock: string | null;
+  key_tier: string | null;
+  agent_version: string | null;
+  certificate_not_after: number | null;
+}
+
+export interface Fleet {
+  now: number;
+  gateways: Gateway[];
+}
+
+export interface Device {
+  gateway: string;
+  device: string;
+  metrics: number;
+  last_ts: number | null;
+  readings: number;
+  anomalies: number;
+}
+
+export interface Series {
+  id: string;
+  gateway: string;
+  device: string;
+  metric: string;
+  unit: string;
+  kind: string;
+  labels: Record<string, string>;
+  first_ts: number | null;
+  last_ts: number | null;
+  last_value: number | null;
+  last_text: string | null;
+  readings: number;
+  anomalies: number;
+}
+
+export interface RawTrack {
+  id: string;
+  t: number[];
+  v: (number | null)[];
+  text?: (string | null)[];
+  quality: number[];
+}
+
+export interface BucketTrack {
+  id: string;
+  t: number[];
+  count: number[];
+  mean: number[];
+  min: number[];
+  max: number[];
+  first: number[];
+  last: number[];
+}
+
+interface HistoryFrame {
+  from: number;
+  to: number;
+  watermark: { journal: number; lake: number };
+  next: string | null;
+}
+
+export interface RawHistory extends HistoryFrame {
+  resolution: "raw";
+  bucket_us: null;
+  series: RawTrack[];
+}
+
+export interface BucketHistory extends HistoryFrame {
+  resolution: string;
+  bucket_us: number;
+  series: BucketTrack[];
+}
+
+export type History = RawHistory | BucketHistory;
+
+/** Narrow an answer: raw readings have no bucket width. */
+export function isRaw(history: History): history is RawHistory {
+  return history.bucket_us === null;
+}
+
+export interface Anomaly {
+  series: string;
+  gateway: string;
+  device: string;
+  metric: string;
+  ts: number;
+  value: number;
+  score: number;
+  threshold: number;
+  model: string;
+}
+
+export interface LiveReadings {
+  id: string;
+  t: number[];
+  v: (number | null)[];
+}

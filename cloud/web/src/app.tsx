@@ -1,0 +1,66 @@
+import { useEffect } from "preact/hooks";
+import { SeriesView } from "./chart/series-view.tsx";
+import { DeviceView } from "./device/device-view.tsx";
+import { GatewayView } from "./device/gateway-view.tsx";
+import { FleetView } from "./fleet/fleet-view.tsx";
+import { useRoute } from "./navigation.ts";
+import { Header } from "./parts/header.tsx";
+import { formatHash, type Route } from "./route.ts";
+import { type Theme, useTheme } from "./theme.ts";
+
+/** The frame of every view, and the view that the address names. */
+export function App() {
+  const route = useRoute();
+  const [theme, toggleTheme] = useTheme();
+  useEffect(() => {
+    document.title = titleOf(route);
+  });
+  return (
+    <>
+      <button type="button" class="skip" onClick={skip}>
+        Skip to content
+      </button>
+      <Header route={route} theme={theme} toggleTheme={toggleTheme} />
+      <main id="main" tabIndex={-1} data-view={route.view}>
+        <View route={route} theme={theme} />
+      </main>
+    </>
+  );
+}
+
+function View({ route, theme }: { route: Route; theme: Theme }) {
+  switch (route.view) {
+    case "fleet":
+      return <FleetView />;
+    case "gateway":
+      return <GatewayView gateway={route.gateway} />;
+    case "device":
+      return <DeviceView gateway={route.gateway} device={route.device} />;
+    case "series":
+      return <SeriesView key={route.series} route={route} theme={theme} />;
+    case "unknown":
+      return (
+        <p class="notice" data-testid="not-found">
+          There is no view at this address.{" "}
+          <a href={formatHash({ view: "fleet" })}>Go to the fleet</a>.
+        </p>
+      );
+  }
+}
+
+function titleOf(route: Route): string {
+  switch (route.view) {
+    case "gateway":
+      return `${route.gateway} · Tidegate`;
+    case "device":
+    case "series":
+      return `${route.device} · ${route.gateway} · Tidegate`;
+    default:
+      return "Tidegate";
+  }
+}
+
+/** The address belongs to the views, so skipping moves the focus without touching it. */
+function skip(): void {
+  document.getElementById("main")?.focus();
+}

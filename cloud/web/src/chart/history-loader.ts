@@ -1,0 +1,139 @@
+import type { ApiError } from "../api/client.ts";
+import { getJson } from "../api/client.ts";
+import { asApiError } from "../api/poll.ts";
+import {
+  type Anomaly,
+  type BucketHistory,
+  type History,
+  isRaw,
+  type RawHistory,
+} from "../api/types.ts";
+
+/** One question to the server: a stretch of a series at the chart's width. */
+export interface Question {
+  series: string;
+  fromUs: number;
+  toUs: number;
+  points: number;
+}
+
+export interface Answer {
+  question: Question;
+  history: History;
+  anomalies: Anomaly[];
+  /** The server holds more anomalies in this stretch than were asked for. */
+  anomaliesCut: boolean;
+  /** The server holds more readings in this stretch than were fetched. */
+  readingsCut: boolean;
+}
+
+export const ANOMALIES_MAX = 1_000;
+/** Raw pages followed before the chart says that it shows only a part. */
+const RAW_PAGES_MAX = 4;
+/** Up to this many readings are worth their own points where the finest buckets are too coarse. */
+const RAW_READINGS_MAX = 6_000;
+/** Buckets this many times fewer than asked for are too coarse. */
+const COARSE = 4;
+/** Long enough to swallow a wheel's ticks, short enough not to be noticed. */
+const SETTLE_MS = 140;
+
+type Asked = { series: string; from: number; to: number; points: number; resolution?: string };
+
+/**
+ * Asks for history as a window moves: waits until it settles, drops what is no longer wanted,
+ * and reports only the newest question's answer. The caller keeps the old answer until then.
+ */
+export class HistoryLoader {
+  private timer = 0;
+  private running: AbortController | undefined;
+  private readonly answered: (answer: Answer) => void;
+  private readonly failed: (error: ApiError) => void;
+
+  constructor(answered: (answer: Answer) => void, failed: (error: ApiError) => void) {
+    this.answered = answered;
+    this.failed = failed;
+  }
+
+  /** Ask soon, instead of anything asked before; `atOnce` when nobody is in the middle of a gesture. */
+  ask(question: Question, atOnce: boolean): void {
+    this.stop();
+    if (atOnce) this.send(question);
+    else this.timer = window.setTimeout(() => this.send(question), SETTLE_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.running?.abort();
+    this.running = undefined;
+  }
+
+  private async send(question: Question): Promise<void> {
+    const mine = new AbortController();
+    this.running = mine;
+    try {
+      const answer = await fetchAnswer(question, mine.signal);
+      if (!mine.signal.aborted) this.answered(answer);
+    } catch (cause) {
+      if (!mine.signal.aborted) this.failed(asApiError(cause));
+    }
+  }
+}
+
+async function fetchAnswer(question: Question, signal: AbortSignal): Promise<Answer> {
+  const stretch = { series: question.series, from: question.fromUs, to: question.toUs };
+  const [history, found] = await Promise.all([
+    fetchHistory({ ...stretch, points: question.points }, signal),
+    getJson<{ anomalies: Anomaly[] }>("anomalies", { ...stretch, limit: ANOMALIES_MAX }, signal),
+  ]);
+  return {
+    question,
+    history,
+    anomalies: found.anomalies,
+    anomaliesCut: found.anomalies.length >= ANOMALIES_MAX,
+    readingsCut: history.next !== null,
+  };
+}
+
+async function fetchHistory(params: Asked, signal: AbortSignal): Promise<History> {
+  const first = await getJson<History>("history", params, signal);
+  if (isRaw(first)) return wholeRaw(first, params, signal);
+  if (!rawIsBetter(first, params.points)) return first;
+  const asRaw = { ...params, resolution: "raw" };
+  return wholeRaw(await getJson<RawHistory>("history", asRaw, signal), asRaw, signal);
+}
+
+/** Between raw readings a second apart and buckets of a minute there is no tier: look closer. */
+function rawIsBetter(history: BucketHistory, points: number): boolean {
+  return history.series.every((track) => {
+    const readings = track.count.reduce((sum, n) => sum + n, 0);
+    return track.t.length * COARSE < points && readings <= RAW_READINGS_MAX;
+  });
+}
+
+async function wholeRaw(
+  first: RawHistory,
+  params: Asked,
+  signal: AbortSignal,
+): Promise<RawHistory> {
+  let whole = first;
+  for (let page = 1; whole.next !== null && page < RAW_PAGES_MAX; page++) {
+    const more = { ...params, resolution: "raw", cursor: whole.next };
+    const { next, series } = await getJson<RawHistory>("history", more, signal);
+    whole = { ...whole, next, series: whole.series.map((track, i) => joined(track, series[i])) };
+  }
+  return whole;
+}
+
+function joined(
+  a: RawHistory["series"][number],
+  b: RawHistory["series"][number] | undefined,
+): RawHistory["series"][number] {
+  if (!b) return a;
+  const track = {
+    ...a,
+    t: [...a.t, ...b.t],
+    v: [...a.v, ...b.v],
+    quality: [...a.quality, ...b.quality],
+  };
+  return a.text || b.text ? { ...track, text: [...(a.text ?? []), ...(b.text ?? [])] } : track;
+}

@@ -1,0 +1,203 @@
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { ApiError } from "../api/client.ts";
+import { followSeries, type LiveState } from "../api/live.ts";
+import { type Anomaly, isRaw, type LiveReadings } from "../api/types.ts";
+import { type Answer, HistoryLoader } from "./history-loader.ts";
+import { appendRaw, NO_DATA, type PlotData, plotData } from "./plot-data.ts";
+import { Throttle } from "./throttle.ts";
+import type { Window } from "./window.ts";
+
+/** How much is fetched beside the window, as a share of it: panning starts with data at hand. */
+const MARGIN = 0.5;
+/** Two pixels a bucket: at one, a swinging mean fills its own band. */
+const PIXELS_PER_POINT = 2;
+/** Live readings kept to be put onto an answer that left the server before they arrived. */
+const RECENT_MAX = 5_000;
+const REFRESH_MS = { min: 2_000, max: 30_000 };
+
+export interface ChartHistory {
+  answer: Answer | undefined;
+  data: PlotData;
+  error: ApiError | undefined;
+  loading: boolean;
+  /** Answers applied so far: rises with each refetch. */
+  generation: number;
+  live: LiveState | "off";
+  /** The newest reading heard live. */
+  newest: { ts: number; value: number | null } | undefined;
+}
+
+/** History of one series for a window: fetched when the window settles, extended live. */
+export function useHistory(
+  series: string,
+  window: Window,
+  held: boolean,
+  widthPx: number,
+): ChartHistory {
+  const [state, setState] = useState<ChartHistory & { series: string }>(blank(series));
+  const [refresh, setRefresh] = useState(0);
+  const recent = useRef<LiveReadings>({ id: series, t: [], v: [] });
+  const loader = useLoader(series, recent, setState);
+  const points = pointsFor(widthPx);
+  // A window that follows the present keeps its answer: what is new arrives live.
+  const place = window.follows
+    ? `last ${window.toUs - window.fromUs}`
+    : `${window.fromUs} ${window.toUs}`;
+  // Run again only for these; `place` stands for the window
+  useEffect(() => {
+    if (points === 0) return;
+    const margin = Math.round((window.toUs - window.fromUs) * MARGIN);
+    const question = {
+      series,
+      fromUs: window.fromUs - margin,
+      toUs: window.toUs + margin,
+      points: points * (1 + 2 * MARGIN),
+    };
+    setState((old) => ({ ...own(old, series), loading: true }));
+    loader.ask(question, !held);
+  }, [series, place, points, refresh]);
+  useLive(series, window.follows, recent, setState, () => setRefresh((n) => n + 1));
+  const mine = own(state, series);
+  const data = useMemo(
+    () => (mine.answer ? plotData(mine.answer.history, series) : NO_DATA),
+    [mine.answer, series],
+  );
+  return { ...mine, data };
+}
+
+/** Points to ask for; in steps, so that a few pixels of resizing ask nothing. None before layout. */
+function pointsFor(widthPx: number): number {
+  if (widthPx === 0) return 0;
+  return Math.max(Math.round(widthPx / PIXELS_PER_POINT / 100), 2) * 100;
+}
+
+type State = ChartHistory & { series: string };
+type SetState = (change: (old: State) => State) => void;
+
+function useLoader(
+  series: string,
+  recent: { current: LiveReadings },
+  setState: SetState,
+): HistoryLoader {
+  const loader = useMemo(
+    () =>
+      new HistoryLoader(
+        (answer) =>
+          setState((old) => ({
+            ...own(old, series),
+            answer: withReadings(answer, recent.current),
+            error: undefined,
+            loading: false,
+            generation: old.generation + 1,
+          })),
+        (error) => setState((old) => ({ ...own(old, series), error, loading: false })),
+      ),
+    [series, recent, setState],
+  );
+  useEffect(() => () => loader.stop(), [loader]);
+  return loader;
+}
+
+function useLive(
+  series: string,
+  wanted: boolean,
+  recent: { current: LiveReadings },
+  setState: SetState,
+  refresh: () => void,
+): void {
+  // Run again only for these; refresh merely counts up a state
+  useEffect(() => {
+    recent.current = { id: series, t: [], v: [] };
+    if (!wanted) {
+      setState((old) => ({ ...own(old, series), live: "off" }));
+      return;
+    }
+    const throttle = new Throttle(refresh);
+    let opened = 0;
+    const stop = followSeries(series, {
+      state: (live) => {
+        setState((old) => ({ ...own(old, series), live }));
+        if (live === "open" && opened++ > 0) throttle.poke(0);
+      },
+      readings: (event) => {
+        if (event.id !== series) return;
+        recent.current = joined(recent.current, event);
+        setState((old) => {
+          const mine = own(old, series);
+          const everyMs = refreshMs(mine.answer, event);
+          if (everyMs !== undefined) throttle.poke(everyMs);
+          return heard(mine, event);
+        });
+      },
+      anomaly: (event) => setState((old) => withAnomaly(own(old, series), event)),
+    });
+    return () => {
+      stop();
+      throttle.stop();
+    };
+  }, [series, wanted]);
+}
+
+/** How soon buckets, or a late reading among raw ones, are to be asked for again; undefined if not. */
+function refreshMs(answer: Answer | undefined, event: LiveReadings): number | undefined {
+  if (!answer) return undefined;
+  if (!isRaw(answer.history)) {
+    return Math.min(Math.max(answer.history.bucket_us / 10_000, REFRESH_MS.min), REFRESH_MS.max);
+  }
+  const last = answer.history.series[0]?.t.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const grown = (answer.history.series[0]?.t.length ?? 0) > 4 * answer.question.points;
+  return grown || event.t.some((ts) => ts < last) ? REFRESH_MS.min : undefined;
+}
+
+function heard(state: State, event: LiveReadings): State {
+  const at = event.t.length - 1;
+  const ts = event.t[at];
+  const known = state.newest?.ts ?? Number.NEGATIVE_INFINITY;
+  const newest =
+    ts !== undefined && ts >= known ? { ts, value: event.v[at] ?? null } : state.newest;
+  return { ...state, newest, answer: state.answer && withReadings(state.answer, event) };
+}
+
+function withReadings(answer: Answer, event: LiveReadings): Answer {
+  if (!isRaw(answer.history) || event.t.length === 0) return answer;
+  const series = answer.history.series.map((track) =>
+    track.id === event.id ? appendRaw(track, event.t, event.v) : track,
+  );
+  return { ...answer, history: { ...answer.history, series } };
+}
+
+function withAnomaly(state: State, event: Anomaly): State {
+  if (!state.answer || event.series !== state.series) return state;
+  const known = state.answer.anomalies.some(
+    (one) => one.ts === event.ts && one.model === event.model,
+  );
+  if (known) return state;
+  return { ...state, answer: { ...state.answer, anomalies: [event, ...state.answer.anomalies] } };
+}
+
+function joined(a: LiveReadings, b: LiveReadings): LiveReadings {
+  const last = a.t.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const later = b.t.map((ts, i) => ({ ts, v: b.v[i] ?? null })).filter((one) => one.ts > last);
+  return {
+    id: a.id,
+    t: [...a.t, ...later.map((one) => one.ts)].slice(-RECENT_MAX),
+    v: [...a.v, ...later.map((one) => one.v)].slice(-RECENT_MAX),
+  };
+}
+
+function own(state: State, series: string): State {
+  return state.series === series ? state : blank(series);
+}
+
+function blank(series: string): State {
+  return {
+    series,
+    answer: undefined,
+    data: NO_DATA,
+    error: undefined,
+    loading: true,
+    generation: 0,
+    live: "off",
+    newest: undefined,
+  };
+}

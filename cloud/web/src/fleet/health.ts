@@ -1,0 +1,71 @@
+import type { Gateway } from "../api/types.ts";
+import { count } from "../format/number.ts";
+import { ago, DAY_US, MINUTE_US, oneUnit } from "../format/time.ts";
+
+export type Health = "silent" | "attention" | "well";
+
+export interface Verdict {
+  health: Health;
+  /** What is wrong, most urgent first; empty when well. */
+  reasons: string[];
+}
+
+/** A stream that broke is given this long to come back before the gateway counts as silent. */
+export const SILENT_AFTER_US = 2 * MINUTE_US;
+/** Certificates are to be renewed well before their end. */
+export const CERTIFICATE_WARN_US = 30 * DAY_US;
+/** More rows than this waiting at a gateway is a backlog worth a word. */
+export const BACKLOG_ROWS_WARN = 50_000;
+/** Blocks stored and not yet in the lake. */
+export const LAKE_LAG_WARN = 1_000;
+
+/** Judge one gateway by what the server knows of it. */
+export function judge(gateway: Gateway, nowUs: number): Verdict {
+  const reasons: string[] = [];
+  let health: Health = "well";
+  const quietUs = gateway.last_seen === null ? null : nowUs - gateway.last_seen;
+  if (!gateway.connected) {
+    const silent = quietUs === null || quietUs > SILENT_AFTER_US;
+    health = silent ? "silent" : "attention";
+    reasons.push(silence(gateway, quietUs, nowUs));
+  }
+  reasons.push(...concerns(gateway, nowUs));
+  if (health === "well" && reasons.length > 0) health = "attention";
+  return { health, reasons };
+}
+
+function silence(gateway: Gateway, quietUs: number | null, nowUs: number): string {
+  if (quietUs === null || gateway.last_seen === null) return "enrolled, never connected";
+  return quietUs > SILENT_AFTER_US ? `last seen ${ago(gateway.last_seen, nowUs)}` : "reconnecting";
+}
+
+function concerns(gateway: Gateway, nowUs: number): string[] {
+  const reasons: string[] = [];
+  const leftUs = (gateway.certificate_not_after ?? Number.POSITIVE_INFINITY) - nowUs;
+  if (leftUs <= 0) reasons.push("certificate expired");
+  else if (leftUs < CERTIFICATE_WARN_US) reasons.push(`certificate ends in ${oneUnit(leftUs)}`);
+  if ((gateway.backlog_rows ?? 0) >= BACKLOG_ROWS_WARN) {
+    reasons.push(`${count(gateway.backlog_rows ?? 0)} readings waiting`);
+  }
+  if (gateway.stored - gateway.archived >= LAKE_LAG_WARN) {
+    reasons.push(`${count(gateway.stored - gateway.archived)} blocks not yet in the lake`);
+  }
+  if (gateway.clock?.includes("unsync")) reasons.push("clock not synchronised");
+  return reasons;
+}
+
+const ORDER: Record<Health, number> = { silent: 0, attention: 1, well: 2 };
+
+/** Silent ones first, the longest silent at the top; the rest by name. */
+export function urgentFirst(gateways: readonly Gateway[], nowUs: number): [Gateway, Verdict][] {
+  return gateways
+    .map((gateway): [Gateway, Verdict] => [gateway, judge(gateway, nowUs)])
+    .sort(([a, va], [b, vb]) => {
+      const byHealth = ORDER[va.health] - ORDER[vb.health];
+      if (byHealth !== 0) return byHealth;
+      if (va.health === "silent" && a.last_seen !== b.last_seen) {
+        return (a.last_seen ?? nowUs) - (b.last_seen ?? nowUs);
+      }
+      return a.name.localeCompare(b.name, "en", { numeric: true });
+    });
+}

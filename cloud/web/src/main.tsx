@@ -1,0 +1,14 @@
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/tables.css";
+import "./styles/chart.css";
+import "./styles/enrol.css";
+import { App } from "./app.tsx";
+import { applyTheme } from "./theme.ts";
+
+applyTheme();
+const page = document.getElementById("page");
+if (page) render(<App />, page);

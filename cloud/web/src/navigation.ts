@@ -1,0 +1,46 @@
+import { useEffect, useState } from "preact/hooks";
+import { formatHash, parseHash, type Range, type Route } from "./route.ts";
+
+/** What a history entry remembers beside its address. */
+export interface Trail {
+  /** How many zooms lie beneath this entry: that often the back button zooms out. */
+  zooms: number;
+  /** The range from which zooming began. */
+  home?: Range;
+}
+
+/** The route in the address bar, kept up to date. */
+export function useRoute(): Route {
+  const [hash, setHash] = useState(location.hash);
+  useEffect(() => {
+    const read = () => setHash(location.hash);
+    window.addEventListener("hashchange", read);
+    window.addEventListener("popstate", read);
+    return () => {
+      window.removeEventListener("hashchange", read);
+      window.removeEventListener("popstate", read);
+    };
+  }, []);
+  return parseHash(hash);
+}
+
+/** What the present history entry remembers. */
+export function trail(): Trail {
+  return (history.state as Trail | null) ?? { zooms: 0 };
+}
+
+/**
+ * Go to a route. `push` leaves the present one for the back button; `replace` overwrites it.
+ * The History API fires nothing by itself, so the listeners of useRoute are told.
+ */
+export function go(
+  route: Route,
+  how: "push" | "replace" = "push",
+  mark: Trail = { zooms: 0 },
+): void {
+  const hash = formatHash(route);
+  if (hash === location.hash) return;
+  if (how === "push") history.pushState(mark, "", hash);
+  else history.replaceState(mark, "", hash);
+  window.dispatchEvent(new PopStateEvent("popstate"));
+}

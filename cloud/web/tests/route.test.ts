@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatHash, parseHash, type Range, type Route } from "../src/route.ts";
+
+const HOUR = 3_600_000_000;
+
+function series(range: Range): Route {
+  return { view: "series", gateway: "g/1", device: "püm p?#", series: "00000000000000a1", range };
+}
+
+test("every route survives its own address", () => {
+  const routes: Route[] = [
+    { view: "fleet" },
+    { view: "gateway", gateway: "a b" },
+    { view: "device", gateway: "a", device: "x/y%2F" },
+    series({ kind: "all" }),
+    series({ kind: "last", spanUs: 24 * HOUR }),
+    series({ kind: "last", spanUs: 1_500_000 }),
+    series({ kind: "last", spanUs: 123_457 }),
+    series({ kind: "fixed", fromUs: 1_372_900_000_000_001, toUs: 1_372_900_000_500_000 }),
+    series({ kind: "fixed", fromUs: -5_000_001, toUs: 0 }),
+  ];
+  for (const route of routes) assert.deepEqual(parseHash(formatHash(route)), route);
+});
+
+test("a day is written as its button says", () => {
+  assert.match(formatHash(series({ kind: "last", spanUs: 24 * HOUR })), /\?last=24h$/);
+  assert.match(formatHash(series({ kind: "last", spanUs: 7 * 24 * HOUR })), /\?last=7d$/);
+});
+
+test("a broken range falls back to a day and a broken address is no crash", () => {
+  for (const bad of ["", "?last=-3h", "?last=0s", "?from=2020-01-01T00:00:00Z", "?from=2&to=1"]) {
+    const route = parseHash(`#/gateways/g/devices/d/series/a1${bad}`);
+    assert.deepEqual(route.view === "series" && route.range, { kind: "last", spanUs: 24 * HOUR });
+  }
+  assert.equal(parseHash("#/gateways/%E0%A4%A").view, "unknown");
+  assert.equal(parseHash("#/nowhere").view, "unknown");
+});
