@@ -2,7 +2,7 @@
 
 One JSON line asks (`{"ask": "status"}`), one JSON line answers. Only the owner may come in (mode
 0600 in a folder of 0700), one question a connection, all of it bounded in size, number and time.
-The lock beside it lets one agent alone live in a home.
+A lock beside it lets one agent alone live in a home.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ ANSWER_BYTES_MAX: Final = 4 << 20
 CALLERS_MAX: Final = 8
 TIMEOUT_S: Final = 5.0
 
-Answer = Callable[[], object]
+Answer = Callable[[], Awaitable[object]]
 
 
 class _Request(msgspec.Struct):
@@ -47,57 +47,66 @@ def _short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+@contextmanager
+def sole_agent(path: Path) -> Iterator[None]:
+    """Be the only agent in the home of the socket `path`; the kernel lets go if we are killed.
+
+    Raises:
+        OperatorError: another agent lives there.
+        StorageError: the folder cannot be written.
+    """
+    home = path.parent.parent
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_name("agent.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        hint = "check who owns the home"
+        raise StorageError(f"start the agent in {home}", str(error), hint) from error
+    try:
+        _lock(lock, home)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, home: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        hint = "stop the other one, or give this one a home of its own with --home"
+        cause = "another agent lives there"
+        raise OperatorError(f"start the agent in {home}", cause, hint) from error
+
+
 class Control:
     """Answers questions while it is entered (`async with`); `answers` maps each to its function.
 
-    A function runs on the loop, must not block, and returns what msgspec can write as JSON.
+    A function's answer is what msgspec can write as JSON; it has `TIMEOUT_S` to come.
     """
 
     def __init__(self, path: Path, answers: Mapping[str, Answer]) -> None:
         self._path = path
         self._answers = answers
         self._callers: dict[asyncio.Task[object], asyncio.StreamWriter] = {}
-        self._lock = -1
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        """Take the home and open the door.
+        """Open the door, in the place of one that a killed agent left.
 
         Raises:
-            OperatorError: another agent lives in this home.
             StorageError: the folder cannot be written.
         """
         tried = f"open the agent's socket {self._path}"
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._take_home()
             self._path.unlink(missing_ok=True)
             door = self._bind()
         except OSError as error:
-            self._release()
             raise StorageError(tried, str(error), "check who owns the home") from error
         self._server = await asyncio.start_unix_server(
             self._serve, sock=door, limit=REQUEST_BYTES_MAX
         )
         return self
-
-    def _take_home(self) -> None:
-        lock = self._path.with_name("agent.lock")
-        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._release()
-            home = self._path.parent.parent
-            hint = "stop the other one, or give this one a home of its own with --home"
-            raise OperatorError(
-                f"start the agent in {home}", "another agent lives there", hint
-            ) from error
-
-    def _release(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
 
     def _bind(self) -> socket.socket:
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -116,7 +125,7 @@ class Control:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the door and leave the home."""
+        """Close the door."""
         if self._server is not None:
             self._server.close()
         callers = dict(self._callers)
@@ -125,7 +134,6 @@ class Control:
         await asyncio.gather(*callers, return_exceptions=True)
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-        self._release()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -134,7 +142,7 @@ class Control:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 if len(self._callers) <= CALLERS_MAX:
-                    answer = self._answer(await reader.readline())
+                    answer = await self._answer(await reader.readline())
                     writer.write(msgspec.json.encode(answer) + b"\n")
                     await writer.drain()
         except (TimeoutError, ConnectionError, ValueError) as error:
@@ -143,7 +151,7 @@ class Control:
             del self._callers[task]
             writer.close()
 
-    def _answer(self, line: bytes) -> object:
+    async def _answer(self, line: bytes) -> object:
         try:
             asked = msgspec.json.decode(line, type=_Request).ask
         except msgspec.DecodeError as error:
@@ -151,7 +159,7 @@ class Control:
         answer = self._answers.get(asked)
         if answer is None:
             return _Refusal(f"{asked[:40]!r} is not answered here, but {sorted(self._answers)}")
-        return answer()
+        return await answer()
 
 
 def ask(path: Path, question: str) -> bytes:

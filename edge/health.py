@@ -78,11 +78,13 @@ class CloudHealth(msgspec.Struct, kw_only=True):
 
 
 class ModelHealth(msgspec.Struct, kw_only=True):
-    """One model in service."""
+    """One model in service; counts are since the agent's start, `failure` empty while it works."""
 
     name: str = ""
     version: str = ""
-    series: int = 0
+    scored: int = 0
+    anomalies: int = 0
+    failure: str = ""
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -131,9 +133,9 @@ def _live_lines(health: Health) -> Iterator[str]:
         f"messages {ingest.accepted:,} accepted, {ingest.rejected:,} rejected, "
         f"{ingest.ignored:,} ignored, {ingest.collapsed:,} copies, {ingest.waiting:,} waiting"
     )
-    if health.models:
-        models = ", ".join(f"{m.name} {m.version} on {m.series:,} series" for m in health.models)
-        yield f"models   {models}"
+    for model in health.models:
+        state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
+        yield f"model    {model.name} {model.version}: {state}"
 
 
 def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:

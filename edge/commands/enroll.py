@@ -26,7 +26,7 @@ def command(place: Place, token: str, replace: bool) -> None:
     until = datetime.fromtimestamp(identity.not_after_us / 1e6, UTC).strftime("%Y-%m-%d")
     click.echo(f"enrolled as {identity.name}; readings go to {identity.sync_address}")
     click.echo(f"the certificate is valid until {until}")
-    if config.control_path.exists():
+    if replace and config.control_path.exists():
         click.echo("restart the agent so that it uses the new identity")
 
 

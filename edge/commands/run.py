@@ -14,10 +14,12 @@ def command(place: Place) -> None:
 
     import asyncio
 
+    from edge.control import sole_agent
     from protos.log import log_to_stderr
 
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
-    from edge import agent
+    with sole_agent(config.control_path):
+        from edge import agent
 
-    asyncio.run(agent.run(config))
+        asyncio.run(agent.run(config))

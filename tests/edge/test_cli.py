@@ -1,0 +1,183 @@
+"""`tidegate-edge` as an operator types it: what it makes, what it says, how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edge.cli import PROGRAM, VERBS, console, group
+from edge.config import FILE_NAME, load
+from protos.console import Place
+from protos.token import Token
+
+BIN = Path(sys.executable).parent
+
+
+def call(home: Path, *arguments: str) -> int:
+    return console().call(["--home", str(home), *arguments])
+
+
+@pytest.fixture
+def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    assert call(tmp_path / "edge", "init", "--name", "pump-1") == 0
+    capsys.readouterr()
+    return tmp_path / "edge"
+
+
+def test_init_makes_a_home_that_runs_with_every_default(home: Path) -> None:
+    config = load(home)
+    assert config.name == "pump-1"
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert config.buffer_key_path.stat().st_mode & 0o777 == 0o600
+    assert "\n# linger_ms_max = 250\n" in (home / FILE_NAME).read_text()
+
+
+def test_init_says_what_comes_next_and_whether_the_broker_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(tmp_path, "init", "--broker", "mqtt://127.0.0.1:9") == 0
+    told = capsys.readouterr().out
+    assert "no broker there now (connection refused)" in told
+    assert f"tidegate-cloud token create {load(tmp_path).name}" in told
+    assert load(tmp_path).settings.broker.port == 9
+
+
+def test_init_never_touches_what_is_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = (home / "keys" / "buffer.key").read_bytes()
+    assert call(home, "init") == 2
+    assert "there is one already" in capsys.readouterr().err
+    (home / FILE_NAME).unlink()
+    assert call(home, "init") == 0
+    assert (home / "keys" / "buffer.key").read_bytes() == key
+
+
+def test_init_makes_no_new_key_for_an_old_buffer(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / FILE_NAME).unlink()
+    (home / "keys" / "buffer.key").unlink()
+    (home / "buffer.db").touch()
+    assert call(home, "init") == 2
+    assert "bring the key back" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--name", "a b"], "may hold letters, digits"),
+        (["--broker", "tcp://x"], "expected mqtt://host"),
+    ],
+)
+def test_init_refuses_what_cannot_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], cause: str
+) -> None:
+    assert call(tmp_path / "edge", "init", *arguments) == 2
+    assert cause in capsys.readouterr().err
+    assert not (tmp_path / "edge" / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("verb", ["run", "status", "tap", "enroll"])
+def test_a_verb_without_a_home_says_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    line = Token(bytes(8), bytes(32), "127.0.0.1:9", "pump-1", b"").line()
+    arguments = [verb, line] if verb == "enroll" else [verb]
+    assert call(tmp_path, *arguments) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 3
+    assert f"tidegate-edge --home {tmp_path} init" in told
+
+
+def test_status_without_an_agent_tells_what_the_files_tell(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(home, "status") == 0
+    assert "no agent is running in this home" in capsys.readouterr().out
+    assert call(home, "status", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["gateway"], told["running"]) == ("pump-1", False)
+    assert told["cloud"]["enrolled"] is False
+
+
+def test_status_shows_a_broken_identity_instead_of_failing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "identity").mkdir()
+    (home / "identity" / "cloud.toml").write_text("junk")
+    assert call(home, "status") == 0
+    assert "cloud.toml is damaged" in capsys.readouterr().out
+
+
+def test_a_token_from_stdin_is_read_to_its_end(home: Path) -> None:
+    runner = CliRunner()
+    place = Place(home)
+    token = Token(bytes(8), bytes(32), "127.0.0.1:9", "pump-1", b"not a certificate").line()
+    done = runner.invoke(
+        group, ["--home", str(home), "enroll", "-"], input=token[:80] + "\n" + token[80:], obj=place
+    )
+    assert "the token holds no certificate" in str(done.exception)
+
+
+def test_a_guessed_name_gives_way_to_the_tokens_until_something_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(tmp_path, "init") == 0
+    token = Token(bytes(8), bytes(32), "127.0.0.1:9", "well-7", b"").line()
+    assert call(tmp_path, "enroll", token) == 2
+    assert load(tmp_path).name == "well-7"
+    (tmp_path / "buffer.db").touch()
+    token = Token(bytes(8), bytes(32), "127.0.0.1:9", "well-8", b"").line()
+    assert call(tmp_path, "enroll", token) == 2
+    assert load(tmp_path).name == "well-7"
+
+
+def test_a_chosen_name_stays(home: Path) -> None:
+    token = Token(bytes(8), bytes(32), "127.0.0.1:9", "well-7", b"").line()
+    assert call(home, "enroll", token) == 2
+    assert load(home).name == "pump-1"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    done = CliRunner().invoke(group, [verb, "--help"], obj=Place(Path("/nowhere")))
+    assert done.exit_code == 0
+    assert done.output.startswith("Usage:")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert console().call(["completion", shell]) == 0
+    assert "_TIDEGATE_EDGE_COMPLETE" in capsys.readouterr().out
+
+
+def test_the_installed_command_ends_with_one_message_and_its_code(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [BIN / PROGRAM, "run"],
+        env=os.environ | {"TIDEGATE_EDGE_HOME": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"tidegate-edge: could not read the settings in {tmp_path}/none/edge.toml\n"
+        "  cause: there is no such file\n"
+        f"  to do: run `tidegate-edge --home {tmp_path}/none init`, "
+        "or name another home with --home\n"
+    )
+
+
+def test_help_and_settings_do_not_wait_for_heavy_parts(tmp_path: Path) -> None:
+    code = (
+        "import sys; from edge.cli import console; console().call(['--help']);"
+        f"console().call(['--home', {str(tmp_path)!r}, 'run']);"
+        "heavy = {'grpc', 'numpy', 'onnxruntime', 'apsw', 'paho', 'sqlite_utils'};"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

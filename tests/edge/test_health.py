@@ -1,0 +1,94 @@
+"""The status text: what matters is there, and nothing the agent could not know."""
+
+import msgspec
+
+from edge.health import (
+    DAY_US,
+    BrokerHealth,
+    BufferHealth,
+    ClockHealth,
+    CloudHealth,
+    Health,
+    IngestHealth,
+    ModelHealth,
+    size,
+    told,
+)
+
+
+def running() -> Health:
+    return Health(
+        gateway="pump-1",
+        version="1.2",
+        running=True,
+        pid=77,
+        clock=ClockHealth(now_us=DAY_US, synced=True),
+        broker=BrokerHealth(url="mqtt://x:1883", connected=True),
+        ingest=IngestHealth(accepted=5, readings=12_345, anomalies=2),
+        buffer=BufferHealth(rows=9, file_bytes=1 << 20, bytes_max=4 << 20, key_tier="file"),
+        cloud=CloudHealth(
+            enrolled=True, address="c:1", line="live", certificate_not_after_us=11 * DAY_US
+        ),
+        models=[ModelHealth(name="residual", version="1", scored=10)],
+    )
+
+
+def test_a_healthy_gateway_tells_counts_sizes_and_days() -> None:
+    text = told(running())
+    for part in (
+        "pump-1, tidegate 1.2, running (process 77)",
+        "synchronised",
+        "mqtt://x:1883, connected",
+        "12,345 readings, 2 anomalies",
+        "1.0 MiB of 4.0 MiB (25%)",
+        "c:1, live",
+        "10 days left",
+        "residual 1: 10 scored",
+    ):
+        assert part in text
+    assert "NOT" not in text
+    assert "evicted" not in text
+
+
+def test_what_is_wrong_is_said_loudly() -> None:
+    health = running()
+    health.clock.synced = False
+    health.clock.now_us = 12 * DAY_US
+    health.broker.connected, health.broker.error = False, "connection refused"
+    health.buffer.evicted = 3
+    health.models[0].failure = "too slow"
+    health.cloud.error, health.cloud.hint = "revoked", "enrol anew"
+    text = told(health)
+    for part in (
+        "NOT synchronised",
+        "NOT connected",
+        "connection refused",
+        "3 rows evicted",
+        "FAILED: too slow",
+        "revoked (enrol anew)",
+        "EXPIRED",
+    ):
+        assert part in text
+
+
+def test_without_the_agent_nothing_live_is_claimed() -> None:
+    text = told(Health(gateway="pump-1", version="1"))
+    assert "not running" in text
+    assert "not enrolled" in text
+    for part in ("heard", "broker", "sync"):
+        assert part not in text
+
+
+def test_the_document_survives_the_socket() -> None:
+    health = running()
+    assert msgspec.json.decode(msgspec.json.encode(health), type=Health) == health
+
+
+def test_sizes_are_readable() -> None:
+    assert [size(n) for n in (0, 1023, 1024, 1536 << 20, 1 << 50)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "1.5 GiB",
+        "1024.0 TiB",
+    ]
