@@ -13,10 +13,11 @@ from enum import Enum
 from typing import Any, Final
 
 from edge.clock import Clock
+from edge.store import Store
 from edge.sync import Session
 from edge.sync_effects import Close, Phase
 from edge.uplink_channel import Endpoint, open_channel
-from edge.uplink_session import Buffer, Conversation
+from edge.uplink_session import Conversation
 from protos import sync_pb2 as pb
 
 BACKOFF_FIRST_S: Final = 1.0
@@ -83,7 +84,7 @@ class Uplink:
         *,
         gateway: str,
         endpoint: Endpoint,
-        buffer: Buffer,
+        buffer: Store,
         clock: Clock,
         agent_version: str,
         report: Callable[[], pb.Status],

@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
+from edge.store import Store
 from edge.store_limits import BlockUnreadable
 from edge.sync import Session
 from edge.sync_effects import (
     BeginEpoch,
-    BufferState,
     Close,
     Effect,
     LoadBlocks,
@@ -30,8 +30,6 @@ from edge.sync_effects import (
 )
 from edge.uplink_channel import Endpoint, explain
 from protos import sync_pb2 as pb
-from protos.block import Block, ChunkRun
-from protos.series import SeriesEntry
 
 TICK_S: Final = 1.0
 STATUS_EVERY_TICKS: Final = 15
@@ -43,28 +41,6 @@ WRITE_S_MAX: Final = 60.0
 
 T = TypeVar("T")
 Event = Callable[[], list[Effect]]
-
-
-class Buffer(Protocol):
-    """What delivery needs of the store: every call is one transaction, its future its fsync."""
-
-    def sync_state(self) -> Future[BufferState]:
-        """The buffer as it is."""
-
-    def seal_next(self, *, bytes_target: int, mono_us: int, wall_us: int) -> Future[Block | None]:
-        """Seal the next block, None when no chunk waits."""
-
-    def blocks_from(self, seq: int, bytes_max: int) -> Future[list[Block]]:
-        """Sealed blocks from ``seq`` on, at least one if it is held."""
-
-    def mark(self, stored: int, archived: int) -> Future[None]:
-        """Record the acks, let go of what is archived."""
-
-    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> Future[BufferState]:
-        """See `edge.sync_effects.BeginEpoch`."""
-
-    def entries_from(self, first: int, limit: int) -> Future[list[SeriesEntry]]:
-        """Series entries from ``first`` on."""
 
 
 class Conversation:
@@ -79,7 +55,7 @@ class Conversation:
         session: Session,
         channel: grpc.aio.Channel,
         endpoint: Endpoint,
-        buffer: Buffer,
+        buffer: Store,
         clock: Clock,
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
@@ -106,7 +82,8 @@ class Conversation:
         """Talk until it ends; says why."""
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._tick())]
         try:
-            state = await asyncio.wrap_future(self._buffer.sync_state())
+            # Shielded: a cancelled session must not cancel what the store's thread works on.
+            state = await asyncio.shield(asyncio.wrap_future(self._buffer.sync_state()))
             event: Event = partial(self.session.open, state, self._report())
             while True:
                 close = await self._carry_out(event())
@@ -200,8 +177,8 @@ class Conversation:
                 self._await(buffer.entries_from(first, limit), session.entries_loaded)
             case BeginEpoch(epoch, dropped):
                 self._await(buffer.begin_epoch(epoch, dropped), session.epoch_begun)
-            case Mark(stored, archived):
-                self._await(buffer.mark(stored, archived), lambda _: [])
+            case Mark(stored, archived, generation):
+                self._await(buffer.mark(stored, archived, generation), lambda _: [])
 
     def _await(self, future: Future[T], answer: Callable[[T], list[Effect]]) -> None:
         asyncio.wrap_future(future).add_done_callback(partial(self._answered, answer))
