@@ -65,7 +65,7 @@ class Explainer:
 
         text = payload[:SHOWN_BYTES_MAX].decode("utf-8", "backslashreplace")
         more = "…" if len(payload) > SHOWN_BYTES_MAX else ""
-        yield f"{click.style(topic, bold=True)} {_plain(text)}{more}"
+        yield f"{click.style(_plain(topic), bold=True)} {_plain(text)}{more}"
         why = self._why_not(topic, retained=retained)
         if why:
             yield f"    {why}"
@@ -73,7 +73,7 @@ class Explainer:
         try:
             told = self._reader.explain(topic, payload)
         except Unreadable as error:
-            yield click.style(f"    rejected: {error.reason}", fg="red")
+            yield click.style(f"    rejected: {_plain(error.reason)}", fg="red")
             return
         for said in told:
             at = "on arrival" if said.at_us is None else _time(said.at_us)
@@ -87,7 +87,7 @@ class Explainer:
             if said.missing:
                 yield f"    {said.missing} values are null or not finite"
             for fault in said.faults:
-                yield click.style(f"    rejected in part: {fault}", fg="red")
+                yield click.style(f"    rejected in part: {_plain(fault)}", fg="red")
 
     def _why_not(self, topic: str, *, retained: bool) -> str:
         if retained:

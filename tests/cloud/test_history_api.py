@@ -1,0 +1,139 @@
+"""`query` against an HTTP server that answers as the API's contract says."""
+
+import csv
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from cloud.cli import console
+from cloud.config import FILE_NAME
+
+IDS = ("00000000000000aa", "00000000000000bb")
+SERIES = [
+    {"id": IDS[0], "gateway": "g", "device": "pump", "metric": "flow", "unit": "l/s"},
+    {"id": IDS[1], "gateway": "g", "device": "pump", "metric": "state", "unit": ""},
+    {"id": "00000000000000cc", "gateway": "h", "device": "fan", "metric": "rpm", "unit": ""},
+    {"id": "00000000000000dd", "gateway": "g", "device": "fan", "metric": "rpm", "unit": ""},
+]
+PAGES: dict[tuple[str, str | None], dict[str, Any]] = {
+    (IDS[0], None): {"t": [1, 2], "v": [0.5, None], "quality": [0, 1]},
+    (IDS[0], "next"): {"t": [3], "v": [2.5], "quality": [0]},
+    (IDS[1], None): {"t": [2], "v": [None], "text": ["open"], "quality": [0]},
+}
+
+
+class Answers(BaseHTTPRequestHandler):
+    asked: list[dict[str, str]] = []  # noqa: RUF012 - what this test's server heard
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        self.asked.append(query)
+        status, answer = self._answer(url.path, query)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+
+    def _answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
+        if path == "/api/v1/series":
+            rows = [row for row in SERIES if query.get("device") in (None, row["device"])]
+            return 200, {
+                "series": [r for r in rows if query.get("gateway") in (None, r["gateway"])]
+            }
+        if query.get("from") == "soon":
+            return 400, {"error": {"code": "bad", "message": "no time", "hint": "ISO 8601"}}
+        if query.get("from") == "html":
+            return 200, b"<html>"
+        page = PAGES[query["series"], query.get("cursor")]
+        more = "next" if (query["series"], query.get("cursor")) == (IDS[0], None) else None
+        return 200, {"series": [{"id": query["series"], **page}], "next": more}
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    (tmp_path / FILE_NAME).write_text(f'[listen]\nhttp = "127.0.0.1:{server.server_port}"\n')
+    yield tmp_path
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def query(home: Path, *arguments: str) -> int:
+    return console().call(["--home", str(home), "query", *arguments])
+
+
+def test_every_page_of_a_series_is_printed_as_json_lines(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query(home, "pump/flow", "--from", "1", "--to", "9", "--json") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["ts"], line["value"]) for line in lines] == [(1, 0.5), (2, None), (3, 2.5)]
+    assert {line["device"] for line in lines} == {"pump"}
+    assert Answers.asked[-1] == {
+        "series": IDS[0], "from": "1", "to": "9", "resolution": "raw", "cursor": "next",
+    }  # fmt: skip
+
+
+def test_a_series_by_id_is_printed_as_csv(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert query(home, IDS[0], "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["value"] for row in rows] == ["0.5", "", "2.5"]
+    assert rows[0]["unit"] == "l/s"
+
+
+def test_a_device_is_printed_series_by_series_for_eyes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query(home, "--device", "pump") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1970-01-01T00:00:00.000+00:00  pump/flow  0.5 l/s"
+    assert lines[-1].endswith("pump/state  open")
+
+
+def test_columns_that_do_not_fit_one_csv_are_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query(home, "--device", "pump", "--csv") == 2
+    assert "the series have different columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["fan/rpm"], 2, "2 have that name: 00000000000000cc (h), 00000000000000dd (g)"),
+        (["fan/none"], 2, "there is none"),
+        (["--device", "none"], 2, "there is none"),
+        (["pump/flow", "--from", "soon"], 4, "no time\n  to do: ISO 8601"),
+        (["pump/flow", "--from", "html"], 4, "what answers there is no Tidegate"),
+        ([], 2, "name a SERIES or a --device"),
+        (["pump/flow", "--device", "pump"], 2, "name a SERIES or a --device"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_message(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, told: str
+) -> None:
+    assert query(home, *arguments) == code
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_a_cloud_that_is_not_running_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / FILE_NAME).write_text('[listen]\nhttp = "127.0.0.1:9"\n')
+    assert query(tmp_path, "pump/flow") == 3
+    assert "is `tidegate-cloud serve` running?" in capsys.readouterr().err
