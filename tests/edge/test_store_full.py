@@ -88,7 +88,7 @@ def test_the_log_stays_bounded_whatever_is_written(world: Any) -> None:
     for _ in range(30):
         for _ in range(20):
             store.commit(noise(world, 5000))
-        head = store.sync_state().result().head + len(world.drain(store))
+        world.drain(store)
         head = store.sync_state().result().head
         largest = max(largest, store.stats().result().wal_bytes)
         store.mark(head, head).result()
