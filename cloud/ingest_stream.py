@@ -137,10 +137,15 @@ class Stream:
 
     async def _read(self, requests: Requests) -> None:
         async for message in requests:
-            if message.WhichOneof("body") == "status":
+            body = message.WhichOneof("body")
+            if body == "status":
                 self.status = message.status
                 self._reported(self)
                 continue
+            if body not in ("block", "declare", "epoch_request"):
+                told = f"{body or 'an unknown message'} has no place in a session that has begun"
+                self.end(fault(pb.OUT_OF_ORDER, told, "upgrade the older side"))
+                return
             await self._slots.acquire()
             size = MESSAGE_COST + len(message.block.data)
             await self._budget.take(size)
@@ -170,10 +175,8 @@ class Stream:
                 told = message.declare
                 where = (told.session, told.epoch, told.first)
                 return journal.declare(self.gateway, *where, _entries(told))
-            case "epoch_request":
+            case _:
                 return journal.request_epoch(self.gateway, message.epoch_request)
-            case said:
-                raise MalformedEntry(f"{said or 'an unknown message'} has no place in a session")
 
     async def _answer(self) -> None:
         while True:
@@ -229,7 +232,8 @@ async def kept(future: Future[T]) -> T:
 
 def _entries(told: pb.Declare) -> list[SeriesEntry]:
     if len(told.entries) > DECLARE_ENTRIES_MAX:
-        raise MalformedEntry(f"{len(told.entries)} entries in one message")
+        count = len(told.entries)
+        raise MalformedEntry(f"{count} entries are over {DECLARE_ENTRIES_MAX}", "declaration")
     return [decode_entry(entry) for entry in told.entries]
 
 
