@@ -118,8 +118,9 @@ class Live:
         self._thread.start()
 
     def stop(self) -> None:
-        """Follow no more; the last view stays."""
+        """Follow no more, and end the listeners; the last view stays."""
         self._stopping = True
+        self.feed.close()
         self._wake.set()
         if self._unsubscribe is not None:
             self._unsubscribe()

@@ -54,6 +54,12 @@ class Listener:
         self._events: deque[Event] = deque()
         self._lost = 0
         self._lock = threading.Lock()
+        self.closed = False
+
+    def close(self) -> None:
+        """No more will come: whoever waits is woken. From any thread."""
+        self.closed = True
+        self._loop.call_soon_threadsafe(self._ready.set)
 
     def put(self, events: list[Event]) -> None:
         """Queue events, from any thread; never blocks."""
@@ -105,6 +111,12 @@ class Feed:
         """Listen no more."""
         with self._lock:
             self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """End all listeners, so that a server can stop."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.close()
 
     def push(self, batch: TailBatch) -> None:
         """Tell what a new batch holds to those who listen for it."""

@@ -38,8 +38,10 @@ class UnknownSeries(LookupError):  # noqa: N818 - the caller's fault, by its id
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a raw answer goes on: at which of the asked series, from which time, and how many of
-    the readings at exactly that time were already given.
+    """Where a raw answer goes on.
+
+    At which of the asked series, from which time, and how many of the readings at exactly that
+    time were already given.
     """
 
     index: int
@@ -141,9 +143,8 @@ class Query:
             wanted = list(series)
             given = [from_us, to_us, gateway, gateway, device, device, wanted, wanted, limit]
             parts.append(self._pool.table(ANOMALIES_SQL, [files, *given]))
-        for batch in reversed(view.tail):
-            if ANOMALIES.name in batch.tables:
-                parts.append(batch.tables[ANOMALIES.name].rows)
+        tail = (batch.tables.get(ANOMALIES.name) for batch in view.tail)
+        parts += [found.rows for found in tail if found is not None]
         rows = [row for part in parts for row in anomaly_rows(part)]
         ids = {f"{each:016x}" for each in series}
         rows = [

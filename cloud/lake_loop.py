@@ -1,0 +1,113 @@
+"""The consolidator's thread: passes at an interval or when asked, and what it does about faults."""
+
+import logging
+import threading
+import time
+from typing import Final
+
+from deltalake.exceptions import DeltaError
+
+from cloud.errors import StorageError, TidegateError
+from cloud.lake import Consolidator, Progress
+
+INTERVAL_S: Final = 10.0
+RETRY_S: Final = (1.0, 5.0, 15.0, 60.0)
+"""Pauses after faults in a row; the last one stays."""
+
+_log = logging.getLogger(__name__)
+
+
+class ConsolidationLoop:
+    """Runs passes until stopped. `Consolidator.recover` must have been called.
+
+    A fault (a full disk, a torn file) is told once in the log, the lake is opened anew and the
+    pass tried again; `fault` says what stands in the way until a pass succeeds. A lake that lost
+    what it promised stays a fault until a person has mended it: nothing is archived meanwhile.
+    """
+
+    def __init__(self, consolidator: Consolidator, interval_s: float = INTERVAL_S) -> None:
+        self._consolidator = consolidator
+        self._interval_s = interval_s
+        self._wake = threading.Event()
+        self._passed = threading.Condition()
+        self._stopping = False
+        self._faults = 0
+        self._fault: Exception | None = None
+        self._progress: Progress | None = None
+        self._thread = threading.Thread(target=self._run, name="consolidate", daemon=True)
+
+    @property
+    def fault(self) -> Exception | None:
+        """What the last pass failed of, None when it succeeded."""
+        return self._fault
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the last pass did."""
+        return self._progress
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Begin the next pass now."""
+        self._wake.set()
+
+    def drain(self, offset: int, timeout_s: float) -> bool:
+        """Pass without pause until ``offset`` is archived; False when that took too long."""
+        until = time.monotonic() + timeout_s
+        with self._passed:
+            while self._progress is None or self._progress.offset < offset:
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                self._wake.set()
+                self._passed.wait(min(left, 1.0))
+        return True
+
+    def stop(self) -> None:
+        """Finish the pass under way, then end; the lake's lock is let go."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._consolidator.close()
+
+    def _run(self) -> None:
+        """The supervisor: the thread lives on whatever a pass dies of."""
+        while not self._stopping:
+            more = False
+            try:
+                if self._fault is not None:
+                    self._consolidator.recover()
+                more = self._pass()
+            except (TidegateError, DeltaError, OSError) as error:
+                self._failed(error)
+            except Exception as error:  # noqa: BLE001 - attempts at one block are counted: see Attempts
+                self._failed(StorageError("consolidate", f"a fault of this program: {error!r}"))
+                _log.exception("consolidation failed by a fault of this program")
+            with self._passed:
+                self._passed.notify_all()
+            if not more:
+                self._wake.wait(self._pause_s())
+                self._wake.clear()
+
+    def _pass(self) -> bool:
+        progress = self._consolidator.run_once()
+        self._progress = progress
+        if self._fault is not None:
+            _log.info("consolidation goes on at offset %d", progress.offset)
+        self._fault, self._faults = None, 0
+        return progress.more or progress.merged > 0
+
+    def _failed(self, error: Exception) -> None:
+        if str(error) != str(self._fault):
+            _log.error("consolidation stands still: %s", error)
+        self._fault = error
+        self._faults += 1
+
+    def _pause_s(self) -> float:
+        if self._fault is None:
+            return self._interval_s
+        return RETRY_S[min(self._faults, len(RETRY_S)) - 1]

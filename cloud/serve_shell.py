@@ -1,0 +1,119 @@
+"""What surrounds every answer: security headers, who may be called by which name, the page."""
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import orjson
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_NOT_BUILT: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Tidegate: the page is not built</title>
+<h1>Tidegate is running, its page is not built</h1>
+<p>The history is here all the same: <a href="api/v1/status">api/v1/status</a>.</p>
+<p>From a checkout, build the page with <code>make page</code> and start again.
+An installed wheel brings it along.</p>
+</html>
+"""
+
+
+class Shell:
+    """ASGI middleware: refuses foreign Host names, adds the headers to every answer.
+
+    ``hosts`` are names without port, None for any. A page of another site that makes a browser
+    call us under its own name (DNS rebinding) is refused by that name.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        host = Headers(scope=scope).get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            await _refused(host)(scope, receive, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+
+def _name(host: str) -> str:
+    """A Host header without its port."""
+    if host.startswith("["):
+        return host[: host.find("]") + 1].lower()
+    return host.partition(":")[0].lower()
+
+
+def _refused(host: str) -> Response:
+    return error(
+        421,
+        "host_not_allowed",
+        f"this server is not called {host[:80]!r}",
+        "call it by a name under `hosts` in cloud.toml, or by localhost on its own machine",
+    )
+
+
+def error(status: int, code: str, message: str, hint: str = "") -> Response:
+    """An error as all of them look."""
+    body = orjson.dumps({"error": {"code": code, "message": message, "hint": hint}})
+    return Response(body, status, media_type="application/json")
+
+
+class Page(StaticFiles):
+    """The built page; what has its hash in its name may be kept for ever."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """As StaticFiles, with a cache rule by kind of file."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        kept = "/assets/" in str(args[0])
+        response.headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if kept else "no-cache"
+        )
+        return response
+
+
+def page(dist: Path | None) -> ASGIApp:
+    """The page from its folder, or a word on how to build it."""
+    if dist is not None and (dist / "index.html").is_file():
+        return Page(directory=dist, html=True)
+    tag = f'"{hashlib.sha256(_NOT_BUILT.encode()).hexdigest()[:16]}"'
+
+    async def not_built(scope: Scope, receive: Receive, send: Send) -> None:
+        if Request(scope).url.path not in ("/", "/index.html"):
+            await error(404, "not_found", "there is nothing here")(scope, receive, send)
+            return
+        await HTMLResponse(_NOT_BUILT, 503, {"etag": tag})(scope, receive, send)
+
+    return not_built
