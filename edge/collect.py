@@ -17,7 +17,6 @@ from typing import Any, Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Chunk
-from edge.clock import Stamp
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Message
 from edge.reading import Heard, Reader
@@ -39,7 +38,7 @@ class Committer(Protocol):
 class Scorer(Protocol):
     """What collecting needs of the models."""
 
-    def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
+    def score(self, batch: Batch, catalog: Catalog) -> Batch:
         """SCORES rows alone: the anomalies among the NUMBERS of ``batch``."""
 
 
@@ -76,9 +75,8 @@ class Collect:
         inbox: where the ingest puts messages.
         ingest: gets the tokens of committed messages, in order, on the buffer's own thread.
         store: the buffer.
-        reader: reads messages; its catalog names the anomalies.
-        catalog: the reader's.
-        now: the gateway's clock.
+        reader: reads messages.
+        catalog: the reader's; the scorer asks it for kinds, anomalies for names.
         scorer: finds anomalies; None: nobody looks for them.
         linger: how long a batch waits.
         on_anomalies: told at once, before the commit, on this thread: must be quick.
@@ -94,7 +92,6 @@ class Collect:
         store: Committer,
         reader: Reader,
         catalog: Catalog,
-        now: Callable[[], Stamp],
         scorer: Scorer | None = None,
         linger: Linger | None = None,
         on_anomalies: Callable[[tuple[Anomaly, ...]], None] | None = None,
@@ -106,7 +103,6 @@ class Collect:
         self._store = store
         self._reader = reader
         self._catalog = catalog
-        self._now = now
         self._scorer = scorer
         self._linger = linger or Linger()
         self._on_anomalies = on_anomalies
@@ -168,7 +164,7 @@ class Collect:
         messages = messages[: heard.counts.messages]
         scores: Batch | None = None
         if self._scorer is not None and heard.batch.count(Kind.NUMBERS):
-            scores = self._scorer.score(heard.batch, self._now().mono_us)
+            scores = self._scorer.score(heard.batch, self._catalog)
             if scores.rows and self._on_anomalies is not None:
                 self._on_anomalies(named(scores, self._catalog))
         if self._on_heard is not None:

@@ -9,7 +9,6 @@ import pytest
 
 from edge.catalog import Catalog
 from edge.chunk import Chunk
-from edge.clock import Stamp
 from edge.collect import Anomaly, Collect, Collected
 from edge.errors import StorageError
 from edge.ingest import Inbox, Linger, LinkState
@@ -17,10 +16,10 @@ from edge.message import Message
 from edge.reading import Heard, Reader
 from edge.redelivery import Redelivery
 from edge.store_limits import BufferFull
-from protos.records import Batch, Kind, Quality, scores
+from protos.records import Batch, Kind, scores
 from protos.series import SeriesKey
 
-NOW = Stamp(1_700_000_000_000_000, 5_000_000, Quality.GATEWAY_SYNCED)
+NOW_US = 1_700_000_000_000_000
 
 
 def until(true: Callable[[], object], what: str) -> None:
@@ -75,8 +74,7 @@ class FakeStore:
 class Above:
     """Finds every number above 100 anomalous."""
 
-    def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
-        assert stamp_mono_us == NOW.mono_us
+    def score(self, batch: Batch, catalog: Catalog) -> Batch:
         rows = batch.kind(Kind.NUMBERS)
         hit = rows["value"] > 100
         count = int(hit.sum())
@@ -96,7 +94,6 @@ class Rig:
             store=self.store,
             reader=Reader(self.catalog, Redelivery(bytes(32))),
             catalog=self.catalog,
-            now=lambda: NOW,
             linger=Linger(min_s=0.001, max_s=0.002),
             on_fatal=self.fatal.append,
             **options,
@@ -107,9 +104,7 @@ class Rig:
         self.sent += 1
         plain = {"qos": 1, "dup": False, "session": 1, "packet_id": self.sent, "token": self.sent}
         plain |= fields
-        self.inbox.put(
-            Message(topic, payload, retain=False, arrival_us=NOW.wall_us, quality=1, **plain)
-        )
+        self.inbox.put(Message(topic, payload, retain=False, arrival_us=NOW_US, quality=1, **plain))
         return self.sent
 
     @property
@@ -239,7 +234,7 @@ def test_anomalies_are_told_before_the_commit_and_kept_with_it() -> None:
     rig.collect.start()
     rig.send(b'{"x":1,"y":250}', topic="d")
     until(lambda: told, "no anomaly was told")
-    assert told == [Anomaly(SeriesKey("d", "y"), NOW.wall_us, 250.0, 9.5, 3.0, "above")]
+    assert told == [Anomaly(SeriesKey("d", "y"), NOW_US, 250.0, 9.5, 3.0, "above")]
     until(lambda: rig.store.offered, "nothing was committed")
     chunk, _ = rig.store.offered[0]
     assert chunk.batch.count(Kind.NUMBERS) == 2
@@ -262,7 +257,7 @@ def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_i
 
 def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     class Broken:
-        def score(self, batch: Batch, stamp_mono_us: int) -> Batch:
+        def score(self, batch: Batch, catalog: Catalog) -> Batch:
             raise RuntimeError("no such model")
 
     rig = Rig(scorer=Broken())

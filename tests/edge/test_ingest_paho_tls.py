@@ -1,0 +1,105 @@
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from edge.clock import Stamp
+from edge.ingest import Inbox, Linger
+from edge.ingest_paho import PahoIngest
+from edge.ingest_paho_link import Broker
+from protos.records import Quality
+from tests.edge.mosquitto import Mosquitto, free_port, until
+
+pytestmark = pytest.mark.broker
+
+NOW = Stamp(0, 0, Quality.GATEWAY_UNSYNCED)
+Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
+
+def certificate(folder: Path, name: str, issuer: Pair | None = None) -> Pair:
+    """A certificate for loopback and its key, also as files ``name.crt`` and ``name.key``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    signer = issuer or (None, key)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if signer[0] is None else signer[0].subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.datetime(1970, 1, 2))
+        .not_valid_after(datetime.datetime(2100, 1, 1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .sign(signer[1], hashes.SHA256())
+    )
+    (folder / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return made, key
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker with a plain listener for the publisher and one that asks for a certificate."""
+    authority = certificate(tmp_path, "ca")
+    certificate(tmp_path, "server", authority)
+    certificate(tmp_path, "gateway", authority)
+    certificate(tmp_path, "stranger")
+    broker = Mosquitto(tmp_path)
+    broker.access = (
+        f"allow_anonymous true\nlistener {free_port()} 127.0.0.1\nallow_anonymous true\n"
+        f"cafile {tmp_path}/ca.crt\ncertfile {tmp_path}/server.crt\n"
+        f"keyfile {tmp_path}/server.key\nrequire_certificate true"
+    )
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def ingest(mosquitto: Mosquitto, authority: str, client: str) -> PahoIngest:
+    context = ssl.create_default_context(cafile=mosquitto.folder / f"{authority}.crt")
+    context.load_cert_chain(mosquitto.folder / f"{client}.crt", mosquitto.folder / f"{client}.key")
+    port = int(mosquitto.access.split("listener ")[1].split()[0])
+    return PahoIngest(Broker("127.0.0.1", port, "gateway", ("#",), tls=context), lambda: NOW)
+
+
+def test_readings_come_over_tls_with_a_client_certificate(mosquitto: Mosquitto) -> None:
+    one, inbox = ingest(mosquitto, "ca", "gateway"), Inbox()
+    one.start(inbox)
+    assert one.wait_connected(10), one.state.error
+    sent = [b"%d" % n for n in range(500)]
+    mosquitto.publish([("a/t", payload) for payload in sent])
+    until(lambda: len(inbox) == 500, "not all came")
+    heard = inbox.take(Linger(0.001, 0.001))
+    assert [message.payload for message in heard] == sent
+    one.ack([message.token for message in heard])
+    until(lambda: mosquitto.log().count("Received PUBACK from gateway") == 500, "not acknowledged")
+    one.stop()
+
+
+@pytest.mark.parametrize(
+    ("authority", "client", "error"),
+    [("stranger", "gateway", "certificate verify failed"), ("ca", "stranger", "")],
+)
+def test_a_certificate_that_does_not_fit_is_told(
+    mosquitto: Mosquitto, authority: str, client: str, error: str
+) -> None:
+    one = ingest(mosquitto, authority, client)
+    one.start(Inbox())
+    until(lambda: one.state.error, "no error was told")
+    assert not one.state.connected
+    assert error in one.state.error
+    one.stop()
