@@ -38,6 +38,7 @@ THREADS: Final = 8
 """Requests that are worked on at once; more wait."""
 HEARTBEAT_S: Final = 15.0
 
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _JSON: Final = orjson.OPT_SERIALIZE_NUMPY
 _NAMES: Final = {"gateway": Param(serve_params.text), "device": Param(serve_params.text)}
 _SERIES: Final = {
@@ -104,10 +105,11 @@ def build_app(
         Route("/api/v1/live", functools.partial(_live, live)),
     ]
     paths = [route.path for route in routes]
+    elsewhere = functools.partial(_nothing, frozenset(paths))
     return Starlette(
         routes=[
             *routes,
-            Route("/api/{rest:path}", functools.partial(_nothing, paths)),
+            Route("/api/{rest:path}", elsewhere, methods=_METHODS),
             Mount("/", page(dist)),
         ],
         middleware=[Middleware(Shell, hosts=hosts)],
@@ -217,9 +219,13 @@ async def _events(listener: Listener) -> AsyncIterator[bytes]:
 
 
 async def _nothing(paths: Collection[str], request: Request) -> Response:
-    near = difflib.get_close_matches(request.url.path, paths, 1, 0.5)
+    path = request.url.path
+    if path in paths:
+        message = f"{path} is read with GET, not {request.method}"
+        raise Refusal(405, "method_not_allowed", message, "nothing is changed over this API")
+    near = difflib.get_close_matches(path, paths, 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(paths))}"
-    raise Refusal(404, "not_found", f"there is no {request.url.path[:80]}", hint)
+    raise Refusal(404, "not_found", f"there is no {path[:80]}", hint)
 
 
 async def _refused(_: Request, refusal: Exception) -> Response:
