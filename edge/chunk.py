@@ -59,6 +59,7 @@ class Loaded:
 class BufferStats:
     """The buffer as its operator sees it; bytes are those of the files on disk.
 
+    ``unsealed_rows`` wait for a number, ``sealed_rows`` for the cloud to archive their blocks.
     ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
     ``refused`` counts the chunks answered with BufferFull since the start.
     """
@@ -70,6 +71,7 @@ class BufferStats:
     free_bytes: int
     unsealed_rows: int
     unsealed_bytes: int
+    sealed_rows: int
     blocks: int
     series: int
     rejects: int

@@ -81,6 +81,7 @@ class Collect:
         linger: how long a batch waits.
         on_anomalies: told at once, before the commit, on this thread: must be quick.
         on_heard: told of each batch as it was read, with its messages; must be quick as well.
+        on_committed: told after each commit, on the buffer's thread; must be quick too.
         on_fatal: told once when collecting ends by itself.
     """
 
@@ -96,6 +97,7 @@ class Collect:
         linger: Linger | None = None,
         on_anomalies: Callable[[tuple[Anomaly, ...]], None] | None = None,
         on_heard: Callable[[list[Message], Heard], None] | None = None,
+        on_committed: Callable[[], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
         self._inbox = inbox
@@ -107,7 +109,9 @@ class Collect:
         self._linger = linger or Linger()
         self._on_anomalies = on_anomalies
         self._on_heard = on_heard
+        self._on_committed = on_committed
         self._on_fatal = on_fatal
+        self._taken = 0
         self._collected = Collected()
         self._stopping = threading.Event()
         self._left: list[Message] = []
@@ -119,6 +123,11 @@ class Collect:
     def collected(self) -> Collected:
         """What was done so far; a snapshot."""
         return self._collected
+
+    @property
+    def under_way(self) -> int:
+        """Messages taken from the inbox and not yet committed."""
+        return self._taken - self._collected.totals.get("messages", 0)
 
     def start(self) -> None:
         """Begin to collect."""
@@ -148,7 +157,10 @@ class Collect:
 
     def _step(self) -> None:
         enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
-        messages = self._left or self._inbox.take(replace(self._linger, enough=enough))
+        messages = self._left
+        if not messages:
+            messages = self._inbox.take(replace(self._linger, enough=enough))
+            self._taken += len(messages)
         if self._stopping.is_set():
             return
         chunk = self._chunk(messages) if messages else None
@@ -195,6 +207,8 @@ class Collect:
         self._collected = Collected(totals, before.commits + 1, before.retries)
         if tokens:
             self._ingest.ack(tokens)
+        if self._on_committed is not None:
+            self._on_committed()
 
     def _settle(self) -> bool:
         """Wait until the commit under way is safe, however long the buffer is full.

@@ -94,6 +94,7 @@ class Buffer:
         """Sizes and counts as of now."""
         file_bytes, wal_bytes = self._file.sizes()
         counts = [self._count(table) for table in ("blocks", "rejects", "quarantine")]
+        (sealed,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
         totals = self._memory.totals
         return BufferStats(
             bytes_max=self._limits.bytes_max,
@@ -103,6 +104,7 @@ class Buffer:
             free_bytes=self._file.free_pages * PAGE_BYTES,
             unsealed_rows=max(totals.get(UNSEALED_ROWS, 0), 0),
             unsealed_bytes=max(totals.get(UNSEALED_BYTES, 0), 0),
+            sealed_rows=int(sealed),
             blocks=counts[0],
             series=self._memory.state.series_high,
             rejects=counts[1],

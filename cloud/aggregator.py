@@ -1,0 +1,265 @@
+"""The aggregator: wires the stages of one cloud, starts them, and ends them in order.
+
+The only place that does. Ingest and enrolment run on the loop, the journal's writer, consolidation
+and queries on threads of their own. When the journal fails for good the process ends with the
+cause: what was acknowledged is on the disk, and a restart goes on from there.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+import uvicorn
+from google.protobuf.json_format import MessageToDict
+
+from cloud import ingest as sync_ingest
+from cloud.config import CloudConfig
+from cloud.enrolment import enrolment_server
+from cloud.errors import OperatorError
+from cloud.identity import Authority
+from cloud.ingest import Ingest, IngestLimits, Presence
+from cloud.journal_sqlite import SqliteJournal
+from cloud.journal_writer import JournalLimits
+from cloud.lake import Consolidator
+from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_names import Names
+from cloud.live import Live
+from cloud.query import Query
+from cloud.registry import Registry
+from cloud.serve import build_app
+from cloud.serve_shell import LOOPBACK_HOSTS
+from cloud.settings import is_loopback, split_address
+
+log = logging.getLogger(__name__)
+
+PAGE: Final = Path(__file__).parent / "web" / "dist"
+WATCH_S: Final = 0.5
+# Streams end in good order within this; a gateway that was cut off simply sends again.
+STOP_S: Final = 5.0
+PRESENCE_WAITING_MAX: Final = 4096
+
+
+def now_us() -> int:
+    """This machine's clock, µs UTC."""
+    return time.time_ns() // 1000
+
+
+async def serve(config: CloudConfig) -> None:
+    """Run one cloud until SIGTERM or SIGINT.
+
+    Raises:
+        OperatorError, StorageError: what keeps it from starting, or ends it.
+    """
+    aggregator = await asyncio.to_thread(Aggregator.assemble, config)
+    try:
+        await aggregator.run()
+    finally:
+        await asyncio.to_thread(aggregator.close)
+
+
+@dataclass(slots=True)
+class Aggregator:
+    """One cloud's stages, assembled; `run` starts what listens."""
+
+    config: CloudConfig
+    authority: Authority
+    registry: Registry
+    journal: SqliteJournal
+    live: Live
+    lake: ConsolidationLoop
+    query: Query
+
+    @classmethod
+    def assemble(cls, config: CloudConfig) -> "Aggregator":
+        """Open registry, journal and lake, and bring the view up to the journal's head.
+
+        Raises:
+            OperatorError: settings or identity that cannot be used.
+            StorageError: a journal, lake or registry that cannot be used.
+        """
+        settings = config.settings
+        authority = Authority.load(config.authority_folder)
+        registry = Registry.open(config.registry_path)
+        journal = SqliteJournal.open(
+            config.journal_folder,
+            now_us=now_us,
+            limits=JournalLimits(
+                bytes_max=settings.journal.bytes_max,
+                segment_bytes_max=settings.journal.segment_bytes,
+            ),
+        )
+        names = Names(journal.series)
+        live = Live(journal, names)
+        consolidator = Consolidator(
+            config.lake_folder, journal, names, live, bytes_per_pass=settings.lake.batch_bytes
+        )
+        consolidator.recover()
+        live.start()
+        lake = ConsolidationLoop(consolidator, settings.lake.interval_s)
+        query = Query(live, settings.lake.query_threads)
+        return cls(config, authority, registry, journal, live, lake, query)
+
+    async def run(self) -> None:
+        """Start the servers, wait for a signal or a failure, and end in order."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        heard: asyncio.Queue[Presence] = asyncio.Queue(PRESENCE_WAITING_MAX)
+        ingest = Ingest(
+            self.journal,
+            admit=lambda certificate: self.registry.admission(certificate.name, certificate.serial),
+            heard=_queue_into(heard),
+            now_us=now_us,
+            limits=self._limits(),
+        )
+        sync = self._sync_server(ingest)
+        enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us)
+        page = _Page(self._site(ingest))
+        door = _listen(self.config.settings.listen.http)
+        await sync.start()
+        await enrol.start()
+        self.lake.start()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(page.serve([door]), name="page"),
+                tasks.create_task(self._remember(heard), name="presence"),
+                tasks.create_task(self._watch(), name="watch"),
+            ]
+            self._tell()
+            await _first(stop, running)
+            log.info("stopping; what is stored stays in the journal")
+            await ingest.close()
+            self.live.feed.close()
+            await asyncio.gather(sync.stop(STOP_S), enrol.stop(STOP_S))
+            page.should_exit = True
+            for task in running[1:]:
+                task.cancel()
+
+    def close(self) -> None:
+        """End what `assemble` made, readers first."""
+        self.lake.stop()
+        self.query.close()
+        self.live.stop()
+        self.journal.close()
+        self.registry.close()
+
+    def _limits(self) -> IngestLimits:
+        return IngestLimits(window_bytes=self.config.settings.journal.window_bytes)
+
+    def _sync_server(self, ingest: Ingest) -> grpc.aio.Server:
+        address = self.config.settings.listen.sync
+        try:
+            server, _ = sync_ingest.make_server(
+                ingest,
+                address,
+                self.authority.server(self.config.certificate_hosts),
+                self._limits(),
+            )
+        except RuntimeError as error:
+            raise OperatorError(
+                f"listen for gateways on {address}",
+                "the address is taken or not ours",
+                "is another cloud running? otherwise correct listen.sync",
+            ) from error
+        return server
+
+    def _site(self, ingest: Ingest) -> uvicorn.Config:
+        host, _ = split_address(self.config.settings.listen.http)
+        app = build_app(
+            self.query,
+            self.live,
+            self.registry,
+            self.journal,
+            PAGE if (PAGE / "index.html").is_file() else None,
+            presence=lambda: ingest.presence,
+            # Off loopback the operator put a proxy in front, which decides about names.
+            hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
+        )
+        return uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
+        )  # fmt: skip
+
+    async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
+        """Keep in the registry what gateways say of themselves; the newest of each at a time."""
+        while True:
+            told = {one.gateway: one for one in [await heard.get()]}
+            while not heard.empty():
+                one = heard.get_nowait()
+                told[one.gateway] = one
+            for one in told.values():
+                status = MessageToDict(one.status, preserving_proto_field_name=True)
+                await asyncio.to_thread(
+                    self.registry.seen, one.gateway, one.since_us, one.agent_version, status
+                )
+
+    async def _watch(self) -> None:
+        """End the process when the journal or the lake failed for good.
+
+        Raises:
+            StorageError: why.
+        """
+        while True:
+            failure = self.journal.failure
+            if failure is not None:
+                raise failure
+            await asyncio.sleep(WATCH_S)
+
+    def _tell(self) -> None:
+        listen = self.config.settings.listen
+        log.info("gateways enrol at %s and connect to %s", listen.enrol, listen.sync)
+        log.info("page and API on http://%s/", listen.http)
+        if not is_loopback(split_address(listen.http)[0]):
+            log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
+
+
+class _Page(uvicorn.Server):
+    """uvicorn without its own signal handlers: the aggregator decides when it ends."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the aggregator."""
+        yield
+
+
+def _listen(address: str) -> socket.socket:
+    """A bound socket for the page.
+
+    Raises:
+        OperatorError: it cannot listen where the settings say.
+    """
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise OperatorError(
+            f"show the page on {address}",
+            (error.strerror or str(error)).lower(),
+            "is another cloud running? otherwise correct listen.http",
+        ) from error
+
+
+def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:
+    def put(one: Presence) -> None:
+        # When the registry is slow the oldest news gives way: the newest of a gateway counts.
+        if heard.full():
+            heard.get_nowait()
+        heard.put_nowait(one)
+
+    return put
+
+
+async def _first(stop: asyncio.Event, running: "list[asyncio.Task[None]]") -> None:
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

@@ -1,0 +1,321 @@
+"""The agent: wires the stages of one gateway, starts them, and ends them in order.
+
+The only place that does. Collecting needs nothing but the buffer and the broker: the cloud may be
+away, the gateway not enrolled, its certificate expired or its clock wrong, and it still collects.
+Those troubles are told once, with the way out, and tried again.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+import aiomqtt
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from edge import alert, identity
+from edge.agent_report import Reporter
+from edge.catalog import Catalog
+from edge.clock import Clock
+from edge.collect import Anomaly, Collect
+from edge.config import EdgeConfig
+from edge.control import Control
+from edge.errors import OperatorError, TidegateError, UnreachableError
+from edge.ingest import Inbox, Linger
+from edge.ingest_paho import PahoIngest
+from edge.ingest_paho_link import Broker
+from edge.keys import KeySource, find_key
+from edge.models import SHIPPED, Model, load_folder
+from edge.payload.said import ReadingLimits
+from edge.reading import Reader
+from edge.redelivery import Redelivery
+from edge.score import Scorer
+from edge.store import Store
+from edge.store_limits import StoreLimits
+from edge.uplink import Line, Uplink
+from edge.uplink_channel import Endpoint
+
+log = logging.getLogger(__name__)
+
+BROKER_PATIENCE_S: Final = 5.0
+WATCH_S: Final = 1.0
+# A stop delivers what it can in this time; the rest is safe in the buffer.
+STOP_DRAIN_S: Final = 5.0
+
+
+async def run(config: EdgeConfig) -> None:
+    """Run one gateway until SIGTERM or SIGINT.
+
+    Raises:
+        OperatorError, StorageError: what keeps it from starting, or ends it.
+    """
+    agent = await asyncio.to_thread(Agent.assemble, config)
+    try:
+        await agent.run()
+    finally:
+        await asyncio.to_thread(agent.store.close)
+
+
+@dataclass(slots=True)
+class Agent:
+    """One gateway's stages, assembled and not yet started."""
+
+    config: EdgeConfig
+    clock: Clock
+    keys: KeySource
+    store: Store
+    catalog: Catalog
+    reader: Reader
+    inbox: Inbox
+    ingest: PahoIngest
+    scorer: Scorer
+    uplink: Uplink | None = None
+
+    @classmethod
+    def assemble(cls, config: EdgeConfig) -> "Agent":
+        """Open the buffer and make every stage that does not need the loop.
+
+        Raises:
+            OperatorError: settings, key or models that cannot be used.
+            StorageError: a buffer that cannot be used.
+        """
+        settings, clock = config.settings, Clock()
+        keys = find_key(config.buffer_key_path, os.environ)
+        broker = broker_of(config)
+        store = Store.open(
+            config.buffer_path,
+            gateway=config.name,
+            keys=keys,
+            limits=StoreLimits(
+                bytes_max=settings.buffer.bytes_max,
+                dedup_messages_max=settings.buffer.dedup_messages_max,
+                rejects_max=settings.buffer.rejects_max,
+            ),
+            boot_id=clock.boot_id,
+        )
+        loaded = store.load()
+        catalog = Catalog(
+            loaded.entries,
+            salt=lambda: secrets.token_bytes(16),
+            series_max=settings.ingest.series_max,
+        )
+        redelivery = Redelivery(
+            marks_key(keys.key()),
+            loaded.marks,
+            messages_max=settings.buffer.dedup_messages_max,
+        )
+        reader = Reader(
+            catalog,
+            redelivery,
+            ignore=[*settings.ingest.ignore, f"{settings.alerts.topic}/#"],
+            limits=ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max),
+        )
+        return cls(
+            config,
+            clock,
+            keys,
+            store,
+            catalog,
+            reader,
+            Inbox(messages_max=settings.ingest.inbox_messages_max),
+            PahoIngest(broker, clock.now),
+            Scorer(models_of(config), settings.models.false_alarms_per_series_per_week),
+        )
+
+    async def run(self) -> None:
+        """Start the stages, wait for a signal, and end them in order."""
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        fatal: asyncio.Future[object] = loop.create_future()
+        alerts = alert.Alerts(self._alert_client, self.config.settings.alerts.topic)
+
+        def fail(error: Exception) -> None:
+            if not fatal.done():
+                fatal.set_exception(error)
+
+        def on_fatal(error: Exception) -> None:
+            loop.call_soon_threadsafe(fail, error)
+
+        def on_anomalies(found: tuple[Anomaly, ...]) -> None:
+            told = [self._alert(one) for one in found]
+            loop.call_soon_threadsafe(alerts.add, told)
+
+        collect = Collect(
+            inbox=self.inbox,
+            ingest=self.ingest,
+            store=self.store,
+            reader=self.reader,
+            catalog=self.catalog,
+            scorer=self.scorer,
+            linger=self._linger(),
+            on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
+            on_committed=self._wake_uplink,
+            on_fatal=on_fatal,
+        )
+        reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
+                            self.inbox, self.ingest, self.scorer, collect)  # fmt: skip
+        async with Control(self.config.control_path, {"status": reporter.health}):
+            self.ingest.start(self.inbox)
+            collect.start()
+            log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
+            try:
+                await self._hold(stop, fatal, alerts, reporter)
+            finally:
+                await asyncio.to_thread(self._end, collect)
+
+    async def _hold(
+        self,
+        stop: asyncio.Event,
+        fatal: "asyncio.Future[object]",
+        alerts: alert.Alerts,
+        reporter: Reporter,
+    ) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(alerts.run(), name="alerts"),
+                tasks.create_task(self._watch_broker(), name="watch the broker"),
+                tasks.create_task(self._deliver(reporter), name="deliver"),
+            ]
+            stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
+            ends: list[asyncio.Future[object]] = [stopped, fatal]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping; what is not delivered stays in the buffer")
+            if self.uplink is not None and self.uplink.state.line is Line.LIVE:
+                await self.uplink.drain(STOP_DRAIN_S)
+            for task in (*running, stopped):
+                task.cancel()
+        if fatal.done():
+            fatal.result()
+
+    def _wake_uplink(self) -> None:
+        if self.uplink is not None:
+            self.uplink.wake()
+
+    def _end(self, collect: Collect) -> None:
+        collect.stop()
+        self.ingest.stop(timeout_s=5.0)
+
+    async def _deliver(self, reporter: Reporter) -> None:
+        """Wait to be enrolled, then deliver for ever."""
+        folder = self.config.identity_folder
+        if not identity.is_enrolled(folder):
+            log.warning("not enrolled: readings are collected and kept (%s)",
+                        identity.way_out(self.config.name, replace=False))  # fmt: skip
+        while not identity.is_enrolled(folder):
+            await asyncio.sleep(WATCH_S)
+        who = await asyncio.to_thread(identity.load, folder, self.config.name)
+        try:
+            who.require_valid(self.clock.now().wall_us)
+        except OperatorError as error:
+            # The clock may be wrong and the cloud decides in the end, so it is told and tried.
+            log.error("%s", error)
+        endpoint = Endpoint(
+            self.config.settings.cloud.address or who.sync_address,
+            who.cloud_name,
+            who.authority_pem,
+            who.certificate_pem,
+            who.key_pem,
+        )
+        self.uplink = reporter.uplink = uplink = Uplink(
+            gateway=self.config.name,
+            endpoint=endpoint,
+            buffer=self.store,
+            clock=self.clock,
+            agent_version=version("tidegate"),
+            report=reporter.status,
+        )
+        reporter.identity = who
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(uplink.run(), name="uplink")
+            tasks.create_task(reporter.keep_fresh(), name="report")
+
+    async def _watch_broker(self) -> None:
+        """Tell once when the broker is lost or never found, and once when it is back."""
+        await asyncio.to_thread(self.ingest.wait_connected, BROKER_PATIENCE_S)
+        told = ""
+        while True:
+            state = self.ingest.state
+            if state.connected and told:
+                log.info("the broker is back")
+                told = ""
+            elif not state.connected and not told:
+                told = state.error or "no answer"
+                log.error("%s", unreachable(self.config, told))
+            await asyncio.sleep(WATCH_S)
+
+    def _linger(self) -> Linger:
+        ingest = self.config.settings.ingest
+        return Linger(min_s=ingest.linger_ms_min / 1000, max_s=ingest.linger_ms_max / 1000)
+
+    def _alert(self, found: Anomaly) -> alert.Anomaly:
+        return alert.Anomaly(
+            gateway=self.config.name, device=found.series.device, metric=found.series.metric,
+            ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
+            model=found.model,
+        )  # fmt: skip
+
+    def _alert_client(self) -> aiomqtt.Client:
+        broker = self.config.settings.broker
+        return aiomqtt.Client(
+            broker.host,
+            broker.port,
+            identifier=f"{self.config.client_id}-alerts",
+            username=broker.username or None,
+            password=self.config.broker_password(),
+            tls_context=self.config.broker_tls(),
+        )
+
+
+def broker_of(config: EdgeConfig) -> Broker:
+    """The broker that the settings name.
+
+    Raises:
+        OperatorError: a password, certificate or key file that cannot be used.
+    """
+    broker = config.settings.broker
+    return Broker(
+        host=broker.host,
+        port=broker.port,
+        client_id=config.client_id,
+        topics=tuple(broker.topics),
+        username=broker.username,
+        password=config.broker_password(),
+        tls=config.broker_tls(),
+        receive_maximum=broker.receive_maximum,
+    )
+
+
+def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:
+    """The one message about a broker that is not there."""
+    broker = config.settings.broker
+    return UnreachableError(
+        f"reach the broker {broker.host}:{broker.port}",
+        cause,
+        f"is it running? check broker.url in {config.settings_path}; it is tried again",
+    )
+
+
+def models_of(config: EdgeConfig) -> Sequence[Model]:
+    """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
+    if not config.settings.models.enabled:
+        return ()
+    folder = config.models_folder
+    models, refusals = load_folder(folder if any(folder.glob("*.toml")) else SHIPPED)
+    refused: TidegateError
+    for refused in refusals:
+        log.error("%s", refused)
+    if not models:
+        log.warning("no model is in service: readings are kept, but no anomaly is found")
+    return models
+
+
+def marks_key(key: bytes) -> bytes:
+    """The secret that redelivery marks are hashed with: from the buffer's key, but not that key."""
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"tidegate redelivery marks").derive(key)
