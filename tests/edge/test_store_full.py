@@ -1,5 +1,6 @@
 import os
 import random
+import threading
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from edge.chunk import Chunk
 from edge.errors import StorageError
+from edge.store_file import BufferFile
 from edge.store_limits import BufferFull
 from protos.records import Batch, texts
 
@@ -31,11 +33,11 @@ def noise(world: Any, size: int) -> Chunk:
     return Chunk(texts([1] * len(words), [first + n for n in range(len(words))], words, 0, 0), new)
 
 
-def fill(world: Any, store: Any) -> int:
+def fill(world: Any, store: Any, size: int = 20_000) -> int:
     """Commit until it is full; the number of rows that were kept."""
     kept = 0
     while True:
-        chunk = noise(world, 20_000)
+        chunk = noise(world, size)
         try:
             store.commit(chunk).result()
         except BufferFull:
@@ -80,6 +82,28 @@ def test_space_returns_to_the_disk_when_all_is_archived(world: Any) -> None:
     store.close()
     assert world.path.stat().st_size < full // 8
     assert world.open().sync_state().result().head == head
+
+
+def test_a_slice_of_giving_back_frees_all_its_pages_not_one(world: Any) -> None:
+    store = world.open(bytes_max=8 * MIB)
+    fill(world, store)
+    store.close()
+    file = BufferFile(world.path, store._limits)
+    with file.transaction():
+        file.write("DELETE FROM chunks")
+    before = file.free_pages
+    assert file.give_back()
+    assert before - file.free_pages == 128
+    file.close()
+
+
+def test_a_full_buffer_has_room_to_number_many_blocks(world: Any) -> None:
+    store = world.open(bytes_max=4 * MIB)
+    fill(world, store, 1000)
+    store.begin_epoch(1, ()).result()
+    for seq in range(1, 200):
+        block = store.seal_next(bytes_target=1, mono_us=0, wall_us=0).result()
+        assert block.header.seq == seq
 
 
 def test_the_log_stays_bounded_whatever_is_written(world: Any) -> None:
@@ -191,6 +215,19 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(world: Any, disk: Di
     store.commit(last).result()
     expected = [v for chunk in (first, refused, last) for v in world.values_of(chunk.batch)]
     assert sorted(world.drained(store), key=repr) == sorted(expected, key=repr)
+
+
+def test_every_chunk_of_a_group_that_met_a_full_disk_is_answered(world: Any, disk: Disk) -> None:
+    store = world.open()
+    gate = threading.Event()
+    store._call(gate.wait)
+    futures = [store.commit(world.chunk()) for _ in range(5)]
+    disk.fault = "full"
+    gate.set()
+    assert [type(future.exception(20)) for future in futures] == [BufferFull] * 5
+    disk.fault = ""
+    assert store.stats().result().refused == 5
+    assert store.stats().result().unsealed_rows == 0
 
 
 def test_a_log_that_cannot_be_written_back_stays_bounded(world: Any, disk: Disk) -> None:
