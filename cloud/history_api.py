@@ -52,9 +52,12 @@ class HistoryApi:
         while True:
             answer = self._get("/api/v1/history", {"series": series, **span, "cursor": cursor})
             for one in answer["series"]:
+                # Numbers that JSON does not have (nan, inf) stand beside, by their row.
+                for row, text in (one.get("special") or {}).items():
+                    one["v"][int(row)] = text
                 names = [name for name, held in one.items() if isinstance(held, list)]
-                for row in zip(*(one[name] for name in names), strict=True):
-                    yield {_NAMES.get(k, k): v for k, v in zip(names, row, strict=True)}
+                for values in zip(*(one[name] for name in names), strict=True):
+                    yield {_NAMES.get(k, k): v for k, v in zip(names, values, strict=True)}
             cursor = answer.get("next")
             if cursor is None:
                 return

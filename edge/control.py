@@ -18,7 +18,13 @@ from typing import Final, Self
 
 import msgspec
 
-from edge.errors import OperatorError, PeerError, StorageError, UnreachableError
+from edge.errors import (
+    OperatorError,
+    PeerError,
+    StorageError,
+    TidegateError,
+    UnreachableError,
+)
 
 LOG = logging.getLogger(__name__)
 REQUEST_BYTES_MAX: Final = 4096
@@ -159,7 +165,13 @@ class Control:
         answer = self._answers.get(asked)
         if answer is None:
             return _Refusal(f"{asked[:40]!r} is not answered here, but {sorted(self._answers)}")
-        return await answer()
+        try:
+            return await answer()
+        except TidegateError as error:
+            return _Refusal(str(error))
+        except Exception as error:
+            LOG.exception("the answer to %r failed", asked)
+            return _Refusal(f"our fault: {type(error).__name__}; the agent's log has the traceback")
 
 
 def ask(path: Path, question: str) -> bytes:
@@ -185,7 +197,7 @@ def ask(path: Path, question: str) -> bytes:
     except OSError as error:
         raise UnreachableError(tried, str(error), "are you its owner?") from error
     with suppress(msgspec.DecodeError):
-        raise PeerError(tried, msgspec.json.decode(answer, type=_Refusal).error, "same version?")
+        raise PeerError(tried, msgspec.json.decode(answer, type=_Refusal).error, "see its log")
     if not answer.endswith(b"\n"):
         raise UnreachableError(tried, "it is busy or stopping", "try again")
     return answer

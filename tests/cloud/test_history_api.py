@@ -23,7 +23,7 @@ SERIES = [
     {"id": "00000000000000dd", "gateway": "g", "device": "fan", "metric": "rpm", "unit": ""},
 ]
 PAGES: dict[tuple[str, str | None], dict[str, Any]] = {
-    (IDS[0], None): {"t": [1, 2], "v": [0.5, None], "quality": [0, 1]},
+    (IDS[0], None): {"t": [1, 2], "v": [0.5, None], "quality": [0, 1], "special": {"1": "nan"}},
     (IDS[0], "next"): {"t": [3], "v": [2.5], "quality": [0]},
     (IDS[1], None): {"t": [2], "v": [None], "text": ["open"], "quality": [0]},
 }
@@ -62,7 +62,7 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     server = HTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     (tmp_path / FILE_NAME).write_text(f'[listen]\nhttp = "127.0.0.1:{server.server_port}"\n')
     yield tmp_path
@@ -80,7 +80,7 @@ def test_every_page_of_a_series_is_printed_as_json_lines(
 ) -> None:
     assert query(home, "pump/flow", "--from", "1", "--to", "9", "--json") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(line["ts"], line["value"]) for line in lines] == [(1, 0.5), (2, None), (3, 2.5)]
+    assert [(line["ts"], line["value"]) for line in lines] == [(1, 0.5), (2, "nan"), (3, 2.5)]
     assert {line["device"] for line in lines} == {"pump"}
     assert Answers.asked[-1] == {
         "series": IDS[0], "from": "1", "to": "9", "resolution": "raw", "cursor": "next",
@@ -90,7 +90,7 @@ def test_every_page_of_a_series_is_printed_as_json_lines(
 def test_a_series_by_id_is_printed_as_csv(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert query(home, IDS[0], "--csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [row["value"] for row in rows] == ["0.5", "", "2.5"]
+    assert [row["value"] for row in rows] == ["0.5", "nan", "2.5"]
     assert rows[0]["unit"] == "l/s"
 
 

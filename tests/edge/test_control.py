@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.control import CALLERS_MAX, REQUEST_BYTES_MAX, Control, ask, sole_agent
-from edge.errors import OperatorError, PeerError, UnreachableError
+from edge.errors import OperatorError, PeerError, StorageError, UnreachableError
 
 
 @pytest.fixture
@@ -41,6 +41,24 @@ async def test_an_unknown_question_is_refused_by_name(path: Path) -> None:
     async with Control(path, {"status": nothing}):
         with pytest.raises(PeerError, match="'frob' is not answered here"):
             await asked(path, "frob")
+
+
+async def test_an_answer_that_fails_is_told_and_the_agent_goes_on(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def storage() -> object:
+        raise StorageError("read the buffer", "it is damaged")
+
+    async def bug() -> object:
+        raise ZeroDivisionError
+
+    async with Control(path, {"storage": storage, "bug": bug, "status": nothing}):
+        with pytest.raises(PeerError, match="could not read the buffer: it is damaged"):
+            await asked(path, "storage")
+        with pytest.raises(PeerError, match="our fault: ZeroDivisionError"):
+            await asked(path, "bug")
+        assert await asked(path) == b"{}\n"
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_a_home_however_deep_has_a_socket(tmp_path: Path) -> None:
