@@ -23,7 +23,7 @@ from cloud import lake_parquet, lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
-from cloud.lake_embedded import Decoded, decode
+from cloud.lake_embedded import Decoded, decode, within_rows
 from cloud.lake_files import FileList
 from cloud.lake_names import Names
 from cloud.lake_parquet import Step, no_step
@@ -33,7 +33,8 @@ from cloud.lake_sweep import Sweeper
 from cloud.lake_table import LakeTable
 
 BYTES_PER_PASS: Final = 32 << 20
-"""Blocks decoded in one pass; some 16 M readings at 2 B each, times 80 B in memory, at worst."""
+ROWS_PER_PASS: Final = 2_000_000
+"""What one pass takes, whichever comes first; a row takes some 250 B while it is worked on."""
 JOURNAL_WAIT_S: Final = 60.0
 RARE_NAMES: Final = tuple(spec.name for spec in RARE)
 
@@ -210,13 +211,15 @@ class Consolidator:
         return decoded
 
     def _pass(self, todo: lake_plan.Range, bytes_max: int) -> Decoded:
-        entries = [e for e in self._journal.read(todo.start, bytes_max) if e.offset <= todo.limit]
+        read = self._journal.read(todo.start, bytes_max)
+        entries = [entry for entry in read if entry.offset <= todo.limit]
         if not entries or entries[0].offset != todo.start + 1:
             raise StorageError(
                 "consolidate the journal",
                 f"it no longer holds offset {todo.start + 1}, which the lake lacks",
                 "restore the journal from a backup",
             )
+        entries = within_rows(entries, ROWS_PER_PASS)
         killer = self._attempts.given_up(entries)
         decoded = decode([e for e in entries if e.offset != killer], self._names)
         self._set_apart(decoded, killer)

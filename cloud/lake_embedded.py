@@ -18,7 +18,7 @@ from cloud.journal import Entry
 from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
 from cloud.lake_names import ERASED, Names
 from cloud.lake_schema import TABLES, TableSpec
-from protos.block import MalformedBlock, NewerFormat, read_block
+from protos.block import MalformedBlock, NewerFormat, read_block, read_header
 from protos.records import Batch, Kind, Rows
 
 OFFSET_COLUMN: Final = "journal_offset"
@@ -81,6 +81,19 @@ def decode(entries: Sequence[Entry], names: Names) -> Decoded:
         if (rows := _table(TABLES[name], {kind: parts[kind] for kind in kinds}, names)) is not None
     }
     return Decoded(entries[-1].offset if entries else 0, MappingProxyType(tables), tuple(bad))
+
+
+def within_rows(entries: Sequence[Entry], rows_max: int) -> list[Entry]:
+    """The first entries whose headers promise at most ``rows_max`` rows together; one at least."""
+    rows = 0
+    for count, entry in enumerate(entries):
+        try:
+            rows += sum(read_header(entry.data)[0].rows.values())
+        except MalformedBlock:
+            continue  # `decode` will say so
+        if rows > rows_max and count:
+            return list(entries[:count])
+    return list(entries)
 
 
 def _open(entry: Entry, names: Names) -> tuple[Batch, NDArray[np.int32]]:

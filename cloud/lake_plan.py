@@ -48,31 +48,39 @@ def split(ts: NDArray[np.int64], finest: Grain) -> list[Slice]:
         return []
     days = np.clip(ts // DAY_US, _FIRST_DAY, _LAST_DAY)
     found: list[Slice] = []
-    rest = np.arange(len(ts))
-    for grain in Grain:
-        if grain < finest:
-            continue
-        names, code = _periods(days[rest], grain)
-        if len(names) <= FILES_PER_PASS_MAX or grain is Grain.ALL:
-            return found + _slices(names, code, rest, whole=len(rest) == len(ts))
+    rest = np.arange(0)
+    for grain in (grain for grain in Grain if grain >= finest):
+        names, code = _periods(days, grain)
+        if len(names) == 1 and not found:
+            return [Slice(names[0], slice(None))]
+        if not found and not len(rest):
+            rest = np.arange(len(ts))
+        if len(names) <= FILES_PER_PASS_MAX:
+            return found + _slices(names, code, rest)
         dense = np.bincount(code) >= DENSE_ROWS
-        if not dense.any():
-            continue
-        found += _slices(
-            [n for n, d in zip(names, dense, strict=True) if d], *_only(dense, code, rest)
-        )
-        rest = rest[~dense[code]]
+        if dense.any():
+            kept = [name for name, is_dense in zip(names, dense, strict=True) if is_dense]
+            found += _slices(kept, *_only(dense, code, rest))
+            rest, days = rest[~dense[code]], days[~dense[code]]
         if not len(rest):
             return found
     raise AssertionError("the coarsest grain takes everything")
 
 
 def _periods(days: NDArray[np.int64], grain: Grain) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the periods in which ``days`` lie, and each row's index among them."""
+    low, high = int(days.min()), int(days.max())
     if grain is Grain.ALL:
         return ["all"], np.zeros(len(days), np.int64)
-    unit = days.astype("M8[D]").astype(_UNITS[grain])
-    names, code = np.unique(unit, return_inverse=True)
-    return [str(name) for name in names], code.astype(np.int64, copy=False)
+    unit = _UNITS[grain]
+    first = np.array(low, "M8[D]").astype(unit).astype(np.int64)
+    last = np.array(high, "M8[D]").astype(unit).astype(np.int64)
+    if first == last:
+        return [str(np.array(low, "M8[D]").astype(unit))], np.zeros(len(days), np.int64)
+    number = days.astype("M8[D]").astype(unit).astype(np.int64) - first
+    present = np.bincount(number, minlength=int(last - first) + 1) > 0
+    names = (np.flatnonzero(present) + first).astype(unit)
+    return [str(name) for name in names], (np.cumsum(present) - 1)[number]
 
 
 def _only(
@@ -83,15 +91,7 @@ def _only(
     return (np.cumsum(dense) - 1)[code[kept]], rest[kept]
 
 
-def _slices(
-    names: Sequence[str],
-    code: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    *,
-    whole: bool = False,
-) -> list[Slice]:
-    if len(names) == 1 and whole:
-        return [Slice(names[0], slice(None))]
+def _slices(names: Sequence[str], code: NDArray[np.int64], rows: NDArray[np.int64]) -> list[Slice]:
     order = np.argsort(code, kind="stable")
     edges = np.cumsum(np.bincount(code, minlength=len(names)))[:-1]
     pieces = np.split(rows[order], edges)

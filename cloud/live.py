@@ -21,7 +21,7 @@ from cloud import lake_parquet, live_tail, rollup
 from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
-from cloud.lake_embedded import decode
+from cloud.lake_embedded import decode, within_rows
 from cloud.lake_files import FileList
 from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
@@ -31,6 +31,7 @@ from cloud.live_series import SeriesBook
 from cloud.live_tail import TailBatch
 
 BYTES_PER_STEP: Final = 8 << 20
+ROWS_PER_STEP: Final = 1_000_000
 """Blocks decoded before what they hold is shown."""
 TAIL_BYTES_MAX: Final = 512 << 20
 """Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
@@ -137,6 +138,7 @@ class Live:
             return False
         if entries[0].offset != start + 1:
             return self._catch_up(start, entries[0].offset)
+        entries = within_rows(entries, ROWS_PER_STEP)
         batch = live_tail.batch_of(decode(entries, self._names), start)
         self._count(batch)
         end = entries[-1].offset
