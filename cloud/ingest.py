@@ -14,12 +14,14 @@ from typing import Final
 import grpc
 
 from cloud.errors import PeerError, StorageError
+from cloud.health import Health
 from cloud.identity import GatewayCertificate, ServerCredentials, read_gateway_certificate
 from cloud.ingest_stream import ByteBudget, Context, Requests, Stream
 from cloud.journal import Journal, JournalOverloadedError
 from cloud.journal_cursor import Cursor, fault
 from cloud.registry import Admission
 from protos import sync_pb2 as pb
+from protos.health_pb2_grpc import add_HealthServicer_to_server
 from protos.limits import MESSAGE_BYTES_MAX, MIB, WINDOW_BYTES_DEFAULT
 from protos.sync_pb2_grpc import SyncServicer, add_SyncServicer_to_server
 
@@ -92,6 +94,11 @@ class Ingest(SyncServicer):
             loop.call_soon_threadsafe(self._archived, cursors)
 
         self._unsubscribe = journal.subscribe_archived(moved)
+
+    @property
+    def is_well(self) -> bool:
+        """True while new streams are taken."""
+        return not self._is_closing
 
     @property
     def presence(self) -> Mapping[str, Presence]:
@@ -223,6 +230,7 @@ def make_server(
     )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=bounds.sessions_max)
     add_SyncServicer_to_server(ingest, server)  # type: ignore[no-untyped-call]
+    add_HealthServicer_to_server(Health(lambda: ingest.is_well), server)  # type: ignore[no-untyped-call]
     chain = [(credentials.key_pem, credentials.certificate_pem)]
     secure = grpc.ssl_server_credentials(chain, credentials.authority_pem, require_client_auth=True)
     return server, server.add_secure_port(address, secure)
