@@ -67,7 +67,7 @@ class Session:
         level = self.phase is Phase.LIVE and self._idle and not self._asked
         return level and self.head == self.stored == self.archived
 
-    def open(self, state: BufferState, status: pb.Status) -> list[Effect]:
+    def greet(self, state: BufferState, status: pb.Status) -> list[Effect]:
         """Say hello. Feed once, first."""
         self._state = state
         self.epoch, self.head = state.epoch, state.head

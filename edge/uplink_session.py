@@ -30,6 +30,7 @@ from edge.sync_effects import (
 )
 from edge.uplink_channel import Endpoint, explain
 from protos import sync_pb2 as pb
+from protos.sync_pb2_grpc import SyncStub
 
 TICK_S: Final = 1.0
 STATUS_EVERY_TICKS: Final = 15
@@ -71,12 +72,8 @@ class Conversation:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
-        open_stream = channel.stream_stream(
-            "/tidegate.v1.Sync/Session",
-            request_serializer=pb.GatewayMessage.SerializeToString,
-            response_deserializer=pb.CloudMessage.FromString,
-        )
-        self._call: grpc.aio.StreamStreamCall[pb.GatewayMessage, pb.CloudMessage] = open_stream()
+        stub = SyncStub(channel)  # type: ignore[no-untyped-call]
+        self._call: grpc.aio.StreamStreamCall[pb.GatewayMessage, pb.CloudMessage] = stub.Session()
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
@@ -84,7 +81,7 @@ class Conversation:
         try:
             # Shielded: a cancelled session must not cancel what the store's thread works on.
             state = await asyncio.shield(asyncio.wrap_future(self._buffer.sync_state()))
-            event: Event = partial(self.session.open, state, self._report())
+            event: Event = partial(self.session.greet, state, self._report())
             while True:
                 close = await self._carry_out(event())
                 self._moved()

@@ -69,7 +69,7 @@ def resend(from_seq: int) -> pb.CloudMessage:
 
 def opened(state: BufferState = STATE) -> Session:
     session = Session("attic", bytes(16), "a test")
-    session.open(state, pb.Status())
+    session.greet(state, pb.Status())
     return session
 
 
@@ -88,7 +88,7 @@ def seqs(effects: list[Effect]) -> list[int]:
 
 
 def test_the_hello_says_where_the_buffer_stands() -> None:
-    (sent,) = Session("attic", bytes(16), "1.0").open(STATE, pb.Status(rejected=3))
+    (sent,) = Session("attic", bytes(16), "1.0").greet(STATE, pb.Status(rejected=3))
     assert isinstance(sent, Send)
     hello = sent.message.hello
     assert (hello.gateway, hello.epoch, hello.head, hello.oldest_kept) == ("attic", 2, 5, 4)

@@ -167,7 +167,7 @@ class Gateway:
 
     def connect(self, link: Link) -> None:
         self.link, self.session = link, Session(NAME, self.boot_id, "sim")
-        self.todo = deque(self.session.open(self.buffer.state(), pb.Status()))
+        self.todo = deque(self.session.greet(self.buffer.state(), pb.Status()))
 
     def disconnect(self) -> None:
         self.link = self.session = None
