@@ -11,6 +11,13 @@ from cloud.errors import OperatorError, PeerError, UnreachableError
 
 TIMEOUT_S: Final = 60.0
 SERIES_MAX: Final = 100_000
+POINTS_MAX: Final = 20_000
+"""Buckets in one answer; the server allows no more."""
+WIDTHS_US: Final[Mapping[str, int]] = {
+    "1m": 60_000_000,
+    "1h": 3_600_000_000,
+    "1d": 86_400_000_000,
+}
 _ID = re.compile(r"[0-9a-f]{16}")
 _NAMES: Final = {"t": "ts", "v": "value"}
 
@@ -47,20 +54,31 @@ class HistoryApi:
         return list(rows)
 
     def history(self, series: str, span: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
-        """Every row of one series in time order, page after page: ts (µs), then its columns."""
-        cursor: str | None = None
+        """Every row of one series in time order, page after page: ts (µs), then its columns.
+
+        `span` holds from, to and resolution; buckets are never coarser than the one asked for.
+        """
+        asked: dict[str, object] = {"series": series, **span, "points": POINTS_MAX}
+        width_us = WIDTHS_US.get(span["resolution"] or "")
+        first = self._get("/api/v1/history", asked)
+        if width_us is None or first["bucket_us"] == width_us:
+            yield from self._pages(first, asked)
+            return
+        step_us = (POINTS_MAX - 1) * width_us
+        start_us = first["from"] - first["from"] % width_us
+        for from_us in range(start_us, first["to"], step_us):
+            part = asked | {"from": from_us, "to": min(from_us + step_us, first["to"])}
+            yield from self._pages(self._get("/api/v1/history", part), part)
+
+    def _pages(
+        self, answer: Mapping[str, Any], asked: Mapping[str, object]
+    ) -> Iterator[Mapping[str, Any]]:
         while True:
-            answer = self._get("/api/v1/history", {"series": series, **span, "cursor": cursor})
-            for one in answer["series"]:
-                # Numbers that JSON does not have (nan, inf) stand beside, by their row.
-                for row, text in (one.get("special") or {}).items():
-                    one["v"][int(row)] = text
-                names = [name for name, held in one.items() if isinstance(held, list)]
-                for values in zip(*(one[name] for name in names), strict=True):
-                    yield {_NAMES.get(k, k): v for k, v in zip(names, values, strict=True)}
+            yield from _rows(answer)
             cursor = answer.get("next")
             if cursor is None:
                 return
+            answer = self._get("/api/v1/history", {**asked, "cursor": cursor})
 
     def _get(self, path: str, query: Mapping[str, object]) -> dict[str, Any]:
         asked = urlencode({key: value for key, value in query.items() if value is not None})
@@ -84,3 +102,13 @@ class HistoryApi:
             cause = told.get("message", f"it answered {response.status}")
             raise PeerError(tried, cause, told.get("hint", ""))
         return dict(answer)
+
+
+def _rows(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for one in answer["series"]:
+        # Numbers that JSON does not have (nan, inf) stand beside, by their row.
+        for row, text in (one.get("special") or {}).items():
+            one["v"][int(row)] = text
+        names = [name for name, held in one.items() if isinstance(held, list)]
+        for values in zip(*(one[name] for name in names), strict=True):
+            yield {_NAMES.get(k, k): v for k, v in zip(names, values, strict=True)}

@@ -124,9 +124,9 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     ] = WINDOW_BYTES_DEFAULT
 
     def __post_init__(self) -> None:
-        """Refuse a journal that has no room for two segments."""
-        if self.bytes_max < 2 * self.segment_bytes:
-            raise ValueError("`bytes_max` has no room for two segments of `segment_bytes`")
+        """Refuse a journal that could not be emptied once it is full."""
+        if self.bytes_max < 4 * self.segment_bytes:
+            raise ValueError("`bytes_max` has no room for four segments of `segment_bytes`")
 
 
 class Lake(msgspec.Struct, frozen=True, kw_only=True):

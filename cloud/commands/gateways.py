@@ -55,8 +55,8 @@ def _line(row: GatewayRow, now_us: int) -> str:
     end = row.certificate_not_after_us
     until = datetime.fromtimestamp(end / 1e6, UTC).strftime("%Y-%m-%d") if end else ""
     identity = f"certificate until {until}" if end else "REVOKED"
-    backlog = row.status.get("backlog_rows")
-    waiting = f", {backlog:,} rows waiting there" if isinstance(backlog, int) and backlog else ""
+    backlog = int(str(row.status.get("backlog_rows", 0)))  # protobuf's JSON writes int64 as text
+    waiting = f", {backlog:,} rows waiting there" if backlog else ""
     return f"{row.name:24}  {heard:20}  {identity}{waiting}"
 
 

@@ -39,8 +39,8 @@ BROKEN = {
     "no host": ("[listen]\nenrol = ':80'", "enrol: expected host:port", ""),
     "no hosts": ("[listen]\nhosts = []", "`listen.hosts`: expected a list", ""),
     "host with a port": ("[listen]\nhosts = ['a b']", "neither a DNS name nor an address", ""),
-    "no room": ("[journal]\nsegment_bytes = 1_073_741_824\nbytes_max = 1_073_741_824",
-        "no room for two segments", ""),
+    "no room": ("[journal]\nsegment_bytes = 1_073_741_824\nbytes_max = 4_294_967_295",
+        "no room for four segments", ""),
     "not TOML": ("[listen", "not valid TOML", "brackets"),
 }  # fmt: skip
 

@@ -29,6 +29,20 @@ PAGES: dict[tuple[str, str | None], dict[str, Any]] = {
 }
 
 
+MINUTE_US = 60_000_000
+
+
+def buckets(query: dict[str, str]) -> dict[str, Any]:
+    """One bucket a minute, merged in pairs where there would be too many, as the server does."""
+    first, end = (int(query[key]) for key in ("from", "to"))
+    width = MINUTE_US
+    while -(-(end - first) // width) > int(query["points"]):
+        width *= 2
+    starts = list(range(first - first % width, end, width))
+    one = {"id": query["series"], "t": starts, "count": [1] * len(starts)}
+    return {"from": first, "to": end, "bucket_us": width, "series": [one], "next": None}
+
+
 class Answers(BaseHTTPRequestHandler):
     asked: list[dict[str, str]] = []  # noqa: RUF012 - what this test's server heard
 
@@ -51,9 +65,11 @@ class Answers(BaseHTTPRequestHandler):
             return 400, {"error": {"code": "bad", "message": "no time", "hint": "ISO 8601"}}
         if query.get("from") == "html":
             return 200, b"<html>"
+        if query["resolution"] == "1m":
+            return 200, buckets(query)
         page = PAGES[query["series"], query.get("cursor")]
         more = "next" if (query["series"], query.get("cursor")) == (IDS[0], None) else None
-        return 200, {"series": [{"id": query["series"], **page}], "next": more}
+        return 200, {"series": [{"id": query["series"], **page}], "next": more, "bucket_us": None}
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -83,7 +99,8 @@ def test_every_page_of_a_series_is_printed_as_json_lines(
     assert [(line["ts"], line["value"]) for line in lines] == [(1, 0.5), (2, "nan"), (3, 2.5)]
     assert {line["device"] for line in lines} == {"pump"}
     assert Answers.asked[-1] == {
-        "series": IDS[0], "from": "1", "to": "9", "resolution": "raw", "cursor": "next",
+        "series": IDS[0], "from": "1", "to": "9", "resolution": "raw", "points": "20000",
+        "cursor": "next",
     }  # fmt: skip
 
 
@@ -101,6 +118,17 @@ def test_a_device_is_printed_series_by_series_for_eyes(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1970-01-01T00:00:00.000+00:00  pump/flow  0.5 l/s"
     assert lines[-1].endswith("pump/state  open")
+
+
+@pytest.mark.parametrize("minutes", [5, 20_000, 20_001, 45_000])
+def test_buckets_are_never_coarser_than_asked_however_many(
+    home: Path, capsys: pytest.CaptureFixture[str], minutes: int
+) -> None:
+    end = str(minutes * MINUTE_US)
+    arguments = ["pump/flow", "--from", "0", "--to", end, "--resolution", "1m", "--csv"]
+    assert query(home, *arguments) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [int(row["ts"]) for row in rows] == [n * MINUTE_US for n in range(minutes)]
 
 
 def test_columns_that_do_not_fit_one_csv_are_told(
