@@ -33,6 +33,8 @@ from protos.records import Batch, concat
 from protos.wire import MalformedBlock
 
 SECRET_BYTES = 16
+_CHUNKS_MAX = 512
+"""Chunks opened for one block: each takes some 0.3 ms here, and commits wait that long."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +99,8 @@ class Blocks:
         sql = "SELECT no, rows, bytes, data FROM chunks WHERE no > ? ORDER BY no"
         for no, count, size, data in self._rows.file.stream(sql, self._memory.sealed_through):
             over = total + size > min(bytes_target / self._yield, PLAIN_BYTES_MAX // 8)
-            if pieces and (over or rows + count > BLOCK_ROWS_MAX):
+            many = rows + count > BLOCK_ROWS_MAX or len(pieces) >= _CHUNKS_MAX
+            if pieces and (over or many):
                 break
             piece = self._open(no, count, size, data)
             if isinstance(piece, _Bad):
