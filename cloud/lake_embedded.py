@@ -99,6 +99,9 @@ def within_rows(entries: Sequence[Entry], rows_max: int) -> list[Entry]:
 def _open(entry: Entry, names: Names) -> tuple[Batch, NDArray[np.int32]]:
     header, _, batch = read_block(entry.data)
     numbers = names.of_epoch(entry.gateway, entry.epoch, header.series_high)
+    for kind in (Kind.NUMBERS, Kind.TEXTS, Kind.SCORES, Kind.EPISODES):
+        if batch.count(kind) and not batch.kind(kind)["series"].all():
+            raise MalformedBlock(f"{kind.name} of no series", "body")
     named = [int(rows["series"].max()) for rows in batch.tables.values() if len(rows["series"])]
     high = max(named, default=0)
     if high >= len(numbers):

@@ -161,7 +161,18 @@ class Live:
                     pass
             except (TidegateError, DeltaError, OSError) as error:
                 _log.error("live view stands at offset %d: %s", self._view.journal, error)
-                threading.Timer(RETRY_S, self._wake.set).start()
+                self._retry()
+            except Exception:  # noqa: BLE001 - a block that breaks decoding must not end the view
+                _log.exception("live view stands at offset %d", self._view.journal)
+                self._retry()
+
+    def _retry(self) -> None:
+        """Go on later; from the tables, where consolidation has got past what stopped us."""
+        if self._seen is not None and self._view.lake > self._seen:
+            self._seed(Batch(self._view.lake, self._view.tables))
+        timer = threading.Timer(RETRY_S, self._wake.set)
+        timer.daemon = True
+        timer.start()
 
     def _show(self, view: View) -> None:
         self._held.add(view)
@@ -185,15 +196,16 @@ class Live:
                 f"offsets {seen + 1} to {oldest - 1} are gone and the lake has {view.lake} of them",
                 "restore the journal from a backup",
             )
-        self.book = SeriesBook()
         self._seed(Batch(view.lake, view.tables))
         return True
 
     def _seed(self, batch: Batch) -> None:
         """Fill the book from the lake, file by file; ties are settled by `part`."""
+        book = SeriesBook()
         for path in batch.tables[ROLLUP_1D.name].paths():
             rows = lake_parquet.read([Path(path)], ROLLUP_1D)
-            self.book.add_readings(rows, partials_of(rows))
+            book.add_readings(rows, partials_of(rows))
         for path in batch.tables[ANOMALIES.name].paths():
-            self.book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
+            book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
+        self.book = book
         self._seen = batch.offset

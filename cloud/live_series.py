@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud.lake_names import GATEWAY_ITSELF, Name
+from cloud.lake_names import Name
 from cloud.lake_rollup import numbers, totals
 from cloud.lake_schema import SERIES_COLUMNS
 from cloud.rollup import Partials
@@ -145,5 +145,4 @@ def _names(rows: pa.Table, wanted: NDArray[np.int64]) -> list[Name]:
             row["series"],
         )
         for row in found
-        if row["series"] != GATEWAY_ITSELF
     ]
