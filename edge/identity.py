@@ -129,11 +129,14 @@ def _proven(
 ) -> x509.Certificate:
     again = f"enrol anew: {way_out()}"
     try:
+        file = KEY_FILE
         key = serialization.load_pem_private_key(key_pem, None)
+        file = CERTIFICATE_FILE
         certificate = x509.load_pem_x509_certificate(certificate_pem)
+        file = AUTHORITY_FILE
         authority = x509.load_pem_x509_certificate(authority_pem)
     except (ValueError, TypeError) as error:
-        cause = f"a file is damaged: {str(error).splitlines()[0]}"
+        cause = f"{file} is damaged: {str(error).splitlines()[0][:100]}"
         raise OperatorError(tried, cause, again) from error
     if key.public_key() != certificate.public_key():
         cause = f"{KEY_FILE} is not the key of {CERTIFICATE_FILE}"
