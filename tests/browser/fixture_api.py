@@ -30,6 +30,7 @@ from fixture_data import (
     hourly_temperature,
     live_vibration,
     minute_line,
+    valve_states,
 )
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -57,6 +58,7 @@ class World:
             minute_line(16, "pump-1", "pressure", "bar", 6.2, self.now0),
             minute_line(18, "pump-1", "flow", "m³/h", 41.0, self.now0),
             minute_line(21, "pump-1", "bearing_temperature", "°C", 58.3, self.now0),
+            valve_states(self.now0),
             minute_line(25, "pump-2", "pressure", "bar", 5.9, self.now0),
         ]
         self.lines = {line.id: line for line in lines}
@@ -169,8 +171,7 @@ class Api:
         tracks = [
             {"id": line.id, **bucket_track(line, a, b, width)}
             if width
-            else {"id": line.id, "t": line.t[a:b].tolist(), "v": line.v[a:b].tolist()}
-            | {"quality": [0] * (b - a)}
+            else {"id": line.id, **line.raw(a, b)}
             for line, a, b in found
         ]
         answer = {"from": start, "to": end, "resolution": name, "bucket_us": width}

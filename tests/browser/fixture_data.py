@@ -23,21 +23,30 @@ class Line:
     v: np.ndarray
     anomalies: list[tuple[int, float, float]] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         return {
             **self.place(),
             "id": self.id,
             "unit": self.unit,
-            "kind": "gauge",
+            "kind": "state" if self.words else "gauge",
             "labels": self.labels,
             "first_ts": int(self.t[0]),
             "last_ts": int(self.t[-1]),
-            "last_value": float(self.v[-1]),
-            "last_text": None,
+            "last_value": None if self.words else float(self.v[-1]),
+            "last_text": self.text(-1, None)[-1] if self.words else None,
             "readings": len(self.t),
             "anomalies": len(self.anomalies),
         }
+
+    def text(self, a: int, b: int | None) -> list[str]:
+        return [self.words[int(v)] for v in self.v[a:b]]
+
+    def raw(self, a: int, b: int) -> dict[str, Any]:
+        values = {"v": [None] * (b - a), "text": self.text(a, b)} if self.words else {}
+        quality = [0] * (b - a)
+        return {"t": self.t[a:b].tolist(), "v": self.v[a:b].tolist(), "quality": quality} | values
 
     def place(self) -> dict[str, str]:
         return {"gateway": self.gateway, "device": self.device, "metric": self.metric}
@@ -95,6 +104,14 @@ def minute_line(number: int, device: str, metric: str, unit: str, base: float, n
     keep = np.ones(len(t), bool)
     keep[-700:-610] = number % 3 != 0
     return Line(f"{number:016x}", "pump-house", device, metric, unit, t[keep], v[keep].round(3))
+
+
+def valve_states(now: int) -> Line:
+    """A valve's own words, every twenty minutes of the last day."""
+    t = now // MINUTE * MINUTE - np.arange(72)[::-1] * 20 * MINUTE
+    v = np.arange(72) % 3
+    place = ("pump-house", "pump-1", "valve", "")
+    return Line("00000000000000c3", *place, t, v, words=("open", "closing", "shut"))
 
 
 def gateways(now: int) -> list[dict[str, Any]]:

@@ -135,6 +135,23 @@ def test_a_new_reading_and_its_anomaly_appear_by_themselves(page: Page, server: 
     assert after["generation"] == before["generation"], "it came live, not by asking again"
 
 
+def test_buckets_take_a_new_reading_up_soon(page: Page, server: str) -> None:
+    open_chart(page, f"{server}{VIBRATION}?last=24h")
+    expect(page.get_by_test_id("chart")).to_have_attribute("data-live", "open")
+    before = facts(page)
+    assert before["resolution"] == "1m"
+    tell(server, "push", {"series": "00000000000000b2", "ts": before["to"], "v": 2.5})
+    settled(page, before["generation"])
+
+
+def test_readings_that_are_words_are_listed(page: Page, server: str) -> None:
+    page.goto(f"{server}{VIBRATION.replace('b2', 'c3')}?last=24h")
+    expect(page.get_by_text("These readings are words")).to_be_visible()
+    expect(page.get_by_test_id("latest")).to_contain_text("shut")
+    rows = page.get_by_test_id("reading-table").locator("tbody tr")
+    expect(rows.first).to_contain_text("shut")
+
+
 def test_the_window_moves_on_with_the_present(page: Page, server: str) -> None:
     open_chart(page, f"{server}{VIBRATION}?last=10m")
     before = facts(page)
@@ -147,9 +164,23 @@ def test_the_window_moves_on_with_the_present(page: Page, server: str) -> None:
 
 
 def test_a_past_window_opens_no_live_feed(page: Page, server: str) -> None:
-    open_chart(page, f"{server}{TEMPERATURE}?last=7d")
+    address = f"{TEMPERATURE}?from=2013-10-15T00:00:00Z&to=2013-12-20T00:00:00Z"
+    open_chart(page, f"{server}{address}")
     assert facts(page)["live"] == "off"
     expect(page.get_by_test_id("chart-foot")).to_contain_text("last reading")
+
+
+def test_a_recording_of_long_ago_is_followed_as_it_is_replayed(page: Page, server: str) -> None:
+    open_chart(page, f"{server}{TEMPERATURE}?last=7d")
+    expect(page.get_by_test_id("chart")).to_have_attribute("data-live", "open")
+    before = facts(page)
+    last = before["to"] - 5 * HOUR
+    tell(server, "push", {"series": "00000000000000a1", "ts": last + 9 * HOUR, "v": 66.5})
+    expect(page.get_by_test_id("latest")).to_contain_text("66.5")
+    after = facts(page)
+    assert after["to"] > before["to"]
+    assert after["to"] - after["from"] == 7 * 24 * HOUR
+    assert len(asked(server)) == 1, "it came live, not by asking again"
 
 
 def test_keys_zoom_move_and_reset(page: Page, server: str) -> None:

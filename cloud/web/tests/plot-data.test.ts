@@ -33,6 +33,12 @@ test("an absent bucket breaks the line and is a gap from edge to edge", () => {
   assert.deepEqual(data.x, [5_000, 15_000, 25_000, 45_000]);
 });
 
+test("buckets finer than the cadence are no gaps, a real one among them is", () => {
+  const t = [0, 60, 120, 180, 600, 660, 720].map((s) => s * S);
+  const data = plotData(buckets(t), "a");
+  assert.deepEqual(data.gaps, [[190 * S, 600 * S]]);
+});
+
 test("raw readings break where three of their own steps are missing", () => {
   const t = [...Array(40).keys()].map((i) => i * S).filter((at) => at < 10 * S || at > 16 * S);
   const data = plotData(raw(t), "a");
@@ -54,6 +60,16 @@ test("two readings are no cadence", () => {
 test("a series the answer does not hold is drawn empty", () => {
   assert.deepEqual(plotData(raw([1]), "b").x, []);
   assert.deepEqual(plotData(buckets([1]), "b").x, []);
+});
+
+test("texts are kept beside the line they cannot be part of", () => {
+  const history = raw([S, 2 * S]);
+  const [track] = history.series;
+  assert.ok(track);
+  Object.assign(track, { v: [null, null], text: ["open", "shut"] });
+  const data = plotData(history, "a");
+  assert.deepEqual(data.text, ["open", "shut"]);
+  assert.deepEqual(data.mid, [null, null]);
 });
 
 test("a live reading that history already holds is not drawn twice", () => {

@@ -7,13 +7,13 @@ const NOW = 1_800_000_000_000_000;
 
 test("a series heard within the span is followed to the present", () => {
   const window = resolve({ kind: "last", spanUs: HOUR }, { firstUs: 0, lastUs: NOW - 5 }, NOW);
-  assert.deepEqual(window, { fromUs: NOW - HOUR, toUs: NOW, follows: true });
+  assert.deepEqual(window, { fromUs: NOW - HOUR, toUs: NOW, edge: "present" });
 });
 
 test("a silent series shows what it last said, not emptiness", () => {
   const lastUs = NOW - 500 * HOUR;
   const window = resolve({ kind: "last", spanUs: HOUR }, { firstUs: 0, lastUs }, NOW);
-  assert.equal(window.follows, false);
+  assert.equal(window.edge, "reading");
   assert.ok(window.fromUs < lastUs && lastUs < window.toUs);
   assert.equal(window.toUs - window.fromUs, HOUR);
 });
@@ -21,7 +21,7 @@ test("a silent series shows what it last said, not emptiness", () => {
 test("a reading from a clock far ahead is in sight and not taken for the present", () => {
   const lastUs = NOW + 900 * HOUR;
   const window = resolve({ kind: "last", spanUs: HOUR }, { firstUs: 0, lastUs }, NOW);
-  assert.equal(window.follows, false);
+  assert.equal(window.edge, "reading");
   assert.ok(window.toUs > lastUs);
 });
 
@@ -44,7 +44,7 @@ test("zooming in ends at the closest look and moving keeps the span", () => {
   for (let i = 0; i < 100; i++) window = zoom(window, 0.5, NOW + 7);
   assert.ok(window.toUs - window.fromUs <= SPAN_US_MIN + 2);
   const later = pan(fixed(NOW, NOW + HOUR), 0.5);
-  assert.deepEqual(later, { fromUs: NOW + HOUR / 2, toUs: NOW + 1.5 * HOUR, follows: false });
+  assert.deepEqual(later, { fromUs: NOW + HOUR / 2, toUs: NOW + 1.5 * HOUR, edge: "still" });
 });
 
 test("a window that reaches the present goes on following it, an older one stands still", () => {

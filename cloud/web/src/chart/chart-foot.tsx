@@ -1,7 +1,6 @@
 import { serverClock } from "../api/server-clock.ts";
-import type { Series } from "../api/types.ts";
 import { count, plural } from "../format/number.ts";
-import { ago, instant, span } from "../format/time.ts";
+import { ago, moment, span } from "../format/time.ts";
 import { pointsWithin } from "./plot-data.ts";
 import type { ChartHistory } from "./use-history.ts";
 import type { Window } from "./window.ts";
@@ -9,11 +8,12 @@ import type { Window } from "./window.ts";
 interface Props {
   history: ChartHistory;
   window: Window;
-  facts: Series;
+  /** When the series was last heard. */
+  lastUs: number | null;
 }
 
 /** How true the drawing is: its resolution, its freshness, its gaps, and where it was cut. */
-export function ChartFoot({ history, window, facts }: Props) {
+export function ChartFoot({ history, window, lastUs }: Props) {
   const points = pointsWithin(history.data, window.fromUs, window.toUs);
   const gaps = history.data.gaps.filter(([a, b]) => b > window.fromUs && a < window.toUs);
   return (
@@ -25,33 +25,23 @@ export function ChartFoot({ history, window, facts }: Props) {
         {history.answer?.readingsCut && ", cut: zoom in for the rest"}
       </Item>
       <Item name="Freshness">
-        <Freshness history={history} window={window} facts={facts} />
+        <Freshness history={history} window={window} lastUs={lastUs} />
       </Item>
       <Item name="Journal">{watermark(history)}</Item>
     </div>
   );
 }
 
-function Freshness({ history, window, facts }: Props) {
-  const lastUs = Math.max(facts.last_ts ?? 0, history.newest?.ts ?? 0);
-  if (lastUs === 0) return <>no readings yet</>;
+function Freshness({ history, window, lastUs }: Props) {
+  if (lastUs === null) return <>no readings yet</>;
   const heard = ago(lastUs, serverClock.nowUs());
-  if (!window.follows)
-    return (
-      <>
-        last reading {instant(lastUs)} ({heard})
-      </>
-    );
-  const words = {
-    open: "live",
-    connecting: "connecting",
-    lost: "live feed lost, retrying",
-    off: "",
-  };
+  const last = window.edge === "present" ? heard : `${moment(lastUs)}, ${heard}`;
+  if (history.live === "off") return <>last reading {last}</>;
+  const words = { open: "live", connecting: "connecting", lost: "live feed lost, retrying" };
   return (
     <>
       <span class={`live-lamp ${history.live}`} aria-hidden="true" />
-      {words[history.live]}, last reading {heard}
+      {words[history.live]}, last reading {last}
     </>
   );
 }
@@ -69,7 +59,7 @@ function resolutionName(history: ChartHistory): string {
   const answer = history.answer?.history;
   if (!answer) return "–";
   if (answer.bucket_us === null) return "raw readings";
-  return `${span(answer.bucket_us)} buckets, mean in its min–max band`;
+  return `${span(answer.bucket_us)} buckets: mean, min to max`;
 }
 
 function watermark(history: ChartHistory): string {

@@ -1,5 +1,5 @@
 import type { ApiError } from "../api/client.ts";
-import { getJson } from "../api/client.ts";
+import { getJson, type Params } from "../api/client.ts";
 import { asApiError } from "../api/poll.ts";
 import {
   type Anomaly,
@@ -15,6 +15,8 @@ export interface Question {
   fromUs: number;
   toUs: number;
   points: number;
+  /** Its readings are texts: there are no buckets of those. */
+  words: boolean;
 }
 
 export interface Answer {
@@ -28,6 +30,8 @@ export interface Answer {
 }
 
 export const ANOMALIES_MAX = 1_000;
+/** Readings a raw page holds at most. */
+const RAW_PAGE = 20_000;
 /** Raw pages followed before the chart says that it shows only a part. */
 const RAW_PAGES_MAX = 4;
 /** Up to this many readings are worth their own points where the finest buckets are too coarse. */
@@ -37,7 +41,12 @@ const COARSE = 4;
 /** Long enough to swallow a wheel's ticks, short enough not to be noticed. */
 const SETTLE_MS = 140;
 
-type Asked = { series: string; from: number; to: number; points: number; resolution?: string };
+interface Asked extends Params {
+  series: string;
+  from: number;
+  to: number;
+  points: number;
+}
 
 /**
  * Asks for history as a window moves: waits until it settles, drops what is no longer wanted,
@@ -82,7 +91,7 @@ export class HistoryLoader {
 async function fetchAnswer(question: Question, signal: AbortSignal): Promise<Answer> {
   const stretch = { series: question.series, from: question.fromUs, to: question.toUs };
   const [history, found] = await Promise.all([
-    fetchHistory({ ...stretch, points: question.points }, signal),
+    fetchHistory({ ...stretch, points: question.points }, question.words, signal),
     getJson<{ anomalies: Anomaly[] }>("anomalies", { ...stretch, limit: ANOMALIES_MAX }, signal),
   ]);
   return {
@@ -94,11 +103,13 @@ async function fetchAnswer(question: Question, signal: AbortSignal): Promise<Ans
   };
 }
 
-async function fetchHistory(params: Asked, signal: AbortSignal): Promise<History> {
-  const first = await getJson<History>("history", params, signal);
-  if (isRaw(first)) return wholeRaw(first, params, signal);
-  if (!rawIsBetter(first, params.points)) return first;
-  const asRaw = { ...params, resolution: "raw" };
+async function fetchHistory(params: Asked, words: boolean, signal: AbortSignal): Promise<History> {
+  const asRaw = { ...params, resolution: "raw", limit: RAW_PAGE };
+  if (!words) {
+    const first = await getJson<History>("history", params, signal);
+    if (isRaw(first)) return wholeRaw(first, params, signal);
+    if (!rawIsBetter(first, params.points)) return first;
+  }
   return wholeRaw(await getJson<RawHistory>("history", asRaw, signal), asRaw, signal);
 }
 
@@ -117,7 +128,7 @@ async function wholeRaw(
 ): Promise<RawHistory> {
   let whole = first;
   for (let page = 1; whole.next !== null && page < RAW_PAGES_MAX; page++) {
-    const more = { ...params, resolution: "raw", cursor: whole.next };
+    const more = { ...params, resolution: "raw", limit: RAW_PAGE, cursor: whole.next };
     const { next, series } = await getJson<RawHistory>("history", more, signal);
     whole = { ...whole, next, series: whole.series.map((track, i) => joined(track, series[i])) };
   }

@@ -37,8 +37,7 @@ export function plotData(history: History, id: string): PlotData {
   const track = history.series.find((one) => one.id === id);
   if (!track) return { ...NO_DATA, bucketUs: history.bucket_us };
   const bucketUs = history.bucket_us;
-  // Empty buckets are absent, so any step longer than one bucket is a gap.
-  const { rows, gaps } = withBreaks(track.t, bucketUs * 1.5, bucketUs);
+  const { rows, gaps } = withBreaks(track.t, longestBucketStep(track.t, bucketUs), bucketUs);
   return {
     x: rows.map((row) => (row.at + bucketUs / 2) / 1000),
     mid: rows.map((row) => pick(track.mean, row.index)),
@@ -77,6 +76,17 @@ export function longestStep(t: readonly number[]): number {
   const quantile = (q: number) => steps[Math.floor((steps.length - 1) * q)] ?? 0;
   const limit = Math.max(3 * quantile(0.5), 1.5 * quantile(0.95));
   return limit > 0 ? limit : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Empty buckets are absent, so any step longer than one bucket is a gap; unless the buckets are
+ * finer than the series' own cadence, which then says what a gap is.
+ */
+function longestBucketStep(t: readonly number[], bucketUs: number): number {
+  const steps = t.slice(1).map((at, i) => at - (t[i] ?? at));
+  steps.sort((a, b) => a - b);
+  const typical = steps[Math.floor((steps.length - 1) / 2)] ?? bucketUs;
+  return typical > bucketUs * 1.5 ? longestStep(t) : bucketUs * 1.5;
 }
 
 interface Row {

@@ -85,7 +85,9 @@ function yAxis(palette: Palette): uPlot.Axis {
     space: Y_LABEL_PX,
     grid: { stroke: palette.grid, width: 1 },
     ticks: { stroke: palette.grid, width: 1, size: 6 },
-    values: (_plot, splits, _axis, _space, step) => axisNumbers(splits, step),
+    // Without a reading in sight any number would be made up.
+    values: (plot, splits, _axis, _space, step) =>
+      Number.isFinite(plot.series[1]?.min) ? axisNumbers(splits, step) : splits.map(() => ""),
   };
 }
 

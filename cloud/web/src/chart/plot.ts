@@ -33,7 +33,7 @@ export class Plot {
   private readonly chart: uPlot;
   private readonly unbind: (() => void)[];
   private data: PlotData = NO_DATA;
-  private window: Window = { fromUs: 0, toUs: 1, follows: false };
+  private window: Window = { fromUs: 0, toUs: 1, edge: "still" };
 
   constructor(host: HTMLElement, events: PlotEvents) {
     this.events = events;

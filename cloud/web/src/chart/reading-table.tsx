@@ -7,21 +7,22 @@ import type { Window } from "./window.ts";
 
 const ROWS_MAX = 200;
 
-/** The drawing as a table, newest first, for whoever cannot see a canvas or wants the figures. */
-export function ReadingTable({
-  data,
-  window,
-  unit,
-}: {
+interface Props {
   data: PlotData;
   window: Window;
   unit: string;
-}) {
-  const [open, setOpen] = useState(false);
+  /** Open from the start: a series of words has no drawing. */
+  atOnce: boolean;
+}
+
+/** The drawing as a table, newest first, for whoever cannot see a canvas or wants the figures. */
+export function ReadingTable({ data, window, unit, atOnce }: Props) {
+  const [open, setOpen] = useState(atOnce);
   return (
     <details
       class="reading-table"
       data-testid="reading-table"
+      open={open}
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
       <summary>Readings in this window as a table</summary>

@@ -42,7 +42,7 @@ function WindowLine({ window }: { window: Window }) {
     <p class="readout" data-testid="readout">
       <span class="readout-when">
         {instant(window.fromUs, step)} <span class="quiet">to</span>{" "}
-        {window.follows ? "now" : instant(window.toUs, step)}
+        {window.edge === "present" ? "now" : instant(window.toUs, step)}
       </span>
       <span class="readout-zone quiet">times in {zoneName()}</span>
     </p>

@@ -14,20 +14,22 @@ import { ChartPanel } from "./chart-panel.tsx";
 import { RangeBar } from "./range-bar.tsx";
 import { ReadingTable } from "./reading-table.tsx";
 import { Readout } from "./readout.tsx";
-import { useHistory } from "./use-history.ts";
+import { type Heard, useHistory } from "./use-history.ts";
 import { useWindow } from "./use-window.ts";
 import { fixed } from "./window.ts";
 
 type SeriesRoute = Extract<Route, { view: "series" }>;
 
 const FACTS_MS = 10_000;
+/** The API finds a series by its device, not by its id: enough to hold the largest device. */
+const SERIES_MAX = 10_000;
 
 /** One metric of one device through time. */
 export function SeriesView({ route, theme }: { route: SeriesRoute; theme: Theme }) {
   const { gateway, device, series } = route;
   const polled = usePolled(`series ${gateway}/${device}`, FACTS_MS, async (signal) => {
     const [found, status] = await Promise.all([
-      getJson<{ series: Series[] }>("series", { gateway, device }, signal),
+      getJson<{ series: Series[] }>("series", { gateway, device, limit: SERIES_MAX }, signal),
       getJson<Status>("status", {}, signal),
     ]);
     serverClock.learn(status.now);
@@ -49,9 +51,19 @@ function SeriesChart({ route, theme, facts }: { route: SeriesRoute; theme: Theme
   const [widthPx, setWidthPx] = useState(0);
   const [index, setIndex] = useState<number | null>(null);
   const [highlight, setHighlight] = useState<number | undefined>();
-  const extent = { firstUs: facts.first_ts, lastUs: facts.last_ts };
+  const [newest, setNewest] = useState<Heard | undefined>();
+  const lastUs = newest ? Math.max(newest.ts, facts.last_ts ?? newest.ts) : facts.last_ts;
+  const extent = { firstUs: facts.first_ts ?? newest?.ts ?? null, lastUs };
   const control = useWindow(route, extent, widthPx);
-  const history = useHistory(route.series, control.window, control.held, widthPx);
+  const history = useHistory({
+    series: route.series,
+    range: route.range,
+    window: control.window,
+    held: control.held,
+    widthPx,
+    words: facts.last_text !== null,
+    heard: (one) => setNewest((known) => (known && known.ts > one.ts ? known : one)),
+  });
   const { fromUs, toUs } = control.window;
   const anomalies = (history.answer?.anomalies ?? []).filter(
     (one) => one.ts >= fromUs && one.ts <= toUs,
@@ -62,7 +74,7 @@ function SeriesChart({ route, theme, facts }: { route: SeriesRoute; theme: Theme
   };
   return (
     <article class="series">
-      <SeriesHead facts={facts} newest={history.newest} />
+      <SeriesHead facts={facts} newest={newest} />
       {history.error && <Failure error={history.error} kept={history.answer !== undefined} />}
       <div class="series-body">
         <section class="panel" aria-label="Chart">
@@ -80,7 +92,7 @@ function SeriesChart({ route, theme, facts }: { route: SeriesRoute; theme: Theme
             onPointed={setIndex}
             onWidth={setWidthPx}
           />
-          <ChartFoot history={history} window={control.window} facts={facts} />
+          <ChartFoot history={history} window={control.window} lastUs={lastUs} />
         </section>
         <AnomalyList
           anomalies={anomalies}
@@ -90,14 +102,19 @@ function SeriesChart({ route, theme, facts }: { route: SeriesRoute; theme: Theme
           onChoose={closer}
         />
       </div>
-      <ReadingTable data={history.data} window={control.window} unit={facts.unit} />
+      <ReadingTable
+        data={history.data}
+        window={control.window}
+        unit={facts.unit}
+        atOnce={facts.last_text !== null}
+      />
     </article>
   );
 }
 
 interface HeadProps {
   facts: Series;
-  newest: { ts: number; value: number | null } | undefined;
+  newest: Heard | undefined;
 }
 
 function SeriesHead({ facts, newest }: HeadProps) {

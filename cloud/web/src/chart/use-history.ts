@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../api/client.ts";
 import { followSeries, type LiveState } from "../api/live.ts";
 import { type Anomaly, isRaw, type LiveReadings } from "../api/types.ts";
+import type { Range } from "../route.ts";
 import { type Answer, HistoryLoader } from "./history-loader.ts";
 import { appendRaw, NO_DATA, type PlotData, plotData } from "./plot-data.ts";
 import { Throttle } from "./throttle.ts";
@@ -9,11 +10,33 @@ import type { Window } from "./window.ts";
 
 /** How much is fetched beside the window, as a share of it: panning starts with data at hand. */
 const MARGIN = 0.5;
+/** The years 1 to 9999, which is all that the API takes. */
+const TIME_US_MIN = -62_135_596_800_000_000;
+const TIME_US_MAX = 253_402_214_400_000_000;
 /** Two pixels a bucket: at one, a swinging mean fills its own band. */
 const PIXELS_PER_POINT = 2;
 /** Live readings kept to be put onto an answer that left the server before they arrived. */
 const RECENT_MAX = 5_000;
-const REFRESH_MS = { min: 2_000, max: 30_000 };
+/** Buckets are asked for again sixty times while they fill, within these bounds. */
+const REFRESH_MS = { perBucket: 60, min: 1_000, max: 10_000 };
+
+/** A reading heard live, newer than any before. */
+export interface Heard {
+  ts: number;
+  value: number | null;
+}
+
+interface Asked {
+  series: string;
+  range: Range;
+  window: Window;
+  /** A gesture is under way. */
+  held: boolean;
+  widthPx: number;
+  /** The readings are texts. */
+  words: boolean;
+  heard(newest: Heard): void;
+}
 
 export interface ChartHistory {
   answer: Answer | undefined;
@@ -23,40 +46,34 @@ export interface ChartHistory {
   /** Answers applied so far: rises with each refetch. */
   generation: number;
   live: LiveState | "off";
-  /** The newest reading heard live. */
-  newest: { ts: number; value: number | null } | undefined;
 }
 
 /** History of one series for a window: fetched when the window settles, extended live. */
-export function useHistory(
-  series: string,
-  window: Window,
-  held: boolean,
-  widthPx: number,
-): ChartHistory {
+export function useHistory(asked: Asked): ChartHistory {
+  const { series, window, words } = asked;
   const [state, setState] = useState<ChartHistory & { series: string }>(blank(series));
   const [refresh, setRefresh] = useState(0);
   const recent = useRef<LiveReadings>({ id: series, t: [], v: [] });
   const loader = useLoader(series, recent, setState);
-  const points = pointsFor(widthPx);
-  // A window that follows the present keeps its answer: what is new arrives live.
-  const place = window.follows
-    ? `last ${window.toUs - window.fromUs}`
-    : `${window.fromUs} ${window.toUs}`;
+  const points = pointsFor(asked.widthPx);
+  const follows = window.edge !== "still";
+  // A window that follows keeps its answer: what is new arrives live.
+  const place = follows ? JSON.stringify(asked.range) : `${window.fromUs} ${window.toUs}`;
   // Run again only for these; `place` stands for the window
   useEffect(() => {
     if (points === 0) return;
     const margin = Math.round((window.toUs - window.fromUs) * MARGIN);
     const question = {
       series,
-      fromUs: window.fromUs - margin,
-      toUs: window.toUs + margin,
+      fromUs: Math.max(window.fromUs - margin, TIME_US_MIN),
+      toUs: Math.min(window.toUs + margin, TIME_US_MAX),
       points: points * (1 + 2 * MARGIN),
+      words,
     };
     setState((old) => ({ ...own(old, series), loading: true }));
-    loader.ask(question, !held);
-  }, [series, place, points, refresh]);
-  useLive(series, window.follows, recent, setState, () => setRefresh((n) => n + 1));
+    loader.ask(question, !asked.held);
+  }, [series, place, points, words, refresh]);
+  useLive(series, follows, recent, setState, asked.heard, () => setRefresh((n) => n + 1));
   const mine = own(state, series);
   const data = useMemo(
     () => (mine.answer ? plotData(mine.answer.history, series) : NO_DATA),
@@ -103,6 +120,7 @@ function useLive(
   wanted: boolean,
   recent: { current: LiveReadings },
   setState: SetState,
+  heard: (newest: Heard) => void,
   refresh: () => void,
 ): void {
   // Run again only for these; refresh merely counts up a state
@@ -122,11 +140,12 @@ function useLive(
       readings: (event) => {
         if (event.id !== series) return;
         recent.current = joined(recent.current, event);
+        heard(newestOf(event));
         setState((old) => {
           const mine = own(old, series);
           const everyMs = refreshMs(mine.answer, event);
           if (everyMs !== undefined) throttle.poke(everyMs);
-          return heard(mine, event);
+          return mine.answer ? { ...mine, answer: withReadings(mine.answer, event) } : mine;
         });
       },
       anomaly: (event) => setState((old) => withAnomaly(own(old, series), event)),
@@ -141,21 +160,23 @@ function useLive(
 /** How soon buckets, or a late reading among raw ones, are to be asked for again; undefined if not. */
 function refreshMs(answer: Answer | undefined, event: LiveReadings): number | undefined {
   if (!answer) return undefined;
-  if (!isRaw(answer.history)) {
-    return Math.min(Math.max(answer.history.bucket_us / 10_000, REFRESH_MS.min), REFRESH_MS.max);
+  const { history, question } = answer;
+  if (!isRaw(history)) {
+    const last = history.series[0]?.t.at(-1) ?? Number.NEGATIVE_INFINITY;
+    // A recording played fast leaves the drawing behind: catch up at once.
+    if (newestOf(event).ts > last + 2 * history.bucket_us) return REFRESH_MS.min;
+    const share = history.bucket_us / 1_000 / REFRESH_MS.perBucket;
+    return Math.min(Math.max(share, REFRESH_MS.min), REFRESH_MS.max);
   }
-  const last = answer.history.series[0]?.t.at(-1) ?? Number.NEGATIVE_INFINITY;
-  const grown = (answer.history.series[0]?.t.length ?? 0) > 4 * answer.question.points;
+  const times = history.series[0]?.t ?? [];
+  const last = times.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const grown = times.length > 4 * question.points;
   return grown || event.t.some((ts) => ts < last) ? REFRESH_MS.min : undefined;
 }
 
-function heard(state: State, event: LiveReadings): State {
-  const at = event.t.length - 1;
-  const ts = event.t[at];
-  const known = state.newest?.ts ?? Number.NEGATIVE_INFINITY;
-  const newest =
-    ts !== undefined && ts >= known ? { ts, value: event.v[at] ?? null } : state.newest;
-  return { ...state, newest, answer: state.answer && withReadings(state.answer, event) };
+function newestOf(event: LiveReadings): Heard {
+  const at = event.t.reduce((best, ts, i) => (ts >= (event.t[best] ?? ts) ? i : best), 0);
+  return { ts: event.t[at] ?? Number.NEGATIVE_INFINITY, value: event.v[at] ?? null };
 }
 
 function withReadings(answer: Answer, event: LiveReadings): Answer {
@@ -198,6 +219,5 @@ function blank(series: string): State {
     loading: true,
     generation: 0,
     live: "off",
-    newest: undefined,
   };
 }

@@ -95,10 +95,10 @@ function after(ms: number, then: () => void): number {
 function useNow(route: SeriesRoute, extent: Extent, widthPx: number, held: boolean): number {
   const [, redraw] = useState(0);
   const now = serverClock.nowUs();
-  const { fromUs, toUs, follows } = resolve(route.range, extent, now);
+  const { fromUs, toUs, edge } = resolve(route.range, extent, now);
   const pixelMs = (toUs - fromUs) / Math.max(widthPx, 100) / 1000;
   const everyMs = Math.round(Math.min(Math.max(pixelMs, 500), 10_000));
-  const moving = follows && !held;
+  const moving = edge === "present" && !held;
   useEffect(() => {
     if (!moving) return;
     const timer = setInterval(() => redraw((n) => n + 1), everyMs);

@@ -1,11 +1,14 @@
 import { HOUR_US, MINUTE_US, SECOND_US } from "../format/time.ts";
 import type { Range } from "../route.ts";
 
-/** The visible stretch of time. `follows` while its right edge is the present and moves with it. */
+/** What the right edge does: stands still, moves with the present, or with the last reading. */
+export type Edge = "still" | "present" | "reading";
+
+/** The visible stretch of time. */
 export interface Window {
   fromUs: number;
   toUs: number;
-  follows: boolean;
+  edge: Edge;
 }
 
 /** When a series began and when it was last heard. */
@@ -26,7 +29,7 @@ const AHEAD_US = MINUTE_US;
  * otherwise at its last reading, so that a silent series shows what it last said, not emptiness.
  */
 export function resolve(range: Range, extent: Extent, nowUs: number): Window {
-  if (range.kind === "fixed") return { fromUs: range.fromUs, toUs: range.toUs, follows: false };
+  if (range.kind === "fixed") return { fromUs: range.fromUs, toUs: range.toUs, edge: "still" };
   const last = extent.lastUs ?? nowUs;
   const first = extent.firstUs ?? nowUs - HOUR_US;
   const spanUs = range.kind === "last" ? range.spanUs : Math.max(last - first, SECOND_US);
@@ -34,7 +37,7 @@ export function resolve(range: Range, extent: Extent, nowUs: number): Window {
   // A sliver beyond the last reading keeps it off the very edge.
   const toUs = Math.ceil(live ? nowUs : last + spanUs * 0.01);
   const fromUs = range.kind === "last" ? toUs - spanUs : Math.floor(first - spanUs * 0.01);
-  return { fromUs, toUs, follows: live };
+  return { fromUs, toUs, edge: live ? "present" : "reading" };
 }
 
 /** Scale the span by `factor` about the instant `anchorUs`, which stays where it is. */
@@ -57,7 +60,7 @@ export function fixed(fromUs: number, toUs: number): Window {
   return {
     fromUs: from,
     toUs: Math.max(Math.ceil(Math.max(fromUs, toUs)), from + SPAN_US_MIN),
-    follows: false,
+    edge: "still",
   };
 }
 

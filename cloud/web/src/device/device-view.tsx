@@ -9,6 +9,7 @@ import { Failure } from "../parts/failure.tsx";
 import { MetricRow } from "./metric-row.tsx";
 
 const EVERY_MS = 5_000;
+const SERIES_MAX = 1_000;
 const SPARK_MS = 30_000;
 const SPARK_POINTS = 96;
 /** Beyond this many metrics the small pictures cost more than they tell. */
@@ -18,7 +19,7 @@ const SPARKS_MAX = 40;
 export function DeviceView({ gateway, device }: { gateway: string; device: string }) {
   const polled = usePolled(`device ${gateway}/${device}`, EVERY_MS, async (signal) => {
     const [found, status] = await Promise.all([
-      getJson<{ series: Series[] }>("series", { gateway, device }, signal),
+      getJson<{ series: Series[] }>("series", { gateway, device, limit: SERIES_MAX }, signal),
       getJson<Status>("status", {}, signal),
     ]);
     serverClock.learn(status.now);

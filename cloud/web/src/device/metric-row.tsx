@@ -1,7 +1,7 @@
 import type { Series } from "../api/types.ts";
 import { count, measure, shortCount } from "../format/number.ts";
-import { ago } from "../format/time.ts";
-import { DEFAULT_RANGE, formatHash } from "../route.ts";
+import { ago, DAY_US } from "../format/time.ts";
+import { DEFAULT_RANGE, formatHash, type Range } from "../route.ts";
 import { type Spark, Sparkline } from "./sparkline.tsx";
 
 interface Props {
@@ -10,10 +10,22 @@ interface Props {
   nowUs: number;
 }
 
+/** A day, or everything while there is less than a day. */
+function firstLook(series: Series): Range {
+  const heardUs = (series.last_ts ?? 0) - (series.first_ts ?? 0);
+  return heardUs < DAY_US ? { kind: "all" } : DEFAULT_RANGE;
+}
+
 /** One metric of a device. */
 export function MetricRow({ series, spark, nowUs }: Props) {
   const { gateway, device, id } = series;
-  const href = formatHash({ view: "series", gateway, device, series: id, range: DEFAULT_RANGE });
+  const href = formatHash({
+    view: "series",
+    gateway,
+    device,
+    series: id,
+    range: firstLook(series),
+  });
   const labels = Object.entries(series.labels);
   return (
     <tr data-testid="metric-row" data-series={id} data-metric={series.metric}>

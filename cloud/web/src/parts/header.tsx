@@ -19,7 +19,11 @@ export function Header({ route, theme, toggleTheme }: Props) {
         </a>
         <nav class="crumbs" aria-label="Where you are">
           {crumbs(route).map(([name, href]) => (
-            <a key={href} href={href}>
+            <a
+              key={href}
+              href={href}
+              aria-current={href === formatHash(route) ? "page" : undefined}
+            >
               {name}
             </a>
           ))}
