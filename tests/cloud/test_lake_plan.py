@@ -1,0 +1,118 @@
+"""Plans depend on their arguments alone, bound what they make, and lose no row."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud import lake_plan
+from cloud.lake_plan import FILES_PER_PASS_MAX, MERGE_FILES, Sized, next_range, pick_merge, split
+from cloud.lake_schema import Grain
+from cloud.rollup import DAY_US
+from tests.cloud.lake_world import T0
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(T0 - 5 * DAY_US, T0),
+            st.integers(T0 - 900 * DAY_US, T0),
+            st.integers(-(1 << 63), (1 << 63) - 1),
+        ),
+        min_size=1,
+        max_size=300,
+    ),
+    st.sampled_from([Grain.DAY, Grain.MONTH, Grain.YEAR]),
+)
+@settings(max_examples=200, deadline=None)
+def test_every_row_goes_to_exactly_one_file_and_files_are_bounded(ts, grain):
+    times = np.array(ts, np.int64)
+    slices = split(times, grain)
+    rows = [np.arange(len(ts))[part.rows] for part in slices]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(len(ts)))
+    assert len(slices) <= FILES_PER_PASS_MAX
+    assert len({part.period for part in slices}) == len(slices)
+    assert all((np.diff(part) > 0).all() for part in rows), "rows keep their order"
+
+
+def test_few_days_are_partitioned_by_day():
+    ts = np.array([T0, T0 + DAY_US, T0 + 1], np.int64)
+    assert [part.period for part in split(ts, Grain.DAY)] == ["2023-11-15", "2023-11-16"]
+
+
+def test_many_sparse_days_share_months_and_a_dense_one_stays_alone(monkeypatch):
+    monkeypatch.setattr(lake_plan, "DENSE_ROWS", 50)
+    sparse = [T0 - day * DAY_US for day in range(1, 200)]
+    slices = split(np.array(sparse + [T0] * 50, np.int64), Grain.DAY)
+    periods = {part.period: len(part.rows) for part in slices}
+    assert periods.pop("2023-11-15") == 50
+    assert set(periods) == {f"2023-{month:02d}" for month in range(4, 12)}
+
+
+def test_times_that_no_calendar_has_still_have_a_place():
+    ends = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max], np.int64)
+    assert [part.period for part in split(ends, Grain.YEAR)] == ["0001", "9999"]
+
+
+def test_tables_at_one_offset_go_on_together():
+    todo = next_range({"readings": 5, "gaps": 5}, 9)
+    assert todo is not None
+    assert (todo.start, todo.limit, todo.tables) == (5, 9, {"readings", "gaps"})
+    assert next_range({"readings": 9, "gaps": 9}, 9) is None
+
+
+def test_a_table_behind_goes_alone_and_not_past_the_next():
+    todo = next_range({"readings": 9, "rollup_1m": 7, "gaps": 3}, 20)
+    assert todo is not None
+    assert (todo.start, todo.limit, todo.tables) == (3, 7, {"gaps"})
+
+
+def _files(*rows: int) -> list[Sized]:
+    return [Sized(f"f{i}", n, i * 10, i * 10 + 10) for i, n in enumerate(rows)]
+
+
+def test_small_files_are_merged_when_there_are_enough():
+    assert pick_merge(_files(*[5] * (MERGE_FILES - 1))) == ()
+    assert len(pick_merge(_files(*[5] * MERGE_FILES))) == MERGE_FILES
+
+
+def test_a_large_file_is_not_rewritten_for_small_ones():
+    picked = pick_merge(_files(500_000, *[5] * MERGE_FILES))
+    assert [file.rows for file in picked] == [5] * MERGE_FILES
+
+
+def test_only_neighbours_are_merged_so_that_arrival_order_stays():
+    files = _files(*[5] * 4, 500_000, *[5] * 4)
+    assert pick_merge(files) == ()
+
+
+@given(st.lists(st.integers(1, 3_000_000), max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_merging_ends_with_few_files_and_never_outgrows_its_bound(rows):
+    files = _files(*rows)
+    for _ in range(10 * len(rows) + 10):
+        picked = pick_merge(files)
+        if not picked:
+            break
+        merged = sum(file.rows for file in picked)
+        assert merged <= lake_plan.MERGE_ROWS_MAX
+        assert [f for f in files if picked[0].start <= f.start < picked[-1].end] == list(picked)
+        rest = [file for file in files if file not in picked]
+        files = [*rest, Sized("m", merged, picked[0].start, picked[-1].end)]
+        files.sort(key=lambda file: file.start)
+    else:
+        pytest.fail("merging never ends")
+
+
+def test_a_thousand_equal_passes_rewrite_each_row_a_few_times():
+    files: list[Sized] = []
+    written = 0
+    for i in range(1000):
+        files.append(Sized(f"p{i}", 1000, i, i + 1))
+        while picked := pick_merge(files):
+            rows = sum(file.rows for file in picked)
+            written += rows
+            files = [file for file in files if file not in picked]
+            files.append(Sized(f"m{i}", rows, picked[0].start, picked[-1].end))
+    assert written <= 4 * 1_000_000
+    assert len(files) <= 4 * MERGE_FILES
