@@ -204,13 +204,7 @@ class Agent:
 
     async def _deliver(self, reporter: Reporter) -> None:
         """Wait to be enrolled, then deliver for ever."""
-        folder = self.config.identity_folder
-        if not identity.is_enrolled(folder):
-            log.warning("not enrolled: readings are collected and kept (%s)",
-                        identity.way_out(self.config.name, replace=False))  # fmt: skip
-        while not identity.is_enrolled(folder):
-            await asyncio.sleep(WATCH_S)
-        who = await asyncio.to_thread(identity.load, folder, self.config.name)
+        who = await self._identity()
         try:
             who.require_valid(self.clock.now().wall_us)
         except OperatorError as error:
@@ -235,6 +229,21 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run(), name="uplink")
             tasks.create_task(reporter.keep_fresh(), name="report")
+
+    async def _identity(self) -> identity.Identity:
+        """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""
+        folder, told = self.config.identity_folder, ""
+        while True:
+            try:
+                if identity.is_enrolled(folder):
+                    return await asyncio.to_thread(identity.load, folder, self.config.name)
+                now = f"not enrolled: {identity.way_out(self.config.name, replace=False)}"
+            except OperatorError as error:
+                now = str(error)
+            if now != told:
+                log.error("%s; readings are collected and kept meanwhile", now)
+                told = now
+            await asyncio.sleep(WATCH_S)
 
     async def _watch_broker(self) -> None:
         """Tell once when the broker is lost or never found, and once when it is back."""

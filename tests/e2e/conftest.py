@@ -33,11 +33,21 @@ class Oracle:
 
     async def publish(self, count: int, in_flight: int = 50) -> None:
         """Publish `count` messages at QoS 1; what got its PUBACK is in `published`."""
-        async with aiomqtt.Client(
-            "127.0.0.1", self.stack.broker.port, identifier="oracle", max_inflight_messages=1000
-        ) as client:
+        async with self._client() as client:
             for _ in range(0, count, in_flight):
                 await asyncio.gather(*(self._one(client) for _ in range(in_flight)))
+
+    async def publish_until(self, stop: asyncio.Event, per_s: int = 400) -> None:
+        """Publish about `per_s` messages a second, ten at a time, until told to stop."""
+        async with self._client() as client:
+            while not stop.is_set():
+                await asyncio.gather(*(self._one(client) for _ in range(10)))
+                await asyncio.sleep(10 / per_s)
+
+    def _client(self) -> aiomqtt.Client:
+        return aiomqtt.Client(
+            "127.0.0.1", self.stack.broker.port, identifier="oracle", max_inflight_messages=1000
+        )
 
     async def _one(self, client: aiomqtt.Client) -> None:
         number = self.messages

@@ -87,9 +87,20 @@ def test_an_unreachable_broker_is_named_once_with_what_to_check_and_tried_again(
 
 
 @pytest.mark.broker
+def test_a_damaged_identity_is_named_and_collecting_goes_on(stack: Stack) -> None:
+    assert stack.edge.stop() == 0
+    (stack.home("edge") / "identity" / "gateway.crt").write_text("no certificate")
+    told = said_while_running(stack.home("edge"), "could not")
+    assert "gateway.crt" in told
+    assert "enroll" in told
+    assert "collected and kept" in told
+    assert told.count("could not") == 1
+
+
+@pytest.mark.broker
 def test_an_expired_certificate_is_named_with_its_date_and_the_way_out(stack: Stack) -> None:
     assert stack.edge.stop() == 0
-    expire(stack.home("edge") / "identity" / "gateway.crt")
+    expire(stack.home("edge") / "identity" / "gateway.crt", stack.home("cloud") / "ca" / "ca.key")
     told = said_while_running(stack.home("edge"), "could not")
     assert "expired" in told
     assert "2024-05-06" in told
@@ -98,10 +109,11 @@ def test_an_expired_certificate_is_named_with_its_date_and_the_way_out(stack: St
     assert "Traceback" not in told
 
 
-def expire(path: Path) -> None:
-    """Replace a certificate by one of the same key and names that ended in 2024."""
+def expire(path: Path, authority: Path) -> None:
+    """Replace a certificate by one of the same key, names and authority that ended in 2024."""
     old = x509.load_pem_x509_certificate(path.read_bytes())
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = serialization.load_pem_private_key(authority.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
     expired = (
         x509.CertificateBuilder()
         .subject_name(old.subject)
