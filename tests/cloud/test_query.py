@@ -1,4 +1,4 @@
-"""Queries over tables and tail give what a naive loop over all readings gives."""
+"""Queries: complete and in order over tables and tail, at the resolution that was asked for."""
 
 import math
 from collections import defaultdict
@@ -6,80 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.live import Live
-from cloud.query import Ask, Cursor, Query, UnknownSeries
+from cloud.query import Ask, Cursor, UnknownSeries
 from cloud.query_plan import Resolution, buckets_for, span
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
-from tests.cloud.lake_world import T0, Gateway, MemoryJournal
-
-
-class World:
-    """A lake, a tail and queries, without threads: `consolidate` and `follow` are called."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.journal = MemoryJournal()
-        self.gateway = Gateway(self.journal)
-        self.sent: dict[str, list[tuple[int, float | str]]] = defaultdict(list)
-        self.query: Query | None = None
-        self.open()
-
-    def open(self) -> None:
-        names = Names(self.journal.series)
-        self.live = Live(self.journal, names)
-        self.consolidator = Consolidator(self.root, self.journal, names, self.live)
-        self.consolidator.recover()
-        if self.query is None:
-            self.query = Query(self.live, threads=1)
-        self.query._live = self.live
-
-    def reopen(self) -> None:
-        self.consolidator.close()
-        self.open()
-
-    def close(self) -> None:
-        self.consolidator.close()
-        self.query.close()
-
-    def send(self, device: str, rows: list[tuple[int, float | str]]) -> None:
-        self.sent[device] += rows
-        ts = [row[0] for row in rows]
-        values = [row[1] for row in rows]
-        make = self.gateway.texts if isinstance(values[0], str) else self.gateway.numbers
-        self.gateway.send(make(device, ts, values))  # type: ignore[arg-type]
-
-    def consolidate(self) -> None:
-        while self.consolidator.run_once().more:
-            pass
-
-    def follow(self) -> None:
-        while self.live.advance():
-            pass
-
-    def id(self, device: str) -> int:
-        return next(n.id for n in self.live.book.known().names if n.device == device)
-
-    def raw(self, device: str, start: int, end: int, **more) -> list[tuple[int, float | str]]:
-        """All pages of a raw answer."""
-        found: list[tuple[int, float | str]] = []
-        cursor: Cursor | None = None
-        while True:
-            ask = Ask(
-                (self.id(device),), start, end, resolution=Resolution.RAW, cursor=cursor, **more
-            )
-            answer = self.query.history(ask)
-            (series,) = answer.series
-            values = series.value.tolist() if series.text is None else series.text.tolist()
-            found += zip(series.ts.tolist(), values, strict=True)
-            cursor = answer.next
-            if cursor is None:
-                return found
+from tests.cloud.lake_world import T0
+from tests.cloud.query_world import World, expected, same
 
 
 @pytest.fixture
@@ -87,15 +21,6 @@ def world(tmp_path: Path):
     world = World(tmp_path / "lake")
     yield world
     world.close()
-
-
-def expected(world: World, device: str, start: int, end: int) -> list[tuple[int, float | str]]:
-    rows = [row for row in world.sent[device] if start <= row[0] < end]
-    return sorted(rows, key=lambda row: row[0])  # stable: equal times stay as they arrived
-
-
-def same(found, wanted) -> bool:
-    return repr(found) == repr(wanted)
 
 
 def test_raw_history_is_complete_and_in_order_over_tables_and_tail(world):
@@ -244,77 +169,6 @@ def test_buckets_never_outnumber_the_points_and_fill_their_tier(start, length, p
     assert (end - first) // buckets.width_us <= points
     if buckets.tier is not None:
         assert buckets.width_us % buckets.tier.width_us == 0
-
-
-_row = st.tuples(
-    st.integers(-5, 5).map(lambda m: T0 + m * 17_000_000),
-    st.one_of(st.integers(-64, 64).map(lambda n: n / 4), st.just(math.nan)),
-)
-_action = st.one_of(
-    st.tuples(st.just("send"), st.sampled_from("ab"), st.lists(_row, min_size=1, max_size=6)),
-    st.tuples(st.just("text"), st.just("c"), st.lists(_row, min_size=1, max_size=3)),
-    st.sampled_from([("consolidate",), ("pass",), ("follow",), ("restart",), ("ask",)]),
-)
-
-
-@given(st.lists(_action, min_size=3, max_size=14))
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-def test_any_interleaving_gives_the_history_of_a_naive_model(
-    tmp_path_factory, monkeypatch, actions
-):
-    monkeypatch.setattr(lake_plan, "MERGE_FILES", 2)
-    world = World(tmp_path_factory.mktemp("world") / "lake")
-    try:
-        for action in [*actions, ("follow",), ("ask",)]:
-            match action:
-                case ("send", device, rows):
-                    world.send(device, rows)
-                case ("text", device, rows):
-                    world.send(device, [(ts, f"is {value}") for ts, value in rows])
-                case ("consolidate",):
-                    world.consolidate()
-                case ("pass",):
-                    world.consolidator._bytes = 1
-                    world.consolidator.run_once()
-                case ("follow",):
-                    world.follow()
-                case ("restart",):
-                    world.reopen()
-                    world.follow()
-                case ("ask",):
-                    world.follow()
-                    _ask(world)
-    finally:
-        world.close()
-
-
-def _ask(world: World) -> None:
-    for device in world.sent:
-        wanted = expected(world, device, T0 - DAY_US, T0 + DAY_US)
-        assert same(world.raw(device, T0 - DAY_US, T0 + DAY_US, limit=4), wanted)
-        ask = Ask((world.id(device),), T0 - DAY_US, T0 + DAY_US, 5000, Resolution.MINUTE)
-        (series,) = world.query.history(ask).series
-        found = series.partials
-        groups: dict[int, list[tuple[int, float | str]]] = defaultdict(list)
-        for ts, value in wanted:
-            groups[ts // MINUTE_US * MINUTE_US].append((ts, value))
-        assert found.bucket.tolist() == sorted(groups)
-        for i, bucket in enumerate(sorted(groups)):
-            values = [value for _, value in groups[bucket]]
-            valid = [v for v in values if isinstance(v, float) and v == v]
-            assert (found.count[i], found.valid[i]) == (len(values), len(valid))
-            assert found.sum[i] == sum(valid)
-            if isinstance(values[0], str):
-                assert found.last_text[i] == values[-1]
-            else:
-                assert same([found.first[i].item(), found.last[i].item()], [values[0], values[-1]])
-            if valid:
-                assert (found.min[i], found.max[i]) == (min(valid), max(valid))
-    assert world.live.book.counts()[1] == sum(len(rows) for rows in world.sent.values())
 
 
 def test_times_of_an_unset_clock_are_found_where_they_say(world):

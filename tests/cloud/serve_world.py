@@ -1,0 +1,70 @@
+"""The HTTP API over a small lake and tail, called without a server."""
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from cloud.lake import Consolidator
+from cloud.lake_names import Names
+from cloud.live import Live
+from cloud.query import Query
+from cloud.registry import GatewayRow
+from cloud.rollup import MINUTE_US
+from cloud.serve import build_app
+from protos import sync_pb2 as pb
+from tests.cloud.lake_world import T0, Gateway, MemoryJournal
+
+
+class Registry:
+    """Two enrolled gateways, of which one has connected."""
+
+    def gateways(self) -> list[GatewayRow]:
+        status = {"backlog_rows": "7", "clock_quality": "CLOCK_SYNCED", "key_tier": "file"}
+        return [
+            GatewayRow("gw-1", 1, 2, 3, "0.1", status, 99),
+            GatewayRow("gw-new", 1, 0, 0, "", {}, 98),
+        ]
+
+
+class Seen:
+    session = 4
+    status = pb.Status(backlog_rows=5, backlog_bytes=6, clock_quality=pb.CLOCK_UNSYNCED)
+
+
+class World:
+    def __init__(self, root: Path, dist: Path | None = None, **more) -> None:
+        self.journal = MemoryJournal()
+        self.gateway = Gateway(self.journal)
+        names = Names(self.journal.series)
+        self.live = Live(self.journal, names)
+        self.consolidator = Consolidator(root, self.journal, names, self.live)
+        self.consolidator.recover()
+        self.query = Query(self.live, threads=1)
+        self.app = build_app(self.query, self.live, Registry(), self.journal, dist, **more)
+        self.client = TestClient(self.app, base_url="http://localhost:8460")
+
+    def fill(self) -> None:
+        gateway = self.gateway
+        minutes = [T0 + i * MINUTE_US for i in range(60)]
+        gateway.send(
+            gateway.numbers("pump", minutes, [float(i) for i in range(60)]),
+            gateway.scores("pump", minutes[9:10], [9.0]),
+        )
+        while self.consolidator.run_once().more:
+            pass
+        gateway.send(gateway.texts("door", [T0], ["open"]))
+        while self.live.advance():
+            pass
+
+    def get(self, path: str, status: int = 200) -> dict:
+        response = self.client.get(path)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def id(self, device: str) -> str:
+        return next(s["id"] for s in self.get("/api/v1/series")["series"] if s["device"] == device)
+
+    def close(self) -> None:
+        self.live.stop()
+        self.consolidator.close()
+        self.query.close()
