@@ -7,12 +7,13 @@ An implementation may hold calls back (the future resolves later) and refuses wi
 `JournalOverloadedError` when its bounded queue is full. Every method may be called from any thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from cloud.errors import StorageError
+from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor, Decision
 from protos import sync_pb2 as pb
 from protos.series import SeriesEntry
@@ -86,6 +87,14 @@ class Journal(Protocol):
 
     def cursors(self) -> list[Cursor]:
         """Every gateway's cursor as of the last durable transaction."""
+
+    def counts(self) -> Mapping[str, Tally]:
+        """How much was ever stored and archived of each gateway, trimmed blocks included.
+
+        As of the last durable transaction and of this generation; it reads no disk. Over all
+        gateways (`cloud.journal_counts.total`) as many blocks are stored as `head` says, and as
+        many archived as `archived` says.
+        """
 
     def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
         """Call back with the new entries after each durable commit; returns how to stop.

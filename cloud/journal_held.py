@@ -2,9 +2,9 @@
 
 A `Transaction` is used by the writer thread alone, between BEGIN and COMMIT. Blocks, names and
 series go to the tables at once, so that the next decision sees them. An append writes no cursor:
-`stored` and its hash follow from the names, which `load_standing` reads again at opening; so an
-append dirties the pages that grow and no others, however many gateways share the journal. Any
-other change of a cursor is written at the end of its transaction.
+`stored`, its hash and the counts follow from the names (`cloud.journal_standing`); so an append
+dirties the pages that grow and no others, however many gateways share the journal. Any other
+change of a cursor is written at the end of its transaction.
 """
 
 import struct
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 import apsw
 
 from cloud.journal import Entry
-from cloud.journal_cursor import Cursor, Decision, archive, decode_cursor, encode_cursor
-from cloud.journal_segment import CursorRow, Segment, open_reader
+from cloud.journal_cursor import Cursor, Decision, archive
+from cloud.journal_segment import Segment, open_reader
+from cloud.journal_standing import Standing, cursor_rows
 from protos.block import ChunkRun
-from protos.series import EMPTY_ROOT, SeriesEntry, decode_entry, encode_entry, roll
+from protos.series import EMPTY_ROOT, SeriesEntry, encode_entry, roll
 
 _RUN = struct.Struct(">12sII")
 _PAST_MAX = 8  # connections to sealed segments that the writer keeps
@@ -27,21 +28,14 @@ _PAST_MAX = 8  # connections to sealed segments that the writer keeps
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A block whose bytes are checked: its hash and chunk ids as its header says them."""
+    """A block whose bytes are checked: hash, chunk ids and readings as its header says them."""
 
     epoch: int
     seq: int
     hash: bytes
     chunks: tuple[ChunkRun, ...]
+    readings: int
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A gateway's cursor, and the offset of its newest block (0: none)."""
-
-    cursor: Cursor
-    last: int = 0
 
 
 class Past:
@@ -114,14 +108,15 @@ class Transaction:
     def write(self, decision: Decision, block: Arrived | None = None) -> None:
         """Carry out a decision taken on the gateway's present cursor."""
         after = decision.cursor
-        before, last = self.cursor(after.gateway), self.stands(after.gateway).last
+        stood = self.stands(after.gateway)
+        before, last, tally = stood.cursor, stood.last, stood.tally
         if decision.append and block is not None:
             self._append(after.gateway, last, block)
-            last = self.head
+            last, tally = self.head, tally.stored(block.epoch, 1, block.readings)
         if decision.entries:
             self._declare(before, decision.entries)
         if after != before:
-            self.changed[after.gateway] = Standing(after, last)
+            self.changed[after.gateway] = Standing(after, last, tally)
             implied = replace(before, stored=after.stored, stored_hash=after.stored_hash)
             if not decision.append or after != implied:
                 self.unwritten.add(after.gateway)
@@ -133,21 +128,22 @@ class Transaction:
         if offset > self.head:
             raise ValueError(f"offset {offset} cannot be archived, the journal ends at {self.head}")
         for connection in (*self.past.among(self.archived, offset), self.connection):
-            for gateway, epoch, seq in _tops(connection, self.archived, offset):
+            for gateway, epoch, seq, *grown in _passed(connection, self.archived, offset):
                 before = self.stands(gateway)
                 after = archive(before.cursor, epoch, seq)
+                tally = before.tally.archived(epoch, *grown)
+                self.changed[gateway] = Standing(after, before.last, tally)
+                self.unwritten.add(gateway)
                 if after != before.cursor:
-                    self.changed[gateway] = Standing(after, before.last)
                     self.risen.add(gateway)
-        self.unwritten |= self.risen
         self.connection.execute("UPDATE meta SET value = ? WHERE name = 'archived'", (offset,))
         self.archived = offset
 
     def finish(self) -> None:
         """Write the cursors that do not follow from names; to be called last, before COMMIT."""
         self.connection.executemany(
-            "INSERT INTO cursor VALUES (?1, ?2, ?3, ?4) ON CONFLICT (gateway)"
-            " DO UPDATE SET epoch = ?2, last = ?3, state = ?4",
+            "INSERT INTO cursor VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (gateway)"
+            " DO UPDATE SET epoch = ?2, last = ?3, counts = ?4, state = ?5",
             cursor_rows(self.changed[gateway] for gateway in self.unwritten),
         )
 
@@ -157,9 +153,10 @@ class Transaction:
 
     def _append(self, gateway: str, previous: int, block: Arrived) -> None:
         where = (gateway, block.epoch, block.seq)
-        named = (self.head + 1, *where, block.hash, self.stored_us, previous, _pack(block.chunks))
+        rest = (block.hash, self.stored_us, previous, block.readings, _pack(block.chunks))
         self.head += 1
-        self.connection.execute("INSERT INTO name VALUES (?, ?, ?, ?, ?, ?, ?, ?)", named)
+        insert = "INSERT INTO name VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self.connection.execute(insert, (self.head, *where, *rest))
         self.connection.execute("INSERT INTO block VALUES (?, ?)", (self.head, block.data))
         self.entries.append(Entry(self.head, *where, block.hash, block.data, self.stored_us))
 
@@ -223,37 +220,13 @@ class HeldBlocks:
             yield (epoch, seq), hash, chunks
 
 
-def cursor_rows(standing: Iterable[Standing]) -> Iterator[CursorRow]:
-    """Rows for a segment's cursor table."""
-    for one in standing:
-        yield one.cursor.gateway, one.cursor.epoch, one.last, encode_cursor(one.cursor)
-
-
-def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
-    """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
-    rows = connection.execute("SELECT gateway, last, state FROM cursor")
-    standing = {gateway: Standing(decode_cursor(state), last) for gateway, last, state in rows}
-    # SQLite takes the other columns from the row that has the maximum.
-    newest = "SELECT max(offset), gateway, seq, hash FROM name GROUP BY gateway"
-    for offset, gateway, seq, hash in connection.execute(newest):
-        before = standing.get(gateway) or Standing(Cursor(gateway))
-        if offset > before.last:
-            cursor = replace(before.cursor, stored=seq, stored_hash=hash)
-            standing[gateway] = Standing(cursor, offset)
-    return standing
-
-
-def load_series(connection: apsw.Connection, gateway: str, epoch: int) -> list[SeriesEntry]:
-    """The table of an epoch as a segment has it; empty when it does not."""
-    query = "SELECT data FROM series WHERE gateway = ? AND epoch = ? ORDER BY entry"
-    return [decode_entry(data) for (data,) in connection.execute(query, (gateway, epoch))]
-
-
-def _tops(connection: apsw.Connection, above: int, upto: int) -> list[tuple[str, int, int]]:
-    """The newest (gateway, epoch, seq) of each gateway and epoch among the given offsets."""
-    query = """SELECT gateway, epoch, max(seq) FROM name WHERE offset > ? AND offset <= ?
-        GROUP BY gateway, epoch"""
-    return [(str(g), int(e), int(s)) for g, e, s in connection.execute(query, (above, upto))]
+def _passed(
+    connection: apsw.Connection, above: int, upto: int
+) -> list[tuple[str, int, int, int, int]]:
+    """(gateway, epoch, newest seq, blocks, readings) of the given offsets, by gateway and epoch."""
+    query = """SELECT gateway, epoch, max(seq), count(*), sum(readings) FROM name
+        WHERE offset > ? AND offset <= ? GROUP BY gateway, epoch ORDER BY epoch"""
+    return list(connection.execute(query, (above, upto)))
 
 
 def _put_before(runs: list[ChunkRun], run: ChunkRun) -> None:

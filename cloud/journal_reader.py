@@ -16,8 +16,8 @@ import apsw
 
 from cloud.errors import StorageError
 from cloud.journal import Entry
-from cloud.journal_held import load_series
 from cloud.journal_segment import Segment, last_offset, list_segments, open_reader
+from cloud.journal_standing import load_series
 from protos.series import SeriesEntry
 
 _READ = """SELECT offset, gateway, epoch, seq, hash, data, stored_us

@@ -21,7 +21,7 @@ import apsw
 
 from cloud.errors import StorageError
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION_ID = 0x54474A4C  # "TGJL"
 PAGE_BYTES = 16384  # a 64 KB block fills four; at 4 KB the overflow chains double the page count
 BUSY_MS = 10_000
@@ -41,7 +41,8 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE cursor (
-    gateway TEXT PRIMARY KEY, epoch INTEGER NOT NULL, last INTEGER NOT NULL, state BLOB NOT NULL
+    gateway TEXT PRIMARY KEY, epoch INTEGER NOT NULL, last INTEGER NOT NULL, counts BLOB NOT NULL,
+    state BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE series (
     gateway TEXT NOT NULL, epoch INTEGER NOT NULL, entry INTEGER NOT NULL, root BLOB NOT NULL,
@@ -50,10 +51,13 @@ CREATE TABLE series (
 CREATE TABLE name (
     offset INTEGER PRIMARY KEY, gateway TEXT NOT NULL, epoch INTEGER NOT NULL,
     seq INTEGER NOT NULL, hash BLOB NOT NULL, stored_us INTEGER NOT NULL,
-    previous INTEGER NOT NULL, chunks BLOB NOT NULL
+    previous INTEGER NOT NULL, readings INTEGER NOT NULL, chunks BLOB NOT NULL
 ) STRICT;
 CREATE TABLE block (offset INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 """
+
+_NEWER = "install the version of Tidegate that wrote it, or a newer one"
+_OLDER = "no release wrote it: move the folder away; the gateways send again what they keep"
 
 # Series tables of epochs that have ended stay in the segments that hold their last blocks.
 _CARRY_SERIES = """
@@ -61,8 +65,8 @@ INSERT INTO series SELECT s.gateway, s.epoch, s.entry, s.root, s.data
     FROM old.series s JOIN main.cursor c ON s.gateway = c.gateway AND s.epoch = c.epoch
 """
 
-CursorRow = tuple[str, int, int, bytes]
-"""gateway, epoch, offset of its newest block (0: none), the encoded cursor."""
+CursorRow = tuple[str, int, int, bytes, bytes]
+"""gateway, epoch, offset of its newest block (0: none), the encoded tally, the encoded cursor."""
 
 
 class TornSegmentError(StorageError):
@@ -124,7 +128,7 @@ def create_segment(
         try:
             list(connection.execute(_SCHEMA))  # a PRAGMA that answers holds up what follows it
             with connection:
-                connection.executemany("INSERT INTO cursor VALUES (?, ?, ?, ?)", cursors)
+                connection.executemany("INSERT INTO cursor VALUES (?, ?, ?, ?, ?)", cursors)
             if previous is not None:
                 connection.execute("ATTACH ? AS old", (str(previous.path),))
                 connection.execute(_CARRY_SERIES)
@@ -157,7 +161,7 @@ def read_opening(segment: Segment) -> Opening:
 
     Raises:
         TornSegmentError: the opening state is missing and the segment was never used.
-        StorageError: it was used and cannot be read, or belongs to a newer Tidegate.
+        StorageError: it was used and cannot be read, or another version of Tidegate wrote it.
     """
     tried = f"open the journal segment {segment.path}"
     try:
@@ -165,9 +169,9 @@ def read_opening(segment: Segment) -> Opening:
             if reader.pragma("application_id") != APPLICATION_ID:
                 return _torn(segment, tried, "it is no journal segment")
             version = reader.pragma("user_version")
-            if version > FORMAT:
-                cause = f"its format is {version}, this version reads up to {FORMAT}"
-                raise StorageError(tried, cause, "install the version that wrote it, or newer")
+            if version != FORMAT:
+                cause = f"its format is {version}, this version reads {FORMAT}"
+                raise StorageError(tried, cause, _NEWER if version > FORMAT else _OLDER)
             meta = dict(reader.execute("SELECT name, value FROM meta"))
             for table, counted in (("cursor", "cursors"), ("series", "series")):
                 if reader.execute(f"SELECT count(*) FROM {table}").get < meta[counted]:

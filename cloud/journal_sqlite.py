@@ -6,7 +6,7 @@ folder are fsynced. Offsets run without a hole over all segments: a hole found a
 error, never skipped. Layout: `docs/format/journal.md`; why: `docs/decisions/0030`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +15,7 @@ from threading import Lock
 
 from cloud.errors import StorageError
 from cloud.journal import Entry
+from cloud.journal_counts import Tally, readings_of
 from cloud.journal_cursor import Alarm, Cursor, Decision, decide_block, decide_declare, fault
 from cloud.journal_held import Arrived, Transaction
 from cloud.journal_hello import decide_epoch_request, decide_hello
@@ -123,7 +124,7 @@ class SqliteJournal:
         except MalformedBlock as error:
             why = str(error)
             return self._writer.call(lambda held: _malformed(held.cursor(gateway), why))
-        block = Arrived(epoch, seq, found, header.chunks, data)
+        block = Arrived(epoch, seq, found, header.chunks, readings_of(header), data)
 
         def run(transaction: Transaction) -> Decision:
             before, held = transaction.cursor(gateway), transaction.held(gateway)
@@ -189,6 +190,10 @@ class SqliteJournal:
         """Every gateway's cursor as of the last durable transaction."""
         return [standing.cursor for standing in list(self._writer.standing.values())]
 
+    def counts(self) -> Mapping[str, Tally]:
+        """How much was ever stored of each gateway, by epoch; reads no disk."""
+        return {one.cursor.gateway: one.tally for one in list(self._writer.standing.values())}
+
     def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
         """Call back with what is committed from now on, in a thread of the subscription's own.
 
@@ -216,7 +221,7 @@ class SqliteJournal:
         entry = next(iter(self.read(offset - 1, 1)), None)
         if entry is None:
             raise ValueError(f"the journal holds no offset {offset}")
-        block = Arrived(entry.epoch, entry.seq, entry.hash, (), entry.data)
+        block = Arrived(entry.epoch, entry.seq, entry.hash, (), 0, entry.data)
         self._put_aside(entry.gateway, block, Cause.POISON, offset, reason)
 
     def quarantined(self) -> list[Quarantined]:

@@ -20,8 +20,9 @@ import apsw
 from cloud.errors import StorageError
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor
-from cloud.journal_held import Past, Standing, Transaction, cursor_rows, load_standing
+from cloud.journal_held import Past, Transaction
 from cloud.journal_segment import Opening, Segment, create_segment, last_offset, open_writer
+from cloud.journal_standing import Standing, cursor_rows, load_standing
 
 T = TypeVar("T")
 MIB = 1 << 20
