@@ -8,10 +8,12 @@ import apsw
 import pytest
 
 from cloud.errors import OperatorError, StorageError
+from cloud.journal_counts import total
 from cloud.journal_reader import JournalReader, TrimmedError
 from cloud.journal_segment import list_segments
 from cloud.journal_sqlite import SqliteJournal
 from cloud.journal_writer import JournalLimits
+from tests.contract.recount import recount, said, stored
 from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender
 
@@ -93,6 +95,51 @@ def test_a_trimmed_journal_opens_again_and_goes_on(open_journal: Open, folder: P
     assert (greeting.stored, greeting.series_known) == (len(sender.blocks), 3)
     sender.send()
     assert again.head() == head + 1
+
+
+def test_trimming_takes_nothing_from_the_counts(open_journal: Open, folder: Path) -> None:
+    journal = open_journal()
+    one, two = Sender(journal, "one").begin(), Sender(journal, "two").begin()
+    quiet = [one.send(300).data]
+    one.next_epoch()
+    fill(two, folder, 4)
+    blocks = [stored(data) for data in quiet + [block.data for block in two.blocks]]
+    archived = segments(folder)[2] - 1
+    journal.mark_archived(archived).result(WAIT_S)
+    assert journal.trim() == archived
+    for again in (journal, open_journal(), open_journal()):
+        assert said(again) == recount(blocks, archived)
+        assert total(again.counts().values()).blocks == again.head()
+
+
+def test_an_append_writes_no_row_but_its_own(open_journal: Open, folder: Path) -> None:
+    sender = Sender(open_journal(), "attic").begin()
+    sender.send()
+    (segment,) = list_segments(folder)
+    rows = apsw.Connection(str(segment.path), flags=apsw.SQLITE_OPEN_READONLY)
+    before = list(rows.execute("SELECT * FROM cursor"))
+    block = sender.send(4000)
+    assert list(rows.execute("SELECT * FROM cursor")) == before
+    query = "SELECT readings FROM name WHERE offset = 2"
+    assert rows.execute(query).get == stored(block.data)[2]
+    rows.close()
+
+
+@pytest.mark.parametrize(("version", "hint"), [(1, "no release wrote it"), (3, "install")])
+def test_a_segment_of_another_format_is_an_error_and_left_alone(
+    open_journal: Open, folder: Path, version: int, hint: str
+) -> None:
+    journal = open_journal()
+    Sender(journal, "attic").begin().send()
+    journal.close()
+    (segment,) = list_segments(folder)
+    other = apsw.Connection(str(segment.path))
+    other.pragma("user_version", version)
+    other.close()
+    with pytest.raises(StorageError, match=f"format is {version}, this version reads 2") as told:
+        SqliteJournal.open(folder, now_us=lambda: 1)
+    assert told.value.hint.startswith(hint)
+    assert segment.path.exists()
 
 
 def test_what_a_crash_left_half_built_is_cleared(open_journal: Open, folder: Path) -> None:

@@ -5,21 +5,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
 import pytest
 
 from cloud.errors import StorageError
+from cloud.journal_counts import total
+from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite import SqliteJournal
 from cloud.journal_writer import JournalFullError, JournalLimits
 from protos.block import read_header
+from tests.contract.recount import Sums, said, stored
 from tests.contract.sender import WAIT_S, Sender
 
 ALL = 1 << 40
 ROUNDS = 8
 SMALL = JournalLimits(bytes_max=64 << 20, segment_bytes_max=256 << 10)
+
+Readings = dict[tuple[str, int, int], int]
+"""Readings of blocks by gateway, epoch and seq."""
 
 
 class Disk(apsw.VFS):
@@ -117,7 +123,7 @@ def test_a_full_disk_refuses_and_recovers_when_space_returns(disk: Disk, tmp_pat
     journal.close()
 
 
-def stream(folder: Path) -> None:
+def stream(folder: Path, trims: bool) -> None:
     """The child: three gateways send as fast as they can, and say what was acknowledged."""
     journal = open_journal(folder)
     senders = [Sender(journal, f"gw-{n}") for n in range(3)]
@@ -134,50 +140,81 @@ def stream(folder: Path) -> None:
             waiting.append((sender, len(sender.blocks), sender.post(len(sender.blocks))))
         for sender, seq, answer in waiting:
             assert answer.result(WAIT_S).replies[0].ack.stored == seq
-            print(sender.name, sender.epoch, seq, flush=True)
+            readings = stored(sender.blocks[-1].data)[2]
+            print(sender.name, sender.epoch, seq, readings, flush=True)
         if number % 20 == 19:
             journal.mark_archived(journal.head() // 2).result(WAIT_S)
+            if trims:
+                journal.trim()
 
 
-def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trims", [False, True])
+def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, trims: bool) -> None:
     folder = tmp_path / "journal"
-    acknowledged: set[tuple[str, int, int]] = set()
+    known: Readings = {}
+    module = "tests.cloud.test_journal_sqlite_crash"
     for round_no in range(ROUNDS):
-        command = [sys.executable, "-m", "tests.cloud.test_journal_sqlite_crash", str(folder)]
+        command = [sys.executable, "-m", module, str(folder), "trim" if trims else "keep"]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         # Killed at another point of the stream each round, once a rotation has gone by.
         for line in itertools.islice(child.stdout, 40 + 37 * round_no):
-            acknowledged.add(parse(line))
+            known |= parse(line)
         os.kill(child.pid, signal.SIGKILL)
-        acknowledged |= {parse(line) for line in child.stdout if line.endswith("\n")}
+        for line in child.stdout:
+            if line.endswith("\n"):
+                known |= parse(line)
         child.wait()
-        check(folder, acknowledged)
-    assert len(acknowledged) > 40 * ROUNDS
+        gone = check(folder, known)
+    assert len(known) > 40 * ROUNDS
+    assert bool(gone) is trims
 
 
-def parse(line: str) -> tuple[str, int, int]:
-    name, epoch, seq = line.split()
-    return name, int(epoch), int(seq)
+def parse(line: str) -> Readings:
+    name, epoch, seq, readings = line.split()
+    return {(name, int(epoch), int(seq)): int(readings)}
 
 
-def check(folder: Path, acknowledged: set[tuple[str, int, int]]) -> None:
-    """The oracle: every acknowledged block is there once, in a chain without a hole."""
+def check(folder: Path, known: Readings) -> int:
+    """The oracle: every block known is there once, in a chain without a hole, or was trimmed.
+
+    ``known``: blocks acknowledged or found before; those found now are added. Returns how many
+    are trimmed.
+    """
     journal = open_journal(folder)
-    entries = journal.read(0, ALL)
-    assert [entry.offset for entry in entries] == list(range(1, len(entries) + 1))
+    gone = journal.stats().oldest - 1
+    entries = journal.read(gone, ALL)
+    assert [entry.offset for entry in entries] == list(range(gone + 1, gone + 1 + len(entries)))
     names = [(entry.gateway, entry.epoch, entry.seq) for entry in entries]
     assert len(names) == len(set(names))
-    assert acknowledged <= set(names), sorted(acknowledged - set(names))[:5]
-    for entry in entries:
+    for entry, name in zip(entries, names, strict=True):
         header, found = read_header(entry.data)
-        assert (header.gateway, header.epoch, header.seq) == names[entry.offset - 1]
+        assert (header.gateway, header.epoch, header.seq) == name
         assert found == entry.hash
+        assert known.setdefault(name, stored(entry.data)[2]) == stored(entry.data)[2]
+    # Only what was archived, and so acknowledged, is trimmed: one more would be lost, one less new.
+    assert len(known.keys() - set(names)) == gone, sorted(known.keys() - set(names))[:5]
     for cursor in journal.cursors():
-        stored = [s for g, e, s in names if (g, e) == (cursor.gateway, cursor.epoch)]
-        assert stored == list(range(1, cursor.stored + 1))
+        seqs = sorted(s for g, e, s in known if (g, e) == (cursor.gateway, cursor.epoch))
+        assert seqs == list(range(1, cursor.stored + 1))
+    assert said(journal) == sums(known, journal.cursors())
+    assert total(journal.counts().values()).archived_blocks == journal.archived()
     journal.close()
+    return gone
+
+
+def sums(known: Readings, cursors: Sequence[Cursor]) -> Sums:
+    """What the journal must have counted, with `archived` of each epoch as its cursor has it."""
+    archived = {(c.gateway, past.epoch): past.archived for c in cursors for past in c.closed}
+    archived |= {(cursor.gateway, cursor.epoch): cursor.archived for cursor in cursors}
+    summed: Sums = {}
+    for (gateway, epoch, seq), readings in known.items():
+        a, b, c, d = summed.get((gateway, epoch), (0, 0, 0, 0))
+        behind = seq <= archived[gateway, epoch]
+        more = (a + 1, b + readings, c + behind, d + readings * behind)
+        summed[gateway, epoch] = more
+    return summed
 
 
 if __name__ == "__main__":
-    stream(Path(sys.argv[1]))
+    stream(Path(sys.argv[1]), trims=sys.argv[2] == "trim")

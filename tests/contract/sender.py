@@ -73,8 +73,11 @@ class Sender:
         args = (self.name, self.session, self.epoch, first, self.series[first - 1 :])
         return self.journal.declare(*args).result(WAIT_S)
 
-    def make(self, size: int = 0, mark: int = 0) -> Block:
-        """The next block, of at least `size` bytes; `mark` makes blocks of one place differ."""
+    def make(self, size: int = 0, mark: int = 0, batch: Batch | None = None) -> Block:
+        """The next block, of `batch`, or of readings that are at least `size` bytes.
+
+        `mark` makes blocks of one place differ.
+        """
         self.chunk += 1
         block = build_block(
             gateway=self.name,
@@ -87,7 +90,7 @@ class Sender:
             series_high=len(self.series),
             series_root=self.root,
             chunks=(ChunkRun(self.boot_id[:12], self.chunk, 1),),
-            batch=_batch(self.chunk, size, mark),
+            batch=batch or _batch(self.chunk, size, mark),
             device_of=np.zeros(len(self.series) + 1, np.uint32),
             secret=bytes(16),
         )
@@ -99,9 +102,9 @@ class Sender:
         data = self.blocks[seq - 1].data
         return self.journal.append(self.name, self.session, self.epoch, seq, data)
 
-    def send(self, size: int = 0) -> Block:
+    def send(self, size: int = 0, batch: Batch | None = None) -> Block:
         """Make the next block, have it stored, and check that it was acknowledged."""
-        block = self.make(size)
+        block = self.make(size, batch=batch)
         reply = self.post(len(self.blocks)).result(WAIT_S).replies[0]
         assert reply.ack.stored == len(self.blocks), reply
         self.stored = reply.ack.stored

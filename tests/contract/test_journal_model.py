@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.journal_sqlite import SqliteJournal
 from cloud.journal_writer import JournalLimits
+from tests.contract.recount import Stored, recount, said, stored
 from tests.contract.sender import WAIT_S, Sender
 
 ALL = 1 << 40
@@ -35,6 +36,7 @@ class World:
         self.journal = self.open()
         self.senders = [Sender(self.journal, f"gw-{n}").begin() for n in range(GATEWAYS)]
         self.stored: list[tuple[str, int, int, bytes]] = []
+        self.blocks: list[Stored] = []
         self.archived = self.gone = 0
 
     def open(self) -> SqliteJournal:
@@ -44,8 +46,9 @@ class World:
         match what:
             case "send":
                 sender = self.senders[number]
-                block = sender.send(10_000)
+                block = sender.send(10_000 + 64 * len(self.stored))
                 self.stored.append((sender.name, sender.epoch, len(sender.blocks), block.hash))
+                self.blocks.append(stored(block.data))
             case "again":
                 sender = self.senders[number]
                 for seq in range(1, len(sender.blocks) + 1):
@@ -72,6 +75,7 @@ class World:
     def check(self) -> None:
         assert (self.journal.head(), self.journal.archived()) == (len(self.stored), self.archived)
         assert self.gone <= self.archived
+        assert said(self.journal) == recount(self.blocks, self.archived)
         read = self.journal.read(self.gone, ALL)
         assert [(e.gateway, e.epoch, e.seq, e.hash) for e in read] == self.stored[self.gone :]
         cursors = {cursor.gateway: cursor for cursor in self.journal.cursors()}
@@ -95,6 +99,7 @@ def test_any_interleaving_leaves_what_a_model_says(steps: list[tuple[str, int]])
         world = World(Path(folder) / "journal")
         for what, number in steps:
             world.step(what, number)
+            assert said(world.journal) == recount(world.blocks, world.archived), what
         world.check()
         world.step("reopen", 0)
         world.check()
