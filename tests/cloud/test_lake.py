@@ -144,3 +144,19 @@ def test_a_journal_that_lost_what_the_lake_lacks_is_an_error_not_a_hole(world):
     world.journal.trimmed = 1
     with pytest.raises(StorageError, match="no longer holds offset 1"):
         world.drain()
+
+
+def test_the_query_in_the_format_document_gives_the_buckets(world):
+    fill(world, 3)
+    world.drain()
+    fill(world, 3)
+    world.drain()
+    text = (Path(__file__).parents[2] / "docs" / "format" / "lake.md").read_text()
+    sql = text[text.index("    SELECT series") : text.index("## Offsets")]
+    assert "delta_scan('lake/rollup_1h')" in sql
+    sql = sql.replace("delta_scan('lake/rollup_1h')", "read_parquet(?)") + " ORDER BY series"
+    paths = world.viewer.batch.tables["rollup_1h"].paths()
+    rows = duckdb.sql(sql, params=[paths]).fetchall()
+    assert len(paths) == 2
+    found = sorted(row[2:6] for row in rows if row[4] is not None)
+    assert found == [(30, pytest.approx(2.7), 0.0, 5.4)]
