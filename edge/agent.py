@@ -8,17 +8,14 @@ Those troubles are told once, with the way out, and tried again.
 import asyncio
 import logging
 import os
-import secrets
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
 import aiomqtt
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from edge import agent_parts as parts
 from edge import alert, identity
 from edge.agent_report import Reporter
 from edge.catalog import Catalog
@@ -26,18 +23,13 @@ from edge.clock import Clock
 from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
-from edge.errors import OperatorError, TidegateError, UnreachableError
+from edge.errors import OperatorError
 from edge.ingest import Inbox, Linger
 from edge.ingest_paho import PahoIngest
-from edge.ingest_paho_link import Broker
 from edge.keys import KeySource, find_key
-from edge.models import SHIPPED, Model, load_folder
-from edge.payload.said import ReadingLimits
 from edge.reading import Reader
-from edge.redelivery import Redelivery
 from edge.score import Scorer
 from edge.store import Store
-from edge.store_limits import StoreLimits
 from edge.uplink import Line, Uplink
 from edge.uplink_channel import Endpoint
 
@@ -85,37 +77,13 @@ class Agent:
             OperatorError: settings, key or models that cannot be used.
             StorageError: a buffer that cannot be used.
         """
-        settings, clock = config.settings, Clock()
+        clock = Clock()
         keys = find_key(config.buffer_key_path, os.environ)
-        broker = broker_of(config)
-        store = Store.open(
-            config.buffer_path,
-            gateway=config.name,
-            keys=keys,
-            limits=StoreLimits(
-                bytes_max=settings.buffer.bytes_max,
-                dedup_messages_max=settings.buffer.dedup_messages_max,
-                rejects_max=settings.buffer.rejects_max,
-            ),
-            boot_id=clock.boot_id,
-        )
-        loaded = store.load()
-        catalog = Catalog(
-            loaded.entries,
-            salt=lambda: secrets.token_bytes(16),
-            series_max=settings.ingest.series_max,
-        )
-        redelivery = Redelivery(
-            marks_key(keys.key()),
-            loaded.marks,
-            messages_max=settings.buffer.dedup_messages_max,
-        )
-        reader = Reader(
-            catalog,
-            redelivery,
-            ignore=[*settings.ingest.ignore, f"{settings.alerts.topic}/#"],
-            limits=ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max),
-        )
+        broker = parts.broker(config)
+        models = parts.models(config)
+        store = parts.store(config, keys, clock)
+        catalog, reader = parts.reader(config, keys, store.load())
+        settings = config.settings
         return cls(
             config,
             clock,
@@ -125,7 +93,7 @@ class Agent:
             reader,
             Inbox(messages_max=settings.ingest.inbox_messages_max),
             PahoIngest(broker, clock.now),
-            Scorer(models_of(config), settings.models.false_alarms_per_series_per_week),
+            Scorer(models, settings.models.false_alarms_per_series_per_week),
         )
 
     async def run(self) -> None:
@@ -256,7 +224,7 @@ class Agent:
                 told = ""
             elif not state.connected and not told:
                 told = state.error or "no answer"
-                log.error("%s", unreachable(self.config, told))
+                log.error("%s", parts.unreachable(self.config, told))
             await asyncio.sleep(WATCH_S)
 
     def _linger(self) -> Linger:
@@ -280,51 +248,3 @@ class Agent:
             password=self.config.broker_password(),
             tls_context=self.config.broker_tls(),
         )
-
-
-def broker_of(config: EdgeConfig) -> Broker:
-    """The broker that the settings name.
-
-    Raises:
-        OperatorError: a password, certificate or key file that cannot be used.
-    """
-    broker = config.settings.broker
-    return Broker(
-        host=broker.host,
-        port=broker.port,
-        client_id=config.client_id,
-        topics=tuple(broker.topics),
-        username=broker.username,
-        password=config.broker_password(),
-        tls=config.broker_tls(),
-        receive_maximum=broker.receive_maximum,
-    )
-
-
-def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:
-    """The one message about a broker that is not there."""
-    broker = config.settings.broker
-    return UnreachableError(
-        f"reach the broker {broker.host}:{broker.port}",
-        cause,
-        f"is it running? check broker.url in {config.settings_path}; it is tried again",
-    )
-
-
-def models_of(config: EdgeConfig) -> Sequence[Model]:
-    """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
-    if not config.settings.models.enabled:
-        return ()
-    folder = config.models_folder
-    models, refusals = load_folder(folder if any(folder.glob("*.toml")) else SHIPPED)
-    refused: TidegateError
-    for refused in refusals:
-        log.error("%s", refused)
-    if not models:
-        log.warning("no model is in service: readings are kept, but no anomaly is found")
-    return models
-
-
-def marks_key(key: bytes) -> bytes:
-    """The secret that redelivery marks are hashed with: from the buffer's key, but not that key."""
-    return HKDF(hashes.SHA256(), 32, salt=None, info=b"tidegate redelivery marks").derive(key)

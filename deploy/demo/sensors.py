@@ -100,7 +100,9 @@ async def ticks(stop: asyncio.Event) -> AsyncIterator[None]:
 async def publish(port: int, told: Told, stop: asyncio.Event, seed: int = 1) -> None:
     """Publish every device each period at QoS 1 until `stop`; every PUBACK is waited for."""
     devices = site(seed)
-    async with aiomqtt.Client("127.0.0.1", port, identifier="tidegate-demo-sensors") as client:
+    client = aiomqtt.Client("127.0.0.1", port, identifier="tidegate-demo-sensors")
+    client.pending_calls_threshold = len(devices)
+    async with client:
 
         async def say(device: Callable[[float], tuple[str, str, int]]) -> None:
             topic, payload, readings = device(time.time())

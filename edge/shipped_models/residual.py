@@ -34,28 +34,44 @@ def kernel() -> "np.ndarray[Any, np.dtype[np.float32]]":
 
 def graph() -> Any:
     """The ONNX model: `window` float64 (n, WINDOW) → `score` float32 (n,)."""
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import TensorProto, checker, helper
 
-    def constant(name: str, value: Any, dtype: Any) -> Any:
-        return numpy_helper.from_array(np.asarray(value, dtype), name)
+    made = helper.make_graph(
+        _nodes(), NAME,
+        [helper.make_tensor_value_info("window", TensorProto.DOUBLE, ["n", WINDOW])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"])],
+        _constants(),
+    )  # fmt: skip
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
+        producer_name="tidegate",
+    )  # fmt: skip
+    checker.check_model(model, full_check=True)
+    return model
 
-    past = WINDOW - 1
-    residuals = WINDOW - TAPS
-    constants = [
-        constant("zero", [0], np.int64), constant("past", [past], np.int64),
-        constant("window_end", [WINDOW], np.int64), constant("one", [1], np.int64),
-        constant("values", [1], np.int64),
-        constant("earlier", [residuals - 1], np.int64), constant("end", [residuals], np.int64),
-        constant("kernel", kernel(), np.float32), constant("sigma", MAD_TO_SIGMA, np.float32),
-        constant("half", 0.5, np.float32), constant("nothing", 0.0, np.float32),
-        constant("no_step", NO_STEP, np.float32), constant("tiny", 1e-30, np.float32),
-        constant("flat", [-1], np.int64),
-    ]  # fmt: skip
+
+def _constants() -> list[Any]:
+    from onnx import numpy_helper
+
+    floats = {"sigma": MAD_TO_SIGMA, "half": 0.5, "nothing": 0.0, "no_step": NO_STEP, "tiny": 1e-30}
+    whole = {
+        "zero": 0, "one": 1, "past": WINDOW - 1, "window_end": WINDOW, "values": 1, "flat": -1,
+        "earlier": WINDOW - TAPS - 1, "end": WINDOW - TAPS,
+    }  # fmt: skip
+    return [
+        numpy_helper.from_array(kernel(), "kernel"),
+        *(numpy_helper.from_array(np.array(v, np.float32), name) for name, v in floats.items()),
+        *(numpy_helper.from_array(np.array([v], np.int64), name) for name, v in whole.items()),
+    ]
+
+
+def _nodes() -> list[Any]:
+    from onnx import TensorProto, helper
 
     def node(op: str, inputs: list[str], output: str, **attributes: Any) -> Any:
         return helper.make_node(op, inputs, [output], **attributes)
 
-    nodes = [
+    return [
         # Centre on the past, still in float64.
         node("Slice", ["window", "zero", "past", "values"], "history"),
         node("ReduceMean", ["history"], "level", axes=[1], keepdims=1),
@@ -84,18 +100,6 @@ def graph() -> Any:
         node("Div", ["newest", "safe"], "score2"),
         node("Reshape", ["score2", "flat"], "score"),
     ]
-    made = helper.make_graph(
-        nodes, NAME,
-        [helper.make_tensor_value_info("window", TensorProto.DOUBLE, ["n", WINDOW])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"])],
-        constants,
-    )  # fmt: skip
-    model = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-        producer_name="tidegate",
-    )  # fmt: skip
-    checker.check_model(model, full_check=True)
-    return model
 
 
 def reference(windows: "np.ndarray[Any, np.dtype[np.float64]]") -> Any:

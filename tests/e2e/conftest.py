@@ -45,9 +45,11 @@ class Oracle:
                 await asyncio.sleep(10 / per_s)
 
     def _client(self) -> aiomqtt.Client:
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             "127.0.0.1", self.stack.broker.port, identifier="oracle", max_inflight_messages=1000
         )
+        client.pending_calls_threshold = 100
+        return client
 
     async def _one(self, client: aiomqtt.Client) -> None:
         number = self.messages

@@ -1,0 +1,110 @@
+"""The agent's parts, made as the settings ask for them."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from edge.catalog import Catalog
+from edge.chunk import Loaded
+from edge.clock import Clock
+from edge.config import EdgeConfig
+from edge.errors import TidegateError, UnreachableError
+from edge.ingest_paho_link import Broker
+from edge.keys import KeySource
+from edge.models import SHIPPED, Model, load_folder
+from edge.payload.said import ReadingLimits
+from edge.reading import Reader
+from edge.redelivery import Redelivery
+from edge.store import Store
+from edge.store_limits import StoreLimits
+
+log = logging.getLogger(__name__)
+
+
+def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
+    """The opened buffer.
+
+    Raises:
+        OperatorError: there is no key.
+        StorageError: a buffer that cannot be used.
+    """
+    buffer = config.settings.buffer
+    limits = StoreLimits(
+        bytes_max=buffer.bytes_max,
+        dedup_messages_max=buffer.dedup_messages_max,
+        rejects_max=buffer.rejects_max,
+    )
+    return Store.open(
+        config.buffer_path,
+        gateway=config.name,
+        keys=keys,
+        limits=limits,
+        boot_id=clock.boot_id,
+    )
+
+
+def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog, Reader]:
+    """The catalog of the series so far, and the reader that adds to it."""
+    settings = config.settings
+    catalog = Catalog(
+        loaded.entries,
+        salt=lambda: secrets.token_bytes(16),
+        series_max=settings.ingest.series_max,
+    )
+    redelivery = Redelivery(
+        marks_key(keys.key()), loaded.marks, messages_max=settings.buffer.dedup_messages_max
+    )
+    limits = ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max)
+    ignore = [*settings.ingest.ignore, f"{settings.alerts.topic}/#"]
+    return catalog, Reader(catalog, redelivery, ignore=ignore, limits=limits)
+
+
+def broker(config: EdgeConfig) -> Broker:
+    """The broker that the settings name.
+
+    Raises:
+        OperatorError: a password, certificate or key file that cannot be used.
+    """
+    named = config.settings.broker
+    return Broker(
+        host=named.host,
+        port=named.port,
+        client_id=config.client_id,
+        topics=tuple(named.topics),
+        username=named.username,
+        password=config.broker_password(),
+        tls=config.broker_tls(),
+        receive_maximum=named.receive_maximum,
+    )
+
+
+def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:
+    """The one message about a broker that is not there."""
+    named = config.settings.broker
+    return UnreachableError(
+        f"reach the broker {named.host}:{named.port}",
+        cause,
+        f"is it running? check broker.url in {config.settings_path}; it is tried again",
+    )
+
+
+def models(config: EdgeConfig) -> Sequence[Model]:
+    """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
+    if not config.settings.models.enabled:
+        return ()
+    folder = config.models_folder
+    usable, refusals = load_folder(folder if any(folder.glob("*.toml")) else SHIPPED)
+    refused: TidegateError
+    for refused in refusals:
+        log.error("%s", refused)
+    if not usable:
+        log.warning("no model is in service: readings are kept, but no anomaly is found")
+    return usable
+
+
+def marks_key(key: bytes) -> bytes:
+    """The secret that redelivery marks are hashed with: from the buffer's key, but not that key."""
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"tidegate redelivery marks").derive(key)
