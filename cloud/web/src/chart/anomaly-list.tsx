@@ -1,5 +1,5 @@
 import type { Anomaly } from "../api/types.ts";
-import { count, measure } from "../format/number.ts";
+import { count, measure, rough } from "../format/number.ts";
 import { moment } from "../format/time.ts";
 
 const SHOWN_MAX = 200;
@@ -43,7 +43,7 @@ export function AnomalyList({ anomalies, cut, highlight, onHighlight, onChoose }
               <Excess score={one.score} threshold={one.threshold} full={full} />
               <span class="anomaly-why">
                 <span>
-                  score {measure(one.score)} over {measure(one.threshold)}
+                  score {rough(one.score)} over {rough(one.threshold)}
                 </span>
                 <span class="anomaly-model">{one.model}</span>
               </span>

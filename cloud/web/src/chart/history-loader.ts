@@ -55,6 +55,7 @@ interface Asked extends Params {
 export class HistoryLoader {
   private timer = 0;
   private running: AbortController | undefined;
+  private next: Question | undefined;
   private readonly answered: (answer: Answer) => void;
   private readonly failed: (error: ApiError) => void;
 
@@ -70,8 +71,15 @@ export class HistoryLoader {
     else this.timer = window.setTimeout(() => this.send(question), SETTLE_MS);
   }
 
+  /** The same window again for what is new in it: after the request under way, never instead of it. */
+  renew(question: Question): void {
+    if (this.running) this.next = question;
+    else this.ask(question, true);
+  }
+
   stop(): void {
     clearTimeout(this.timer);
+    this.next = undefined;
     this.running?.abort();
     this.running = undefined;
   }
@@ -85,6 +93,9 @@ export class HistoryLoader {
     } catch (cause) {
       if (!mine.signal.aborted) this.failed(asApiError(cause));
     }
+    if (mine.signal.aborted) return;
+    this.running = undefined;
+    if (this.next) this.ask(this.next, true);
   }
 }
 

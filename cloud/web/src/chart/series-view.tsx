@@ -137,7 +137,8 @@ function SeriesHead({ facts, newest }: HeadProps) {
         </p>
       </div>
       <p class="latest" data-testid="latest">
-        <span class="latest-value">{value}</span> <span class="latest-unit">{facts.unit}</span>
+        <span class="latest-value">{value}</span>
+        {facts.unit && <span class="latest-unit"> {facts.unit}</span>}
         {ts !== null && <span class="latest-age">{ago(ts, serverClock.nowUs())}</span>}
       </p>
     </header>

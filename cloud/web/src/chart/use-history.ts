@@ -59,6 +59,7 @@ export function useHistory(asked: Asked): ChartHistory {
   const follows = window.edge !== "still";
   // A window that follows keeps its answer: what is new arrives live.
   const place = follows ? JSON.stringify(asked.range) : `${window.fromUs} ${window.toUs}`;
+  const renewed = useRef(refresh);
   // Run again only for these; `place` stands for the window
   useEffect(() => {
     if (points === 0) return;
@@ -70,6 +71,12 @@ export function useHistory(asked: Asked): ChartHistory {
       points: points * (1 + 2 * MARGIN),
       words,
     };
+    const renewal = renewed.current !== refresh;
+    renewed.current = refresh;
+    if (renewal) {
+      loader.renew(question);
+      return;
+    }
     setState((old) => ({ ...own(old, series), loading: true }));
     loader.ask(question, !asked.held);
   }, [series, place, points, words, refresh]);

@@ -7,6 +7,7 @@ import { plural } from "../format/number.ts";
 import { DAY_US } from "../format/time.ts";
 import { Failure } from "../parts/failure.tsx";
 import { MetricRow } from "./metric-row.tsx";
+import type { Spark } from "./sparkline.tsx";
 
 const EVERY_MS = 5_000;
 const SERIES_MAX = 1_000;
@@ -37,6 +38,8 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
       </p>
     );
   }
+  const { fromUs, toUs } = sparkStretch(series);
+  const young = toUs - fromUs < DAY_US;
   const anomalies = series.reduce((sum, one) => sum + one.anomalies, 0);
   return (
     <>
@@ -55,7 +58,7 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
               <th scope="col" class="num">
                 Latest
               </th>
-              <th scope="col">Its last 24 h</th>
+              <th scope="col">{young ? "So far" : "Last 24 h"}</th>
               <th scope="col">Last reading</th>
               <th scope="col" class="num">
                 Readings
@@ -81,18 +84,29 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
   );
 }
 
-/** The last day of the data of every metric, in one request. */
-function useSparks(series: Series[]) {
+interface Stretch {
+  fromUs: number;
+  toUs: number;
+}
+
+/** The last day of a device's data, or all of it while it is younger than that. */
+function sparkStretch(series: Series[]): Stretch {
+  const toUs = Math.max(0, ...series.map((one) => one.last_ts ?? 0)) + 1;
+  const firstUs = Math.min(toUs - 1, ...series.map((one) => one.first_ts ?? toUs - 1));
+  return { fromUs: Math.max(firstUs, toUs - DAY_US), toUs };
+}
+
+/** The small pictures of every metric, in one request. */
+function useSparks(series: Series[]): Map<string, Spark> | undefined {
   const drawn = series.slice(0, SPARKS_MAX);
   const ids = drawn.map((one) => one.id).join(",");
-  const toUs = Math.max(0, ...drawn.map((one) => one.last_ts ?? 0)) + 1;
+  const stretch = sparkStretch(drawn);
   const polled = usePolled(`sparks ${ids}`, SPARK_MS, async (signal) => {
     if (ids === "") return undefined;
-    const asked = { series: ids, from: toUs - DAY_US, to: toUs, points: SPARK_POINTS };
-    return { history: await getJson<History>("history", asked, signal), toUs };
+    const asked = { series: ids, from: stretch.fromUs, to: stretch.toUs, points: SPARK_POINTS };
+    return { history: await getJson<History>("history", asked, signal), stretch };
   });
   if (!polled.value) return undefined;
-  const { history, toUs: end } = polled.value;
-  const window = { fromUs: end - DAY_US, toUs: end };
-  return new Map(drawn.map((one) => [one.id, { data: plotData(history, one.id), ...window }]));
+  const { history, stretch: shown } = polled.value;
+  return new Map(drawn.map((one) => [one.id, { data: plotData(history, one.id), ...shown }]));
 }

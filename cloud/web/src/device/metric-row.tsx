@@ -42,7 +42,9 @@ export function MetricRow({ series, spark, nowUs }: Props) {
         <span class="metric-value">{series.last_text ?? measure(series.last_value)}</span>{" "}
         <span class="quiet">{series.unit}</span>
       </td>
-      <td class="spark-cell">{spark && <Sparkline spark={spark} />}</td>
+      <td class="spark-cell">
+        {spark && series.last_text === null && <Sparkline spark={spark} />}
+      </td>
       <td data-label="Last reading">
         {series.last_ts === null ? "none" : ago(series.last_ts, nowUs)}
       </td>

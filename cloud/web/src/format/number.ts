@@ -24,6 +24,11 @@ export function measure(v: number | null | undefined): string {
   return text.replace("-", "−");
 }
 
+/** A figure for comparing, not for reading off: three significant digits. */
+export function rough(v: number): string {
+  return measure(Number(v.toPrecision(3)));
+}
+
 /** Bytes in binary units. */
 export function bytes(n: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
