@@ -67,7 +67,7 @@ def test_the_installed_cloud_serves_the_page_and_its_script(
     try:
         wait_for_port(port, process, 60)
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).read().decode()
-        script = re.search(r'src="(/[^"]+\.js)"', page)
+        script = re.search(r'src="\.?(/[^"]+\.js)"', page)
         assert script is not None, page
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}{script[1]}", timeout=30)
         assert "javascript" in answer.headers["content-type"]
