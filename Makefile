@@ -23,7 +23,7 @@ demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DE
 	@$(PY) -m deploy.demo
 
 test: setup servers ## the whole suite
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 3 --dist worksteal
 
 lint: setup ## the walls: ruff, mypy, import contracts
 	@.venv/bin/ruff check .

@@ -23,9 +23,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from cloud import serve_fleet, serve_history, serve_params
+from cloud import journal_counts, serve_fleet, serve_history, serve_params
 from cloud.errors import StorageError
+from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor
+from cloud.lake_schema import ANOMALIES, READINGS
 from cloud.live import Live
 from cloud.live_feed import FeedFull, Listener
 from cloud.query import Query
@@ -73,6 +75,9 @@ class Journal(Protocol):
 
     def cursors(self) -> list[Cursor]:
         """Every gateway's cursor."""
+
+    def counts(self) -> Mapping[str, Tally]:
+        """What was ever stored and archived, by gateway."""
 
 
 def build_app(
@@ -137,12 +142,21 @@ class _Api:
 
     def status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         journal = self._journal
+        stored = journal_counts.total(journal.counts().values())
         series, readings, anomalies = self._live.book.counts()
+        view = self._live.view
         return {
             "journal": {
                 "head": journal.head(),
                 "archived": journal.archived(),
                 "generation": journal.generation,
+                "blocks": stored.blocks,
+                "readings": stored.readings,
+            },
+            "lake": {
+                "offset": view.lake,
+                "readings": view.tables[READINGS.name].rows,
+                "anomalies": view.tables[ANOMALIES.name].rows,
             },
             "history": {"readings": readings, "series": series, "anomalies": anomalies},
             "version": self._version,

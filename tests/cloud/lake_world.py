@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cloud.journal import Entry
+from cloud.journal_counts import Tally, readings_of
 from cloud.journal_cursor import Cursor
 from protos import records
-from protos.block import GENESIS_HASH, build_block
+from protos.block import GENESIS_HASH, build_block, read_header
 from protos.records import Batch
 from protos.series import SeriesEntry, SeriesKey, make_entry, root_of
 
@@ -66,6 +67,14 @@ class MemoryJournal:
             Cursor(gateway, session=1, epoch=epoch, stored=self.head(), archived=self.marked)
             for gateway, epoch in self.tables
         ]
+
+    def counts(self) -> dict[str, Tally]:
+        tallies: dict[str, Tally] = {}
+        for entry in self.entries:
+            header, _ = read_header(entry.data)
+            before = tallies.get(entry.gateway, Tally())
+            tallies[entry.gateway] = before.stored(entry.epoch, 1, readings_of(header))
+        return tallies
 
     def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
         self.callbacks.append(callback)
