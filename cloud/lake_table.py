@@ -1,11 +1,11 @@
 """One Delta table of the lake: rows appended once, files merged, all of it through a power cut.
 
 Every commit carries the app transaction (APP, offset): rows of the journal's offsets up to it are
-in the table, each once. The offset a commit starts from is checked against the very handle that
-commits, because deltalake refuses duplicates only among concurrent commits (a fresh handle takes
-an old offset again, tried). Data files are on the disk before the log names them, the log entry
-before `append` returns. A name is a function of table, offsets and period: a commit repeated after
-a crash writes the same files over its own leftovers.
+in the table, each once. A commit is made from the very handle that its starting offset was read
+from, without retries, because deltalake refuses duplicates only among concurrent commits (a fresh
+handle takes an old offset again, tried). Data files are on the disk before the log names them, the
+log entry before `append` returns. A name is a function of table, offsets and period: a commit
+repeated after a crash writes the same files over its own leftovers.
 """
 
 import time
@@ -16,7 +16,7 @@ from typing import Any, Final, Self, cast
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from cloud import lake_log, lake_parquet, lake_plan
@@ -55,6 +55,7 @@ class LakeTable:
         self._step = step
         self._speaks_for = tuple(speaks_for)
         self.state = State(0, {}, FileList(str(folder), -1, ()))
+        self._handle: DeltaTable | None = None
 
     @classmethod
     def open(
@@ -103,20 +104,23 @@ class LakeTable:
             if str(path.relative_to(self.folder)) not in named:
                 path.unlink()
 
-    def reload(self) -> DeltaTable:
-        """Read the log anew; returns the handle that `state` was read from."""
+    def reload(self) -> None:
+        """Read the log anew. StorageError when it cannot be read."""
         try:
             handle = DeltaTable(str(self.folder))
         except DeltaError as error:
             raise StorageError(
                 f"read the table {self.folder}",
                 str(error).splitlines()[0],
-                "restore the lake from a backup, or delete this folder to rebuild it",
+                "restore the lake from a backup",
             ) from error
+        self._take_state(handle)
+
+    def _take_state(self, handle: DeltaTable) -> None:
         says = {name: handle.transaction_version(f"{APP}:{name}") or 0 for name in self._speaks_for}
         files = FileList(str(self.folder), handle.version(), _files(handle))
+        self._handle = handle
         self.state = State(handle.transaction_version(APP) or 0, says, files)
-        return handle
 
     def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
         """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
@@ -159,35 +163,44 @@ class LakeTable:
     def _commit(
         self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
     ) -> None:
-        expected = self.state
-        handle = self.reload()
-        if (
-            self.state.offset != expected.offset
-            or self.state.files.version != expected.files.version
-        ):
-            raise StorageError(
-                f"commit to the table {self.folder}",
-                f"it moved from offset {expected.offset} to {self.state.offset} by itself",
-                "stop the other process that consolidates this lake",
-            )
+        """Commit from the handle that `state` was read from; refused if anyone else has since."""
+        handle = self._handle
+        if handle is None:
+            raise StorageError(f"commit to {self.folder}", "a commit before it failed", "reload it")
         moved = {APP: end} | {f"{APP}:{name}": offset for name, offset in says.items()}
         properties = CommitProperties(
             max_commit_retries=0,
             app_transactions=[Transaction(name, offset) for name, offset in moved.items()],
         )
-        handle.create_write_transaction(
-            list(actions),
-            "append",
-            handle.schema(),
-            partition_by=[PERIOD],
-            commit_properties=properties,
-            post_commithook_properties=_NO_HOOKS,
-        )
+        version = self.state.files.version + 1
+        self._handle = None  # until this commit is known whole
+        try:
+            handle.create_write_transaction(
+                list(actions),
+                "append",
+                handle.schema(),
+                partition_by=[PERIOD],
+                commit_properties=properties,
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except CommitFailedError as error:
+            raise StorageError(
+                f"commit version {version} of the table {self.folder}",
+                f"another process did ({error})",
+                "stop the other process that consolidates this lake",
+            ) from error
         self._step("committed")
-        lake_log.make_durable(self.folder, expected.files.version + 1)
+        lake_log.make_durable(self.folder, version)
         self._step("commit durable")
-        handle = self.reload()
-        if handle.version() % CHECKPOINT_EVERY == 0:
+        handle.update_incremental()
+        if handle.version() != version:
+            raise StorageError(
+                f"commit version {version} of the table {self.folder}",
+                f"the log stands at {handle.version()} after it",
+                "stop the other process that consolidates this lake",
+            )
+        self._take_state(handle)
+        if version % CHECKPOINT_EVERY == 0:
             self._checkpoint(handle)
 
     def _checkpoint(self, handle: DeltaTable) -> None:

@@ -40,7 +40,7 @@ def test_the_offset_is_in_the_commit_that_holds_the_rows(table):
 def test_a_commit_by_another_process_is_noticed_and_nothing_is_written(table):
     other = LakeTable.open(table.folder.parent, READINGS)
     other.append(rows_of(("d", T0, 1.0)), 4)
-    with pytest.raises(StorageError, match="moved from offset 0 to 4"):
+    with pytest.raises(StorageError, match="another process did"):
         table.append(rows_of(("d", T0, 1.0)), 4)
     assert polars.read_delta(str(table.folder)).height == 1
 
