@@ -19,7 +19,14 @@ def world(tmp_path: Path):
 
 def test_status_counts_what_is_in_tables_and_tail(world):
     status = world.get("/api/v1/status")
-    assert status["journal"] == {"head": 2, "archived": 1, "generation": 1}
+    assert status["journal"] == {
+        "head": 2,
+        "archived": 1,
+        "generation": 1,
+        "blocks": 2,
+        "readings": 61,
+    }
+    assert status["lake"] == {"offset": 1, "readings": 60, "anomalies": 1}
     assert status["history"] == {"readings": 61, "series": 2, "anomalies": 1}
     assert status["now"] > T0
 
