@@ -1,0 +1,110 @@
+"""The real page over the real system: a recorded series is replayed, and seen with its anomalies.
+
+With TIDEGATE_SCREENSHOT=1 the picture of the README is made anew.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from deploy.demo.__main__ import RECORDING
+from deploy.demo.broker import mosquitto_path
+from deploy.demo.stack import Stack, new_stack, run, wait_until
+from tests.browser.screen import drag, facts, settled
+
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "page.png"
+READINGS = 7267
+
+pytestmark = [pytest.mark.broker, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def replayed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose lake holds the whole recording."""
+    if mosquitto_path() is None:
+        missing = "mosquitto is missing; install it: apt-get install -y mosquitto"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    stack = new_stack(tmp_path_factory.mktemp("page") / "stack")
+    try:
+        stack.prepare()
+        stack.start_cloud()
+        stack.enroll()
+        stack.start_edge()
+        home = str(stack.home("edge"))
+        topic = ["--topic", "plant/server-room", "--times", "max"]
+        run("tidegate-edge", "--home", home, "replay", str(RECORDING), *topic)
+        wait_until("the recording is in the lake", lambda: archived(stack) == READINGS, 90)
+        yield stack
+    finally:
+        stack.close()
+
+
+def archived(stack: Stack) -> int:
+    return int(stack.get("/api/v1/status")["lake"]["readings"])
+
+
+@pytest.fixture
+def screen(browser: Browser, replayed: Stack) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 1360, "height": 860}, timezone_id="UTC", device_scale_factor=1
+    )
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    opened.goto(replayed.page)
+    yield opened
+    context.close()
+
+
+def open_series(screen: Page, replayed: Stack) -> None:
+    """From the fleet to the chart, by clicking as a person does."""
+    screen.get_by_test_id("gateway-row").get_by_role("link").first.click()
+    screen.get_by_test_id("device-row").get_by_role("link").first.click()
+    screen.get_by_test_id("metric-row").get_by_role("link").first.click()
+    expect(screen.get_by_test_id("chart")).to_have_attribute("data-state", "ready")
+    screen.get_by_test_id("preset-all").click()
+    screen.wait_for_function(
+        "() => Number(document.querySelector('[data-testid=chart]').dataset.anomaliesDrawn) > 0"
+    )
+
+
+def test_a_replayed_anomaly_is_drawn_and_zooming_asks_for_finer_data(
+    screen: Page, replayed: Stack
+) -> None:
+    open_series(screen, replayed)
+    whole = facts(screen)
+    assert whole["anomaliesDrawn"] > 0
+    found = replayed.get("/api/v1/anomalies?limit=1000")["anomalies"]
+    drawn = screen.get_by_test_id("anomaly-item").evaluate_all("all => all.map(e => e.dataset.ts)")
+    assert {int(ts) for ts in drawn} <= {one["ts"] for one in found}
+    assert drawn
+
+    drag(screen, 0.45, 0.55)
+    near = settled(screen, whole["generation"])
+    assert near["to"] - near["from"] < (whole["to"] - whole["from"]) / 4
+    assert near["resolution"] == "raw" or near["bucketUs"] < whole["bucketUs"]
+    assert near["points"] > 0
+
+
+def test_the_chart_shows_the_very_values_of_the_recording(screen: Page, replayed: Stack) -> None:
+    open_series(screen, replayed)
+    (series,) = replayed.get("/api/v1/series")["series"]
+    answer = replayed.get(
+        f"/api/v1/history?series={series['id']}&from=0&to=4000000000000000&resolution=raw"
+    )
+    recorded = [float(line.split(",")[1]) for line in RECORDING.read_text().splitlines()[1:]]
+    assert sorted(answer["series"][0]["v"]) == sorted(recorded)
+
+
+def test_the_picture_of_the_page(screen: Page, replayed: Stack, tmp_path: Path) -> None:
+    open_series(screen, replayed)
+    screen.mouse.move(2, 2)
+    picture = PICTURE if os.environ.get("TIDEGATE_SCREENSHOT") == "1" else tmp_path / "page.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    screen.screenshot(path=picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 20_000
