@@ -16,8 +16,8 @@ from edge.models import SHIPPED, load_folder
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.score import Scorer
-from edge.store import Store
-from edge.store_limits import StoreLimits
+from edge.store.limits import StoreLimits
+from edge.store.store import Store
 from protos.records import Quality, concat
 
 BATCH = 256

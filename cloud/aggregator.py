@@ -26,16 +26,16 @@ from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence
-from cloud.journal_sqlite import SqliteJournal
-from cloud.journal_writer import JournalLimits
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import Registry
-from cloud.serve import build_app
-from cloud.serve_shell import LOOPBACK_HOSTS
+from cloud.serve.app import build_app
+from cloud.serve.shell import LOOPBACK_HOSTS
 from cloud.settings import is_loopback, split_address
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ import grpc
 from cloud.journal import Journal
 from cloud.journal_cursor import Cursor, Decision, ack, fault
 from protos import sync_pb2 as pb
+from protos.codec.wire import MalformedEntry
 from protos.limits import DECLARE_ENTRIES_MAX
 from protos.series import SeriesEntry, decode_entry
-from protos.wire import MalformedEntry
 
 Requests = AsyncIterator[pb.GatewayMessage]
 Context = grpc.aio.ServicerContext[pb.GatewayMessage, pb.CloudMessage]

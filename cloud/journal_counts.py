@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from cloud.journal_cursor import CLOSED_EPOCHS_MAX
-from protos.header import Header
+from protos.codec.header import Header
 from protos.records import Kind
 
 EPOCHS_MAX: Final = CLOSED_EPOCHS_MAX + 1

@@ -19,18 +19,19 @@ from typing import Final, Protocol
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from cloud import lake_parquet, lake_plan
+from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
 from cloud.lake_embedded import Decoded, decode, within_rows
-from cloud.lake_files import FileList
 from cloud.lake_names import Names
-from cloud.lake_parquet import Step, no_step
 from cloud.lake_rollup import merge_rows, reduce_rows
-from cloud.lake_schema import RARE, READINGS, ROLLUPS, TABLES, TableSpec
-from cloud.lake_sweep import Sweeper
-from cloud.lake_table import LakeTable
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.files import FileList
+from cloud.lake_table.parquet import Step, no_step
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES, TableSpec
+from cloud.lake_table.sweep import Sweeper
+from cloud.lake_table.table import LakeTable
 
 BYTES_PER_PASS: Final = 32 << 20
 ROWS_PER_PASS: Final = 2_000_000

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud import lake_schema
+from cloud.lake_table import schema as lake_schema
 from protos.records import Kind, Rows
 
 Array = NDArray[Any]

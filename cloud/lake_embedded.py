@@ -17,7 +17,7 @@ from cloud.errors import StorageError
 from cloud.journal import Entry
 from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
 from cloud.lake_names import ERASED, Names
-from cloud.lake_schema import TABLES, TableSpec
+from cloud.lake_table.schema import TABLES, TableSpec
 from protos.block import MalformedBlock, NewerFormat, read_block, read_header
 from protos.records import Batch, Kind, Rows
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.lake_schema import Grain
+from cloud.lake_table.schema import Grain
 from cloud.rollup import DAY_US
 
 FILES_PER_PASS_MAX: Final = 48

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud import lake_parquet, rollup
-from cloud.lake_parquet import times
-from cloud.lake_schema import SERIES_COLUMNS, TableSpec
+from cloud import rollup
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.parquet import times
+from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
 from cloud.rollup import Partials, Readings
 
 _TABLE_NAME: Final = {"bucket": "ts"}

@@ -17,15 +17,16 @@ from typing import Final, Protocol
 
 from deltalake.exceptions import DeltaError
 
-from cloud import lake_parquet, live_tail, rollup
+from cloud import live_tail, rollup
 from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
 from cloud.lake_embedded import decode, within_rows
-from cloud.lake_files import FileList
 from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
-from cloud.lake_schema import ANOMALIES, READINGS, ROLLUP_1D, TABLES
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.files import FileList
+from cloud.lake_table.schema import ANOMALIES, READINGS, ROLLUP_1D, TABLES
 from cloud.live_feed import Feed
 from cloud.live_series import SeriesBook
 from cloud.live_tail import TailBatch

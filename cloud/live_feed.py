@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from cloud.lake_parquet import times
 from cloud.lake_rollup import numbers, objects
-from cloud.lake_schema import ANOMALIES, READINGS
+from cloud.lake_table.parquet import times
+from cloud.lake_table.schema import ANOMALIES, READINGS
 from cloud.live_tail import TailBatch
 
 EVENTS_MAX: Final = 256

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cloud.lake_names import Name
 from cloud.lake_rollup import numbers, totals
-from cloud.lake_schema import SERIES_COLUMNS
+from cloud.lake_table.schema import SERIES_COLUMNS
 from cloud.rollup import Partials
 
 _INT64: Final = np.iinfo(np.int64)

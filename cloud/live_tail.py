@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud import lake_parquet
 from cloud.lake_embedded import OFFSET_COLUMN, Decoded
-from cloud.lake_parquet import times
 from cloud.lake_rollup import numbers
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.parquet import times
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from cloud import rollup
 from cloud.lake_names import Name
-from cloud.lake_parquet import times
 from cloud.lake_rollup import numbers, objects, readings_of
-from cloud.lake_schema import ANOMALIES, READINGS, TableSpec
+from cloud.lake_table.parquet import times
+from cloud.lake_table.schema import ANOMALIES, READINGS, TableSpec
 from cloud.live import Live, View
 from cloud.live_feed import anomaly_rows
 from cloud.query_plan import Buckets, Resolution, buckets_for, span

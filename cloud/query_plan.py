@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from cloud.lake_schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
+from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
 
 SECOND_US: Final = 1_000_000

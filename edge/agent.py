@@ -29,7 +29,7 @@ from edge.ingest_paho import PahoIngest
 from edge.keys import KeySource, find_key
 from edge.reading import Reader
 from edge.score import Scorer
-from edge.store import Store
+from edge.store.store import Store
 from edge.uplink import Line, Uplink
 from edge.uplink_channel import Endpoint
 

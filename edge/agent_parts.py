@@ -18,8 +18,8 @@ from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.redelivery import Redelivery
-from edge.store import Store
-from edge.store_limits import StoreLimits
+from edge.store.limits import StoreLimits
+from edge.store.store import Store
 
 log = logging.getLogger(__name__)
 

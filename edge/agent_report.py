@@ -26,7 +26,7 @@ from edge.identity import Identity, is_enrolled
 from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.score import Scorer
-from edge.store import Store
+from edge.store.store import Store
 from edge.uplink import Uplink
 from protos import sync_pb2 as pb
 from protos.records import Quality

@@ -20,7 +20,7 @@ from edge.chunk import Chunk
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Message
 from edge.reading import Heard, Reader
-from edge.store_limits import BufferFull, StoreBusy
+from edge.store.limits import BufferFull, StoreBusy
 from protos.records import Batch, Kind
 from protos.series import SeriesKey
 

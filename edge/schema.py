@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from edge.store_limits import PAGE_BYTES, SCHEMA_VERSION
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
 
 
 def _first(db: Database) -> None:

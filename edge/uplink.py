@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final
 
 from edge.clock import Clock
-from edge.store import Store
+from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import Close, Phase
 from edge.uplink_channel import Endpoint, open_channel

@@ -14,8 +14,8 @@ import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
-from edge.store import Store
-from edge.store_limits import BlockUnreadable
+from edge.store.limits import BlockUnreadable
+from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import (
     BeginEpoch,

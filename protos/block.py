@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from protos.body import decode_body, encode_body
-from protos.content import (
+from protos.codec.body import decode_body, encode_body
+from protos.codec.content import (
     SECRET_BYTES,
     Members,
     Proof,
@@ -27,7 +27,7 @@ from protos.content import (
     leaves_of,
     members_of,
 )
-from protos.header import (
+from protos.codec.header import (
     GENESIS_HASH,
     HASH_BYTES,
     ChunkRun,
@@ -36,6 +36,7 @@ from protos.header import (
     decode_header,
     encode_header,
 )
+from protos.codec.wire import MalformedBlock, Reader, prefixed
 from protos.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_READ_BYTES_MAX,
@@ -43,7 +44,6 @@ from protos.limits import (
     HEADER_BYTES_MAX,
 )
 from protos.records import SCHEMAS, Batch
-from protos.wire import MalformedBlock, Reader, prefixed
 
 __all__ = [
     "GENESIS_HASH",

@@ -10,6 +10,7 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Final
 
+from protos.codec.wire import MalformedEntry, Reader, prefixed, varint
 from protos.limits import (
     ENTRY_BYTES_MAX,
     GATEWAY_NAME_BYTES_MAX,
@@ -18,7 +19,6 @@ from protos.limits import (
     SERIES_MAX,
     UNIT_BYTES_MAX,
 )
-from protos.wire import MalformedEntry, Reader, prefixed, varint
 
 SALT_BYTES: Final = 16
 HASH_BYTES: Final = 32

@@ -18,8 +18,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Final
 
+from protos.codec.wire import FormatError, Reader, prefixed
 from protos.limits import GATEWAY_NAME_BYTES_MAX
-from protos.wire import FormatError, Reader, prefixed
 
 MARK: Final = "tg1-"
 ID_BYTES: Final = 8

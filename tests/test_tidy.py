@@ -24,9 +24,10 @@ IMPURE = {
 
 # The rules of the house: protocol and arithmetic, which a simulation must be able to drive.
 PURE_MODULES = {
-    "protos/block.py", "protos/body.py", "protos/columns.py", "protos/content.py",
-    "protos/decimals.py", "protos/frame.py", "protos/header.py", "protos/limits.py",
-    "protos/records.py", "protos/series.py", "protos/strings.py", "protos/wire.py",
+    "protos/block.py", "protos/limits.py", "protos/records.py", "protos/series.py",
+    "protos/settings.py", "protos/token.py", "protos/codec/body.py", "protos/codec/columns.py",
+    "protos/codec/content.py", "protos/codec/decimals.py", "protos/codec/frame.py",
+    "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/rolling.py",
     "edge/threshold.py", "edge/seal.py", "edge/sync.py",
     "edge/payload/flat_json.py", "edge/payload/scalar.py",

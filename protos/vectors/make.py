@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from protos.block import GENESIS_HASH, Block, ChunkRun, build_block, erase_device, read_block
-from protos.body import encode_body
+from protos.codec.body import encode_body
 from protos.records import SCHEMAS, Batch, ColumnType, Kind, concat, ids, numbers, table, texts
 from protos.series import (
     EMPTY_ROOT,

@@ -6,7 +6,7 @@ import duckdb
 
 from cloud.lake import Batch, Consolidator
 from cloud.lake_names import Names
-from cloud.lake_schema import ROLLUPS
+from cloud.lake_table.schema import ROLLUPS
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
 
 

@@ -10,7 +10,7 @@ from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import GatewayRow
 from cloud.rollup import MINUTE_US
-from cloud.serve import build_app
+from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
 

@@ -9,10 +9,10 @@ import pytest
 
 from cloud.errors import OperatorError, StorageError
 from cloud.journal_counts import total
-from cloud.journal_reader import JournalReader, TrimmedError
-from cloud.journal_segment import list_segments
-from cloud.journal_sqlite import SqliteJournal
-from cloud.journal_writer import JournalLimits
+from cloud.journal_sqlite.reader import JournalReader, TrimmedError
+from cloud.journal_sqlite.segment import list_segments
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
 from tests.contract.recount import recount, said, stored
 from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender

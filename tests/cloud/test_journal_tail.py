@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 
 from cloud.journal import Entry
-from cloud.journal_tail import Subscription, Tail
+from cloud.journal_sqlite.tail import Subscription, Tail
 
 WAIT_S = 30
 

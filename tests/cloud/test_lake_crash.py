@@ -7,7 +7,7 @@ import pytest
 from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_attempts import DEATHS_MAX
-from cloud.lake_schema import READINGS
+from cloud.lake_table.schema import READINGS
 from tests.cloud.lake_runs import Crash, World, check_whole, fill
 
 
@@ -50,7 +50,7 @@ def _crash_and_go_on(world: World, crash_at: int) -> None:
 def steps(tmp_path, monkeypatch):
     """Steps of the story, made short in passes and rich in merges and checkpoints."""
     monkeypatch.setattr(lake_plan, "MERGE_FILES", 3)
-    monkeypatch.setattr("cloud.lake_table.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 4)
     dry = World(tmp_path / "dry")
     dry.bytes_per_pass = 1
     _story(dry)
@@ -158,7 +158,7 @@ def test_a_torn_log_entry_above_archived_is_removed_and_done_again(world, kept):
 
 
 def test_a_torn_checkpoint_is_not_believed(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_table.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 2)
     fill(world, 1)
     world.drain()
     fill(world, 1)

@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from cloud.journal import Entry
-from cloud.journal_sqlite import SqliteJournal
-from cloud.journal_writer import JournalLimits
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names

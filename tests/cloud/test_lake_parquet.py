@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_parquet
-from cloud.lake_parquet import arrange, no_step, order_of, times, write_durably
-from cloud.lake_schema import READINGS, delta_schema
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.parquet import arrange, no_step, order_of, times, write_durably
+from cloud.lake_table.schema import READINGS, delta_schema
 
 
 def rows_of(*rows: tuple[str, int, float]) -> pa.Table:

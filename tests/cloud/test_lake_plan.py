@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cloud import lake_plan
 from cloud.lake_plan import FILES_PER_PASS_MAX, MERGE_FILES, Sized, next_range, pick_merge, split
-from cloud.lake_schema import Grain
+from cloud.lake_table.schema import Grain
 from cloud.rollup import DAY_US
 from tests.cloud.lake_world import T0
 

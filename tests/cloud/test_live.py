@@ -200,7 +200,7 @@ def test_files_of_a_held_view_are_in_use_until_it_is_let_go(world):
 
 
 def _no_files():
-    from cloud.lake_files import FileList
+    from cloud.lake_table.files import FileList
 
     return FileList("", -1, ())
 

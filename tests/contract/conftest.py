@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloud.journal import Journal
-from cloud.journal_sqlite import SqliteJournal
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 
 Open = Callable[[], Journal]
 

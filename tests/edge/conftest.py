@@ -13,9 +13,9 @@ import pytest
 from edge.chunk import Chunk
 from edge.errors import StorageError
 from edge.keys import KeySource, find_key, make_key_file
-from edge.store import Store
-from edge.store_buffer import best_sealer
-from edge.store_limits import StoreLimits
+from edge.store.buffer import best_sealer
+from edge.store.limits import StoreLimits
+from edge.store.store import Store
 from protos.block import Block, read_block
 from protos.records import Batch, Kind, concat, numbers, texts
 from protos.series import SeriesEntry, SeriesKey, make_entry

@@ -15,7 +15,7 @@ from edge.ingest import Inbox, Linger, LinkState
 from edge.message import Message
 from edge.reading import Heard, Reader
 from edge.redelivery import Redelivery
-from edge.store_limits import BufferFull
+from edge.store.limits import BufferFull
 from protos.records import Batch, Kind, scores
 from protos.series import SeriesKey
 

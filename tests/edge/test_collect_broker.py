@@ -22,8 +22,8 @@ from edge.ingest_paho_link import Broker, MqttVersion
 from edge.keys import find_key, make_key_file
 from edge.reading import Reader
 from edge.redelivery import Redelivery
-from edge.store import Store
-from edge.store_limits import StoreLimits
+from edge.store.limits import StoreLimits
+from edge.store.store import Store
 from protos.block import read_block
 from protos.records import Kind
 from tests.edge.mosquitto import Mosquitto, Wire, until

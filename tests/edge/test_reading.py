@@ -11,8 +11,8 @@ from edge.message import Message
 from edge.payload.said import GAUGE, ReadingLimits, Said
 from edge.reading import Heard, Reader
 from edge.redelivery import Redelivery
-from edge.store_limits import StoreLimits
-from edge.store_prepare import prepare_chunk
+from edge.store.limits import StoreLimits
+from edge.store.prepare import prepare_chunk
 from protos.records import Batch, Kind, Quality
 
 ARRIVAL_US = 1_700_000_000_000_000

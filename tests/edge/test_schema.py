@@ -11,8 +11,8 @@ from sqlite_utils import Database
 import edge.schema
 from edge.errors import StorageError
 from edge.schema import migrate
-from edge.store_file import prepare
-from edge.store_limits import PAGE_BYTES, SCHEMA_VERSION
+from edge.store.file import prepare
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
 
 TABLES = {
     "keys", "openings", "state", "totals", "entries", "chunks", "blocks", "marks", "rejects",
@@ -91,7 +91,7 @@ def test_a_missing_folder_is_the_operators_to_make(tmp_path: Path) -> None:
 
 
 def test_the_agent_never_carries_sqlite_utils() -> None:
-    code = "import sys, json, edge.store; print(json.dumps([*sys.modules]))"
+    code = "import sys, json, edge.store.store; print(json.dumps([*sys.modules]))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     loaded = set(json.loads(told.stdout))
     assert "apsw" in loaded

@@ -20,7 +20,7 @@ import zstandard
 import edge
 from edge.chunk import Chunk, Reject
 from edge.config import EdgeSettings
-from edge.store_buffer import best_sealer
+from edge.store.buffer import best_sealer
 from protos.records import concat, numbers, scores, texts
 from protos.series import SeriesKey, make_entry
 from tests.edge.thief import bytes_secret, found_in, number_secret, text_secret

@@ -8,7 +8,7 @@ import pytest
 
 from edge.chunk import Chunk, Reject
 from edge.errors import OperatorError, StorageError
-from edge.store_limits import BufferFull, StoreBusy, StoreLimits
+from edge.store.limits import BufferFull, StoreBusy, StoreLimits
 from protos.records import Batch
 from protos.series import SeriesKey, make_entry
 

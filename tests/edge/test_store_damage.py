@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 import pytest
 
-from edge.store_limits import BlockUnreadable
+from edge.store.limits import BlockUnreadable
 from protos.block import read_block
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from edge.chunk import Chunk
 from edge.errors import StorageError
-from edge.store_file import BufferFile
-from edge.store_limits import BufferFull
+from edge.store.file import BufferFile
+from edge.store.limits import BufferFull
 from protos.records import Batch, texts
 
 MIB = 1 << 20

@@ -17,8 +17,8 @@ CHILD = textwrap.dedent(
     from pathlib import Path
     from edge.chunk import Chunk
     from edge.keys import find_key
-    from edge.store import Store
-    from edge.store_limits import StoreLimits
+    from edge.store.store import Store
+    from edge.store.limits import StoreLimits
     from protos.records import numbers
     from protos.series import SeriesKey, make_entry
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.store import Store
+from edge.store.store import Store
 from protos.block import Block, ChunkRun, read_block
 
 Values = list[tuple[Any, ...]]

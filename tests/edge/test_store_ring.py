@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.store_ring import Ring
+from edge.store.ring import Ring
 
 SIZES = st.lists(st.integers(0, 9), max_size=6)
 

@@ -21,8 +21,8 @@ from protos.block import (
     read_block,
     read_header,
 )
-from protos.content import salt_of
-from protos.header import encode_header
+from protos.codec.content import salt_of
+from protos.codec.header import encode_header
 from protos.limits import BLOCK_BYTES_MAX, BLOCK_DEVICES_MAX, BLOCK_READ_BYTES_MAX
 from protos.records import Batch, Kind, concat, numbers, texts
 from tests.protos.batches import batches, readings

@@ -6,11 +6,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protos.body import BodyLimits, decode_body, encode_body
-from protos.frame import STORED, ZSTD
+from protos.codec.body import BodyLimits, decode_body, encode_body
+from protos.codec.frame import STORED, ZSTD
+from protos.codec.wire import MalformedBlock, varint
 from protos.limits import BLOCK_ROWS_MAX, PLAIN_BYTES_MAX
 from protos.records import Batch, Kind, numbers, texts
-from protos.wire import MalformedBlock, varint
 from tests.protos.batches import batches, readings
 
 HARD = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import protos.vectors
 from protos.block import read_block
-from protos.body import encode_body
+from protos.codec.body import encode_body
 from protos.records import Batch, Kind
 from protos.vectors.make import listed
 from tests.protos import stranger

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protos.codec.wire import MalformedEntry
 from protos.limits import ENTRY_BYTES_MAX, SERIES_MAX
 from protos.series import (
     EMPTY_ROOT,
@@ -19,7 +20,6 @@ from protos.series import (
     root_of,
     series_id,
 )
-from protos.wire import MalformedEntry
 
 SALT = bytes(range(16))
 NAME = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)

@@ -9,8 +9,8 @@ import pytest
 
 import protos.vectors
 from protos.block import read_header
-from protos.body import decode_body
-from protos.header import encode_header
+from protos.codec.body import decode_body
+from protos.codec.header import encode_header
 from protos.series import decode_entry, encode_entry, root_of, series_id
 from protos.vectors import make
 

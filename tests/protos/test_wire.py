@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protos.wire import MalformedBlock, MalformedEntry, Reader, unzigzag, varint, zigzag
+from protos.codec.wire import MalformedBlock, MalformedEntry, Reader, unzigzag, varint, zigzag
 
 U64_MAX = (1 << 64) - 1
 

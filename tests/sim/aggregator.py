@@ -15,7 +15,7 @@ from cloud.journal_cursor import (
 from cloud.journal_hello import decide_epoch_request, decide_hello
 from protos import sync_pb2 as pb
 from protos.block import ChunkRun, Header
-from protos.header import chain_hash, decode_header
+from protos.codec.header import chain_hash, decode_header
 from protos.series import EMPTY_ROOT, decode_entry, roll
 from tests.sim.gateway import NAME, Chunk, chunks_of
 from tests.sim.link import Link

@@ -20,7 +20,7 @@ from edge.sync_effects import (
 )
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, Block, ChunkRun, Header
-from protos.header import chain_hash, encode_header
+from protos.codec.header import chain_hash, encode_header
 from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
 from tests.sim.link import Link
 

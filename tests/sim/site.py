@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence, make_server
 from cloud.journal import Journal
-from cloud.journal_sqlite import SqliteJournal
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.registry import Admission
 
 DEADLINE_S = 20.0

@@ -1,0 +1,63 @@
+"""Where each gateway stands in the SQLite journal, and how a segment keeps it.
+
+A row of the table `cursor` says it as of the gateway's block `last`; the names above `last` in the
+same segment move it on. So an append writes no row here, and what is found at opening is what the
+writer held: `stored` and its hash, and how much was ever stored, trimmed blocks included.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import apsw
+
+from cloud.journal_counts import Tally, decode_tally, encode_tally
+from cloud.journal_cursor import Cursor, decode_cursor, encode_cursor
+from cloud.journal_sqlite.segment import CursorRow
+from protos.series import SeriesEntry, decode_entry
+
+_CURSORS = "SELECT gateway, last, counts, state FROM cursor"
+# SQLite takes the other columns from the row that has the maximum.
+_NEWEST = "SELECT max(offset), gateway, seq, hash FROM name GROUP BY gateway"
+_GROWN = """SELECT name.gateway, name.epoch, count(*), sum(name.readings)
+    FROM name LEFT JOIN cursor USING (gateway) WHERE name.offset > ifnull(cursor.last, 0)
+    GROUP BY name.gateway, name.epoch ORDER BY name.epoch"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A gateway's cursor, the offset of its newest block (0: none), and how much it ever stored."""
+
+    cursor: Cursor
+    last: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+def cursor_rows(standing: Iterable[Standing]) -> Iterator[CursorRow]:
+    """Rows for a segment's cursor table."""
+    for one in standing:
+        cursor, counts = one.cursor, encode_tally(one.tally)
+        yield cursor.gateway, cursor.epoch, one.last, counts, encode_cursor(cursor)
+
+
+def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
+    """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
+    standing = {
+        gateway: Standing(decode_cursor(state), last, decode_tally(counts))
+        for gateway, last, counts, state in connection.execute(_CURSORS)
+    }
+    for gateway, epoch, blocks, readings in connection.execute(_GROWN):
+        before = standing.get(gateway) or Standing(Cursor(gateway))
+        tally = before.tally.stored(epoch, blocks, readings)
+        standing[gateway] = replace(before, tally=tally)
+    for offset, gateway, seq, hash in connection.execute(_NEWEST):
+        before = standing[gateway]
+        if offset > before.last:
+            cursor = replace(before.cursor, stored=seq, stored_hash=hash)
+            standing[gateway] = Standing(cursor, offset, before.tally)
+    return standing
+
+
+def load_series(connection: apsw.Connection, gateway: str, epoch: int) -> list[SeriesEntry]:
+    """The table of an epoch as a segment has it; empty when it does not."""
+    query = "SELECT data FROM series WHERE gateway = ? AND epoch = ? ORDER BY entry"
+    return [decode_entry(data) for (data,) in connection.execute(query, (gateway, epoch))]

@@ -1,0 +1,105 @@
+"""What is known of a table's data files, and which of them a query must open."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.lake_table.schema import PERIOD
+
+_MIN: Final = np.iinfo(np.int64).min
+_MAX: Final = np.iinfo(np.int64).max
+
+_Devices = tuple[tuple[str, str], tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table; ``path`` is relative to the table's folder.
+
+    ``start`` < offsets of its rows ≤ ``end``; ``ts_min``, ``ts_max`` in µs, both inside.
+    """
+
+    path: str
+    period: str
+    rows: int
+    bytes: int
+    start: int
+    end: int
+    ts_min: int
+    ts_max: int
+    devices: _Devices | None
+    """Least and greatest (gateway, device); None when the log does not tell."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class FileList:
+    """The files of one table at one version, immutable; ``folder`` is the table's own, absolute."""
+
+    folder: str
+    version: int
+    files: tuple[DataFile, ...]
+    _ts_min: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    _ts_max: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lows = np.array([file.ts_min for file in self.files], np.int64)
+        highs = np.array([file.ts_max for file in self.files], np.int64)
+        object.__setattr__(self, "_ts_min", lows)
+        object.__setattr__(self, "_ts_max", highs)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files on disk."""
+        return sum(file.bytes for file in self.files)
+
+    def paths(self) -> list[str]:
+        """Absolute paths of all files."""
+        return [f"{self.folder}/{file.path}" for file in self.files]
+
+    def pick(self, from_us: int, to_us: int, device: tuple[str, str] | None = None) -> list[str]:
+        """Absolute paths of the files that may hold times in [from, to) of (gateway, device)."""
+        near = np.flatnonzero((self._ts_min < to_us) & (self._ts_max >= from_us))
+        return [
+            f"{self.folder}/{file.path}"
+            for file in (self.files[i] for i in near)
+            if device is None
+            or file.devices is None
+            or file.devices[0] <= device <= file.devices[1]
+        ]
+
+
+def file_name(start: int, end: int, *, merged: bool = False) -> str:
+    """The name of the rows of offsets (start, end]; the same rows always get the same name."""
+    return f"{'merged' if merged else 'pass'}-{start:016d}-{end:016d}.parquet"
+
+
+def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:
+    """Files from the flattened add actions of a Delta log, in order of their path."""
+    return tuple(sorted((_data_file(row) for row in rows), key=lambda file: file.path))
+
+
+def _data_file(row: Mapping[str, Any]) -> DataFile:
+    path = row["path"]
+    start, end = path.rsplit("/", 1)[-1].removesuffix(".parquet").split("-")[-2:]
+    low, high = row.get("min.ts"), row.get("max.ts")
+    first = (row.get("min.gateway"), row.get("min.device"))
+    last = (row.get("max.gateway"), row.get("max.device"))
+    return DataFile(
+        path,
+        row[f"partition.{PERIOD}"],
+        row["num_records"],
+        row["size_bytes"],
+        int(start),
+        int(end),
+        _MIN if low is None else int(low),
+        _MAX if high is None else int(high),
+        None if None in (*first, *last) else cast("_Devices", (first, last)),
+    )

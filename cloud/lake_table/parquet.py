@@ -1,0 +1,170 @@
+"""Parquet files of the lake: rows put in order, encoded our way, durable when a call ends."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
+
+ROW_GROUP: Final = 131_072
+"""One series' day opens in 6.5 ms at this size, in 31 ms at 16 k rows (measured on 100 M)."""
+ZSTD_LEVEL: Final = 3
+_TEMPORARY: Final = ".writing"
+
+Step = Callable[[str], None]
+"""Told the name of each step of a commit before the next begins; a test crashes in it."""
+
+
+def no_step(_: str) -> None:
+    """The step of a real run: nothing."""
+
+
+def arrange(table: pa.Table) -> pa.Table:
+    """The rows by gateway, device, metric …, ts; rows equal in all of these keep their order."""
+    if not table.num_rows:
+        return table
+    table = table.unify_dictionaries().combine_chunks()
+    encoded = table["series"].chunk(0).dictionary_encode()
+    code = encoded.indices.to_numpy()
+    count = len(encoded.dictionary)
+    first = np.empty(count, np.int64)
+    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
+    names = table.select(SERIES_COLUMNS).take(pa.array(first))
+    keys = list(zip(*(names[column].to_pylist() for column in SERIES_COLUMNS), strict=True))
+    rank = np.empty(count, np.int64)
+    rank[sorted(range(count), key=keys.__getitem__)] = np.arange(count)
+    order = order_of(rank[code], times(table["ts"]))
+    return table if order is None else table.take(pa.array(order))
+
+
+def order_of(rank: NDArray[np.int64], ts: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Stable order by (rank, ts), None when rows stand in it; radix sort, then what is late."""
+    if _sorted(rank, ts):
+        return None
+    order = np.argsort((rank & 0xFFFF).astype(np.uint16), kind="stable")
+    if rank.max() > 0xFFFF:
+        order = order[np.argsort((rank[order] >> 16).astype(np.uint16), kind="stable")]
+    by_rank, times_of = rank[order], ts[order]
+    late = (by_rank[1:] == by_rank[:-1]) & (times_of[1:] < times_of[:-1])
+    if late.any():
+        rows = np.flatnonzero(np.isin(by_rank, np.unique(by_rank[1:][late])))
+        order[rows] = order[rows][np.lexsort((times_of[rows], by_rank[rows]))]
+    return order
+
+
+def _sorted(rank: NDArray[np.int64], ts: NDArray[np.int64]) -> bool:
+    step = np.diff(rank)
+    return bool(((step > 0) | ((step == 0) & (ts[1:] >= ts[:-1]))).all())
+
+
+def times(column: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
+    """A timestamp column as int64 µs, whatever the time (no conversion that could overflow)."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole: NDArray[np.int64] = array.view(pa.int64()).to_numpy(zero_copy_only=False)
+    return whole
+
+
+def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> int:
+    """Write rows that are in order; when this returns, file and folder are on the disk.
+
+    Returns the size in bytes. The file appears whole under its name or not at all.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(path.name + _TEMPORARY)
+    dictionary = [name for name in spec.schema.names if name not in spec.delta]
+    with pq.ParquetWriter(
+        temporary,
+        table.schema,
+        version="2.6",
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        use_dictionary=dictionary,
+        column_encoding=dict.fromkeys(spec.delta, "DELTA_BINARY_PACKED"),
+        store_schema=False,
+    ) as writer:
+        for begin in range(0, table.num_rows, ROW_GROUP):
+            writer.write_table(_own_names(table.slice(begin, ROW_GROUP)))
+    step("data file written")
+    fsync(temporary)
+    os.replace(temporary, path)
+    fsync(path.parent)
+    step("data file durable")
+    return path.stat().st_size
+
+
+def _own_names(rows: pa.Table) -> pa.Table:
+    """The rows with dictionaries cut down to what they use: Parquet would write all of each."""
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type) and rows.num_rows:
+            column = rows.column(index).unify_dictionaries().combine_chunks()
+            rows = rows.set_column(index, field, _cut_down(column))
+    return rows
+
+
+def _cut_down(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    code = column.indices.fill_null(0).to_numpy()
+    used = np.zeros(max(len(column.dictionary), 1), bool)
+    used[code] = True
+    number = (np.cumsum(used) - 1).astype(np.int32)
+    mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    indices = pa.array(number[code], pa.int32(), mask=mask)
+    kept = pa.array(np.flatnonzero(used[: len(column.dictionary)]))
+    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(kept))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and its parents; their names are on the disk when this returns."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir()
+        fsync(folder.parent)
+
+
+def fsync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk. OSError is the disk's own word."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(paths: list[Path], spec: TableSpec) -> pa.Table:
+    """All rows of the files, in the order of the list, in the spec's own (in-memory) schema."""
+    names = [f.name for f in spec.schema if pa.types.is_dictionary(f.type)]
+    tables = [
+        pq.ParquetFile(path, read_dictionary=names).read(use_threads=False).cast(spec.schema)
+        for path in paths
+    ]
+    return pa.concat_tables(tables)
+
+
+def delta_stats(table: pa.Table) -> str:
+    """Statistics for the Delta log as JSON: rows, and bounds of gateway, device, metric and ts."""
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {}
+    for name in ("gateway", "device", "metric"):
+        used = table[name].unique().cast(pa.string())
+        bounds = pc.min_max(used).as_py()
+        low[name], high[name] = bounds["min"], bounds["max"]
+    ts = times(table["ts"])
+    first, last = _iso(int(ts.min())), _iso(int(ts.max()))
+    if first and last:
+        low["ts"], high["ts"] = first, last
+    return json.dumps({"numRecords": table.num_rows, "minValues": low, "maxValues": high})
+
+
+def _iso(ts_us: int) -> str | None:
+    """The time as Delta's statistics write it; None outside the years it can be written for."""
+    time = np.datetime64(ts_us, "us")
+    if not np.datetime64("0001-01-01") <= time <= np.datetime64("9999-12-31"):
+        return None
+    return f"{time}Z"

@@ -1,0 +1,235 @@
+"""One Delta table of the lake: rows appended once, files merged, all of it through a power cut.
+
+Every commit carries the app transaction (APP, offset): rows of the journal's offsets up to it are
+in the table, each once. A commit is made from the very handle that its starting offset was read
+from, without retries, because deltalake refuses duplicates only among concurrent commits (a fresh
+handle takes an old offset again, tried). Data files are on the disk before the log names them, the
+log entry before `append` returns. A name is a function of table, offsets and period: a commit
+repeated after a crash writes the same files over its own leftovers.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, cast
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from cloud import lake_plan
+from cloud.errors import StorageError
+from cloud.lake_table import log as lake_log
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.files import DataFile, FileList, file_name, from_add_actions
+from cloud.lake_table.parquet import Step, no_step
+from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+
+APP: Final = "tidegate"
+"""App id of all commits; `APP:table` in the log of `readings` speaks for a table of rare rows."""
+CHECKPOINT_EVERY: Final = 32
+"""Commits between checkpoints: a load replays at most so many entries (0.4 ms each)."""
+LOG_KEPT: Final = "interval 1 hours"
+"""How long entries behind a checkpoint stay, for readers of other engines."""
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A table as of one version: the offset of its own commits, and what it says for others."""
+
+    offset: int
+    says: Mapping[str, int]
+    files: FileList
+
+
+class LakeTable:
+    """A table in ``folder``; not for several threads, and for one committer at a time."""
+
+    def __init__(
+        self, folder: Path, spec: TableSpec, step: Step, speaks_for: Iterable[str]
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.aside: list[Path] = []
+        self._step = step
+        self._speaks_for = tuple(speaks_for)
+        self.state = State(0, {}, FileList(str(folder), -1, ()))
+        self._handle: DeltaTable | None = None
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        spec: TableSpec,
+        step: Step = no_step,
+        speaks_for: Iterable[str] = (),
+    ) -> Self:
+        """The table ``spec.name`` under ``root``, made if absent, its log mended.
+
+        ``speaks_for`` are tables whose offset this one's commits may move. What `lake_log.mend`
+        set aside is in ``aside`` until `accept`. StorageError when the log cannot be read.
+        """
+        folder = root / spec.name
+        table = cls(folder, spec, step, speaks_for)
+        table.aside = lake_log.mend(folder)
+        if not lake_log.exists(folder):
+            table._create()
+        table.reload()
+        return table
+
+    def _create(self) -> None:
+        lake_parquet.make_folder(self.folder)
+        DeltaTable.create(
+            str(self.folder),
+            schema=Schema.from_arrow(delta_schema(self.spec)),
+            partition_by=[PERIOD],
+            name=self.spec.name,
+            configuration={
+                "delta.checkpointInterval": "1000000",  # ours, fsynced, see `_checkpoint`
+                "delta.logRetentionDuration": LOG_KEPT,
+                "delta.enableExpiredLogCleanup": "false",
+            },
+        )
+        self._step("table created")
+        lake_log.make_durable(self.folder, 0)
+        lake_parquet.fsync(self.folder)
+
+    def accept(self) -> None:
+        """Nothing promised was lost: delete what was set aside, and files no log entry names."""
+        lake_log.forget(self.aside)
+        self.aside = []
+        named = {file.path for file in self.state.files.files}
+        for path in self.folder.glob(f"{PERIOD}=*/*"):
+            if str(path.relative_to(self.folder)) not in named:
+                path.unlink()
+
+    def reload(self) -> None:
+        """Read the log anew. StorageError when it cannot be read."""
+        try:
+            handle = DeltaTable(str(self.folder))
+        except DeltaError as error:
+            raise StorageError(
+                f"read the table {self.folder}",
+                str(error).splitlines()[0],
+                "restore the lake from a backup",
+            ) from error
+        self._take_state(handle)
+
+    def _take_state(self, handle: DeltaTable) -> None:
+        says = {name: handle.transaction_version(f"{APP}:{name}") or 0 for name in self._speaks_for}
+        files = FileList(str(self.folder), handle.version(), _files(handle))
+        self._handle = handle
+        self.state = State(handle.transaction_version(APP) or 0, says, files)
+
+    def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
+        """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
+
+        ``rows`` are as `lake_parquet.arrange` returns them, ``says`` offsets of tables that this
+        commit speaks for. StorageError when another committer moved the table; OSError and
+        DeltaError leave the commit undone or whole: `reload` tells which.
+        """
+        start = self.state.offset
+        slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
+        adds = [self._write(_take(rows, part), part.period, start, end) for part in slices]
+        self._commit(adds, end, says or {})
+
+    def merge(self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table]) -> None:
+        """Replace neighbouring ``files`` of one period by one of what ``combine`` makes of them.
+
+        ``combine`` gets the rows in order of their offsets and returns them arranged. The old
+        files stay on the disk: views may be using them, see `remove`.
+        """
+        ordered = sorted(files, key=lambda file: file.start)
+        rows = lake_parquet.read([self.folder / file.path for file in ordered], self.spec)
+        start, end = ordered[0].start, max(file.end for file in ordered)
+        add = self._write(combine(rows), ordered[0].period, start, end, merged=True)
+        removes = [_remove(file) for file in ordered]
+        self._commit([add, *removes], self.state.offset, {})
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete data files (relative paths) that no log entry and no view names any more."""
+        for path in paths:
+            (self.folder / path).unlink(missing_ok=True)
+
+    def _write(
+        self, rows: pa.Table, period: str, start: int, end: int, *, merged: bool = False
+    ) -> AddAction:
+        path = f"{PERIOD}={period}/{file_name(start, end, merged=merged)}"
+        size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self._step)
+        stats = lake_parquet.delta_stats(rows)
+        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats)
+
+    def _commit(
+        self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
+    ) -> None:
+        """Commit from the handle that `state` was read from; refused if anyone else has since."""
+        handle = self._handle
+        if handle is None:
+            raise StorageError(f"commit to {self.folder}", "a commit before it failed", "reload it")
+        moved = {APP: end} | {f"{APP}:{name}": offset for name, offset in says.items()}
+        properties = CommitProperties(
+            max_commit_retries=0,
+            app_transactions=[Transaction(name, offset) for name, offset in moved.items()],
+        )
+        version = self.state.files.version + 1
+        self._handle = None  # until this commit is known whole
+        try:
+            handle.create_write_transaction(
+                list(actions),
+                "append",
+                handle.schema(),
+                partition_by=[PERIOD],
+                commit_properties=properties,
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except CommitFailedError as error:
+            raise StorageError(
+                f"commit version {version} of the table {self.folder}",
+                f"another process did ({error})",
+                "stop the other process that consolidates this lake",
+            ) from error
+        self._step("committed")
+        lake_log.make_durable(self.folder, version)
+        self._step("commit durable")
+        handle.update_incremental()
+        if handle.version() != version:
+            raise StorageError(
+                f"commit version {version} of the table {self.folder}",
+                f"the log stands at {handle.version()} after it",
+                "stop the other process that consolidates this lake",
+            )
+        self._take_state(handle)
+        if version % CHECKPOINT_EVERY == 0:
+            self._checkpoint(handle)
+
+    def _checkpoint(self, handle: DeltaTable) -> None:
+        handle.create_checkpoint()
+        self._step("checkpoint written")
+        lake_log.make_checkpoint_durable(self.folder, handle.version())
+        handle.cleanup_metadata()
+        self._step("log cleaned")
+
+
+def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
+    return rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
+
+
+def _remove(file: DataFile) -> RemoveAction:
+    return RemoveAction(file.path, False, _now_ms(), file.bytes, {PERIOD: file.period})
+
+
+def _now_ms() -> int:
+    """Wall time for the log, where it is told and never decided by."""
+    return time.time_ns() // 1_000_000
+
+
+def _files(handle: DeltaTable) -> tuple[DataFile, ...]:
+    actions = pa.table(cast(Any, handle.get_add_actions(flatten=True)))
+    for column in ("min.ts", "max.ts"):
+        if column in actions.column_names:
+            index = actions.column_names.index(column)
+            actions = actions.set_column(index, column, actions[column].cast(pa.int64()))
+    return from_add_actions(actions.to_pylist())

@@ -1,0 +1,143 @@
+"""The buffer as one synchronous thing: opened, kept, read, tended; all of it for one thread.
+
+`edge.store.store` puts it behind a queue and a thread; a simulation can drive it as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge.chunk import BufferStats, Loaded, Reject
+from edge.keys import KeySource
+from edge.seal import AeadSealer, RowKind, Sealer, SealError, pick_cipher
+from edge.store.blocks import Blocks
+from edge.store.commit import Intake, Waiting
+from edge.store.file import BufferFile, prepare
+from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
+from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
+from edge.store.prepare import read_reject
+from edge.store.release import Release
+from edge.store.rows import SealedRows, data_key, number_identity
+from protos.codec.wire import MalformedEntry
+from protos.series import SeriesEntry
+
+SealerMaker = Callable[[bytes], Sealer]
+"""A sealer from the data key; only tests give another than the product's."""
+
+
+def best_sealer(key: bytes) -> Sealer:
+    """The product's sealer with the cipher that suits this processor."""
+    return AeadSealer(key, pick_cipher(Path("/proc/cpuinfo").read_text()))
+
+
+class Buffer:
+    """One open buffer; StorageError when it cannot be opened or its key is wrong."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gateway: str,
+        keys: KeySource,
+        limits: StoreLimits,
+        boot_id: bytes,
+        sealer: SealerMaker = best_sealer,
+    ) -> None:
+        kek = keys.key()
+        prepare(path)
+        self._file = BufferFile(path, limits)
+        try:
+            key = data_key(self._file, kek, gateway)
+            self._rows = SealedRows(self._file, gateway, key, sealer(key))
+            self._memory, self._loaded = recall(self._rows)
+        except BaseException:
+            self._file.abandon()
+            raise
+        self._limits = limits
+        self._tier = keys.tier
+        self._intake = Intake(self._rows, self._memory, limits)
+        self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
+        self.release = Release(self._rows, self._memory)
+
+    def loaded(self) -> Loaded:
+        """What was found at the opening; once, for it may be large."""
+        loaded, self._loaded = self._loaded, Loaded((), b"", {})
+        return loaded
+
+    def keep(self, group: Sequence[Waiting]) -> None:
+        """See `edge.store.commit.Intake.keep`."""
+        self._intake.keep(group)
+
+    def entries_from(self, first: int, limit: int) -> list[SeriesEntry]:
+        """Up to ``limit`` series entries from number ``first`` on; an unreadable one as erased."""
+        sql = "SELECT entry, device_no, leaf, data FROM entries WHERE entry >= ? ORDER BY entry"
+        found = self._file.rows(sql + " LIMIT ?", first, limit)
+        return [self._entry(*row) for row in found]
+
+    def _entry(self, no: int, device_no: int, leaf: bytes, data: bytes) -> SeriesEntry:
+        try:
+            return read_entry(self._rows, no, device_no, leaf, data)
+        except (SealError, MalformedEntry):  # told and counted when the buffer is next opened
+            return SeriesEntry(no, device_no, None, b"", leaf)
+
+    def rejects(self, limit: int) -> list[Reject]:
+        """The newest rejects, newest first; an unreadable one says so itself."""
+        found = self._file.rows("SELECT no, data FROM rejects ORDER BY no DESC LIMIT ?", limit)
+        return [self._reject(no, data) for no, data in found]
+
+    def _reject(self, no: int, data: bytes) -> Reject:
+        try:
+            return read_reject(self._rows.unseal(RowKind.REJECT, number_identity(no), 0, data))
+        except SealError as error:
+            return Reject(0, "", b"", f"reject {no} is damaged in the buffer: {error.cause}")
+
+    def stats(self) -> BufferStats:
+        """Sizes and counts as of now."""
+        file_bytes, wal_bytes = self._file.sizes()
+        counts = [self._count(table) for table in ("blocks", "rejects", "quarantine")]
+        (sealed,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
+        totals = self._memory.totals
+        return BufferStats(
+            bytes_max=self._limits.bytes_max,
+            file_bytes=file_bytes,
+            wal_bytes=wal_bytes,
+            used_bytes=self._file.used_pages * PAGE_BYTES,
+            free_bytes=self._file.free_pages * PAGE_BYTES,
+            unsealed_rows=max(totals.get(UNSEALED_ROWS, 0), 0),
+            unsealed_bytes=max(totals.get(UNSEALED_BYTES, 0), 0),
+            sealed_rows=int(sealed),
+            blocks=counts[0],
+            series=self._memory.state.series_high,
+            rejects=counts[1],
+            quarantined=counts[2],
+            commits=self._memory.commits,
+            refused=self._memory.refused,
+            key_tier=self._tier.value,
+            cipher=self._rows.sealer.name,
+            counters=self._memory.counters(),
+        )
+
+    def _count(self, table: str) -> int:
+        (count,) = self._file.one(f"SELECT count(*) FROM {table}") or (0,)
+        return int(count)
+
+    def write_back(self) -> None:
+        """Bound the write-ahead log; after every job."""
+        self._file.write_back()
+
+    def tend(self) -> bool:
+        """A bounded slice of what may wait: archived blocks go, space returns. Whether more does.
+
+        On a full disk it waits for the next job rather than try again and again.
+        """
+        try:
+            return self.release.forget() or self._file.give_back()
+        except BufferFull:
+            return False
+
+    def close(self) -> None:
+        """Write everything back and close."""
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close after a failure without touching the file."""
+        self._file.abandon()
