@@ -10,7 +10,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
+# How soon the journal's space comes back, and a withdrawn certificate ends its sessions.
+TIDY_S: Final = 5.0
 # Streams end in good order within this; a gateway that was cut off simply sends again.
 STOP_S: Final = 5.0
 PRESENCE_WAITING_MAX: Final = 4096
@@ -133,6 +135,7 @@ class Aggregator:
                 tasks.create_task(page.serve([door]), name="page"),
                 tasks.create_task(self._remember(heard), name="presence"),
                 tasks.create_task(self._watch(), name="watch"),
+                tasks.create_task(self._tidy(ingest), name="tidy"),
             ]
             self._tell()
             await _first(stop, running)
@@ -181,6 +184,7 @@ class Aggregator:
             self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
             presence=lambda: ingest.presence,
+            fault=self._fault,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
         )
@@ -213,6 +217,25 @@ class Aggregator:
             if failure is not None:
                 raise failure
             await asyncio.sleep(WATCH_S)
+
+    async def _tidy(self, ingest: Ingest) -> None:
+        """Give back what the journal no longer needs; end sessions of withdrawn certificates."""
+        while True:
+            await asyncio.sleep(TIDY_S)
+            await asyncio.to_thread(self.journal.trim)
+            for name in await asyncio.to_thread(self._withdrawn, list(ingest.presence.values())):
+                log.warning("the certificate of %s was withdrawn: its session ends", name)
+                ingest.revoke(name)
+
+    def _withdrawn(self, present: Sequence[Presence]) -> list[str]:
+        """Connected gateways that hold no valid certificate any more."""
+        valid = {row.name for row in self.registry.gateways() if row.certificate_not_after_us}
+        return [one.gateway for one in present if one.session and one.gateway not in valid]
+
+    def _fault(self) -> str:
+        """What stands in the way now, for /healthz; empty while all is well."""
+        fault = self.journal.failure or self.lake.fault
+        return "" if fault is None else str(fault)
 
     def _tell(self) -> None:
         listen = self.config.settings.listen

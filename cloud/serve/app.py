@@ -91,18 +91,20 @@ def build_app(
     dist: Path | None,
     *,
     presence: Presence = dict,
+    fault: Callable[[], str] = str,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
     ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
-    connected. ``hosts`` are the names under which this server may be called, without port; None
-    allows any, which only a server that others guard may do.
+    connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
+    does. ``hosts`` are the names under which this server may be called, without port; None allows
+    any, which only a server that others guard may do.
     """
     api = _Api(query, live, registry, journal, presence)
     limiter = CapacityLimiter(THREADS)
     routes = [
-        _route("/healthz", {}, lambda _: {"status": "ok"}, limiter),
+        Route("/healthz", functools.partial(_health, fault)),
         _route("/api/v1/status", {}, api.status, limiter),
         _route("/api/v1/gateways", {}, api.gateways, limiter),
         _route("/api/v1/devices", {"gateway": _NAMES["gateway"]}, api.devices, limiter),
@@ -112,7 +114,7 @@ def build_app(
         _route("/api/v1/history", serve_history.PARAMS, api.history, limiter),
         Route("/api/v1/live", functools.partial(_live, live)),
     ]
-    paths = [route.path for route in routes]
+    paths = [route.path for route in routes if isinstance(route, Route)]
     elsewhere = functools.partial(_nothing, frozenset(paths))
     return Starlette(
         routes=[
@@ -209,6 +211,13 @@ def _route(
         return Response(body, media_type="application/json")
 
     return Route(path, endpoint)
+
+
+async def _health(fault: Callable[[], str], _: Request) -> Response:
+    """200 while all is well, 503 with the fault otherwise; answered on the loop itself."""
+    found = fault()
+    body = {"status": "fault", "fault": found} if found else {"status": "ok"}
+    return Response(orjson.dumps(body), 503 if found else 200, media_type="application/json")
 
 
 async def _live(live: Live, request: Request) -> Response:

@@ -186,3 +186,16 @@ def test_a_file_that_is_gone_is_a_503_not_a_traceback(world):
         Path(path).unlink()
     path = f"/api/v1/history?series={world.id('pump')}&resolution=raw"
     assert world.get(path, 503)["error"]["code"] == "storage"
+
+
+def test_health_names_what_stands_in_the_way(tmp_path):
+    said = ["could not consolidate: the disk is full", ""]
+    world = World(tmp_path / "lake", fault=lambda: said[0])
+    try:
+        answer = world.client.get("/healthz")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "fault", "fault": said[0]}
+        said.pop(0)
+        assert world.client.get("/healthz").json() == {"status": "ok"}
+    finally:
+        world.close()

@@ -102,3 +102,12 @@ def test_a_token_opens_one_gateway_once(stack: Stack) -> None:
     run("tidegate-edge", "--home", third, "init", "--name", "g2")
     with pytest.raises(StackError, match="used"):
         run("tidegate-edge", "--home", third, "enroll", token.split()[-1])
+
+
+def test_a_withdrawn_certificate_ends_the_live_session_with_its_reason(stack: Stack) -> None:
+    wait_until("the gateway is live", lambda: stack.edge_status()["cloud"]["line"] == "live", 30)
+    run("tidegate-cloud", "--home", str(stack.home("cloud")), "gateways", "revoke", stack.gateway)
+    wait_until(
+        "the gateway is told", lambda: "withdrawn" in stack.edge_status()["cloud"]["error"], 30
+    )
+    assert stack.edge_status()["broker"]["connected"]
