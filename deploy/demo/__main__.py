@@ -53,16 +53,16 @@ async def replay(stack: Stack, told: sensors.Told) -> None:
     process = await asyncio.create_subprocess_exec(
         str(BIN / "tidegate-edge"), "--home", str(stack.home("edge")), "replay", str(RECORDING),
         "--topic", "plant/server-room", "--times", str(REPLAY_TIMES), "--json",
-        stdout=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        output, _ = await process.communicate()
+        output, errors = await process.communicate()
     except asyncio.CancelledError:
         process.terminate()
         await process.wait()
         raise
     if process.returncode != 0:
-        raise StackError(f"tidegate-edge replay ended with {process.returncode}")
+        raise StackError(f"tidegate-edge replay → exit {process.returncode}\n{errors.decode()}")
     said = json.loads(output.decode().splitlines()[-1])
     told.messages += said["published"]
     told.readings += said["published"]
@@ -85,11 +85,12 @@ async def live(stack: Stack, seconds: float | None) -> int:
     return told.readings + recorded.readings
 
 
-def drained(stack: Stack) -> bool:
-    """Whether the gateway holds nothing and the cloud consolidated all it stored."""
+def drained(stack: Stack, published: int) -> bool:
+    """Whether everything published is stored, the gateway is empty and the lake has all of it."""
     edge, cloud = stack.edge_status(), stack.try_get("/api/v1/status")
     return (
         cloud is not None
+        and cloud["journal"]["readings"] >= published
         and edge["buffer"]["rows"] == 0
         and edge["ingest"]["waiting"] == 0
         and cloud["journal"]["head"] == cloud["journal"]["archived"]
@@ -135,7 +136,10 @@ def main() -> int:
         if seconds is None:
             return 0
         say(f"sensors stopped after {time.monotonic() - started:.0f} s; draining …")
-        wait_until("everything published is archived", lambda: drained(stack), DRAIN_SECONDS)
+        try:
+            wait_until("all is archived", lambda: drained(stack, published), DRAIN_SECONDS)
+        except StackError as error:
+            say(f"demo: {error}; the counts tell what is missing")
         counts = count(stack, published)
     except StackError as error:
         print(f"demo: {error}", file=sys.stderr)
