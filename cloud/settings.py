@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
+from protos.settings import WrongValueError
 
 _BYTES: Final = {"unit": "bytes"}
 _SECONDS: Final = {"unit": "s"}
@@ -72,10 +73,12 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 split_address(getattr(self, key))
             except ValueError as error:
-                raise ValueError(f"{key}: {error}") from error
+                hint = "write host:port, as in 127.0.0.1:8460 or [::]:8461"
+                raise WrongValueError(key, str(error), hint) from error
         for host in self.hosts:
             if not host.isascii() or not host or len(host) > 253 or set(host) & set(" /@"):
-                raise ValueError(f"hosts: {host!r} is neither a DNS name nor an address")
+                cause = f"{host!r} is neither a DNS name nor an address"
+                raise WrongValueError("hosts", cause, "name each host without scheme and port")
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +129,9 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a journal that could not be emptied once it is full."""
         if self.bytes_max < 4 * self.segment_bytes:
-            raise ValueError("`bytes_max` has no room for four segments of `segment_bytes`")
+            cause = "no room for four segments of journal.segment_bytes"
+            hint = f"make it at least {4 * self.segment_bytes:_}, or the segments smaller"
+            raise WrongValueError("bytes_max", cause, hint)
 
 
 class Lake(msgspec.Struct, frozen=True, kw_only=True):

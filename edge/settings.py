@@ -4,14 +4,17 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from edge.topic import filter_problem
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
+from protos.settings import WrongValueError
 from protos.token import gateway_name_problem
 
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -31,7 +34,31 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what no certificate can carry."""
         problem = gateway_name_problem(self.name)
         if problem:
-            raise ValueError(problem)
+            raise WrongValueError("name", problem, "choose another name")
+
+
+def _broker_url(url: str) -> SplitResult:
+    form = "write mqtt://host[:port], or mqtts://host[:port] for TLS"
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (raises ValueError when it is no port)
+    except ValueError as error:
+        raise WrongValueError("url", f"{error}: {url!r}", form) from error
+    if parts.scheme not in MQTT_PORTS or not parts.hostname or parts.path not in ("", "/"):
+        cause = f"expected mqtt://host[:port] or mqtts://host[:port], got {url!r}"
+        raise WrongValueError("url", cause, form)
+    if parts.username or parts.password:
+        hint = "put them in broker.username and broker.password_file"
+        raise WrongValueError("url", "user and password do not belong in it", hint)
+    return parts
+
+
+def _filters(key: str, filters: Sequence[str]) -> None:
+    for one in filters:
+        problem = filter_problem(one)
+        if problem:
+            hint = "filters are like plant/+/temperature and plant/#"
+            raise WrongValueError(key, f"{one[:80]!r} is no topic filter: {problem}", hint)
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,16 +102,18 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a url that is none, and files that do not go together."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in MQTT_PORTS or not parts.hostname or parts.path not in ("", "/"):
-            raise ValueError(f"url: expected mqtt://host[:port] or mqtts://…, got {self.url!r}")
-        if parts.username or parts.password:
-            raise ValueError("url: user and password belong in `username` and `password_file`")
-        parts.port  # noqa: B018 (raises ValueError when it is no port)
+        parts = _broker_url(self.url)
         if bool(self.cert_file) != bool(self.key_file):
-            raise ValueError("`cert_file` and `key_file` go together; one is missing")
+            given, absent = (
+                ("cert_file", "key_file") if self.cert_file else ("key_file", "cert_file")
+            )
+            cause = f"it and `broker.{given}` go together, and it is missing"
+            raise WrongValueError(absent, cause, "name both files, or none")
         if parts.scheme == "mqtt" and (self.ca_file or self.cert_file):
-            raise ValueError("`ca_file` and `cert_file` need an mqtts:// url")
+            key = "ca_file" if self.ca_file else "cert_file"
+            hint = f"write broker.url as mqtts://…, or remove broker.{key}"
+            raise WrongValueError(key, "it needs an mqtts:// url", hint)
+        _filters("topics", self.topics)
 
     @property
     def host(self) -> str:
@@ -190,9 +219,12 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a range that is empty."""
+        """Refuse a range that is empty, and filters that are none."""
         if self.linger_ms_min > self.linger_ms_max:
-            raise ValueError("`linger_ms_min` is longer than `linger_ms_max`")
+            cause = f"{self.linger_ms_min} ms is longer than ingest.linger_ms_max"
+            hint = f"make it at most {self.linger_ms_max}, or ingest.linger_ms_max longer"
+            raise WrongValueError("linger_ms_min", cause, hint)
+        _filters("ignore", self.ignore)
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,7 +250,8 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a topic that cannot be published to."""
         if set(self.topic) & set("#+\0"):
-            raise ValueError("topic: a prefix to publish under holds no wildcard")
+            cause = "a prefix to publish under holds no wildcard"
+            raise WrongValueError("topic", cause, "leave out + and #, as in tidegate/anomaly")
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,15 @@ class SettingsError(Exception):
         self.hint = hint
 
 
+class WrongValueError(ValueError):
+    """What a section refuses of itself: the key that is wrong, why, and what to write instead."""
+
+    def __init__(self, key: str, cause: str, hint: str) -> None:
+        super().__init__(cause)
+        self.key = key
+        self.hint = hint
+
+
 def read_settings(text: str, table: type[Table]) -> Table:
     """Read a TOML text by a table of sections.
 
@@ -38,7 +47,10 @@ def read_settings(text: str, table: type[Table]) -> Table:
             them in one error, each on a line of its own.
     """
     if len(text) > SETTINGS_TEXT_MAX:
-        raise SettingsError(f"{len(text)} characters are more than {SETTINGS_TEXT_MAX}")
+        raise SettingsError(
+            f"{len(text)} characters are more than {SETTINGS_TEXT_MAX}",
+            "is this the right file? `init` in an empty home shows what one looks like",
+        )
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -70,7 +82,7 @@ class _Finding:
     def error(self) -> SettingsError:
         if len(self.problems) == 1:
             return SettingsError(*self.problems[0])
-        lines = [f"{problem} ({hint})" if hint else problem for problem, hint in self.problems]
+        lines = [f"{problem} ({hint})" for problem, hint in self.problems]
         return SettingsError("\n".join(lines), "correct each of these")
 
     def unknown_sections(self, data: Mapping[str, object]) -> None:
@@ -97,8 +109,8 @@ class _Finding:
             return None
         try:
             return self.tables[name](**values)
-        except ValueError as error:
-            self.complain(f"[{name}]: {error}", "")
+        except WrongValueError as error:
+            self.complain(f"`{name}.{error.key}`: {error}", error.hint)
             return None
 
     def _value(
@@ -112,7 +124,7 @@ class _Finding:
             return msgspec.convert(data[field.name], field.type)
         except msgspec.ValidationError:
             got = _shown(data[field.name])
-            self.complain(f"`{key}`: expected {expected}, got {got}", "")
+            self.complain(f"`{key}`: expected {expected}, got {got}", _way_out(key, field))
             return None
 
     def _nearest(self, key: str, section: str = "") -> str:
@@ -129,6 +141,16 @@ class _Finding:
             if any(field.name == key for field in msgspec.structs.fields(table)):
                 return f"`{key}` belongs in [{other}]"
         return f"[{section}] knows {', '.join(field.name for field in own)}"
+
+
+def _way_out(key: str, field: msgspec.structs.FieldInfo) -> str:
+    """What to do about a value of the wrong kind: correct it, or fall back on the default."""
+    if field.required:
+        return f"correct `{key}`"
+    default = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        default = field.default_factory()
+    return f"correct `{key}`, or remove it: {field.name} = {toml_value(default)} is the default"
 
 
 def expectation(kind: object) -> str:

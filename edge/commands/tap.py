@@ -9,13 +9,21 @@ import click
 
 from edge.commands.connection import connected
 from edge.config import EdgeConfig, load
+from edge.topic import filter_problem
 from protos.console import Place
 
 SHOWN_BYTES_MAX = 120
 
 
+def _filter(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    problem = filter_problem(text)
+    if problem:
+        raise click.BadParameter(f"{text!r} is no topic filter: {problem}")
+    return text
+
+
 @click.command()
-@click.argument("topic", default="#")
+@click.argument("topic", default="#", callback=_filter)
 @click.option("--count", type=click.IntRange(1), help="Stop after so many messages.")
 @click.pass_obj
 def command(place: Place, topic: str, count: int | None) -> None:

@@ -34,9 +34,9 @@ BROKEN = {
     "unknown key": ("[listen]\nhtpp = 1", "unknown key `listen.htpp`", "`listen.http`"),
     "unknown section": ("[lakes]", "unknown section `lakes`", "[lake]"),
     "wrong type": ("[lake]\ninterval_s = 'often'", "a number from 0.1 to 3_600 (s)", ""),
-    "no port": ("[listen]\nhttp = '127.0.0.1'", "http: expected host:port", ""),
-    "port out of range": ("[listen]\nsync = '127.0.0.1:70000'", "sync: expected host:port", ""),
-    "no host": ("[listen]\nenrol = ':80'", "enrol: expected host:port", ""),
+    "no port": ("[listen]\nhttp = '127.0.0.1'", "`listen.http`: expected host:port", "as in"),
+    "port out of range": ("[listen]\nsync = '127.0.0.1:70000'", "`listen.sync`: expected", "as in"),
+    "no host": ("[listen]\nenrol = ':80'", "`listen.enrol`: expected host:port", "as in"),
     "no hosts": ("[listen]\nhosts = []", "`listen.hosts`: expected a list", ""),
     "host with a port": ("[listen]\nhosts = ['a b']", "neither a DNS name nor an address", ""),
     "no room": ("[journal]\nsegment_bytes = 1_073_741_824\nbytes_max = 4_294_967_295",
@@ -53,6 +53,7 @@ def test_a_broken_file_is_one_clear_error(tmp_path: Path, why: str) -> None:
     assert cause in caught.value.cause
     assert hint in caught.value.hint
     assert str(tmp_path) in caught.value.tried
+    assert caught.value.hint, "what to do is always said"
 
 
 def test_a_missing_file_says_to_run_init(tmp_path: Path) -> None:

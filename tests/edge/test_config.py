@@ -44,14 +44,21 @@ BROKEN = {
     "unknown section": ("[brokr]\nurl = 1", "unknown section `brokr`", "[broker]"),
     "wrong type": ("[buffer]\nbytes_max = '1 GB'", "expected a whole number from 16_777_216", ""),
     "out of range": ("[ingest]\nlinger_ms_min = 0", "from 1 to 10_000 (ms), got the value 0", ""),
-    "empty range": ("[ingest]\nlinger_ms_max = 1", "`linger_ms_min` is longer", ""),
+    "empty range": ("[ingest]\nlinger_ms_max = 1", "`ingest.linger_ms_min`: ", "at most 1"),
     "no topics": ("[broker]\ntopics = []", "`broker.topics`: expected a list", ""),
-    "not a broker": ("[broker]\nurl = 'tcp://x'", "expected mqtt://host[:port]", ""),
-    "no port": ("[broker]\nurl = 'mqtt://x:99999'", "[broker]: ", ""),
-    "password in url": ("[broker]\nurl = 'mqtt://a:b@x'", "password_file", ""),
-    "key without cert": ("[broker]\nurl = 'mqtts://x'\nkey_file = 'k'", "go together", ""),
-    "ca without tls": ("[broker]\nca_file = 'ca.pem'", "need an mqtts:// url", ""),
-    "wildcard alerts": ("[alerts]\ntopic = 'a/#'", "holds no wildcard", ""),
+    "not a broker": ("[broker]\nurl = 'tcp://x'", "`broker.url`: expected mqtt://host", "mqtts"),
+    "no port": ("[broker]\nurl = 'mqtt://x:99999'", "`broker.url`: ", "mqtt://host"),
+    "password in url": ("[broker]\nurl = 'mqtt://a:b@x'", "`broker.url`: user", "password_file"),
+    "key without cert": ("[broker]\nurl = 'mqtts://x'\nkey_file = 'k'", "`broker.cert_file`: ",
+        "both files"),
+    "ca without tls": ("[broker]\nca_file = 'ca.pem'", "needs an mqtts:// url", "mqtts:"),
+    "filter with a rest inside": (
+        "[broker]\ntopics = ['a/b', 'a/#/b']", "`broker.topics`: 'a/#/b' is no topic filter",
+        "plant/#"),
+    "filter with half a level": (
+        "[ingest]\nignore = ['a/b+/c']", "`ingest.ignore`: 'a/b+/c' is no topic filter", "plant/#"),
+    "empty filter": ("[broker]\ntopics = ['']", "`broker.topics`: '' is no", "filters are like"),
+    "wildcard alerts": ("[alerts]\ntopic = 'a/#'", "`alerts.topic`: a prefix", "leave out"),
     "missing named file": (
         "[broker]\npassword_file = 'pw'", "there is no such file", "`broker.password_file`"),
     "wrong format": ("[log]\nformat = 'xml'", "one of auto, text, json", ""),
@@ -68,6 +75,7 @@ def test_a_broken_file_is_one_clear_error(tmp_path: Path, why: str) -> None:
     assert hint in caught.value.hint
     assert str(tmp_path) in caught.value.tried
     assert caught.value.exit_code == 2
+    assert caught.value.hint, "what to do is always said"
 
 
 def _absent(home: Path) -> None:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from protos.settings import (
     SETTINGS_TEXT_MAX,
     SettingsError,
+    WrongValueError,
     read_settings,
     settings_file,
     settings_guide,
@@ -38,7 +39,7 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.name == "none":
-            raise ValueError("paint without a name")
+            raise WrongValueError("name", "paint without a name", "give it one")
 
 
 class Shop(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,16 +68,19 @@ WRONG = {
     "a missing key": ("", "missing key `paint.name`", "add it: a string"),
     "a text for a number": (
         GOOD + 'litres = "many"',
-        'expected a whole number from 1 to 1_000 (litres), got the string "many"', ""),
+        'expected a whole number from 1 to 1_000 (litres), got the string "many"',
+        "correct `paint.litres`, or remove it: litres = 10 is the default"),
     "a truth for a number": (GOOD + "litres = true", "got the boolean true", ""),
     "a number out of range": (GOOD + "litres = 1001", "got the value 1_001", ""),
     "a number beyond any machine": (GOOD + "litres = " + "9" * 40, "got the value 9", ""),
     "a number at an open limit": (GOOD + "share = 0", "a number above 0 up to 1, got", ""),
-    "a number for a text": ("[paint]\nname = 3", "expected a string, got the value 3", ""),
+    "a number for a text": ("[paint]\nname = 3", "expected a string, got the value 3",
+        "correct `paint.name`"),
     "a wrong choice": (GOOD + 'colour = "rde"', "expected one of red, blue", ""),
     "a list of wrong things": (GOOD + "coats = [1]", "a list of strings, got the list [1]", ""),
     "a date": (GOOD + "litres = 1979-05-27", "got the value 1979-05-27", ""),
-    "values that do not go together": ('[paint]\nname = "none"', "[paint]: paint without", ""),
+    "values that do not go together": ('[paint]\nname = "none"', "`paint.name`: paint without",
+        "give it one"),
     "no TOML": ("[paint", "not valid TOML: ", "brackets"),
     "a section twice": (GOOD + "[paint]", "not valid TOML: ", "quotes"),
     "far too much": (GOOD + "#" * SETTINGS_TEXT_MAX, "characters are more than", ""),
@@ -90,6 +94,7 @@ def test_a_wrong_file_is_told_in_one_error(why: str) -> None:
         read_settings(text, House)
     assert cause in caught.value.cause
     assert hint in caught.value.hint
+    assert caught.value.hint, "what to do is always said"
     assert "\n" not in caught.value.cause
 
 
