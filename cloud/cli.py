@@ -10,7 +10,7 @@ import click
 
 from cloud.config import HOME_VARIABLE, default_home
 from cloud.errors import TidegateError
-from protos.console import Console, Place, Verbs
+from protos.console import Console, Extra, Place, Verbs
 
 PROGRAM: Final = "tidegate-cloud"
 VERBS: Final = {
@@ -21,6 +21,10 @@ VERBS: Final = {
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }
+
+NEEDS: Final = Extra(
+    "cloud", frozenset({"deltalake", "duckdb", "orjson", "pyarrow", "pytz", "starlette", "uvicorn"})
+)
 
 
 @click.group(
@@ -46,7 +50,7 @@ def group(place: Place, home: Path | None) -> None:
 
 def console() -> Console:
     """The command, ready to be called."""
-    return Console(PROGRAM, group, TidegateError, default_home())
+    return Console(PROGRAM, group, TidegateError, default_home(), NEEDS)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ as a traceback, and ends with the exit code of its class. What remains is our ow
 70, the traceback goes to a file in the home, and the message says where.
 """
 
+import copy
+import difflib
 import os
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from typing import Any, ClassVar, Final, Protocol
 import click
 from click.shell_completion import get_completion_class
 
+WRONG_USE: Final = 2
 OUR_FAULT: Final = 70  # EX_SOFTWARE of sysexits(3)
 INTERRUPTED: Final = 130
 CAUSE_CHARS_MAX: Final = 300
@@ -57,7 +60,18 @@ class Verbs(click.Group):
             return None
         command = import_module(f"{self._package}.{cmd_name}").command
         assert isinstance(command, click.Command)
-        return command
+        return _with_home(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that was typed; an unknown one is told with the nearest."""
+        name = args[0]
+        if name not in self._verbs and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, self._verbs, 1)
+            verbs = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(self._verbs)}"
+            ctx.fail(f"No such command {name!r}: {verbs}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""
@@ -65,14 +79,46 @@ class Verbs(click.Group):
             formatter.write_dl(list(self._verbs.items()))
 
 
+def _with_home(command: click.Command) -> click.Command:
+    """The same command, which takes --home as well, where people look for it: behind the verb."""
+    if any("--home" in param.opts for param in command.params):
+        return command
+    same = copy.copy(command)
+    option = click.Option(
+        ["--home"],
+        type=click.Path(path_type=Path, file_okay=False),
+        expose_value=False,
+        hidden=True,
+        callback=_move,
+    )
+    same.params = [*command.params, option]
+    if isinstance(same, click.Group):
+        same.commands = {name: _with_home(one) for name, one in same.commands.items()}
+    return same
+
+
+def _move(ctx: click.Context, _param: click.Parameter, home: Path | None) -> None:
+    if home is not None:
+        ctx.ensure_object(Place).home = home.absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What `pip install 'tidegate[NAME]'` adds: the modules that only this half imports."""
+
+    name: str
+    modules: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
-    """One half's command: its click group, its name, and the base of its errors."""
+    """One half's command: its click group, its name, the base of its errors, what it needs."""
 
     program: str
     group: click.Group
     trouble: type[Exception]
     home: Path
+    extra: Extra
 
     def main(self) -> None:
         """Run the command line of this process and exit."""
@@ -104,6 +150,14 @@ class Console:
         leaves = list(_leaves(error))
         if all(isinstance(leaf, self.trouble) for leaf in leaves):
             return self._tell(leaves[0])  # type: ignore[arg-type]  # every `trouble` is one
+        absent = self._absent(leaves[0])
+        if absent:
+            click.echo(
+                f"{self.program}: this half is not installed: there is no {absent} here\n"
+                f"  to do: pip install 'tidegate[{self.extra.name}]'",
+                err=True,
+            )
+            return WRONG_USE
         at = self._keep_trace(error, place)
         what = f"{type(leaves[0]).__name__}: {leaves[0]}"
         click.echo(
@@ -112,6 +166,13 @@ class Console:
             err=True,
         )
         return OUR_FAULT
+
+    def _absent(self, error: BaseException) -> str:
+        """Name the module of our extra that is not installed; empty when that is not the fault."""
+        if not isinstance(error, ModuleNotFoundError):
+            return ""
+        module = (error.name or "").partition(".")[0]
+        return module if module in self.extra.modules else ""
 
     def _tell(self, error: Trouble) -> int:
         cause = error.cause.replace("\n", "\n         ")

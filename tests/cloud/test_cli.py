@@ -1,14 +1,16 @@
 """`tidegate-cloud` as an operator types it: what it makes, what it says, how it ends."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from cloud.cli import PROGRAM, VERBS, console, group
+from cloud.cli import NEEDS, PROGRAM, VERBS, console, group
 from cloud.config import load
 from cloud.registry import CertificateRow, Registry
 from protos.console import Place
@@ -87,6 +89,21 @@ def test_a_token_is_alone_on_stdout_and_works(home: Path, capsys: Capture) -> No
     listed = capsys.readouterr().out
     assert token.id.hex() in listed
     assert "good until" in listed
+
+
+def test_the_home_may_stand_behind_the_verb_as_well(home: Path, capsys: Capture) -> None:
+    assert console().call(["token", "create", "pump", "--home", str(home)]) == 0
+    assert console().call(["gateways", "--json", "--home", str(home)]) == 0
+    assert "[]" in capsys.readouterr().out
+    assert console().call(["token", "--home", str(home), "list"]) == 0
+    assert "good until" in capsys.readouterr().out
+
+
+def test_every_package_of_the_extra_is_known_by_its_module() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    extra = tomllib.loads(text)["project"]["optional-dependencies"]["cloud"]
+    names = {re.match(r"[a-z]+", one)[0] for one in extra}  # type: ignore[index]
+    assert names == NEEDS.modules
 
 
 def test_tokens_are_revoked_once(home: Path, capsys: Capture) -> None:

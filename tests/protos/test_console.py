@@ -8,7 +8,7 @@ from typing import ClassVar
 import click
 import pytest
 
-from protos.console import INTERRUPTED, OUR_FAULT, Console, Place, Verbs
+from protos.console import INTERRUPTED, OUR_FAULT, WRONG_USE, Console, Extra, Place, Verbs
 
 
 class TroubleError(Exception):
@@ -25,6 +25,8 @@ FAILURES: dict[str, BaseException | None] = {
     "grouped": ExceptionGroup("g", [ExceptionGroup("h", [TroubleError("read y", "gone")])]),
     "mixed": ExceptionGroup("g", [TroubleError("read y", "gone"), ValueError("ours")]),
     "bug": ZeroDivisionError("division by zero"),
+    "absent": ModuleNotFoundError("No module named 'paho.mqtt'", name="paho.mqtt"),
+    "unknown": ModuleNotFoundError("No module named 'frob'", name="frob"),
     "interrupt": KeyboardInterrupt(),
     "pipe": BrokenPipeError(),
     "exit": click.exceptions.Exit(9),
@@ -52,7 +54,8 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
     def group(place: Place) -> None:
         assert place.home == tmp_path
 
-    return Console("tidegate-test", group, TroubleError, tmp_path)
+    needs = Extra("test", frozenset({"paho"}))
+    return Console("tidegate-test", group, TroubleError, tmp_path, needs)
 
 
 def test_a_known_trouble_is_one_message_without_a_traceback(
@@ -74,7 +77,7 @@ def test_a_trouble_inside_task_groups_is_told_as_itself(
     assert capsys.readouterr().err == "tidegate-test: could not read y\n  cause: gone\n"
 
 
-@pytest.mark.parametrize("verb", ["bug", "mixed"])
+@pytest.mark.parametrize("verb", ["bug", "mixed", "unknown"])
 def test_our_own_fault_is_called_so_and_its_traceback_is_kept(
     console: Console, capsys: pytest.CaptureFixture[str], tmp_path: Path, verb: str
 ) -> None:
@@ -92,6 +95,25 @@ def test_our_own_fault_is_called_so_and_its_traceback_is_kept(
 )
 def test_every_other_end_has_its_code(console: Console, verb: str, code: int) -> None:
     assert console.call([verb]) == code
+
+
+def test_a_half_that_is_not_installed_says_how_to_install_it(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert console.call(["absent"]) == WRONG_USE
+    assert capsys.readouterr().err == (
+        "tidegate-test: this half is not installed: there is no paho here\n"
+        "  to do: pip install 'tidegate[test]'\n"
+    )
+
+
+def test_an_unknown_verb_is_told_with_the_nearest(
+    console: Console, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert console.call(["troble"]) == 2
+    assert "No such command 'troble': did you mean 'trouble'?" in capsys.readouterr().err
+    assert console.call(["zzz"]) == 2
+    assert "there is fine, trouble" in capsys.readouterr().err
 
 
 def test_help_lists_the_verbs_without_importing_them(
