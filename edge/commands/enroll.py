@@ -1,13 +1,16 @@
 """`tidegate-edge enroll`: a pasted token against an identity."""
 
+import dataclasses
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import click
+import msgspec
 
 from edge.commands.init import GUESSED
 from edge.config import EdgeConfig, load
+from edge.errors import StorageError
 from protos.console import Place
 from protos.token import Token
 
@@ -21,8 +24,11 @@ def command(place: Place, token: str, replace: bool) -> None:
     from edge.enrol import enrol, parse_token
 
     parsed = parse_token(sys.stdin.read(65536) if token == "-" else token)
-    config = _named(load(place.home), parsed)
-    identity = enrol(parsed, config, version("tidegate"), replace=replace)
+    config = load(place.home)
+    renamed = _renamed(config, parsed)
+    identity = enrol(parsed, renamed, version("tidegate"), replace=replace)
+    if renamed is not config:
+        _keep_name(config, parsed.gateway)
     until = datetime.fromtimestamp(identity.not_after_us / 1e6, UTC).strftime("%Y-%m-%d")
     click.echo(f"enrolled as {identity.name}; readings go to {identity.sync_address}")
     click.echo(f"the certificate is valid until {until}")
@@ -30,17 +36,29 @@ def command(place: Place, token: str, replace: bool) -> None:
         click.echo("restart the agent so that it uses the new identity")
 
 
-def _named(config: EdgeConfig, token: Token) -> EdgeConfig:
-    """Take the token's name where ours was only guessed and nothing is kept under it yet."""
+def _guessed(name: str) -> str:
+    return f'name = "{name}"{GUESSED}\n'
+
+
+def _renamed(config: EdgeConfig, token: Token) -> EdgeConfig:
+    """The token's name where ours was only guessed and nothing is kept under it yet."""
     if token.gateway == config.name or config.buffer_path.exists():
         return config
-    path = config.settings_path
-    text = path.read_text(encoding="utf-8")
-    guessed = f'name = "{config.name}"{GUESSED}\n'
-    if guessed not in text:
+    if _guessed(config.name) not in config.settings_path.read_text(encoding="utf-8"):
         return config
-    path.write_text(
-        text.replace(guessed, f'name = "{token.gateway}"{GUESSED}\n', 1), encoding="utf-8"
-    )
-    click.echo(f"this gateway is now called {token.gateway}, as the token says")
-    return load(config.home)
+    gateway = msgspec.structs.replace(config.settings.gateway, name=token.gateway)
+    settings = msgspec.structs.replace(config.settings, gateway=gateway)
+    return dataclasses.replace(config, settings=settings)
+
+
+def _keep_name(config: EdgeConfig, name: str) -> None:
+    """Write the name that the cloud has agreed to into the settings, and say so."""
+    path = config.settings_path
+    try:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(_guessed(config.name), _guessed(name), 1), encoding="utf-8")
+    except OSError as error:
+        tried = f"write the name {name} into {path}"
+        hint = f'the identity is kept; write name = "{name}" under [gateway] yourself'
+        raise StorageError(tried, str(error.strerror), hint) from error
+    click.echo(f"this gateway is now called {name}, as the token says")

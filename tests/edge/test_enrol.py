@@ -15,6 +15,7 @@ from cloud.identity import Authority
 from cloud.registry import Admission, Registry
 from cloud.settings import CloudSettings
 from edge import config as edge_config
+from edge.cli import console
 from edge.config import EdgeConfig
 from edge.enrol import enrol, parse_token
 from edge.errors import OperatorError, PeerError, TidegateError, UnreachableError
@@ -231,3 +232,32 @@ async def test_an_address_that_keeps_failing_has_to_wait(tmp_path: Path, edge: E
 def test_a_bad_paste_is_told_before_anything_is_asked(paste: str) -> None:
     with pytest.raises(OperatorError, match="paste the whole line"):
         parse_token(paste)
+
+
+def guessed_home(tmp_path: Path) -> Path:
+    home = tmp_path / "guessed"
+    assert console().call(["--home", str(home), "init"]) == 0
+    return home
+
+
+async def test_a_guessed_name_gives_way_to_the_tokens_once_the_cloud_agreed(
+    cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, line = guessed_home(tmp_path), cloud.token("well-7").line()
+    call = console().call
+    assert await asyncio.to_thread(call, ["--home", str(home), "enroll", line]) == 0
+    assert "this gateway is now called well-7, as the token says" in capsys.readouterr().out
+    assert edge_config.load(home).name == "well-7"
+    assert load(home / "identity", "well-7").name == "well-7"
+
+
+async def test_a_guessed_name_stays_once_something_is_kept_under_it(
+    cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, line = guessed_home(tmp_path), cloud.token("well-7").line()
+    (home / "buffer.db").touch()
+    name = edge_config.load(home).name
+    call = console().call
+    assert await asyncio.to_thread(call, ["--home", str(home), "enroll", line]) == 4
+    assert "now called" not in capsys.readouterr().out
+    assert edge_config.load(home).name == name
