@@ -1,8 +1,9 @@
 """A connection to the configured broker for the verbs that are not the agent."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import aiomqtt
@@ -25,6 +26,7 @@ async def connected(config: EdgeConfig, tried: str) -> AsyncIterator[aiomqtt.Cli
     broker = config.settings.broker
     logger = logging.getLogger("aiomqtt")
     logger.setLevel(logging.ERROR)  # it warns of every publication in flight beyond ten
+    entered: aiomqtt.Client | None = None
     try:
         async with aiomqtt.Client(
             broker.host,
@@ -35,7 +37,23 @@ async def connected(config: EdgeConfig, tried: str) -> AsyncIterator[aiomqtt.Cli
             max_inflight_messages=IN_FLIGHT_MAX,
             logger=logger,
         ) as client:
+            entered = client
             yield client
     except aiomqtt.MqttError as error:
         hint = "is the broker running, and is [broker] in the settings right?"
         raise UnreachableError(f"{tried} at {broker.url}", str(error), hint) from error
+    finally:
+        if entered is not None:
+            await _take_end(entered)
+
+
+async def _take_end(client: aiomqtt.Client) -> None:
+    """Take what is left of a connection that is over: the error that ended it, for one.
+
+    Who leaves after the broker has gone is told nothing by aiomqtt: the error stays with a future,
+    and asyncio would print it as one that nobody asked for. Only `messages` hands it out; a future
+    that a time limit cancelled comes out as CancelledError.
+    """
+    with suppress(aiomqtt.MqttError, asyncio.CancelledError):
+        async for _ in client.messages:
+            pass

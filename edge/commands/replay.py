@@ -21,7 +21,7 @@ import click
 
 from edge.commands.connection import IN_FLIGHT_MAX, connected
 from edge.config import EdgeConfig, load
-from edge.errors import UnreachableError
+from edge.errors import OperatorError, UnreachableError
 from edge.recording import Recording, Row
 from protos.console import Place
 
@@ -73,7 +73,11 @@ def command(
     topic = topic or f"replay/{file.stem}"
     told, began = Told(), time.monotonic()
     with click.progressbar(
-        length=recording.rows_expected, label=topic, file=sys.stderr, show_pos=True
+        length=recording.rows_expected,
+        label=topic,
+        file=sys.stderr,
+        show_pos=True,
+        hidden=not sys.stderr.isatty(),
     ) as bar:
         asyncio.run(_publish(config, recording, topic, times, told, bar.update))
     seconds = time.monotonic() - began
@@ -98,9 +102,9 @@ async def _publish(
     try:
         async with connected(config, f"replay to {topic}") as client:
             await _send_all(client, recording, topic, times, told, step)
-    except UnreachableError as error:
+    except (OperatorError, UnreachableError) as error:
         cause = f"{error.cause}; {told.published:,} messages were acknowledged before"
-        raise UnreachableError(error.tried, cause, error.hint) from error
+        raise type(error)(error.tried, cause, error.hint) from error
 
 
 async def _send_all(
@@ -134,6 +138,10 @@ async def _send_all(
             flying.append((row, asyncio.create_task(sending, name="replay-publish")))
         while flying:
             await land()
+    except OperatorError:  # a bad row: what was sent before it is seen through, and counted
+        while flying:
+            await land()
+        raise
     finally:
         left = [task for _, task in flying]
         for task in left:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -136,6 +138,47 @@ def test_a_broker_that_dies_under_a_replay_is_told_with_what_was_acknowledged(
     assert call(home, "replay", str(path), "--times", "20") == 3
     killer.join(30)
     assert "messages were acknowledged before" in capsys.readouterr().err
+
+
+@pytest.mark.broker
+def test_a_bad_row_is_told_with_what_was_published_before_it(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = csv_file(tmp_path, 50)
+    path.write_text(path.read_text() + "yesterday,1\n")
+    assert call(home, "replay", str(path), "--times", "max") == 2
+    told = capsys.readouterr().err
+    assert "line 53 begins with 'yesterday', which is no time" in told
+    assert "; 50 messages were acknowledged before" in told
+    assert told.startswith("tidegate-edge: could not"), "no progress bar off a terminal"
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("dies", [False, True], ids=["alone", "with its broker"])
+def test_an_interrupted_replay_ends_without_a_stray_word(tmp_path: Path, dies: bool) -> None:
+    broker = new_broker(tmp_path / "broker", "mosquitto")
+    broker.start()
+    home = config_for(tmp_path / "edge", broker.url).home
+    listener = Listener(broker.port, "replay/well", 2)
+    arguments = ["replay", str(csv_file(tmp_path, 600)), "--times", "20"]
+    process = subprocess.Popen(
+        [BIN / "tidegate-edge", "--home", home, *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # In the background of a shell SIGINT is ignored, and that would be inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    listener.heard()
+    if dies:
+        broker.kill()
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=30)
+    broker.stop()
+    assert out == ""
+    # Whether the interrupt or the lost connection is met first is a matter of chance.
+    assert process.returncode in ((3, 130) if dies else (130,))
+    assert told.strip() == "" or process.returncode == 3
+    assert "never retrieved" not in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(
