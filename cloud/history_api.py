@@ -1,9 +1,10 @@
 """The HTTP API of a running cloud, as the command line asks it: series by name, history by page."""
 
+import difflib
 import http.client
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -35,7 +36,7 @@ class HistoryApi:
         """Series by id or `device/metric`, or all of a device.
 
         Raises:
-            OperatorError: there is none, or several of that name.
+            OperatorError: there is none, told with the nearest name; or several of that name.
         """
         asked = {"device": device, "gateway": gateway, "limit": SERIES_MAX}
         if series is not None and not _ID.fullmatch(series):
@@ -45,13 +46,32 @@ class HistoryApi:
             rows = [
                 row for row in rows if series in (row["id"], f"{row['device']}/{row['metric']}")
             ]
-        tried = f"find the series {series or f'of {device}'!r}"
         if not rows:
-            raise OperatorError(tried, "there is none", "the page lists all; --gateway may narrow")
+            raise self._unknown(series, device, gateway)
         if series is not None and len(rows) > 1:
+            tried = f"find the series {series!r}"
             ids = ", ".join(f"{row['id']} ({row['gateway']})" for row in rows[:5])
             raise OperatorError(tried, f"{len(rows)} have that name: {ids}", "name one by its id")
         return list(rows)
+
+    def _unknown(
+        self, series: str | None, device: str | None, gateway: str | None
+    ) -> OperatorError:
+        """Say which of the names is wrong, and which comes nearest."""
+        rows = self._get("/api/v1/series", {"limit": SERIES_MAX})["series"]
+        gateways = {row["gateway"] for row in rows}
+        there = f" of the gateway {gateway!r}" if gateway else ""
+        if gateway and gateway not in gateways:
+            what, known = f"the gateway {gateway!r}", gateways
+            return _none(what, gateway, known, "no gateway of that name has sent readings")
+        rows = [row for row in rows if gateway in (None, row["gateway"])]
+        if device is not None:
+            known = {row["device"] for row in rows}
+            return _none(f"the device {device!r}{there}", device, known, "there is no such device")
+        known = {f"{row['device']}/{row['metric']}" for row in rows}
+        is_id = _ID.fullmatch(str(series)) is not None
+        cause = "no series has that id" if is_id else "there is no such series"
+        return _none(f"the series {series!r}{there}", str(series), known, cause)
 
     def history(self, series: str, span: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
         """Every row of one series in time order, page after page: ts (µs), then its columns.
@@ -102,6 +122,20 @@ class HistoryApi:
             cause = told.get("message", f"it answered {response.status}")
             raise PeerError(tried, cause, told.get("hint", ""))
         return dict(answer)
+
+
+def _none(what: str, name: str, known: Collection[str], cause: str) -> OperatorError:
+    if not known:
+        return OperatorError(f"find {what}", "no reading has arrived yet", "the page shows why")
+    # Whoever named half of it is near enough: a metric without its device, or another case.
+    near = [one for one in sorted(known) if name.lower() in one.lower().split("/")]
+    near = near or difflib.get_close_matches(name, sorted(known), 1, 0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near[:3])}?"
+    else:
+        few = sorted(known)[:5]
+        hint = f"there is {', '.join(few)}{' and more' if len(known) > len(few) else ''}"
+    return OperatorError(f"find {what}", cause, hint)
 
 
 def _rows(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

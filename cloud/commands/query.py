@@ -32,8 +32,8 @@ Line = Mapping[str, Any]
     show_default=True,
     help="Readings as they are, or their rollups.",
 )
-@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
-@click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
 @click.pass_obj
 def command(
     place: Place,
@@ -43,17 +43,21 @@ def command(
     from_: str | None,
     to: str | None,
     resolution: str,
-    form: str | None,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     """Print the history of SERIES (its id, or DEVICE/METRIC) in time order."""
     if (series is None) == (device is None):
         raise click.UsageError("name a SERIES or a --device, one of the two")
+    if as_json and as_csv:
+        raise click.UsageError("--csv and --json are two forms of one answer: choose one")
+    form = "json" if as_json else "csv" if as_csv else "text"
     host, port = load(place.home).http_address
     api = HistoryApi(host, port)
     found = api.find(series, device=device, gateway=gateway)
     span = {"from": from_, "to": to, "resolution": resolution}
     lines = (line for one in found for line in _lines(api, one, span))
-    count = _WRITERS[form or "text"](lines)
+    count = _WRITERS[form](lines)
     if not count:
         click.echo("nothing in that range; --from and --to widen it", err=True)
 

@@ -142,8 +142,23 @@ def test_columns_that_do_not_fit_one_csv_are_told(
     ("arguments", "code", "told"),
     [
         (["fan/rpm"], 2, "2 have that name: 00000000000000cc (h), 00000000000000dd (g)"),
-        (["fan/none"], 2, "there is none"),
-        (["--device", "none"], 2, "there is none"),
+        (["pump/flwo"], 2, "no such series\n  to do: did you mean pump/flow?"),
+        (["flow"], 2, "did you mean pump/flow?"),
+        (["zzzz"], 2, "there is fan/rpm, pump/flow, pump/state"),
+        (["00000000000000ff"], 2, "no series has that id"),
+        (
+            ["--device", "pum"],
+            2,
+            "find the device 'pum'\n  cause: there is no such device\n  to do: did you mean pump?",
+        ),
+        (["--device", "pump", "--gateway", "h"], 2, "the device 'pump' of the gateway 'h'"),
+        (
+            ["pump/flow", "--gateway", "gg"],
+            2,
+            "find the gateway 'gg'\n  cause: no gateway of that "
+            "name has sent readings\n  to do: did you mean g?",
+        ),
+        (["pump/flow", "--csv", "--json"], 2, "two forms of one answer"),
         (["pump/flow", "--from", "soon"], 4, "no time\n  to do: ISO 8601"),
         (["pump/flow", "--from", "html"], 4, "what answers there is no Tidegate"),
         ([], 2, "name a SERIES or a --device"),
