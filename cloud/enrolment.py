@@ -220,10 +220,10 @@ class EnrolmentService(sync_pb2_grpc.EnrolmentServicer):
         return answer
 
     async def _note(self, now_us: int, gateway: str, peer: str, outcome: str) -> None:
-        name = ascii(gateway[:64])
-        LOG.info("enrolment of %s from %s: %s", name, peer, outcome)
+        name, source = ascii(gateway[:64]), unquote(peer)[:64]
+        LOG.info("enrolment of %s from %s: %s", name, source, outcome)
         audit = self._desk.registry.audit
-        await asyncio.to_thread(audit, now_us, "enrol", gateway[:64], peer[:64], outcome)
+        await asyncio.to_thread(audit, now_us, "enrol", gateway[:64], source, outcome)
 
 
 async def _refuse(
