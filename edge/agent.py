@@ -28,6 +28,7 @@ from edge.ingest import Inbox, Linger
 from edge.ingest_paho import PahoIngest
 from edge.keys import KeySource, find_key
 from edge.reading import Reader
+from edge.rejected import RejectLog
 from edge.score import Scorer
 from edge.store.store import Store
 from edge.uplink import Line, Uplink
@@ -102,6 +103,7 @@ class Agent:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
+        rejects = RejectLog()
         alerts = alert.Alerts(self._alert_client, self.config.settings.alerts.topic)
 
         def fail(error: Exception) -> None:
@@ -124,12 +126,14 @@ class Agent:
             scorer=self.scorer,
             linger=self._linger(),
             on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
+            on_heard=lambda _, heard: rejects.add(heard.rejects),
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect)  # fmt: skip
-        async with Control(self.config.control_path, {"status": reporter.health}):
+        answers = {"status": reporter.health, "rejects": reporter.rejects}
+        async with Control(self.config.control_path, answers):
             self.ingest.start(self.inbox)
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)

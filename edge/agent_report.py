@@ -25,6 +25,7 @@ from edge.health import (
 from edge.identity import Identity, is_enrolled
 from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
+from edge.rejected import SHOWN_MAX, Rejected, shown
 from edge.score import Scorer
 from edge.store.store import Store
 from edge.uplink import Uplink
@@ -97,6 +98,11 @@ class Reporter:
                 for one in self.scorer.standings()
             ],
         )
+
+    async def rejects(self) -> list[Rejected]:
+        """The newest messages that could not be read, newest first."""
+        rejects = await asyncio.wrap_future(self.store.rejects(SHOWN_MAX))
+        return shown(rejects)
 
     def status(self) -> pb.Status:
         """What the cloud is told in Hello and every so often; never blocks."""

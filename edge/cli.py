@@ -10,7 +10,7 @@ import click
 
 from edge.config import HOME_VARIABLE, default_home
 from edge.errors import TidegateError
-from protos.console import Console, Place, Verbs
+from protos.console import Console, Extra, Place, Verbs
 
 PROGRAM: Final = "tidegate-edge"
 VERBS: Final = {
@@ -19,9 +19,12 @@ VERBS: Final = {
     "run": "collect, watch and deliver until stopped",
     "status": "how the gateway is",
     "tap": "show live how each message is read",
+    "rejects": "list the messages that could not be read, and why",
     "replay": "publish a recorded CSV as a sensor would",
     "completion": "print the shell's completion script",
 }
+
+NEEDS: Final = Extra("edge", frozenset({"aiomqtt", "onnxruntime", "paho"}))
 
 
 @click.group(
@@ -47,7 +50,7 @@ def group(place: Place, home: Path | None) -> None:
 
 def console() -> Console:
     """The command, ready to be called."""
-    return Console(PROGRAM, group, TidegateError, default_home())
+    return Console(PROGRAM, group, TidegateError, default_home(), NEEDS)
 
 
 def main() -> None:

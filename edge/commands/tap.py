@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import click
 
 from edge.commands.connection import connected
 from edge.config import EdgeConfig, load
+from edge.shown import printable, shown_time
 from edge.topic import filter_problem
 from protos.console import Place
 
@@ -73,7 +73,7 @@ class Explainer:
 
         text = payload[:SHOWN_BYTES_MAX].decode("utf-8", "backslashreplace")
         more = "…" if len(payload) > SHOWN_BYTES_MAX else ""
-        yield f"{click.style(_plain(topic), bold=True)} {_plain(text)}{more}"
+        yield f"{click.style(printable(topic), bold=True)} {printable(text)}{more}"
         why = self._why_not(topic, retained=retained)
         if why:
             yield f"    {why}"
@@ -81,21 +81,20 @@ class Explainer:
         try:
             told = self._reader.explain(topic, payload)
         except Unreadable as error:
-            yield click.style(f"    rejected: {_plain(error.reason)}", fg="red")
+            yield click.style(f"    rejected: {printable(error.reason)}", fg="red")
             return
         for said in told:
-            at = "on arrival" if said.at_us is None else _time(said.at_us)
+            at = "on arrival" if said.at_us is None else shown_time(said.at_us)
             for (metric, kind, unit, labels), value in (*said.numbers, *said.texts):
                 tags = "".join(f" {name}={label}" for name, label in labels)
                 shown = repr(value) if isinstance(value, str) else f"{value:.12g}"
-                yield (
-                    f"    {_plain(said.device)} · {_plain(metric)}{_plain(tags)} = {_plain(shown)}"
-                    f"{f' {_plain(unit)}' if unit else ''}  ({kind.name.lower()}, {at})"
-                )
+                told_unit = f" {unit}" if unit else ""
+                line = f"    {said.device} · {metric}{tags} = {shown}{told_unit}"
+                yield f"{printable(line)}  ({kind.name.lower()}, {at})"
             if said.missing:
                 yield f"    {said.missing} values are null or not finite"
             for fault in said.faults:
-                yield click.style(f"    rejected in part: {_plain(fault)}", fg="red")
+                yield click.style(f"    rejected in part: {printable(fault)}", fg="red")
 
     def _why_not(self, topic: str, *, retained: bool) -> str:
         if retained:
@@ -103,15 +102,3 @@ class Explainer:
         if topic.startswith(self._own):
             return "ignored: a topic of the broker or of this agent"
         return "ignored by ingest.ignore" if self._ignored.match(topic) else ""
-
-
-def _plain(text: str) -> str:
-    """Text of strangers for a terminal: control characters cannot command it."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
-def _time(at_us: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError):
-        return f"{at_us} µs"

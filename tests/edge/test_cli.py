@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from edge.cli import PROGRAM, VERBS, console, group
+from edge.cli import NEEDS, PROGRAM, VERBS, console, group
 from edge.config import FILE_NAME, load
 from protos.console import Place
 from protos.token import Token
@@ -103,6 +105,20 @@ def test_status_without_an_agent_tells_what_the_files_tell(
     assert told["cloud"]["enrolled"] is False
 
 
+def test_the_home_may_stand_behind_the_verb_as_well(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert console().call(["status", "--json", "--home", str(home)]) == 0
+    assert json.loads(capsys.readouterr().out)["gateway"] == "pump-1"
+
+
+def test_every_package_of_the_extra_is_known_by_its_module() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    extra = tomllib.loads(text)["project"]["optional-dependencies"]["edge"]
+    names = {re.match(r"[a-z]+", one)[0] for one in extra}  # type: ignore[index]
+    assert names == NEEDS.modules
+
+
 def test_status_shows_a_broken_identity_instead_of_failing(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,17 +138,18 @@ def test_a_token_from_stdin_is_read_to_its_end(home: Path) -> None:
     assert "the token holds no certificate" in str(done.exception)
 
 
-def test_a_guessed_name_gives_way_to_the_tokens_until_something_is_kept(
+def test_a_refused_enrolment_renames_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(tmp_path, "init") == 0
+    before = (tmp_path / FILE_NAME).read_text()
     token = Token(bytes(8), bytes(32), "127.0.0.1:9", "well-7", b"").line()
+    capsys.readouterr()
     assert call(tmp_path, "enroll", token) == 2
-    assert load(tmp_path).name == "well-7"
-    (tmp_path / "buffer.db").touch()
-    token = Token(bytes(8), bytes(32), "127.0.0.1:9", "well-8", b"").line()
-    assert call(tmp_path, "enroll", token) == 2
-    assert load(tmp_path).name == "well-7"
+    told = capsys.readouterr()
+    assert "could not enrol the gateway 'well-7'" in told.err
+    assert "now called" not in told.out + told.err
+    assert (tmp_path / FILE_NAME).read_text() == before
 
 
 def test_a_chosen_name_stays(home: Path) -> None:
