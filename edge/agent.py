@@ -201,6 +201,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run(), name="uplink")
             tasks.create_task(reporter.keep_fresh(), name="report")
+            tasks.create_task(self._watch_cloud(uplink), name="watch the cloud")
 
     async def _identity(self) -> identity.Identity:
         """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""
@@ -218,17 +219,30 @@ class Agent:
             await asyncio.sleep(WATCH_S)
 
     async def _watch_broker(self) -> None:
-        """Tell once when the broker is lost or never found, and once when it is back."""
+        """Tell once of each cause for which the broker is away, and once when it is back."""
         await asyncio.to_thread(self.ingest.wait_connected, BROKER_PATIENCE_S)
-        told = ""
+        told: set[str] = set()
         while True:
             state = self.ingest.state
             if state.connected and told:
                 log.info("the broker is back")
+                told.clear()
+            elif not state.connected and state.error and state.error not in told:
+                told.add(state.error)
+                log.error("%s", parts.unreachable(self.config, state.error))
+            await asyncio.sleep(WATCH_S)
+
+    async def _watch_cloud(self, uplink: Uplink) -> None:
+        """Tell once when the cloud is away, with the reason, and once when it is back."""
+        told = ""
+        while True:
+            state = uplink.state
+            if state.line is Line.LIVE and told:
+                log.info("the cloud is back: delivery goes on")
                 told = ""
-            elif not state.connected and not told:
-                told = state.error or "no answer"
-                log.error("%s", parts.unreachable(self.config, told))
+            elif state.error and state.error != told:
+                told = state.error
+                log.warning("%s", parts.undelivered(told, state.hint))
             await asyncio.sleep(WATCH_S)
 
     def _linger(self) -> Linger:

@@ -58,8 +58,13 @@ def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog
         marks_key(keys.key()), loaded.marks, messages_max=settings.buffer.dedup_messages_max
     )
     limits = ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max)
-    ignore = [*settings.ingest.ignore, f"{settings.alerts.topic}/#"]
-    return catalog, Reader(catalog, redelivery, ignore=ignore, limits=limits)
+    return catalog, Reader(
+        catalog,
+        redelivery,
+        ignore=settings.ingest.ignore,
+        alerts=settings.alerts.topic,
+        limits=limits,
+    )
 
 
 def broker(config: EdgeConfig) -> Broker:
@@ -88,6 +93,13 @@ def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:
         f"reach the broker {named.host}:{named.port}",
         cause,
         f"is it running? check broker.url in {config.settings_path}; it is tried again",
+    )
+
+
+def undelivered(cause: str, hint: str) -> UnreachableError:
+    """The one message about a cloud that is not there; `hint` is the uplink's."""
+    return UnreachableError(
+        "deliver to the cloud", cause, f"{hint}; readings are kept meanwhile" if hint else ""
     )
 
 

@@ -115,7 +115,7 @@ class Reporter:
         stats = self._stats
         if stats is not None:
             said.backlog_rows = stats.unsealed_rows + stats.sealed_rows
-            said.backlog_bytes = stats.unsealed_bytes
+            said.backlog_bytes = stats.unsealed_bytes + stats.sealed_bytes
             said.buffer_bytes = stats.file_bytes + stats.wal_bytes
             said.buffer_bytes_max = stats.bytes_max
             said.rejected = stats.counters.get("rejected", 0)
@@ -145,6 +145,7 @@ class Reporter:
             accepted=totals.get("accepted", 0),
             rejected=totals.get("rejected", 0),
             ignored=totals.get("ignored", 0),
+            alerts=totals.get("alerts", 0),
             collapsed=totals.get("collapsed", 0),
             readings=totals.get("numbers", 0) + totals.get("texts", 0),
             anomalies=totals.get("anomalies", 0),
@@ -154,7 +155,7 @@ class Reporter:
     def _buffer(self, stats: BufferStats) -> BufferHealth:
         return BufferHealth(
             rows=stats.unsealed_rows + stats.sealed_rows,
-            bytes=stats.used_bytes,
+            bytes=stats.unsealed_bytes + stats.sealed_bytes,
             file_bytes=stats.file_bytes + stats.wal_bytes,
             bytes_max=stats.bytes_max,
             series=stats.series,

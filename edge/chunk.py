@@ -72,6 +72,7 @@ class BufferStats:
     unsealed_rows: int
     unsealed_bytes: int
     sealed_rows: int
+    sealed_bytes: int
     blocks: int
     series: int
     rejects: int

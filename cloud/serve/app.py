@@ -170,8 +170,9 @@ class _Api:
 
     def gateways(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         rows, cursors = self._registry.gateways(), self._journal.cursors()
-        found = serve_fleet.gateways(rows, cursors, self._presence(), self._live.book.known())
-        return {"now": _now_us(), "gateways": found}
+        now, known = _now_us(), self._live.book.known()
+        found = serve_fleet.gateways(rows, cursors, self._presence(), known, now)
+        return {"now": now, "gateways": found}
 
     def devices(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"devices": serve_fleet.devices(self._live.book.known(), values["gateway"])}

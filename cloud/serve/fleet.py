@@ -43,8 +43,12 @@ def gateways(
     cursors: Sequence[Cursor],
     seen: Mapping[str, Seen],
     known: Known,
+    now_us: int,
 ) -> list[dict[str, Any]]:
-    """One object a gateway, by name: enrolled ones, and any the journal knows besides."""
+    """One object a gateway, by name: enrolled ones, and any the journal knows besides.
+
+    A connected one is seen now: its stream's keep-alive would have ended it otherwise.
+    """
     by_name = {row.name: row for row in rows}
     cursor_of = {cursor.gateway: cursor for cursor in cursors}
     totals = _totals(known, [name.gateway for name in known.names])
@@ -55,6 +59,7 @@ def gateways(
             cursor_of.get(name, Cursor(name)),
             seen.get(name),
             totals.get(name, _NONE),
+            now_us,
         )
         for name in sorted(by_name.keys() | cursor_of.keys())
     ]
@@ -66,7 +71,9 @@ def _gateway(
     cursor: Cursor,
     seen: Seen | None,
     totals: Mapping[str, int | None],
+    now_us: int,
 ) -> dict[str, Any]:
+    is_here = seen is not None and seen.session != 0
     status = seen.status if seen is not None else None
     told = row.status if row is not None else {}
 
@@ -82,8 +89,8 @@ def _gateway(
     return {
         "name": name,
         "first_seen": (row.first_seen_us or None) if row else None,
-        "last_seen": (row.last_seen_us or None) if row else None,
-        "connected": seen is not None and seen.session != 0,
+        "last_seen": now_us if is_here else (row.last_seen_us or None) if row else None,
+        "connected": is_here,
         "epoch": cursor.epoch,
         "session": cursor.session,
         "stored": cursor.stored,

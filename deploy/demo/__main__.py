@@ -15,14 +15,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from deploy.demo import sensors, tally
 from deploy.demo.stack import BIN, Stack, StackError, new_stack, wait_until
+from protos.series import SeriesKey, series_id
 
 RECORDING = Path(__file__).parent / "data" / "ambient_temperature_system_failure.csv"
+RECORDED_DEVICE = "plant/server-room"
 # Hourly values at this speed: ten months pass in about 26 s.
 REPLAY_TIMES = 1_000_000
 DRAIN_SECONDS = 120
+INTERRUPTED = 130
 
 
 def say(text: str) -> None:
@@ -52,8 +56,8 @@ async def replay(stack: Stack, told: sensors.Told) -> None:
     """Publish the recorded series through the gateway's own `replay` command."""
     process = await asyncio.create_subprocess_exec(
         str(BIN / "tidegate-edge"), "--home", str(stack.home("edge")), "replay", str(RECORDING),
-        "--topic", "plant/server-room", "--times", str(REPLAY_TIMES), "--json",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        "--topic", RECORDED_DEVICE, "--times", str(REPLAY_TIMES), "--json",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
         output, errors = await process.communicate()
@@ -72,8 +76,13 @@ async def live(stack: Stack, seconds: float | None) -> int:
     """Let sensors publish for the asked time; return the readings the broker acknowledged."""
     told, recorded, stop = sensors.Told(), sensors.Told(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        say("stopping …")
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(sensors.publish(stack.broker.port, told, stop), name="sensors")
         playing = tasks.create_task(replay(stack, recorded), name="replay")
@@ -83,6 +92,18 @@ async def live(stack: Stack, seconds: float | None) -> int:
         if seconds is None:
             playing.cancel()
     return told.readings + recorded.readings
+
+
+def run_live(stack: Stack, seconds: float | None) -> int:
+    """Run `live` to its end.
+
+    Raises:
+        StackError: a sensor or the replay failed.
+    """
+    try:
+        return asyncio.run(live(stack, seconds))
+    except ExceptionGroup as failures:
+        raise StackError("; ".join(map(str, failures.exceptions))) from failures
 
 
 def drained(stack: Stack, published: int) -> bool:
@@ -111,6 +132,13 @@ def count(stack: Stack, published: int) -> dict[str, int]:
     }
 
 
+def recorded_at(stack: Stack) -> str:
+    """Where on the page the replayed series is."""
+    number = series_id(stack.gateway, SeriesKey(RECORDED_DEVICE, "value"))
+    device = quote(RECORDED_DEVICE, safe="")
+    return f"#/gateways/{stack.gateway}/devices/{device}/series/{number:016x}?last=all"
+
+
 def prepare(stack: Stack) -> None:
     """Start everything, saying what it is."""
     say(f"broker   {stack.broker.kind} on {stack.broker.url}")
@@ -121,7 +149,8 @@ def prepare(stack: Stack) -> None:
     say(f"cloud    gRPC with mutual TLS on 127.0.0.1:{stack.sync_port}")
     say(f"gateway  {stack.gateway}, enrolled; its buffer is encrypted")
     say(f"replay   {RECORDING.stem}: ten months of a real building in half a minute")
-    say(f"\n    open  {stack.page}\n")
+    say(f"\n    open  {stack.page}")
+    say(f"    the replayed series, as it grows:\n          {stack.page}/{recorded_at(stack)}\n")
 
 
 def main() -> int:
@@ -132,7 +161,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         prepare(stack)
-        published = asyncio.run(live(stack, seconds))
+        published = run_live(stack, seconds)
         if seconds is None:
             return 0
         say(f"sensors stopped after {time.monotonic() - started:.0f} s; draining …")
@@ -141,6 +170,8 @@ def main() -> int:
         except StackError as error:
             say(f"demo: {error}; the counts tell what is missing")
         counts = count(stack, published)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except StackError as error:
         print(f"demo: {error}", file=sys.stderr)
         for half in (stack.edge, stack.cloud):
@@ -148,6 +179,8 @@ def main() -> int:
                 print(f"--- {half.log.name}\n{half.tail()}", file=sys.stderr)
         return 1
     finally:
+        # Once more Ctrl-C would leave processes and their folder behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         stack.close()
         shutil.rmtree(folder, ignore_errors=True)
     whole = {counts[hop] for hop in ("published", "stored", "archived", "history")}

@@ -78,7 +78,9 @@ class Broker:
         """Start and wait until it accepts connections."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = (self.folder / "broker.log").open("ab")
-        self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+        self.process = subprocess.Popen(
+            self._command(), stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         wait_for_port(self.port, self.process)
 

@@ -34,7 +34,7 @@ def run(*command: str, seconds: float = 60.0) -> str:
     """
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
-        capture_output=True, text=True, timeout=seconds, check=False,
+        capture_output=True, text=True, timeout=seconds, check=False, start_new_session=True,
     )  # fmt: skip
     if done.returncode != 0:
         raise StackError(
@@ -63,7 +63,10 @@ class Half:
     def start(self) -> None:
         """Start it; its words go to the log."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+            # In a session of its own: Ctrl-C is for us, who end the parts in order.
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, start_new_session=True
+            )
 
     def stop(self, seconds: float = 60.0) -> int:
         """End it as an operator would and return its exit code."""

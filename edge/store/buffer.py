@@ -29,6 +29,10 @@ def best_sealer(key: bytes) -> Sealer:
     return AeadSealer(key, pick_cipher(Path("/proc/cpuinfo").read_text()))
 
 
+_SEALED_BYTES = """SELECT coalesce(sum(c.bytes), 0)
+    FROM blocks b JOIN chunks c ON c.no BETWEEN b.first AND b.last"""
+
+
 class Buffer:
     """One open buffer; StorageError when it cannot be opened or its key is wrong."""
 
@@ -94,7 +98,8 @@ class Buffer:
         """Sizes and counts as of now."""
         file_bytes, wal_bytes = self._file.sizes()
         counts = [self._count(table) for table in ("blocks", "rejects", "quarantine")]
-        (sealed,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
+        (sealed_rows,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
+        (sealed_bytes,) = self._file.one(_SEALED_BYTES) or (0,)
         totals = self._memory.totals
         return BufferStats(
             bytes_max=self._limits.bytes_max,
@@ -104,7 +109,8 @@ class Buffer:
             free_bytes=self._file.free_pages * PAGE_BYTES,
             unsealed_rows=max(totals.get(UNSEALED_ROWS, 0), 0),
             unsealed_bytes=max(totals.get(UNSEALED_BYTES, 0), 0),
-            sealed_rows=int(sealed),
+            sealed_rows=int(sealed_rows),
+            sealed_bytes=int(sealed_bytes),
             blocks=counts[0],
             series=self._memory.state.series_high,
             rejects=counts[1],
