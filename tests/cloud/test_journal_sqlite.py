@@ -164,6 +164,20 @@ def test_archived_moves_over_several_segments_at_once(open_journal: Open, folder
     assert archived == {"one": 1, "two": len(two.blocks)}
 
 
+def test_one_mark_moves_archived_over_more_segments_than_are_kept_open(
+    open_journal: Open, folder: Path
+) -> None:
+    limits = JournalLimits(bytes_max=16 << 20, segment_bytes_max=64 * KIB)
+    journal = open_journal(limits)
+    sender = Sender(journal, "gw").begin()
+    sender.declare()
+    fill(sender, folder, 13)
+    journal.mark_archived(journal.head()).result(WAIT_S)
+    assert journal.archived() == journal.head()
+    assert journal.cursors()[0].archived == len(sender.blocks)
+    assert journal.failure is None
+
+
 def test_chunks_above_a_rewound_head_are_found_through_sealed_segments(
     open_journal: Open, folder: Path
 ) -> None:
