@@ -84,7 +84,8 @@ class Alerts:
                     while True:
                         await self._publish_next(client)
             except aiomqtt.MqttError as error:
-                log.warning("alerts wait for the broker: %s", error)
+                # The agent tells of a broker that is away; once is enough.
+                log.debug("alerts wait for the broker: %s", error)
                 await asyncio.sleep(RECONNECT_S)
 
     async def _publish_next(self, client: "aiomqtt.Client") -> None:

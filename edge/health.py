@@ -31,12 +31,16 @@ class BrokerHealth(msgspec.Struct, kw_only=True):
 
 
 class IngestHealth(msgspec.Struct, kw_only=True):
-    """Messages by class; `waiting` are taken in and not yet committed."""
+    """Messages by class; `waiting` are taken in and not yet committed.
+
+    `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies.
+    """
 
     waiting: int = 0
     accepted: int = 0
     rejected: int = 0
     ignored: int = 0
+    alerts: int = 0
     collapsed: int = 0
     readings: int = 0
     anomalies: int = 0
@@ -131,8 +135,13 @@ def _live_lines(health: Health) -> Iterator[str]:
     )
     yield (
         f"messages {ingest.accepted:,} accepted, {ingest.rejected:,} rejected, "
-        f"{ingest.ignored:,} ignored, {ingest.collapsed:,} copies, {ingest.waiting:,} waiting"
+        f"{ingest.ignored - ingest.alerts:,} ignored, {ingest.alerts:,} alerts of our own, "
+        f"{ingest.waiting:,} waiting"
     )
+    if ingest.collapsed:
+        yield f"         {ingest.collapsed:,} copies: sent again by the broker, kept once"
+    if ingest.rejected:
+        yield "         `tidegate-edge rejects` shows what could not be read, and why"
     for model in health.models:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
         yield f"model    {model.name} {model.version}: {state}"

@@ -232,4 +232,7 @@ class PahoIngest:
             session = "session resumed" if link.resumed else "new session"
             _log.info("connected to %s, %s, %s", where, state.protocol, session)
         if link.error and link.error != before.error:
-            _log.warning("broker %s: %s", where, link.error)
+            # A broker that is away is told by whoever watches `state`; here only what it leaves
+            # unsaid: topics not granted, and a connection that was there and went.
+            lost = logging.INFO if before.connected else logging.DEBUG
+            _log.log(logging.WARNING if connected else lost, "broker %s: %s", where, link.error)

@@ -39,6 +39,10 @@ _HINTS: Final = {
     "Client identifier not valid": "choose another broker.client_id",
 }
 
+_LOST: Final = "the connection was lost"
+_TLS_THERE: Final = " before any answer (does the broker want TLS there? then mqtts://)"
+_NO_TLS_THERE: Final = " (has the broker no TLS there? then mqtt://)"
+
 
 class MqttVersion(Enum):
     """Which MQTT to speak; AUTO tries 5 and falls back to 3.1.1 when the broker has no 5."""
@@ -126,7 +130,8 @@ class Link:
             else:
                 self._client.connect(broker.host, broker.port, broker.keepalive_s)
         except (OSError, UnicodeError) as error:
-            self._fail(str(error) or type(error).__name__)
+            hint = _NO_TLS_THERE if self._broker.tls and _is_not_tls(error) else ""
+            self._fail((str(error) or type(error).__name__) + hint)
 
     def wait(self, wake: socket.socket, timeout_s: float, *, reading: bool) -> bool:
         """Wait until there is something to read, room to write, a wake-up, or the time is over.
@@ -135,7 +140,7 @@ class Link:
         """
         sock = self._client.socket()
         if sock is None or sock.fileno() < 0:
-            self._fail("the connection was lost")
+            self._fail(_LOST)
             return False
         if reading and isinstance(sock, ssl.SSLSocket) and sock.pending():
             return True
@@ -147,7 +152,7 @@ class Link:
         if events & select.POLLOUT:
             self._check(self._client.loop_write())
         if not reading and events & ~select.POLLOUT:
-            self._fail("the connection was lost")
+            self._fail(_LOST)
         return bool(events & ~select.POLLOUT)
 
     def read(self, has_room: Callable[[], bool]) -> int:
@@ -260,17 +265,25 @@ class Link:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self._fail(_told("the connection was lost", reason))
+        self._fail(_told(_LOST, reason))
 
     def _check(self, code: MQTTErrorCode) -> None:
         if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
-            self._fail(f"the connection was lost: {paho.error_string(code)}")
+            self._fail(f"{_LOST}: {paho.error_string(code)}")
 
     def _fail(self, error: str) -> None:
         """Note the end of the connection; the first reason told is the one that counts."""
         if not self.closed:
             self.closed = True
-            self.error = error
+            mute = error.startswith(_LOST) and not self.answered and self._broker.tls is None
+            self.error = error + (_TLS_THERE if mute else "")
+
+
+def _is_not_tls(error: Exception) -> bool:
+    """Whether a handshake ended as it does with a server that speaks no TLS."""
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        return True
+    return isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER"
 
 
 def _told(what: str, reason: ReasonCode) -> str:

@@ -44,6 +44,8 @@ class Counts:
     ignored: int = 0
     retained: int = 0
     """Of the ignored ones, those that were retained values."""
+    alerts: int = 0
+    """Of the ignored ones, those that a gateway's agent told itself."""
     partial: int = 0
     """Of the accepted ones, those with a part that became a reject."""
     numbers: int = 0
@@ -116,6 +118,7 @@ class Reader:
         catalog: names the series; only this reader adds to it.
         redelivery: knows copies.
         ignore: topic filters of messages that are counted and not read.
+        alerts: prefix of the topics on which anomalies are told; they are no readings.
         limits: what one message may ask of the gateway.
         conventions: asked in order; tests may give their own.
     """
@@ -126,12 +129,14 @@ class Reader:
         redelivery: Redelivery,
         *,
         ignore: Sequence[str] = (),
+        alerts: str = "tidegate/anomaly",
         limits: ReadingLimits | None = None,
         conventions: tuple[Convention, ...] = CONVENTIONS,
     ) -> None:
         self._catalog = catalog
         self._redelivery = redelivery
         self._ignored = TopicFilters(ignore) if ignore else None
+        self._alerts = f"{alerts}/"
         self._limits = limits or ReadingLimits()
         self._conventions = conventions
         self._named = False
@@ -153,6 +158,7 @@ class Reader:
             if message.retain or self._is_ignored(message.topic):
                 counts.ignored += 1
                 counts.retained += message.retain
+                counts.alerts += message.topic.startswith(self._alerts)
                 continue
             told: Sequence[Said] = ()
             reason = ""
@@ -226,7 +232,7 @@ class Reader:
         return Reject(message.arrival_us, topic, payload, reason)
 
     def _is_ignored(self, topic: str) -> bool:
-        if topic[:1] == "$" or topic.startswith(OWN_PREFIX):
+        if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
             return True
         return self._ignored is not None and self._ignored.match(topic)
 

@@ -40,7 +40,8 @@ async def connected(config: EdgeConfig, tried: str) -> AsyncIterator[aiomqtt.Cli
             entered = client
             yield client
     except aiomqtt.MqttError as error:
-        hint = "is the broker running, and is [broker] in the settings right?"
+        other = "mqtt:// where it has none" if broker.tls else "mqtts:// where it wants TLS"
+        hint = f"is the broker running, and is [broker] in the settings right? ({other})"
         raise UnreachableError(f"{tried} at {broker.url}", str(error), hint) from error
     finally:
         if entered is not None:

@@ -50,6 +50,17 @@ def test_a_healthy_gateway_tells_counts_sizes_and_days() -> None:
     assert "evicted" not in text
 
 
+def test_messages_that_are_no_readings_are_told_apart() -> None:
+    health = running()
+    health.ingest.ignored, health.ingest.alerts = 9, 7
+    assert "2 ignored, 7 alerts of our own" in told(health)
+    assert "copies" not in told(health)
+    assert "tidegate-edge rejects" not in told(health)
+    health.ingest.collapsed, health.ingest.rejected = 3, 1
+    assert "3 copies: sent again by the broker, kept once" in told(health)
+    assert "`tidegate-edge rejects` shows" in told(health)
+
+
 def test_what_is_wrong_is_said_loudly() -> None:
     health = running()
     health.clock.synced = False

@@ -90,6 +90,20 @@ def test_readings_come_over_tls_with_a_client_certificate(mosquitto: Mosquitto) 
     one.stop()
 
 
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS to a plain port", "plain to a TLS port"])
+def test_the_wrong_scheme_for_a_port_is_told_with_the_right_one(
+    mosquitto: Mosquitto, tls: bool
+) -> None:
+    secure = int(mosquitto.access.split("listener ")[1].split()[0])
+    context = ssl.create_default_context(cafile=mosquitto.folder / "ca.crt") if tls else None
+    port = mosquitto.port if tls else secure
+    one = PahoIngest(Broker("127.0.0.1", port, "gateway", ("#",), tls=context), lambda: NOW)
+    one.start(Inbox())
+    until(lambda: one.state.error, "no error was told")
+    assert one.state.error.endswith("then mqtt://)" if tls else "then mqtts://)")
+    one.stop()
+
+
 @pytest.mark.parametrize(
     ("authority", "client", "error"),
     [("stranger", "gateway", "certificate verify failed"), ("ca", "stranger", "")],

@@ -102,8 +102,17 @@ def test_a_series_keeps_its_number_over_batches() -> None:
 @pytest.mark.parametrize("topic", ["$SYS/broker/uptime", "tidegate/anomaly/d/m", "cmd/7/set"])
 def test_topics_that_are_no_data_are_ignored_and_counted(topic: str) -> None:
     heard = make_reader(ignore=["cmd/+/set"]).read([message(topic, b"21")])
-    assert heard.counts.as_totals() == {"messages": 1, "ignored": 1}
+    alerts = {"alerts": 1} if topic.startswith("tidegate/anomaly/") else {}
+    assert heard.counts.as_totals() == {"messages": 1, "ignored": 1} | alerts
     assert heard.batch.rows == 0
+
+
+def test_alerts_under_a_topic_of_the_operators_choice_are_no_readings_either() -> None:
+    catalog = Catalog(salt=lambda: bytes(16))
+    reader = Reader(catalog, Redelivery(bytes(32), messages_max=0), alerts="site/alarm")
+    heard = reader.read([message("site/alarm/g/d/m", b"21"), message("site/alarms", b"21")])
+    assert heard.counts.as_totals() == {
+        "messages": 2, "ignored": 1, "alerts": 1, "accepted": 1, "numbers": 1}  # fmt: skip
 
 
 def test_retained_values_are_no_new_readings() -> None:
