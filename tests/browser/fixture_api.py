@@ -60,6 +60,8 @@ class World:
             minute_line(21, "pump-1", "bearing_temperature", "°C", 58.3, self.now0),
             valve_states(self.now0),
             minute_line(25, "pump-2", "pressure", "bar", 5.9, self.now0),
+            minute_line(27, "hall/bay10", "level", "m", 3.1, self.now0),
+            minute_line(29, "hall/bay2", "level", "m", 2.7, self.now0),
         ]
         self.lines = {line.id: line for line in lines}
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []

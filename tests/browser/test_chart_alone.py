@@ -120,6 +120,22 @@ def test_reset_returns_to_where_zooming_began(page: Page, server: str) -> None:
     page.wait_for_url(re.compile("last=30d"))
 
 
+def test_the_ring_of_an_anomaly_at_the_right_edge_is_whole(page: Page, server: str) -> None:
+    open_chart(page, f"{server}{VIBRATION}?last=1h")
+    at = page.get_by_test_id("anomaly-marker").first.get_attribute("data-ts")
+    instants = "us => [-600e3, 1].map(ms => new Date(us / 1000 + ms).toISOString())"
+    start, end = page.evaluate(instants, int(at or ""))
+    open_chart(page, f"{server}{VIBRATION}?from={start}&to={end}")
+    ring = page.locator(".ring circle").bounding_box()
+    shown = page.locator(".marker-rings").bounding_box()
+    plot = page.locator(".u-over").bounding_box()
+    assert ring is not None
+    assert shown is not None
+    assert plot is not None
+    assert ring["x"] + ring["width"] > plot["x"] + plot["width"], "it reaches over the edge"
+    assert ring["x"] + ring["width"] <= shown["x"] + shown["width"]
+
+
 def test_a_new_reading_and_its_anomaly_appear_by_themselves(page: Page, server: str) -> None:
     open_chart(page, f"{server}{VIBRATION}?last=10m")
     expect(page.get_by_test_id("chart")).to_have_attribute("data-live", "open")

@@ -41,8 +41,8 @@ def test_silent_gateways_come_first(page: Page, server: str) -> None:
     )
     assert rows == [
         ["greenhouse-3", "silent"],
-        ["boiler-annex", "silent"],
         ["quay-crane-2", "attention"],
+        ["boiler-annex", "new"],
         ["kiln-north", "well"],
         ["pump-house", "well"],
     ]
@@ -56,7 +56,29 @@ def test_links_lead_from_the_fleet_to_a_metric(page: Page, server: str) -> None:
     expect(row.locator(".spark-line")).to_have_attribute("d", re.compile("^M"))
     row.get_by_role("link").click()
     expect(page.get_by_test_id("chart")).to_have_attribute("data-series", "00000000000000b2")
-    expect(page.get_by_role("heading", level=1)).to_have_text("vibration")
+    expect(page.get_by_role("heading", level=1)).to_have_text("pump-1 · vibration")
+
+
+def test_devices_are_ordered_as_people_count(page: Page, server: str) -> None:
+    page.goto(f"{server}#/gateways/pump-house")
+    page.get_by_test_id("device-row").first.wait_for()
+    names = page.get_by_test_id("device-row").evaluate_all(
+        "rows => rows.map(row => row.dataset.device)"
+    )
+    assert names == ["hall/bay2", "hall/bay10", "pump-1", "pump-2"]
+
+
+def test_a_heading_may_break_after_each_slash(page: Page, server: str) -> None:
+    page.goto(f"{server}#/gateways/pump-house/devices/hall%2Fbay2")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("hall/bay2")
+    assert heading.inner_html() == "hall/<wbr>bay2"
+
+
+def test_a_metric_that_was_still_for_days_opens_with_all_it_said(page: Page, server: str) -> None:
+    page.goto(f"{server}#/gateways/greenhouse-3/devices/air-handler")
+    page.get_by_test_id("metric-row").get_by_role("link").click()
+    page.wait_for_url(re.compile("last=all$"))
 
 
 def test_the_theme_is_switched_and_remembered(page: Page, server: str) -> None:

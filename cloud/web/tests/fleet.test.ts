@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Anomaly, Gateway } from "../src/api/types.ts";
 import { clusterMarkers } from "../src/chart/marker-clusters.ts";
+import { firstLook } from "../src/device/first-look.ts";
 import { judge, urgentFirst } from "../src/fleet/health.ts";
+import { byName } from "../src/format/natural.ts";
 
 const NOW = 1_800_000_000_000_000;
 const DAY = 86_400_000_000;
@@ -43,8 +45,26 @@ test("silent gateways come first, the longest silent at the top", () => {
   );
   assert.deepEqual(
     rows.map(([one]) => one.name),
-    ["long", "short", "never", "late", "well"],
+    ["long", "short", "late", "never", "well"],
   );
+});
+
+test("a gateway enrolled and never heard is not yet heard, and not silent", () => {
+  const fresh = gateway("g", { connected: false, last_seen: null });
+  assert.deepEqual(judge(fresh, NOW), { health: "new", reasons: ["enrolled, never connected"] });
+  const late = judge({ ...fresh, certificate_not_after: NOW - 1 }, NOW);
+  assert.equal(late.health, "attention");
+});
+
+test("names are ordered as people count", () => {
+  assert.deepEqual(["bay10", "bay2", "a"].sort(byName), ["a", "bay2", "bay10"]);
+});
+
+test("a metric opens at its last day, or at all of it when that day would show little", () => {
+  const old = { first_ts: NOW - 90 * DAY, last_ts: NOW - 1 };
+  assert.equal(firstLook(old, NOW).kind, "last");
+  assert.equal(firstLook({ ...old, last_ts: NOW - 2 * DAY }, NOW).kind, "all");
+  assert.equal(firstLook({ ...old, first_ts: NOW - 1_000 }, NOW).kind, "all");
 });
 
 test("each trouble is named", () => {

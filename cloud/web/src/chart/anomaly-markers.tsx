@@ -7,6 +7,8 @@ import type { PlotFrame } from "./plot.ts";
 /** Closer than this two markers would be one blot, and one could not be hit. */
 const APART_PX = 14;
 const TIP_WIDTH_PX = 236;
+/** Room around the plot, so that the ring of a reading on its very edge is whole. */
+const RIM_PX = 8;
 
 interface Props {
   frame: PlotFrame;
@@ -29,7 +31,14 @@ export function AnomalyMarkers({ frame, anomalies, highlight, onHighlight }: Pro
         height: `${frame.height}px`,
       }}
     >
-      <svg class="marker-rings" width={frame.width} height={frame.height} aria-hidden="true">
+      <svg
+        class="marker-rings"
+        width={frame.width + 2 * RIM_PX}
+        height={frame.height + 2 * RIM_PX}
+        viewBox={`${-RIM_PX} ${-RIM_PX} ${frame.width + 2 * RIM_PX} ${frame.height + 2 * RIM_PX}`}
+        style={{ left: `${-RIM_PX}px`, top: `${-RIM_PX}px` }}
+        aria-hidden="true"
+      >
         {clusters.map((one) => (
           <Ring key={one.lead.ts} frame={frame} cluster={one} lit={one === open} />
         ))}

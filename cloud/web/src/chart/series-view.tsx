@@ -6,6 +6,7 @@ import type { Series, Status } from "../api/types.ts";
 import { measure, plural } from "../format/number.ts";
 import { ago, HOUR_US } from "../format/time.ts";
 import { Failure } from "../parts/failure.tsx";
+import { Name } from "../parts/name.tsx";
 import type { Route } from "../route.ts";
 import type { Theme } from "../theme.ts";
 import { AnomalyList } from "./anomaly-list.tsx";
@@ -125,7 +126,9 @@ function SeriesHead({ facts, newest }: HeadProps) {
   return (
     <header class="series-head">
       <div>
-        <h1>{facts.metric}</h1>
+        <h1>
+          <Name text={facts.device} /> · <Name text={facts.metric} />
+        </h1>
         <p class="quiet">
           {facts.kind} · {plural(facts.readings, "reading")} ·{" "}
           {plural(facts.anomalies, "anomaly", "anomalies")}

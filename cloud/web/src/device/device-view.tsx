@@ -3,9 +3,11 @@ import { usePolled } from "../api/poll.ts";
 import { serverClock } from "../api/server-clock.ts";
 import type { History, Series, Status } from "../api/types.ts";
 import { plotData } from "../chart/plot-data.ts";
+import { byName } from "../format/natural.ts";
 import { plural } from "../format/number.ts";
 import { DAY_US } from "../format/time.ts";
 import { Failure } from "../parts/failure.tsx";
+import { Name } from "../parts/name.tsx";
 import { MetricRow } from "./metric-row.tsx";
 import type { Spark } from "./sparkline.tsx";
 
@@ -38,6 +40,7 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
       </p>
     );
   }
+  const sorted = series.toSorted((a, b) => byName(a.metric, b.metric));
   const { fromUs, toUs } = sparkStretch(series);
   const young = toUs - fromUs < DAY_US;
   const anomalies = series.reduce((sum, one) => sum + one.anomalies, 0);
@@ -45,7 +48,9 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
     <>
       {polled.error && <Failure error={polled.error} kept />}
       <header class="view-head">
-        <h1>{device}</h1>
+        <h1>
+          <Name text={device} />
+        </h1>
         <p class="quiet">
           {plural(series.length, "metric")}, {plural(anomalies, "anomaly", "anomalies")}
         </p>
@@ -69,7 +74,7 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
             </tr>
           </thead>
           <tbody>
-            {series.map((one) => (
+            {sorted.map((one) => (
               <MetricRow
                 key={one.id}
                 series={one}

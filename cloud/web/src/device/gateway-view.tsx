@@ -4,11 +4,13 @@ import { serverClock } from "../api/server-clock.ts";
 import type { Device, Fleet, Gateway } from "../api/types.ts";
 import { certificateLeft } from "../fleet/certificate.ts";
 import { judge } from "../fleet/health.ts";
+import { byName } from "../format/natural.ts";
 import { bytes, count, plural, shortCount } from "../format/number.ts";
 import { ago, instant } from "../format/time.ts";
 import { Failure } from "../parts/failure.tsx";
 import { Figure } from "../parts/figure.tsx";
 import { Lamp } from "../parts/lamp.tsx";
+import { Name } from "../parts/name.tsx";
 import { formatHash } from "../route.ts";
 
 const EVERY_MS = 5_000;
@@ -58,7 +60,9 @@ function GatewayHead({ gateway, nowUs }: { gateway: Gateway; nowUs: number }) {
   return (
     <>
       <header class="view-head">
-        <h1>{gateway.name}</h1>
+        <h1>
+          <Name text={gateway.name} />
+        </h1>
         <Lamp health={verdict.health} />
         <p class="quiet">
           {[...verdict.reasons, gateway.agent_version && `agent ${gateway.agent_version}`]
@@ -107,6 +111,7 @@ function GatewayHead({ gateway, nowUs }: { gateway: Gateway; nowUs: number }) {
 }
 
 function DeviceTable({ devices, nowUs }: { devices: Device[]; nowUs: number }) {
+  const sorted = devices.toSorted((a, b) => byName(a.device, b.device));
   return (
     <div class="table-frame">
       <table data-testid="devices">
@@ -126,7 +131,7 @@ function DeviceTable({ devices, nowUs }: { devices: Device[]; nowUs: number }) {
           </tr>
         </thead>
         <tbody>
-          {devices.map(({ gateway, device, ...facts }) => (
+          {sorted.map(({ gateway, device, ...facts }) => (
             <tr key={device} data-testid="device-row" data-device={device}>
               <th scope="row">
                 <a class="row-name" href={formatHash({ view: "device", gateway, device })}>

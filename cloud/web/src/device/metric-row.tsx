@@ -1,19 +1,14 @@
 import type { Series } from "../api/types.ts";
 import { count, measure, shortCount } from "../format/number.ts";
-import { ago, DAY_US } from "../format/time.ts";
-import { DEFAULT_RANGE, formatHash, type Range } from "../route.ts";
+import { ago } from "../format/time.ts";
+import { formatHash } from "../route.ts";
+import { firstLook } from "./first-look.ts";
 import { type Spark, Sparkline } from "./sparkline.tsx";
 
 interface Props {
   series: Series;
   spark: Spark | undefined;
   nowUs: number;
-}
-
-/** A day, or everything while there is less than a day. */
-function firstLook(series: Series): Range {
-  const heardUs = (series.last_ts ?? 0) - (series.first_ts ?? 0);
-  return heardUs < DAY_US ? { kind: "all" } : DEFAULT_RANGE;
 }
 
 /** One metric of a device. */
@@ -24,7 +19,7 @@ export function MetricRow({ series, spark, nowUs }: Props) {
     gateway,
     device,
     series: id,
-    range: firstLook(series),
+    range: firstLook(series, nowUs),
   });
   const labels = Object.entries(series.labels);
   return (

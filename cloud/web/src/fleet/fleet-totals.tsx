@@ -6,6 +6,7 @@ import type { Verdict } from "./health.ts";
 /** The system in five figures. */
 export function FleetTotals({ rows, status }: { rows: [Gateway, Verdict][]; status: Status }) {
   const silent = rows.filter(([, verdict]) => verdict.health === "silent").length;
+  const unheard = rows.filter(([, verdict]) => verdict.health === "new").length;
   const waiting = rows.reduce((sum, [gateway]) => sum + (gateway.backlog_rows ?? 0), 0);
   const tail = Math.max(status.journal.head - status.journal.archived, 0);
   return (
@@ -13,7 +14,15 @@ export function FleetTotals({ rows, status }: { rows: [Gateway, Verdict][]; stat
       <Figure
         name="Gateways"
         value={count(rows.length)}
-        note={silent ? <span class="hot">{silent} silent</span> : "all heard"}
+        note={
+          silent ? (
+            <span class="hot">{silent} silent</span>
+          ) : unheard ? (
+            `${unheard} not yet heard`
+          ) : (
+            "all heard"
+          )
+        }
         testid="total-gateways"
       />
       <Figure

@@ -1,8 +1,9 @@
 import type { Gateway } from "../api/types.ts";
+import { byName } from "../format/natural.ts";
 import { count } from "../format/number.ts";
 import { ago, DAY_US, MINUTE_US, oneUnit } from "../format/time.ts";
 
-export type Health = "silent" | "attention" | "well";
+export type Health = "silent" | "attention" | "new" | "well";
 
 export interface Verdict {
   health: Health;
@@ -25,12 +26,12 @@ export function judge(gateway: Gateway, nowUs: number): Verdict {
   let health: Health = "well";
   const quietUs = gateway.last_seen === null ? null : nowUs - gateway.last_seen;
   if (!gateway.connected) {
-    const silent = quietUs === null || quietUs > SILENT_AFTER_US;
-    health = silent ? "silent" : "attention";
+    health = quietUs === null ? "new" : quietUs > SILENT_AFTER_US ? "silent" : "attention";
     reasons.push(silence(gateway, quietUs, nowUs));
   }
-  reasons.push(...concerns(gateway, nowUs));
-  if (health === "well" && reasons.length > 0) health = "attention";
+  const more = concerns(gateway, nowUs);
+  if (more.length > 0 && health !== "silent") health = "attention";
+  reasons.push(...more);
   return { health, reasons };
 }
 
@@ -54,7 +55,7 @@ function concerns(gateway: Gateway, nowUs: number): string[] {
   return reasons;
 }
 
-const ORDER: Record<Health, number> = { silent: 0, attention: 1, well: 2 };
+const ORDER: Record<Health, number> = { silent: 0, attention: 1, new: 2, well: 3 };
 
 /** Silent ones first, the longest silent at the top; the rest by name. */
 export function urgentFirst(gateways: readonly Gateway[], nowUs: number): [Gateway, Verdict][] {
@@ -66,6 +67,6 @@ export function urgentFirst(gateways: readonly Gateway[], nowUs: number): [Gatew
       if (va.health === "silent" && a.last_seen !== b.last_seen) {
         return (a.last_seen ?? nowUs) - (b.last_seen ?? nowUs);
       }
-      return a.name.localeCompare(b.name, "en", { numeric: true });
+      return byName(a.name, b.name);
     });
 }
