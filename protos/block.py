@@ -107,6 +107,7 @@ def build_block(
     members = members_of(batch, device_of)
     rows = in_canonical_order(batch, members)
     proof = Proof(members, secret)
+    body = encode_body(rows, level=level)  # before hashing: it is refused if it is too much
     low, high = _time_range(batch)
     header = Header(
         gateway=gateway,
@@ -124,7 +125,7 @@ def build_block(
         ts_max_us=high,
         chunks=tuple(chunks),
     )
-    data = _join(encode_header(header), proof, encode_body(rows, level=level))
+    data = _join(encode_header(header), proof, body)
     if len(data) > BLOCK_BYTES_MAX:
         raise ValueError(f"a block of {len(data)} bytes, {BLOCK_BYTES_MAX} are the limit")
     return Block(header, chain_hash(encode_header(header)), data)
@@ -144,7 +145,8 @@ def read_block(data: bytes) -> tuple[Header, bytes, Batch]:
     """(header, chain hash, rows) with the rows proved against the header's content root.
 
     Rows of each kind are in (device, series, ts) order; those of erased devices are not there, so
-    ``header.rows`` less the batch's counts are the erased. Raises as ``read_header``.
+    ``header.rows`` less the batch's counts are the erased. Takes BLOCK_MEMORY_MAX bytes at most,
+    whatever the block. Raises as ``read_header``.
     """
     parts = _read(data)
     return parts.header, chain_hash(parts.header_bytes), parts.batch

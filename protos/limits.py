@@ -47,6 +47,12 @@ BLOCK_READ_BYTES_MAX: Final = BLOCK_BYTES_MAX + BLOCK_DEVICES_MAX * 32
 """An erased device leaves 32 bytes and makes every other's 16 explicit: such a block may grow."""
 PLAIN_BYTES_MAX: Final = 32 * MIB
 """One uncompressed body: what decoding may allocate, times a small constant."""
+TEXTS_EXPANDED_BYTES_MAX: Final = 32 * MIB
+"""One string column of a body with each row's string written out: a distinct one travels once,
+whoever reads it expands it."""
+BLOCK_MEMORY_MAX: Final = 256 * MIB
+"""What reading any block that is accepted allocates at its peak, the rows it gives back included:
+plain bytes, the same as strings (CPython takes up to four bytes a character), and the rest."""
 CHUNK_ROWS_MAX: Final = 8192
 CHUNK_BYTES_MAX: Final = 256 * KIB
 """Rows and encoded body of one group commit, so that any chunk fits into a block of its own."""
@@ -87,5 +93,8 @@ assert _HEADER_FIXED_BYTES + CHUNK_RUNS_MAX * _CHUNK_RUN_BYTES <= HEADER_BYTES_M
 assert CHUNK_ROWS_MAX <= BLOCK_DEVICES_MAX <= BLOCK_ROWS_MAX
 assert 2 * CHUNK_BYTES_MAX + HEADER_BYTES_MAX + CHUNK_ROWS_MAX * 8 <= BLOCK_BYTES_MAX
 assert BLOCK_ROWS_MAX * 100 <= PLAIN_BYTES_MAX, "the widest row without its strings fits"
+assert CHUNK_ROWS_MAX * TEXT_BYTES_MAX <= TEXTS_EXPANDED_BYTES_MAX, "any chunk is readable"
+assert BLOCK_ROWS_MAX * MODEL_BYTES_MAX <= TEXTS_EXPANDED_BYTES_MAX
+assert 6 * PLAIN_BYTES_MAX + TEXTS_EXPANDED_BYTES_MAX <= BLOCK_MEMORY_MAX
 assert TEXT_BYTES_MAX <= PLAIN_BYTES_MAX
 """One row always fits a body; a batch that does not is split by its maker."""

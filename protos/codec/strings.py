@@ -4,27 +4,32 @@ Layouts in docs/format/block.md, "strings" and "ids".
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
 from protos.codec.columns import Ints, Parts, get_ints, get_offsets, put_ints, put_offsets
 from protos.codec.wire import Reader, varint
+from protos.limits import TEXTS_EXPANDED_BYTES_MAX
 from protos.records import Array
 
 T = TypeVar("T")
+_EXPANDED: Final = f"TEXTS_EXPANDED_BYTES_MAX of {TEXTS_EXPANDED_BYTES_MAX}"
 
 
 def put_strings(out: Parts, values: Sequence[str], bytes_max: int) -> None:
     """Distinct strings in order of first use, then the number of each row's string.
 
-    ValueError when one is over ``bytes_max`` bytes of UTF-8, or is not Unicode text at all.
+    ValueError when one is over ``bytes_max`` bytes of UTF-8, or is not Unicode text at all, or
+    when all rows together are over TEXTS_EXPANDED_BYTES_MAX.
     """
     codes, distinct = _distinct(values)
     encoded = [value.encode("utf-8") for value in distinct]
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     if lengths.max() > bytes_max:
         raise ValueError(f"a string of {lengths.max()} bytes, {bytes_max} are the limit")
+    if (expanded := int(lengths[codes].sum())) > TEXTS_EXPANDED_BYTES_MAX:
+        raise ValueError(f"strings of {expanded} bytes over all rows, {_EXPANDED} is the limit")
     out.append(varint(len(encoded)))
     put_offsets(out, lengths)
     out.append(b"".join(encoded))
@@ -39,12 +44,23 @@ def get_strings(reader: Reader, rows: int, bytes_max: int, field: str) -> Array:
         raise reader.fail(f"a string over the limit of {bytes_max} bytes", field)
     ends = np.cumsum(lengths).tolist()
     blob = reader.take(ends[-1] if count else 0, field)
+    codes = _codes(reader, rows, count, field)
+    # Before a string is made: a few bytes may name one long string in every row.
+    if (expanded := int(lengths[codes].sum())) > TEXTS_EXPANDED_BYTES_MAX:
+        raise reader.fail(f"{expanded} bytes over all rows, {_EXPANDED} is the limit", field)
     distinct = np.empty(count, object)
     try:
         distinct[:] = [blob[a:b].decode() for a, b in zip([0, *ends], ends, strict=False)]
     except UnicodeDecodeError as cause:
         raise reader.fail(f"not UTF-8 ({cause.reason})", field) from cause
-    return distinct[_codes(reader, rows, count, field)]
+    return distinct[codes]
+
+
+def encoded_once(values: Array) -> tuple[list[bytes], Ints]:
+    """(UTF-8 of each row's string, lengths); rows of one string share its bytes."""
+    known: dict[str, bytes] = {}
+    encoded = [known.get(value) or known.setdefault(value, value.encode()) for value in values]
+    return encoded, np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
 def put_ids(out: Parts, values: Sequence[bytes]) -> None:
