@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -104,7 +105,7 @@ class Agent:
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
         rejects = RejectLog()
-        alerts = alert.Alerts(self._alert_client, self.config.settings.alerts.topic)
+        alerts = alert.Alerts(self._alert_clients(), self.config.settings.alerts.topic)
 
         def fail(error: Exception) -> None:
             if not fatal.done():
@@ -138,9 +139,11 @@ class Agent:
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
             try:
-                await self._hold(stop, fatal, alerts, reporter)
+                await self._hold(stop, fatal, alerts, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
+            if collect.fatal is not None:
+                raise collect.fatal
 
     async def _hold(
         self,
@@ -148,23 +151,31 @@ class Agent:
         fatal: "asyncio.Future[object]",
         alerts: alert.Alerts,
         reporter: Reporter,
+        collect: Collect,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(alerts.run(), name="alerts"),
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(self._deliver(reporter), name="deliver"),
+                tasks.create_task(reporter.keep_fresh(), name="report"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            log.info("stopping; what is not delivered stays in the buffer")
-            if self.uplink is not None and self.uplink.state.line is Line.LIVE:
-                await self.uplink.drain(STOP_DRAIN_S)
+            if not fatal.done():
+                await self._finish(collect)
             for task in (*running, stopped):
                 task.cancel()
         if fatal.done():
             fatal.result()
+
+    async def _finish(self, collect: Collect) -> None:
+        """Read no more, keep what was read, and deliver what can be delivered in a moment."""
+        log.info("stopping; what is not delivered stays in the buffer")
+        await asyncio.to_thread(collect.finish)
+        if self.uplink is not None and self.uplink.state.line is Line.LIVE:
+            await self.uplink.drain(STOP_DRAIN_S)
 
     def _wake_uplink(self) -> None:
         if self.uplink is not None:
@@ -200,7 +211,6 @@ class Agent:
         reporter.identity = who
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run(), name="uplink")
-            tasks.create_task(reporter.keep_fresh(), name="report")
             tasks.create_task(self._watch_cloud(uplink), name="watch the cloud")
 
     async def _identity(self) -> identity.Identity:
@@ -256,13 +266,19 @@ class Agent:
             model=found.model,
         )  # fmt: skip
 
-    def _alert_client(self) -> aiomqtt.Client:
-        broker = self.config.settings.broker
-        return aiomqtt.Client(
-            broker.host,
-            broker.port,
-            identifier=f"{self.config.client_id}-alerts",
-            username=broker.username or None,
-            password=self.config.broker_password(),
-            tls_context=self.config.broker_tls(),
-        )
+    def _alert_clients(self) -> Callable[[], aiomqtt.Client]:
+        """What makes a client for each connection; files are read once, as for the ingest."""
+        broker, config = self.config.settings.broker, self.config
+        password, tls = config.broker_password(), config.broker_tls()
+
+        def connect() -> aiomqtt.Client:
+            return aiomqtt.Client(
+                broker.host,
+                broker.port,
+                identifier=f"{config.client_id}-alerts",
+                username=broker.username or None,
+                password=password,
+                tls_context=tls,
+            )
+
+        return connect

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
@@ -27,6 +28,7 @@ from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.rejected import SHOWN_MAX, Rejected, shown
 from edge.score import Scorer
+from edge.store.limits import StoreBusy
 from edge.store.store import Store
 from edge.uplink import Uplink
 from protos import sync_pb2 as pb
@@ -68,7 +70,8 @@ class Reporter:
     async def keep_fresh(self) -> None:
         """Keep the numbers for the cloud's Status fresh, for ever."""
         while True:
-            self._stats = await asyncio.wrap_future(self.store.stats())
+            with suppress(StoreBusy):  # an answer, not a fault: the next look will do
+                self._stats = await asyncio.wrap_future(self.store.stats())
             self._rates.append((self.clock.now().mono_us, self._messages()))
             await asyncio.sleep(FRESH_S)
 

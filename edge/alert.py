@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from edge.errors import TidegateError
+
 if TYPE_CHECKING:
     import aiomqtt
 
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX: Final = 1024
 RECONNECT_S: Final = 3.0
+RECONNECT_S_MAX: Final = 60.0
 PUBLISH_TIMEOUT_S: Final = 10.0
 
 
@@ -75,18 +78,26 @@ class Alerts:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish until cancelled, reconnecting for as long as it takes."""
+        """Publish until cancelled, reconnecting for as long as it takes.
+
+        What keeps it from its broker is told once and tried again with growing pauses: alerts are a
+        courtesy, and nothing of theirs may end the agent.
+        """
         import aiomqtt
 
+        pause_s, told = RECONNECT_S, ""
         while True:
             try:
                 async with self._connect() as client:
+                    pause_s, told = RECONNECT_S, ""
                     while True:
                         await self._publish_next(client)
-            except aiomqtt.MqttError as error:
-                # The agent tells of a broker that is away; once is enough.
-                log.debug("alerts wait for the broker: %s", error)
-                await asyncio.sleep(RECONNECT_S)
+            except (aiomqtt.MqttError, OSError, TidegateError) as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.info("alerts wait for the broker: %s", told)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RECONNECT_S_MAX)
 
     async def _publish_next(self, client: "aiomqtt.Client") -> None:
         while not self._waiting:

@@ -114,6 +114,7 @@ class Collect:
         self._taken = 0
         self._collected = Collected()
         self._stopping = threading.Event()
+        self._finishing = False
         self._left: list[Message] = []
         self._pending: tuple[Chunk, Future[None], list[object]] | None = None
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
@@ -133,6 +134,12 @@ class Collect:
         """Begin to collect."""
         self._thread.start()
 
+    def finish(self, timeout_s: float = 10.0) -> bool:
+        """Read no more, commit what waits in the inbox, and end; False when that takes longer."""
+        self._finishing = True
+        self._inbox.shut()
+        return self._ended(timeout_s)
+
     def stop(self, timeout_s: float = 10.0) -> bool:
         """End after the commit under way; False when that takes longer than ``timeout_s``.
 
@@ -140,6 +147,9 @@ class Collect:
         """
         self._stopping.set()
         self._inbox.close()
+        return self._ended(timeout_s)
+
+    def _ended(self, timeout_s: float) -> bool:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -147,13 +157,16 @@ class Collect:
     def _supervise(self) -> None:
         """Run until stopped; a failure, the buffer's or our own, ends collecting and is told."""
         try:
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and not self._is_done():
                 self._step()
             self._settle()
         except Exception as error:  # noqa: BLE001 - the supervisor of the collect thread
             self.fatal = error
             if self._on_fatal is not None:
                 self._on_fatal(error)
+
+    def _is_done(self) -> bool:
+        return self._finishing and not self._left and not len(self._inbox)
 
     def _step(self) -> None:
         enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
@@ -189,12 +202,13 @@ class Collect:
 
         def committed(done: Future[Any]) -> None:
             """On the buffer's thread; what failed is for our own thread, which is woken."""
-            error = done.exception()
-            if error is not None:
+            try:
+                done.result()
+                self._acknowledge(chunk, tokens)
+            except BaseException as error:  # noqa: BLE001 - `_settle` raises it where it belongs
                 outcome.set_exception(error)
                 self._inbox.wake()
             else:
-                self._acknowledge(chunk, tokens)
                 outcome.set_result(None)
 
         self._store.commit(chunk).add_done_callback(committed)

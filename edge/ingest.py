@@ -95,6 +95,7 @@ class Inbox:
         self._enough = 1
         self._woken = False
         self._closed = False
+        self._shut = False
         self._rate_per_s = 0.0
         self._taken_at = time.monotonic()
         self._when_room: Callable[[], None] = _nothing
@@ -105,7 +106,8 @@ class Inbox:
     @property
     def has_room(self) -> bool:
         """Whether another message may be read."""
-        return len(self._queue) < self._messages_max and self._bytes < self._bytes_max
+        is_full = len(self._queue) >= self._messages_max or self._bytes >= self._bytes_max
+        return not is_full and not self._shut
 
     def when_room(self, call: Callable[[], None]) -> None:
         """Have ``call`` called, by the taking thread, when a full inbox has room again."""
@@ -124,6 +126,11 @@ class Inbox:
         with self._changed:
             self._woken = True
             self._changed.notify()
+
+    def shut(self) -> None:
+        """Have no room from now on, so that nothing more is read; what waits can be taken."""
+        self._shut = True
+        self.close()
 
     def close(self) -> None:
         """Let ``take`` return at once from now on."""

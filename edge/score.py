@@ -18,8 +18,8 @@ from protos.records import Batch, Kind
 
 log = logging.getLogger(__name__)
 
-# Rows scored in one call: bounds the memory of a call (8 MB of windows of 48 at most).
-CALL_ROWS_MAX: Final = 16_384
+# Bytes of windows in one call of a model: bounds its memory, whatever the window's length.
+CALL_BYTES_MAX: Final = 4 << 20
 
 
 class SeriesKinds(Protocol):
@@ -92,8 +92,9 @@ class Scorer:
                 continue
             mine = np.isin(catalog.kind_of[numbers["series"]], bench.kinds)
             columns = {name: numbers[name][mine] for name in ("series", "ts", "value")}
-            for start in range(0, len(columns["series"]), CALL_ROWS_MAX):
-                part = {name: c[start : start + CALL_ROWS_MAX] for name, c in columns.items()}
+            most = max(1, CALL_BYTES_MAX // (8 * bench.windows.length))
+            for start in range(0, len(columns["series"]), most):
+                part = {name: c[start : start + most] for name, c in columns.items()}
                 rows = self._anomalies(bench, part)
                 if len(rows["series"]):
                     found.append(rows)

@@ -3,8 +3,10 @@
 Scores of a series are counted in logarithmic bins. Above the 98 % quantile u the tail is taken as
 exponential with the mean excess m seen there (peaks over threshold; Pickands 1975, with shape 0),
 so a score is passed with probability p at u + m·ln(q/p), q being the share above u. The wanted p
-follows from the stated rate and the cadence seen. Where the tail is heavier than that and alarms
-come too often, the count of alarms itself raises the threshold.
+follows from the stated rate and the cadence seen: the mean step of event time. A step counts as at
+most `STEP_OVER` times the middle one of its block, and one backwards not at all, so that a clock
+that jumps by years (a Pi that wakes in 1970, one wild stamp) hardly moves a threshold. Where the
+tail is heavier than exponential and alarms come too often, the count of alarms itself raises it.
 
 Thresholds change only after every `BLOCK` readings of a series, so that cutting a stream into
 batches in another way changes no alarm. An alarm is raised once per run: readings that follow an
@@ -25,6 +27,8 @@ WEEK_US: Final = 7 * 86_400 * 1_000_000
 BLOCK: Final = 32
 QUIET: Final = 16
 WARM_UP: Final = 128
+# A gap longer than this many usual steps is time in which nothing was watched.
+STEP_OVER: Final = 16.0
 BINS: Final = 128
 BINS_PER_OCTAVE: Final = 8
 LOWEST_OCTAVE: Final = -4
@@ -87,8 +91,9 @@ class Thresholds:
         self._counts = np.zeros((0, BINS), np.uint16)
         self._seen = np.zeros(0, np.int64)
         self._threshold = np.zeros(0)
-        self._first_us = np.zeros(0, np.int64)
-        self._last_us = np.zeros(0, np.int64)
+        self._times = np.zeros((0, BLOCK), np.int64)
+        self._watched_us = np.zeros(0)
+        self._steps = np.zeros(0, np.int64)
         self._alarms = np.zeros(0, np.int64)
         # Ordinal of the last score past its threshold; far back when there was none.
         self._excess_at = np.zeros(0, np.int64)
@@ -138,12 +143,23 @@ class Thresholds:
         octave = np.log2(np.maximum(learned, _EDGES[0])) - LOWEST_OCTAVE
         bins = np.minimum((octave * BINS_PER_OCTAVE).astype(np.int64), BINS - 1)
         np.add.at(self._counts, (who, bins), 1)
-        new = self._first_us[who] == 0
-        self._first_us[who[new]] = when[new]
-        np.minimum.at(self._first_us, who, when)
-        np.maximum.at(self._last_us, who, when)
+        self._times[who, ordinal % BLOCK] = when
         np.add.at(self._seen, who, 1)
         self._refresh(np.unique(who[ordinal % BLOCK == BLOCK - 1]))
+
+    def _learn_cadence(self, who: NDArray[np.uint32]) -> None:
+        """Add the steps of event time inside the block that these series have just filled."""
+        # As floats: the widest step between int64 times has no int64.
+        step = np.diff(self._times[who].astype(np.float64), axis=1)
+        forward = np.where(step > 0, step, np.inf)
+        middle = np.sort(forward, axis=1)[np.arange(len(who)), (step > 0).sum(axis=1) // 2]
+        counted = (step >= 0) & np.isfinite(middle)[:, None]
+        bounded = np.minimum(step, STEP_OVER * middle[:, None])
+        self._watched_us[who] += np.where(counted, bounded, 0.0).sum(axis=1)
+        self._steps[who] += counted.sum(axis=1)
+        old = who[self._steps[who] > COUNT_MAX]
+        self._watched_us[old] /= 2
+        self._steps[old] //= 2
 
     def _raises(self, who: NDArray[np.uint32], ordinal: I8) -> Bools:
         """Which of these scores past their threshold begin a run; input sorted by series."""
@@ -162,10 +178,11 @@ class Thresholds:
             return
         full = who[self._counts[who].sum(axis=1, dtype=np.int64) > COUNT_MAX]
         self._counts[full] //= 2
-        span = np.maximum(self._last_us[who] - self._first_us[who], 1).astype(np.float64)
-        readings_per_week = np.maximum(self._seen[who], 1) * (WEEK_US / span)
-        chance = np.clip(self.alarms_per_week / readings_per_week, 1e-12, 0.5)
-        allowed = 1.0 + self.alarms_per_week * span / WEEK_US
+        self._learn_cadence(who)
+        step_us = np.maximum(self._watched_us[who], 1.0) / np.maximum(self._steps[who], 1)
+        weeks = step_us * self._seen[who] / WEEK_US
+        chance = np.clip(self.alarms_per_week * step_us / WEEK_US, 1e-12, 0.5)
+        allowed = 1.0 + self.alarms_per_week * weeks
         ease = np.clip(np.sqrt(self._alarms[who] / allowed), 1.0, EASE_MAX)
         self._threshold[who] = tail_threshold(self._counts[who], chance) * ease
 
@@ -177,6 +194,8 @@ class Thresholds:
         self._counts = np.concatenate([self._counts, np.zeros((more, BINS), np.uint16)])
         self._threshold = np.concatenate([self._threshold, np.full(more, np.inf)])
         self._excess_at = np.concatenate([self._excess_at, np.full(more, -(QUIET + 1), np.int64)])
-        for name in ("_seen", "_first_us", "_last_us", "_alarms"):
+        self._times = np.concatenate([self._times, np.zeros((more, BLOCK), np.int64)])
+        self._watched_us = np.concatenate([self._watched_us, np.zeros(more)])
+        for name in ("_seen", "_steps", "_alarms"):
             old: I8 = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(more, np.int64)]))

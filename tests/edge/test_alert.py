@@ -81,5 +81,25 @@ async def test_the_queue_is_bounded_and_what_gives_way_is_counted() -> None:
     assert line.published[0][1]["ts"] == 5
 
 
+async def test_what_keeps_it_from_its_broker_ends_nothing_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(alert, "RECONNECT_S", 0.0)
+    line, refusals = Line(), iter([True, True, True])
+
+    def connect() -> Line:
+        if next(refusals, False):
+            raise OSError("no such file: password")
+        return line
+
+    caplog.set_level("INFO")
+    alerts = Alerts(connect, "tidegate/anomaly")  # type: ignore[arg-type]
+    alerts.add([anomaly(1)])
+    task = asyncio.create_task(alerts.run())
+    await until_published(line, 1)
+    task.cancel()
+    assert caplog.text.count("no such file: password") == 1
+
+
 def test_a_name_with_wildcards_still_makes_a_topic() -> None:
     assert alert.topic_of("t", anomaly(1, "a+b/#")) == "t/g/a_b/_/flow"

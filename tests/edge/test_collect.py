@@ -266,3 +266,27 @@ def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     until(lambda: rig.fatal, "nobody was told")
     assert str(rig.fatal[0]) == "no such model"
     assert rig.ingest.acked == []
+
+
+def test_an_acknowledgement_that_fails_ends_collecting_and_is_told(rig: Rig) -> None:
+    def refuse(tokens: Sequence[object]) -> None:
+        raise OSError("the wire is gone")
+
+    rig.ingest.ack = refuse  # type: ignore[method-assign]
+    rig.collect.start()
+    rig.send(b"1")
+    until(lambda: rig.fatal, "the fault is told")
+    assert isinstance(rig.fatal[0], OSError)
+
+
+def test_a_finish_commits_and_acknowledges_what_waits_and_reads_no_more(rig: Rig) -> None:
+    rig.store.by_itself = False
+    rig.collect.start()
+    first = rig.send(b"1")
+    until(lambda: rig.store.offered, "the first is offered")
+    rest = [rig.send(b"2"), rig.send(b"3")]
+    rig.store.by_itself = True
+    rig.store.resolve()
+    assert rig.collect.finish()
+    assert not rig.inbox.has_room
+    assert rig.ingest.acked == [first, *rest]

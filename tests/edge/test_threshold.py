@@ -91,3 +91,26 @@ def test_the_run_ends_after_its_quiet_readings() -> None:
 def test_a_rate_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         Thresholds(0)
+
+
+@pytest.mark.parametrize("wild_us", [0, 5_000_000_000_000_000, 2**62, -(2**62)])
+def test_one_wild_stamp_or_a_clock_that_jumps_hardly_moves_the_alarms(wild_us: int) -> None:
+    scores = np.abs(np.random.default_rng(4).normal(size=20_000))
+    ts = START_US + np.arange(20_000) * 1_000_000
+    who = np.ones(20_000, np.uint32)
+    usual = int(Thresholds(1).judge(who, scores, ts).alarm.sum())
+    stamped = ts.copy()
+    stamped[7_000] = wild_us
+    woken = np.where(np.arange(20_000) < 3_000, ts - START_US, ts)  # 1970, then the clock is set
+    for times in (stamped, woken):
+        assert abs(int(Thresholds(1).judge(who, scores, times).alarm.sum()) - usual) <= 2
+
+
+def test_many_values_at_one_time_are_as_many_readings() -> None:
+    scores = np.abs(np.random.default_rng(5).normal(size=40_000))
+    who = np.ones(40_000, np.uint32)
+    arrays = Thresholds(1)
+    arrays.judge(who, scores, START_US + np.arange(40_000) // 8 * 8_000_000)
+    single = Thresholds(1)
+    single.judge(who, scores, START_US + np.arange(40_000) * 1_000_000)
+    assert arrays._threshold[1] == pytest.approx(single._threshold[1], rel=0.05)
