@@ -180,6 +180,18 @@ async def test_a_server_of_another_authority_is_told_nothing(
     assert cloud.outcomes() == []
 
 
+async def test_who_asked_is_noted_as_people_write_it(
+    tmp_path: Path, edge: EdgeConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        async with running(tmp_path / "cloud", listen="[::1]") as cloud:
+            await ask(replace(cloud.token(), address=f"[::1]:{cloud.port}"), edge)
+            (row,) = cloud.registry.audit_rows()
+    assert "ipv6:[::1]:" in str(row)
+    assert "enrolment of 'pump-1' from ipv6:[::1]:" in caplog.text
+    assert "%5B" not in str(row) + caplog.text
+
+
 async def test_a_server_under_another_name_is_refused(tmp_path: Path, edge: EdgeConfig) -> None:
     async with running(tmp_path / "cloud", listen="0.0.0.0") as cloud:
         error = await refused(replace(cloud.token(), address=f"127.0.0.2:{cloud.port}"), edge)
