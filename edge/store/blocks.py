@@ -29,12 +29,15 @@ from edge.store.rows import SealedRows, block_identity
 from protos.block import Block, build_block
 from protos.codec.body import decode_body
 from protos.codec.wire import MalformedBlock
-from protos.limits import BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, PLAIN_BYTES_MAX
-from protos.records import Batch, concat
+from protos.limits import BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, MIB, PLAIN_BYTES_MAX
+from protos.records import Batch, Kind, concat
 
 SECRET_BYTES = 16
 _CHUNKS_MAX = 512
 """Chunks opened for one block: each takes some 0.3 ms here, and commits wait that long."""
+_TEXTS_BYTES_MAX = 4 * MIB
+"""Texts of one block, each row's written out: hundreds of chunks may say one long text, which
+costs nothing sealed and its length for every row while the block is made and read."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ class Blocks:
         """The oldest unsealed chunks that make a block of about ``bytes_target``."""
         pieces: list[_Piece] = []
         bad: list[_Bad] = []
-        total = rows = 0
+        total = rows = texts = 0
         sql = "SELECT no, rows, bytes, data FROM chunks WHERE no > ? ORDER BY no"
         for no, count, size, data in self._rows.file.stream(sql, self._memory.sealed_through):
             over = total + size > min(bytes_target / self._yield, PLAIN_BYTES_MAX // 8)
@@ -105,9 +108,12 @@ class Blocks:
             piece = self._open(no, count, size, data)
             if isinstance(piece, _Bad):
                 bad.append(piece)
-            else:
-                pieces.append(piece)
-                total, rows = total + size, rows + count
+                continue
+            texts += _text_bytes(piece.batch)
+            if pieces and texts > _TEXTS_BYTES_MAX:
+                break
+            pieces.append(piece)
+            total, rows = total + size, rows + count
         return pieces, bad
 
     def _open(self, no: int, rows: int, size: int, data: bytes) -> _Piece | _Bad:
@@ -265,6 +271,10 @@ def _counted(bad: Sequence[_Bad]) -> dict[str, int]:
     if not bad:
         return {}
     return {"quarantined": len(bad), "quarantined_rows": sum(piece.rows for piece in bad)}
+
+
+def _text_bytes(batch: Batch) -> int:
+    return sum(len(text.encode()) for text in batch.kind(Kind.TEXTS)["text"])
 
 
 def _learned(block_bytes: int, chunk_bytes: int) -> float:

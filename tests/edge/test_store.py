@@ -4,13 +4,15 @@ from concurrent.futures import wait
 from typing import Any
 
 import apsw
+import numpy as np
 import pytest
 
 from edge.chunk import Chunk, Reject
 from edge.errors import OperatorError, StorageError
 from edge.store.limits import BufferFull, StoreBusy, StoreLimits
-from protos.records import Batch
+from protos.records import Batch, Kind, texts
 from protos.series import SeriesKey, make_entry
+from tests.edge.conftest import MIB, TIME_0
 
 EMPTY = Batch({})
 
@@ -79,6 +81,23 @@ def test_nothing_is_sealed_before_the_cloud_granted_an_epoch(world: Any) -> None
     header = block.header
     assert (header.gateway, header.epoch, header.seq) == ("gw-1", 5, 1)
     assert (header.sealed_mono_us, header.sealed_wall_us, header.boot_id) == (3, 4, b"boot" * 4)
+
+
+def test_one_long_text_said_in_many_chunks_makes_blocks_that_are_small_written_out(
+    world: Any,
+) -> None:
+    store = world.open()
+    entry = world.entry()
+    word = "x" * 4096
+    for n in range(30):
+        times = TIME_0 + 100 * n + np.arange(100)
+        rows = texts(np.full(100, entry.entry), times, [word] * 100, 0, times)
+        store.commit(Chunk(rows, () if n else (entry,))).result()
+    blocks = world.drain(store)
+    said = [block.header.rows[Kind.TEXTS] for block in blocks]
+    assert sum(said) == 3000
+    assert max(said) * len(word) <= 4 * MIB, "a few bytes sealed, yet each is read as its length"
+    assert len(said) == 3
 
 
 def test_many_small_chunks_make_full_blocks(world: Any) -> None:
