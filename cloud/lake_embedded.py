@@ -19,10 +19,14 @@ from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
 from cloud.lake_names import ERASED, Names
 from cloud.lake_table.schema import TABLES, TableSpec
 from protos.block import MalformedBlock, NewerFormat, read_block, read_header
+from protos.limits import MIB, TEXT_BYTES_MAX, TEXTS_EXPANDED_BYTES_MAX
 from protos.records import Batch, Kind, Rows
 
 OFFSET_COLUMN: Final = "journal_offset"
 """Extra last column of decoded rows: the journal's offset. Not written to the lake."""
+
+TEXTS_BYTES_MAX: Final = 256 * MIB
+"""Most that texts decoded at once may come to; a row of text takes its bytes, not what it cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,19 @@ def decode(entries: Sequence[Entry], names: Names) -> Decoded:
 
 
 def within_rows(entries: Sequence[Entry], rows_max: int) -> list[Entry]:
-    """The first entries whose headers promise at most ``rows_max`` rows together; one at least."""
-    rows = 0
+    """The first entries whose headers promise at most ``rows_max`` rows together; one at least.
+
+    Neither may their texts come to more than TEXTS_BYTES_MAX if all are as long as they can be.
+    """
+    rows = texts = 0
     for count, entry in enumerate(entries):
         try:
-            rows += sum(read_header(entry.data)[0].rows.values())
+            promised = read_header(entry.data)[0].rows
         except MalformedBlock:
             continue  # `decode` will say so
-        if rows > rows_max and count:
+        rows += sum(promised.values())
+        texts += min(promised.get(Kind.TEXTS, 0) * TEXT_BYTES_MAX, TEXTS_EXPANDED_BYTES_MAX)
+        if count and (rows > rows_max or texts > TEXTS_BYTES_MAX):
             return list(entries[:count])
     return list(entries)
 

@@ -8,6 +8,7 @@ import pytest
 
 from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError
+from cloud.lake_embedded import TEXTS_BYTES_MAX, within_rows
 from cloud.lake_table.schema import ROLLUPS
 from tests.cloud.lake_runs import World, check_whole, fill
 from tests.cloud.lake_world import DAY_US, T0, Gateway
@@ -23,6 +24,16 @@ def test_all_rows_arrive_in_all_tables_and_are_then_archived(world):
     world.drain()
     check_whole(world, 21)
     assert world.rows("anomalies", "device, value, score, model") == [("pump", 1.0, 9.0, "drift-1")]
+
+
+def test_blocks_of_many_texts_are_taken_a_few_at_a_time(world):
+    gateway = Gateway(world.journal)
+    words = ["x" * 4096] * 4096
+    for block in range(20):
+        gateway.send(gateway.texts("pump", T0 + np.arange(4096) + 5000 * block, words))
+    most = TEXTS_BYTES_MAX // (4096 * 4096)
+    assert len(within_rows(world.journal.entries, 1_000_000)) == most
+    assert len(within_rows(world.journal.entries[:3], 1_000_000)) == 3
 
 
 def test_a_second_pass_over_nothing_new_commits_nothing(world):
