@@ -73,8 +73,11 @@ class Journal(Protocol):
     def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
         """Entries with a higher offset, in order, at least one if there is any."""
 
-    def series(self, gateway: str, epoch: int) -> list[SeriesEntry]:
-        """The declared table of an epoch, entries 1, 2, 3 …; empty when unknown."""
+    def series(self, gateway: str, epoch: int, after: int = 0) -> list[SeriesEntry]:
+        """The declared table of an epoch, entries after + 1, after + 2 …; empty when unknown.
+
+        Costs no more than what it gives, however many entries come before.
+        """
 
     def head(self) -> int:
         """The highest durable offset, 0 when empty."""

@@ -20,8 +20,8 @@ GATEWAY_ITSELF: Final = 0
 ERASED: Final = -1
 """Stands for the number of an erased series: its rows are left out everywhere."""
 
-SeriesOf = Callable[[str, int], Sequence[SeriesEntry]]
-"""(gateway, epoch) to its entries 1, 2, 3 …: `Journal.series`."""
+SeriesOf = Callable[[str, int, int], Sequence[SeriesEntry]]
+"""(gateway, epoch, after) to its entries after + 1, after + 2 …: `Journal.series`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,24 @@ class Name:
     id: int
 
 
+class _Table:
+    """Our numbers of an epoch's entries; what was given out is never written to again."""
+
+    def __init__(self) -> None:
+        self.numbers: NDArray[np.int32] = np.empty(0, np.int32)
+        self._room: NDArray[np.int32] = np.empty(0, np.int32)
+
+    def extend(self, more: Sequence[int]) -> None:
+        """Add entries; room is taken twice over, so that a copy is rare."""
+        have = len(self.numbers)
+        end = have + len(more)
+        if end > len(self._room):
+            self._room = np.empty(2 * end, np.int32)
+            self._room[:have] = self.numbers
+        self._room[have:end] = more
+        self.numbers = self._room[:end]
+
+
 class Names:
     """All series seen, by number; grows only. May be used by several threads."""
 
@@ -46,20 +64,25 @@ class Names:
         self._numbers: dict[int, int] = {}
         self._names: list[Name] = []
         self._gateways: dict[str, int] = {}
-        self._tables: dict[tuple[str, int], NDArray[np.int32]] = {}
+        self._tables: dict[tuple[str, int], _Table] = {}
 
     def of_epoch(self, gateway: str, epoch: int, high: int) -> NDArray[np.int32]:
-        """Our number of each entry 0 … at least ``high``; shorter if the journal has fewer."""
-        known = self._tables.get((gateway, epoch))
-        if known is not None and len(known) > high:
-            return known
-        entries = self._series_of(gateway, epoch)
+        """Our number of each entry 0 … at least ``high``; shorter if the journal has fewer.
+
+        What is known of an epoch is not asked for again.
+        """
+        table = self._tables.get((gateway, epoch))
+        if table is not None and len(table.numbers) > high:
+            return table.numbers
+        entries = self._series_of(gateway, epoch, len(table.numbers) - 1 if table else 0)
         with self._lock:
-            numbers = [self._number_of_gateway(gateway)]
-            numbers += [self._number(gateway, entry.key) for entry in entries]
-            table = np.array(numbers, np.int32)
-            self._tables[gateway, epoch] = table
-            return table
+            table = self._tables.setdefault((gateway, epoch), _Table())
+            if not len(table.numbers):
+                table.extend([self._number_of_gateway(gateway)])
+            known = len(table.numbers) - 1  # another thread may have been here meanwhile
+            fresh = [entry.key for entry in entries if entry.entry > known]
+            table.extend([self._number(gateway, key) for key in fresh])
+            return table.numbers
 
     def name(self, number: int) -> Name:
         """The name of one of our numbers."""

@@ -92,16 +92,19 @@ class JournalReader:
         except apsw.Error as error:
             raise self._unreadable(self._folder, error) from error
 
-    def series(self, gateway: str, epoch: int) -> list[SeriesEntry]:
-        """The declared table of an epoch, from the newest segment that has it; empty when none."""
+    def series(self, gateway: str, epoch: int, after: int = 0) -> list[SeriesEntry]:
+        """Declared entries of an epoch above ``after``, from the newest segment that has its table.
+
+        Empty when none has, or no more than ``after`` are declared.
+        """
         for segment in reversed(list_segments(self._folder)):
             try:
-                found = load_series(self._open(segment), gateway, epoch)
+                found = load_series(self._open(segment), gateway, epoch, after)
             except apsw.Error as error:
                 if segment.path.exists():
                     raise self._unreadable(segment.path, error) from error
                 return []
-            if found:
+            if found is not None:
                 return found
         return []
 

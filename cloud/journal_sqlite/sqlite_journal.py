@@ -169,10 +169,10 @@ class SqliteJournal:
         """Entries above an offset; TrimmedError when the next one is gone (see `JournalReader`)."""
         return self._readers.read(after_offset, bytes_max)
 
-    def series(self, gateway: str, epoch: int) -> list[SeriesEntry]:
-        """The declared table of an epoch, entries 1, 2, 3 …; empty when unknown."""
+    def series(self, gateway: str, epoch: int, after: int = 0) -> list[SeriesEntry]:
+        """The declared table of an epoch, entries after + 1, after + 2 …; empty when unknown."""
         with self._readers.reader() as reader:
-            return reader.series(gateway, epoch)
+            return reader.series(gateway, epoch, after)
 
     def head(self) -> int:
         """The highest durable offset, 0 when empty."""

@@ -22,6 +22,9 @@ _GROWN = """SELECT name.gateway, name.epoch, count(*), sum(name.readings)
     FROM name LEFT JOIN cursor USING (gateway) WHERE name.offset > ifnull(cursor.last, 0)
     GROUP BY name.gateway, name.epoch ORDER BY name.epoch"""
 
+_ABOVE = "SELECT data FROM series WHERE gateway = ? AND epoch = ? AND entry > ? ORDER BY entry"
+_HAS = "SELECT 1 FROM series WHERE gateway = ? AND epoch = ? LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -57,7 +60,12 @@ def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
     return standing
 
 
-def load_series(connection: apsw.Connection, gateway: str, epoch: int) -> list[SeriesEntry]:
-    """The table of an epoch as a segment has it; empty when it does not."""
-    query = "SELECT data FROM series WHERE gateway = ? AND epoch = ? ORDER BY entry"
-    return [decode_entry(data) for (data,) in connection.execute(query, (gateway, epoch))]
+def load_series(
+    connection: apsw.Connection, gateway: str, epoch: int, after: int
+) -> list[SeriesEntry] | None:
+    """The entries of an epoch above ``after``; None when the segment has not its table."""
+    where = (gateway, epoch, after)
+    found = [decode_entry(data) for (data,) in connection.execute(_ABOVE, where)]
+    if found or connection.execute(_HAS, where[:2]).get is not None:
+        return found
+    return None

@@ -43,8 +43,8 @@ class MemoryJournal:
             found.append(entry)
         return found
 
-    def series(self, gateway: str, epoch: int) -> list[SeriesEntry]:
-        return list(self.tables.get((gateway, epoch), []))
+    def series(self, gateway: str, epoch: int, after: int = 0) -> list[SeriesEntry]:
+        return list(self.tables.get((gateway, epoch), []))[after:]
 
     def head(self) -> int:
         return len(self.entries)

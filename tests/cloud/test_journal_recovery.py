@@ -47,6 +47,7 @@ def test_a_new_segment_opens_with_every_cursor_and_the_living_series(
     ]
     rows.close()
     assert len(journal.series("quiet", 1)) == 3, "the closed epoch's table is in an older segment"
+    assert [entry.entry for entry in journal.series("quiet", 1, after=2)] == [3]
     assert journal.series("quiet", 2) == quiet.series
 
 

@@ -131,6 +131,8 @@ def test_declared_series_are_held_in_their_order(journal: Journal) -> None:
     assert decision.replies[0].ack.series_known == 5
     sender.send()
     assert journal.series("attic", 1) == sender.series
+    assert journal.series("attic", 1, 3) == sender.series[3:]
+    assert journal.series("attic", 1, 5) == []
 
 
 def test_a_block_that_needs_undeclared_series_is_not_stored(journal: Journal) -> None:
