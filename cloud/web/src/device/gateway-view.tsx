@@ -45,7 +45,7 @@ export function GatewayView({ gateway: name }: { gateway: string }) {
         <p class="notice">
           No device has been heard through {name} yet. On the gateway,{" "}
           <code>tidegate-edge tap</code> shows what arrives from its broker, and{" "}
-          <code>tidegate-edge status</code> counts what was rejected.
+          <code>tidegate-edge rejects</code> what could not be read, and why.
         </p>
       ) : (
         <DeviceTable devices={devices} nowUs={now} />
