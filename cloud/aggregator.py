@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from google.protobuf.json_format import MessageToDict
 from cloud import ingest as sync_ingest
 from cloud.config import CloudConfig
 from cloud.enrolment import enrolment_server
-from cloud.errors import OperatorError
+from cloud.errors import OperatorError, StorageError
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
@@ -35,6 +35,7 @@ from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.serve.app import build_app
+from cloud.serve.door import Server, listen
 from cloud.serve.shell import LOOPBACK_HOSTS
 from cloud.settings import is_loopback, split_address
 
@@ -89,22 +90,25 @@ class Aggregator:
         """
         settings = config.settings
         authority = Authority.load(config.authority_folder)
-        registry = Registry.open(config.registry_path)
-        journal = SqliteJournal.open(
-            config.journal_folder,
-            now_us=now_us,
-            limits=JournalLimits(
+        with ExitStack() as undo:
+            registry = Registry.open(config.registry_path)
+            undo.callback(registry.close)
+            limits = JournalLimits(
                 bytes_max=settings.journal.bytes_max,
                 segment_bytes_max=settings.journal.segment_bytes,
-            ),
-        )
-        names = Names(journal.series)
-        live = Live(journal, names)
-        consolidator = Consolidator(
-            config.lake_folder, journal, names, live, bytes_per_pass=settings.lake.batch_bytes
-        )
-        consolidator.recover()
-        live.start()
+            )
+            journal = SqliteJournal.open(config.journal_folder, now_us=now_us, limits=limits)
+            undo.callback(journal.close)
+            names = Names(journal.series)
+            live = Live(journal, names)
+            bytes_per_pass = settings.lake.batch_bytes
+            consolidator = Consolidator(
+                config.lake_folder, journal, names, live, bytes_per_pass=bytes_per_pass
+            )
+            undo.callback(consolidator.close)
+            consolidator.recover()
+            live.start()
+            undo.pop_all()
         lake = ConsolidationLoop(consolidator, settings.lake.interval_s)
         query = Query(live, settings.lake.query_threads)
         return cls(config, authority, registry, journal, live, lake, query)
@@ -125,26 +129,40 @@ class Aggregator:
         )
         sync = self._sync_server(ingest)
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us)
-        page = _Page(self._site(ingest))
-        door = _listen(self.config.settings.listen.http)
+        page = Server(self._site(ingest))
+        door = listen(self.config.settings.listen.http)
         await sync.start()
         await enrol.start()
         self.lake.start()
+        try:
+            await self._hold(stop, page, door, heard, ingest)
+        finally:
+            # Also when a task failed: no stream may outlive the journal.
+            await ingest.close()
+            await asyncio.gather(sync.stop(STOP_S), enrol.stop(STOP_S))
+
+    async def _hold(
+        self,
+        stop: asyncio.Event,
+        page: Server,
+        door: socket.socket,
+        heard: "asyncio.Queue[Presence]",
+        ingest: Ingest,
+    ) -> None:
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(page.serve([door]), name="page"),
+            serving = tasks.create_task(page.serve([door]), name="page")
+            others = [
                 tasks.create_task(self._remember(heard), name="presence"),
                 tasks.create_task(self._watch(), name="watch"),
                 tasks.create_task(self._tidy(ingest), name="tidy"),
+                tasks.create_task(stop.wait(), name="a signal"),
             ]
             self._tell()
-            await _first(stop, running)
+            await asyncio.wait([serving, others[-1]], return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping; what is stored stays in the journal")
-            await ingest.close()
             self.live.feed.close()
-            await asyncio.gather(sync.stop(STOP_S), enrol.stop(STOP_S))
             page.should_exit = True
-            for task in running[1:]:
+            for task in others:
                 task.cancel()
 
     def close(self) -> None:
@@ -202,12 +220,13 @@ class Aggregator:
                 told[one.gateway] = one
             for one in told.values():
                 status = MessageToDict(one.status, preserving_proto_field_name=True)
-                await asyncio.to_thread(
-                    self.registry.seen, one.gateway, one.since_us, one.agent_version, status
-                )
+                with _told_only(f"note that {one.gateway} was heard"):
+                    await asyncio.to_thread(
+                        self.registry.seen, one.gateway, one.since_us, one.agent_version, status
+                    )
 
     async def _watch(self) -> None:
-        """End the process when the journal or the lake failed for good.
+        """End the process when the journal failed for good.
 
         Raises:
             StorageError: why.
@@ -222,10 +241,14 @@ class Aggregator:
         """Give back what the journal no longer needs; end sessions of withdrawn certificates."""
         while True:
             await asyncio.sleep(TIDY_S)
-            await asyncio.to_thread(self.journal.trim)
-            for name in await asyncio.to_thread(self._withdrawn, list(ingest.presence.values())):
-                log.warning("the certificate of %s was withdrawn: its session ends", name)
-                ingest.revoke(name)
+            with _told_only("trim the journal"):
+                await asyncio.to_thread(self.journal.trim)
+            with _told_only("look for withdrawn certificates"):
+                for name in await asyncio.to_thread(
+                    self._withdrawn, list(ingest.presence.values())
+                ):
+                    log.warning("the certificate of %s was withdrawn: its session ends", name)
+                    ingest.revoke(name)
 
     def _withdrawn(self, present: Sequence[Presence]) -> list[str]:
         """Connected gateways that hold no valid certificate any more."""
@@ -245,33 +268,6 @@ class Aggregator:
             log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
 
 
-class _Page(uvicorn.Server):
-    """uvicorn without its own signal handlers: the aggregator decides when it ends."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the aggregator."""
-        yield
-
-
-def _listen(address: str) -> socket.socket:
-    """A bound socket for the page.
-
-    Raises:
-        OperatorError: it cannot listen where the settings say.
-    """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        raise OperatorError(
-            f"show the page on {address}",
-            (error.strerror or str(error)).lower(),
-            "is another cloud running? otherwise correct listen.http",
-        ) from error
-
-
 def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:
     def put(one: Presence) -> None:
         # When the registry is slow the oldest news gives way: the newest of a gateway counts.
@@ -282,7 +278,10 @@ def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:
     return put
 
 
-async def _first(stop: asyncio.Event, running: "list[asyncio.Task[None]]") -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
+@contextmanager
+def _told_only(what: str) -> Iterator[None]:
+    """Log a storage fault of something beside the data path, which must not end the cloud."""
+    try:
+        yield
+    except StorageError as error:
+        log.warning("could not %s, it is tried again: %s", what, error)
