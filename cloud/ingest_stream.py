@@ -17,7 +17,7 @@ from cloud.journal import Journal
 from cloud.journal_cursor import Cursor, Decision, ack, fault
 from protos import sync_pb2 as pb
 from protos.codec.wire import MalformedEntry
-from protos.limits import DECLARE_ENTRIES_MAX
+from protos.limits import DECLARE_BYTES_MAX, DECLARE_ENTRIES_MAX
 from protos.series import SeriesEntry, decode_entry
 
 Requests = AsyncIterator[pb.GatewayMessage]
@@ -27,7 +27,7 @@ T = TypeVar("T")
 ANSWERS_MAX: Final = 256
 """Messages of one stream that wait for the disk, whatever their size."""
 MESSAGE_COST: Final = 512
-"""Bytes that a message costs beyond its block."""
+"""Bytes that a message costs beyond those it came in."""
 LAST_WORD_S_MAX: Final = 2.0
 """How long a stream that ends may take its last message; a half-open one takes none."""
 
@@ -147,7 +147,7 @@ class Stream:
                 self.end(fault(pb.OUT_OF_ORDER, told, "upgrade the older side"))
                 return
             await self._slots.acquire()
-            size = MESSAGE_COST + len(message.block.data)
+            size = MESSAGE_COST + message.ByteSize()
             await self._budget.take(size)
             try:
                 answer = asyncio.wrap_future(self._submit(message))
@@ -234,6 +234,8 @@ def _entries(told: pb.Declare) -> list[SeriesEntry]:
     if len(told.entries) > DECLARE_ENTRIES_MAX:
         count = len(told.entries)
         raise MalformedEntry(f"{count} entries are over {DECLARE_ENTRIES_MAX}", "declaration")
+    if (size := sum(map(len, told.entries))) > DECLARE_BYTES_MAX:
+        raise MalformedEntry(f"{size} bytes are over {DECLARE_BYTES_MAX}", "declaration")
     return [decode_entry(entry) for entry in told.entries]
 
 

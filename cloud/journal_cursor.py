@@ -15,8 +15,8 @@ import msgspec
 
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, ChunkRun, Header
-from protos.limits import SERIES_MAX
-from protos.series import EMPTY_ROOT, SeriesEntry, roll
+from protos.limits import SERIES_BYTES_MAX, SERIES_MAX
+from protos.series import EMPTY_ROOT, SeriesEntry, encode_entry, roll
 
 CLOSED_EPOCHS_MAX: Final = 64
 """Ended epochs a cursor remembers the last stored seq of; older ones go by chunk ids alone."""
@@ -54,11 +54,12 @@ class Closed:
 class Cursor:
     """Where one gateway stands; the first is `Cursor(gateway)`. Written with every block.
 
-    ``stored`` and ``archived`` are seqs of ``epoch`` (0: none), ``series_known`` and
-    ``series_root`` the declared table of ``epoch``. ``granted`` is the session that was given the
-    epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find cloned cards. Up to
-    epoch ``pardon`` an operator has settled a fork: what is stored goes by chunk ids alone.
-    ``torn`` is the epoch in which the gateway's series were found to be others than declared.
+    ``stored`` and ``archived`` are seqs of ``epoch`` (0: none), ``series_known``,
+    ``series_root`` and ``series_bytes`` the declared table of ``epoch``. ``granted`` is the session
+    that was given the epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find
+    cloned cards. Up to epoch ``pardon`` an operator has settled a fork: what is stored goes by
+    chunk ids alone. ``torn`` is the epoch in which the gateway's series were found to be others
+    than declared.
     """
 
     gateway: str
@@ -77,6 +78,8 @@ class Cursor:
     forks: int = 0
     pardon: int = 0
     torn: int = 0
+    series_bytes: int = 0
+    """0 beside a table: written before it was counted, whoever has the table fills it in."""
 
 
 def encode_cursor(cursor: Cursor) -> bytes:
@@ -178,6 +181,7 @@ def decide_declare(
 ) -> Decision:
     """Judge declared series: the part after `series_known` is added, what is known is passed over.
 
+    A table over SERIES_MAX entries or SERIES_BYTES_MAX bytes is refused, whole as it came.
     Known entries are not compared here: a block over another table is refused by its root.
     """
     turned_away = _out_of_session(cursor, session, epoch)
@@ -188,15 +192,16 @@ def decide_declare(
         return _refuse(cursor, pb.MALFORMED, f"entries from {first} come as {numbers[:3]}", "")
     if first > cursor.series_known + 1:
         return Decision(cursor, (ack(cursor), _resend(cursor)))
-    if first + len(entries) - 1 > SERIES_MAX:
-        told = f"more than {SERIES_MAX} series"
-        return _refuse(cursor, pb.MALFORMED, told, "ignore topics that mint a series per message")
     fresh = tuple(entries[cursor.series_known + 1 - first :])
+    known = cursor.series_known + len(fresh)
+    size = cursor.series_bytes + sum(len(encode_entry(entry)) for entry in fresh)
+    if known > SERIES_MAX or size > SERIES_BYTES_MAX:
+        told = f"series 1–{known} of {size} bytes, the most is {SERIES_MAX} of {SERIES_BYTES_MAX}"
+        return _refuse(cursor, pb.MALFORMED, told, _QUOTA_HINT)
     root = cursor.series_root
     for entry in fresh:
         root = roll(root, entry.leaf)
-    known = cursor.series_known + len(fresh)
-    declared = replace(cursor, series_known=known, series_root=root)
+    declared = replace(cursor, series_known=known, series_root=root, series_bytes=size)
     return Decision(declared, (ack(declared),), entries=fresh)
 
 
@@ -231,6 +236,9 @@ def fork(cursor: Cursor, seq: int) -> Decision:
     return Decision(forked, (refusal,), ends=True, alarm=Alarm.FORK)
 
 
+_QUOTA_HINT: Final = (
+    "ignore topics that mint a series per message, and upgrade the gateway: it refuses them itself"
+)
 _BUG_HINT: Final = "this is a fault of the gateway's software, please report it"
 
 

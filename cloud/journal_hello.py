@@ -166,6 +166,7 @@ def _grant(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
         archived=0,
         series_known=0,
         series_root=EMPTY_ROOT,
+        series_bytes=0,
         granted=cursor.session,
         closed=closed,
     )

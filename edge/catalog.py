@@ -10,8 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.payload.said import Channel
-from protos.limits import LABELS_MAX, NAME_BYTES_MAX, SERIES_MAX, UNIT_BYTES_MAX
-from protos.series import SeriesEntry, SeriesKey, SeriesKind, make_entry
+from protos.limits import (
+    LABELS_MAX,
+    NAME_BYTES_MAX,
+    SERIES_BYTES_MAX,
+    SERIES_MAX,
+    UNIT_BYTES_MAX,
+)
+from protos.series import SeriesEntry, SeriesKey, SeriesKind, encode_entry, make_entry
 
 
 class SeriesRefused(Exception):  # noqa: N818 - an answer to be acted on
@@ -30,6 +36,7 @@ class Catalog:
         entries: entries 1, 2, 3 … without a hole; those with ``key`` None only hold their numbers.
         salt: gives 16 random bytes for each new entry.
         series_max: most entries, erased ones included.
+        bytes_max: most bytes that all entries take when they are declared; the cloud takes no more.
 
     Raises:
         ValueError: a hole in ``entries``.
@@ -41,9 +48,12 @@ class Catalog:
         *,
         salt: Callable[[], bytes],
         series_max: int = SERIES_MAX,
+        bytes_max: int = SERIES_BYTES_MAX,
     ) -> None:
         self._salt = salt
         self._series_max = min(series_max, SERIES_MAX)
+        self._bytes_max = min(bytes_max, SERIES_BYTES_MAX)
+        self._bytes = 0
         self._numbers: dict[str, dict[Channel, int]] = {}
         self._device_nos: dict[str, int] = {}
         self._keys: list[SeriesKey | None] = [None]
@@ -76,6 +86,9 @@ class Catalog:
             raise SeriesRefused(f"too many series: the limit of {self._series_max} is reached")
         device_no = self._device_nos.get(device, self._device_no_max + 1)
         entry = make_entry(len(self._keys), device_no, key, self._salt())
+        if self._bytes + len(encode_entry(entry)) > self._bytes_max:
+            told = f"the names of all take {self._bytes} bytes, {self._bytes_max} are the limit"
+            raise SeriesRefused(f"too many series with long names: {told}")
         self._place(entry)
         self._new.append(entry)
         return entry.entry
@@ -97,6 +110,7 @@ class Catalog:
 
     def _place(self, entry: SeriesEntry) -> None:
         key = entry.key
+        self._bytes += len(encode_entry(entry))
         self._keys.append(key)
         self._kinds.append(key.kind if key is not None else SeriesKind.GAUGE)
         self._device_no_max = max(self._device_no_max, entry.device_no)

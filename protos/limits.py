@@ -29,6 +29,9 @@ MODEL_BYTES_MAX: Final = 128
 SERIES_MAX: Final = 1 << 20
 """Entries of one gateway; as well the bound of device numbers."""
 ENTRY_BYTES_MAX: Final = 20 * KIB
+SERIES_BYTES_MAX: Final = 64 * MIB
+"""All entries of one gateway as they are declared: 64 bytes for each of the most there may be,
+3 KiB for each of an edge's default of 20,000. The cloud carries them into every journal segment."""
 DECLARE_BYTES_MAX: Final = 256 * KIB
 """Sum of the entries in one Declare message."""
 DECLARE_ENTRIES_MAX: Final = 4096
@@ -81,12 +84,14 @@ DECIMALS_MAX: Final = 9
 _MESSAGE_FRAME = 256
 _CHUNK_RUN_BYTES = 12 + 5 + 5 + 4
 _HEADER_FIXED_BYTES = 512
+_ERASED_ENTRY_BYTES = 1 + 3 + 3 + 32
 
 assert PROTOCOL_MIN <= PROTOCOL_MAX
 assert BLOCK_BYTES_TARGET <= BLOCK_BYTES_MAX <= WINDOW_BYTES_DEFAULT <= WINDOW_BYTES_MAX
 assert BLOCK_READ_BYTES_MAX + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert DECLARE_BYTES_MAX + 8 * DECLARE_ENTRIES_MAX + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
-assert ENTRY_BYTES_MAX <= DECLARE_BYTES_MAX
+assert ENTRY_BYTES_MAX <= DECLARE_BYTES_MAX <= SERIES_BYTES_MAX
+assert _ERASED_ENTRY_BYTES * SERIES_MAX <= SERIES_BYTES_MAX, "any table can be declared once erased"
 assert 2 * LABELS_MAX * (NAME_BYTES_MAX + 2) + 4 * NAME_BYTES_MAX <= ENTRY_BYTES_MAX
 assert STORED_CHUNKS_MAX * _CHUNK_RUN_BYTES + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert _HEADER_FIXED_BYTES + CHUNK_RUNS_MAX * _CHUNK_RUN_BYTES <= HEADER_BYTES_MAX

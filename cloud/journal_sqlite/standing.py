@@ -23,6 +23,7 @@ _GROWN = """SELECT name.gateway, name.epoch, count(*), sum(name.readings)
     GROUP BY name.gateway, name.epoch ORDER BY name.epoch"""
 
 _ABOVE = "SELECT data FROM series WHERE gateway = ? AND epoch = ? AND entry > ? ORDER BY entry"
+_BYTES = "SELECT sum(length(data)) FROM series WHERE gateway = ? AND epoch = ?"
 _HAS = "SELECT 1 FROM series WHERE gateway = ? AND epoch = ? LIMIT 1"
 
 
@@ -45,7 +46,7 @@ def cursor_rows(standing: Iterable[Standing]) -> Iterator[CursorRow]:
 def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
     """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
     standing = {
-        gateway: Standing(decode_cursor(state), last, decode_tally(counts))
+        gateway: Standing(_weighed(connection, decode_cursor(state)), last, decode_tally(counts))
         for gateway, last, counts, state in connection.execute(_CURSORS)
     }
     for gateway, epoch, blocks, readings in connection.execute(_GROWN):
@@ -58,6 +59,14 @@ def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
             cursor = replace(before.cursor, stored=seq, stored_hash=hash)
             standing[gateway] = Standing(cursor, offset, before.tally)
     return standing
+
+
+def _weighed(connection: apsw.Connection, cursor: Cursor) -> Cursor:
+    """The cursor with the bytes of its series, which one of an earlier version does not say."""
+    if cursor.series_bytes or not cursor.series_known:
+        return cursor
+    size = connection.execute(_BYTES, (cursor.gateway, cursor.epoch)).get
+    return replace(cursor, series_bytes=size or 0)
 
 
 def load_series(

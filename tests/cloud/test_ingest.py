@@ -9,6 +9,7 @@ import pytest
 from cloud.identity import Authority
 from cloud.registry import Admission
 from protos import sync_pb2 as pb
+from protos.series import SeriesKey, encode_entry, make_entry
 from tests.sim.client import GATEWAY, Blocks, Client
 from tests.sim.site import Papers, Site, enrol, until
 
@@ -124,9 +125,19 @@ async def test_the_servers_own_certificate_is_no_gateways(site: Site) -> None:
         assert cloud.journal.cursors() == []
 
 
+LABELS = tuple((f"{n:02}" + "k" * 240, "v" * 250) for n in range(32))
+SOUND_BUT_TOO_MUCH = [
+    encode_entry(make_entry(n, 1, SeriesKey("d", f"m{n}", LABELS), bytes(16))) for n in range(1, 18)
+]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
+        (
+            {"declare": pb.Declare(session=1, epoch=1, first=1, entries=SOUND_BUT_TOO_MUCH)},
+            pb.MALFORMED,
+        ),
         ({"block": pb.BlockData(session=1, epoch=1, seq=1, data=b"no block")}, pb.MALFORMED),
         ({"declare": pb.Declare(session=1, epoch=1, first=1, entries=[b"\xff"])}, pb.MALFORMED),
         ({"hello": pb.Hello()}, pb.OUT_OF_ORDER),

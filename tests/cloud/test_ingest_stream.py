@@ -14,6 +14,7 @@ from cloud.ingest_stream import ByteBudget, coalesced
 from cloud.journal import Journal, JournalOverloadedError
 from cloud.journal_cursor import Decision
 from protos import sync_pb2 as pb
+from protos.series import SeriesKey, encode_entry, make_entry
 from tests.sim.client import GATEWAY, Blocks, Client
 from tests.sim.site import Papers, Site, enrol, until
 
@@ -107,6 +108,27 @@ async def test_blocks_read_ahead_of_a_slow_disk_are_bounded_over_all_streams(
         assert stalled[0].asked * 50_000 <= 1 << 20
         flooding.cancel()
     await asyncio.gather(flooding, return_exceptions=True)
+
+
+class StalledNames(Failing):
+    """A journal that takes no names for now."""
+
+    def declare(self, *_: object) -> Future[Decision]:
+        return Future()
+
+
+async def test_declared_names_take_their_bytes_of_the_budget(site: Site, papers: Papers) -> None:
+    async with site.serve(lambda journal: StalledNames(journal, RuntimeError())) as cloud:  # type: ignore[arg-type]
+        async with Client(site, papers) as client:
+            session, epoch = await client.begin()
+            entries = [
+                encode_entry(make_entry(n, 1, SeriesKey("d" * 250, f"m{n}"), bytes(16)))
+                for n in range(1, 801)
+            ]
+            told = pb.Declare(session=session, epoch=epoch, first=1, entries=entries)
+            await client.say(declare=told)
+            await until(lambda: cloud.ingest.waiting_bytes > 200_000)
+        await until(lambda: cloud.ingest.waiting_bytes == 0)
 
 
 def test_of_acks_in_a_row_the_last_is_said_and_nothing_changes_its_place() -> None:

@@ -17,7 +17,8 @@ from cloud.journal_cursor import (
     encode_cursor,
 )
 from protos import sync_pb2 as pb
-from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
+from protos.limits import SERIES_BYTES_MAX, SERIES_MAX
+from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, encode_entry, make_entry, roll
 from tests.sim.cursors import (
     BOOT,
     CURSOR,
@@ -120,6 +121,34 @@ def test_declared_series_are_kept_once_however_often_they_come() -> None:
     for entry in entries(1, 4):
         root = roll(root, entry.leaf)
     assert (again.cursor.series_known, again.cursor.series_root) == (4, root)
+
+
+def test_the_bytes_of_declared_series_are_counted_once_and_are_bounded() -> None:
+    three = sum(len(encode_entry(entry)) for entry in entries(1, 3))
+    first = declare(CURSOR, 1, entries(1, 3))
+    again = declare(first.cursor, 1, entries(1, 3))
+    assert (first.cursor.series_bytes, again.cursor.series_bytes) == (three, three)
+    full = replace(first.cursor, series_bytes=SERIES_BYTES_MAX)
+    assert said(declare(full, 3, entries(3, 1))) == ["ack"], "what is known takes no room"
+    refused = declare(full, 3, entries(3, 2))
+    assert (code(refused), refused.cursor, refused.entries) == (pb.MALFORMED, full, ())
+    assert "ignore topics" in refused.replies[0].fault.hint
+
+
+def test_more_series_than_there_may_be_are_refused() -> None:
+    last = entries(SERIES_MAX, 1)
+    full = replace(CURSOR, series_known=SERIES_MAX - 1, series_bytes=1)
+    taken = declare(full, SERIES_MAX, last)
+    assert taken.cursor.series_known == SERIES_MAX
+    beyond = [replace(last[0], entry=SERIES_MAX + 1)]
+    assert code(declare(taken.cursor, SERIES_MAX + 1, beyond)) == pb.MALFORMED
+
+
+def test_a_new_epoch_begins_with_no_series_and_no_bytes() -> None:
+    before = replace(declare(CURSOR, 1, entries(1, 3)).cursor, torn=2)
+    assert before.series_bytes
+    after = hello(before, series_high=3, series_root=before.series_root).cursor
+    assert (after.epoch, after.series_known, after.series_bytes) == (3, 0, 0)
 
 
 def test_series_behind_a_hole_are_asked_for_again() -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from cloud.errors import OperatorError, StorageError
@@ -13,6 +14,7 @@ from cloud.journal_sqlite.reader import JournalReader, TrimmedError
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
+from protos.series import encode_entry
 from tests.contract.recount import recount, said, stored
 from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender
@@ -49,6 +51,23 @@ def test_a_new_segment_opens_with_every_cursor_and_the_living_series(
     assert len(journal.series("quiet", 1)) == 3, "the closed epoch's table is in an older segment"
     assert [entry.entry for entry in journal.series("quiet", 1, after=2)] == [3]
     assert journal.series("quiet", 2) == quiet.series
+
+
+def test_a_cursor_that_does_not_say_the_bytes_of_its_series_gets_them_from_the_table(
+    open_journal: Open, folder: Path
+) -> None:
+    journal = open_journal()
+    Sender(journal, "attic").begin().declare(3)
+    (counted,) = journal.cursors()
+    assert counted.series_bytes == sum(len(encode_entry(e)) for e in journal.series("attic", 1))
+    journal.close()
+    segment = apsw.Connection(str(list_segments(folder)[-1].path))
+    state = msgspec.msgpack.decode(segment.execute("SELECT state FROM cursor").get)
+    del state["series_bytes"]  # as written before it was counted
+    segment.execute("UPDATE cursor SET state = ?", (msgspec.msgpack.encode(state),))
+    segment.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    segment.close()
+    assert open_journal().cursors() == [counted]
 
 
 def test_trim_unlinks_only_whole_segments_behind_archived(open_journal: Open, folder: Path) -> None:

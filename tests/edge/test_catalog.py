@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge.catalog import Catalog, SeriesRefused
 from edge.payload.said import GAUGE, STATE, Channel
 from protos.limits import NAME_BYTES_MAX
-from protos.series import SeriesKey, erase_entry, root_of
+from protos.series import SeriesKey, encode_entry, erase_entry, root_of
 
 TEMPERATURE: Channel = ("temperature", GAUGE, "", ())
 DOOR: Channel = ("door", STATE, "", ())
@@ -76,6 +76,21 @@ def test_too_many_series_are_refused_and_known_ones_still_found() -> None:
         catalog.add("c", TEMPERATURE)
     assert catalog.add("b", TEMPERATURE) == 2
     assert len(catalog) == 2
+
+
+def test_names_that_take_more_than_the_cloud_holds_are_refused_and_known_ones_still_found() -> None:
+    probe = Catalog(salt=salts())
+    for device in ("a", "b"):
+        probe.add(device, TEMPERATURE)
+    kept = probe.take_new()
+    room = sum(len(encode_entry(entry)) for entry in kept)
+    catalog = Catalog(kept[:1], salt=salts(), bytes_max=room)
+    with pytest.raises(SeriesRefused, match="too many series with long names"):
+        catalog.add("a longer name", TEMPERATURE)
+    assert catalog.add("b", TEMPERATURE) == 2
+    with pytest.raises(SeriesRefused, match="too many series with long names"):
+        catalog.add("c", TEMPERATURE)
+    assert (catalog.add("b", TEMPERATURE), len(catalog)) == (2, 2)
 
 
 @pytest.mark.parametrize(
