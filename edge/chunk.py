@@ -11,7 +11,7 @@ from protos.records import Batch
 from protos.series import SeriesEntry
 
 MARK_BYTES = 16
-"""One redelivery mark: a keyed hash of (topic, payload)."""
+"""One redelivery mark: a keyed hash of a message (docs/decisions/0013)."""
 
 
 @dataclass(frozen=True, slots=True)
