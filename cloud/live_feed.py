@@ -21,6 +21,8 @@ EVENTS_MAX: Final = 256
 POINTS_MAX: Final = 10_000
 """Readings of one series in one event; of a burst only the newest are sent live."""
 LISTENERS_MAX: Final = 256
+LISTENERS_OF_ONE_MAX: Final = 64
+"""Of one client's address, so that one cannot keep all others away; a proxy's address is one."""
 
 
 class EventKind(Enum):
@@ -40,14 +42,15 @@ class Event:
 
 
 class FeedFull(Exception):  # noqa: N818 - a state, not a fault
-    """LISTENERS_MAX listen already."""
+    """LISTENERS_MAX listen already, or LISTENERS_OF_ONE_MAX of this client."""
 
 
 class Listener:
     """One listener's queue; made by `Feed.listen`, read by one asyncio task."""
 
-    def __init__(self, feed: "Feed", series: frozenset[int] | None) -> None:
+    def __init__(self, feed: "Feed", series: frozenset[int] | None, client: str) -> None:
         self.series = series
+        self.client = client
         self._feed = feed
         self._loop = asyncio.get_running_loop()
         self._ready = asyncio.Event()
@@ -98,11 +101,15 @@ class Feed:
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
 
-    def listen(self, series: frozenset[int] | None) -> Listener:
-        """Listen to some series, or None for all, in a running loop; FeedFull at the bound."""
-        listener = Listener(self, series)
+    def listen(self, series: frozenset[int] | None, client: str = "") -> Listener:
+        """Listen to some series, or None for all, in a running loop; FeedFull at the bound.
+
+        ``client`` is the address of who listens, empty for one of our own.
+        """
+        listener = Listener(self, series, client)
         with self._lock:
-            if len(self._listeners) >= LISTENERS_MAX:
+            its = sum(one.client == client for one in self._listeners) if client else 0
+            if len(self._listeners) >= LISTENERS_MAX or its >= LISTENERS_OF_ONE_MAX:
                 raise FeedFull
             self._listeners.append(listener)
         return listener

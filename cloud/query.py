@@ -117,13 +117,17 @@ class Query:
         found = [BucketSeries(n.id, self._buckets(view, n, ask, buckets)) for n in names]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
-    def default_span(self, series: Sequence[int]) -> tuple[int, int]:
-        """The last 24 h of what the series have: (from, to) in µs, (0, 0) when there is nothing."""
+    def default_span(self, series: Sequence[int], now_us: int) -> tuple[int, int]:
+        """The last 24 h of what the series have: (from, to) in µs, (0, 0) when there is nothing.
+
+        What claims to lie more than a day ahead of ``now_us`` does not count: one reading of a
+        broken clock would hide the present.
+        """
         known = self._live.book.known(series)
         if not len(known.last_ts):
             return 0, 0
-        to_us = int(known.last_ts.max()) + 1
-        return to_us - DAY_US, to_us
+        to_us = min(int(known.last_ts.max()) + 1, now_us + DAY_US)
+        return min(to_us, now_us) - DAY_US, to_us
 
     def anomalies(
         self,

@@ -78,5 +78,5 @@ class Pool:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InvalidInputException) as error:
+    except duckdb.Error as error:
         raise StorageError("query the lake", str(error).splitlines()[0]) from error

@@ -196,7 +196,7 @@ class _Api:
         return {"anomalies": found}
 
     def history(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        return serve_history.answer(self._query, values)
+        return serve_history.answer(self._query, values, _now_us())
 
 
 def _route(
@@ -225,7 +225,7 @@ async def _live(live: Live, request: Request) -> Response:
     values = serve_params.read(request.query_params, {"series": Param(serve_params.series)})
     series = frozenset(values["series"]) if values["series"] is not None else None
     try:
-        listener = live.feed.listen(series)
+        listener = live.feed.listen(series, request.client.host if request.client else "")
     except FeedFull:
         message = "too many listen already"
         raise Refusal(503, "busy", message, "close other pages, or ask again later") from None

@@ -23,9 +23,9 @@ PARAMS: Final = {
 }
 
 
-def answer(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
+def answer(query: Query, values: Mapping[str, Any], now_us: int) -> dict[str, Any]:
     """The whole answer to /history; Refusal when it asks for what is not there."""
-    ask = _ask(query, values)
+    ask = _ask(query, values, now_us)
     try:
         found = query.history(ask)
     except UnknownSeries as error:
@@ -49,22 +49,29 @@ def unknown_series(error: UnknownSeries) -> Refusal:
     return Refusal(404, "unknown_series", message, "/api/v1/series lists them")
 
 
-def _ask(query: Query, values: Mapping[str, Any]) -> Ask:
+def _ask(query: Query, values: Mapping[str, Any], now_us: int) -> Ask:
     resolution, cursor = values["resolution"], values["cursor"]
     if cursor is not None and (
         resolution is not Resolution.RAW or cursor.index >= len(values["series"])
     ):
         hint = "ask as before, with `resolution=raw` and the same series"
         raise Refusal(400, "bad_parameter", "`cursor` is of another question", hint)
-    first, last = query.default_span(values["series"])
+    first, last = (_asked(end) for end in query.default_span(values["series"], now_us))
     to_us = values["to"] if values["to"] is not None else last
-    from_us = values["from"] if values["from"] is not None else min(first, to_us - rollup.DAY_US)
+    from_us = (
+        values["from"] if values["from"] is not None else _asked(min(first, to_us - rollup.DAY_US))
+    )
     if from_us > to_us:
         hint = "`from` is the earlier end, `to` is not included"
         raise Refusal(400, "bad_range", "`from` lies behind `to`", hint)
     return Ask(
         values["series"], from_us, to_us, values["points"], resolution, values["limit"], cursor
     )
+
+
+def _asked(time_us: int) -> int:
+    """The time, or the nearest that a caller could have asked for."""
+    return min(max(time_us, serve_params.FIRST_US), serve_params.LAST_US)
 
 
 def _raw(series: RawSeries) -> dict[str, Any]:

@@ -26,6 +26,8 @@ LAST_US: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _SPACED_ZONE: Final = re.compile(r" (\d\d:?\d\d)$")
+GIVEN_MAX: Final = 1_000_000
+"""Readings at one time that a cursor may skip: an answer reads them all again."""
 _CURSOR: Final = re.compile(r"([0-9]{1,3})_(-?[0-9]{1,19})_([0-9]{1,9})")
 
 E = TypeVar("E", bound=Enum)
@@ -153,7 +155,7 @@ def cursor(text: str) -> Cursor:
     if found is None:
         raise ValueError("what `next` of the answer before said")
     index, ts, given = (int(part) for part in found.groups())
-    if not FIRST_US <= ts <= LAST_US:
+    if not FIRST_US <= ts <= LAST_US or given > GIVEN_MAX:
         raise ValueError("what `next` of the answer before said")
     return Cursor(index, ts, given)
 

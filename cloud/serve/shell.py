@@ -1,6 +1,7 @@
 """What surrounds every answer: security headers, who may be called by which name, the page."""
 
 import hashlib
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -40,6 +43,8 @@ An installed wheel brings it along.</p>
 class Shell:
     """ASGI middleware: refuses foreign Host names, adds the headers to every answer.
 
+    The supervisor of requests: what one fails of by our fault is logged and told as JSON.
+
     ``hosts`` are names without port, None for any. A page of another site that makes a browser
     call us under its own name (DNS rebinding) is refused by that name.
     """
@@ -54,8 +59,12 @@ class Shell:
             await self._app(scope, receive, send)
             return
 
+        begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -65,8 +74,13 @@ class Shell:
         host = Headers(scope=scope).get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             await _refused(host)(scope, receive, send_with_headers)
-        else:
+            return
+        try:
             await self._app(scope, receive, send_with_headers)
+        except Exception:  # noqa: BLE001 - the supervisor of requests
+            _log.exception("a request for %s failed", ascii(scope["path"][:80]))
+            if not begun:
+                await _failed()(scope, receive, send_with_headers)
 
 
 def _name(host: str) -> str:
@@ -83,6 +97,11 @@ def _refused(host: str) -> Response:
         f"this server is not called {host[:80]!r}",
         "call it by a name under `hosts` in cloud.toml, or by localhost on its own machine",
     )
+
+
+def _failed() -> Response:
+    told = "this is our fault, not yours"
+    return error(500, "fault", told, "see the cloud's log, and please report it")
 
 
 def error(status: int, code: str, message: str, hint: str = "") -> Response:

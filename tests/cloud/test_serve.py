@@ -1,11 +1,12 @@
 """The HTTP API as it is written down: columns, cursors, what is known of the fleet."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from cloud.rollup import MINUTE_US
-from tests.cloud.lake_world import T0
+from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.serve_world import Seen, World
 
 
@@ -125,3 +126,20 @@ def test_anomalies_by_series_and_by_device(world):
         "model": "drift-1",
     }
     assert world.get("/api/v1/anomalies?device=door")["anomalies"] == []
+
+
+def test_a_reading_of_a_mad_clock_neither_breaks_nor_hides_the_present(world):
+    now = time.time_ns() // 1000
+    year_5138 = 100_000_000_000_000_000
+    for ts in (now, year_5138, (1 << 63) - 1):
+        world.gateway.send(world.gateway.numbers("mad", [ts], [1.0]))
+    while world.live.advance():
+        pass
+    found = world.get(f"/api/v1/history?series={world.id('mad')}")
+    assert found["series"][0]["t"] == [now]
+    assert found["to"] <= now + 2 * DAY_US
+
+
+def test_a_cursor_that_would_skip_a_billion_readings_is_refused(world):
+    asked = f"/api/v1/history?series={world.id('pump')}&resolution=raw&cursor=0_{T0}_999999999"
+    assert world.get(asked, 400)["error"]["code"] == "bad_parameter"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.live_feed import FeedFull
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import Seen, World
 
@@ -199,3 +200,29 @@ def test_health_names_what_stands_in_the_way(tmp_path):
         assert world.client.get("/healthz").json() == {"status": "ok"}
     finally:
         world.close()
+
+
+def test_a_fault_of_ours_is_told_as_json_and_logged(world, monkeypatch, caplog):
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a secret of our insides")
+
+    monkeypatch.setattr(world.live.book, "known", fail)
+    response = world.client.get("/api/v1/series")
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "fault"
+    assert "secret" not in response.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "a secret of our insides" in caplog.text
+
+
+async def test_one_client_cannot_take_every_place_to_listen(world, monkeypatch):
+    monkeypatch.setattr("cloud.live_feed.LISTENERS_OF_ONE_MAX", 2)
+    feed = world.live.feed
+    held = [feed.listen(None, "10.0.0.1") for _ in range(2)]
+    with pytest.raises(FeedFull):
+        feed.listen(None, "10.0.0.1")
+    with feed.listen(None, "10.0.0.2"):
+        pass
+    feed.leave(held[0])
+    with feed.listen(None, "10.0.0.1"), held[1]:
+        pass
