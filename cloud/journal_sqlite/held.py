@@ -16,13 +16,15 @@ from itertools import chain
 
 import apsw
 
-from cloud.journal import Entry
+from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor, Decision, archive
 from cloud.journal_sqlite.segment import Segment, open_reader
 from cloud.journal_sqlite.standing import Standing, cursor_rows
 from protos.block import ChunkRun
 from protos.series import EMPTY_ROOT, SeriesEntry, encode_entry, roll
 
+SERIES_SHARE = 8
+"""Of the journal's bytes one in so many may be declared names: each segment opens with them all."""
 _RUN = struct.Struct(">12sII")
 _PAST_MAX = 8  # connections to sealed segments that the writer keeps
 
@@ -88,6 +90,7 @@ class Transaction:
     head: int
     archived: int
     stored_us: int
+    series_bytes_max: int
     changed: dict[str, Standing] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     risen: set[str] = field(default_factory=set)
@@ -107,10 +110,15 @@ class Transaction:
         return HeldBlocks(self, self.stands(gateway))
 
     def write(self, decision: Decision, block: Arrived | None = None) -> None:
-        """Carry out a decision taken on the gateway's present cursor."""
+        """Carry out a decision taken on the gateway's present cursor.
+
+        JournalOverloadedError, and nothing is written, when the names of all gateways are too much.
+        """
         after = decision.cursor
         stood = self.stands(after.gateway)
         before, last, tally = stood.cursor, stood.last, stood.tally
+        if decision.entries:
+            self._check_names(after.series_bytes - before.series_bytes)
         if decision.append and block is not None:
             self._append(after.gateway, last, block)
             last, tally = self.head, tally.stored(block.epoch, 1, block.readings)
@@ -161,6 +169,14 @@ class Transaction:
         self.connection.execute(insert, (self.head, *where, *rest))
         self.connection.execute("INSERT INTO block VALUES (?, ?)", (self.head, block.data))
         self.entries.append(Entry(self.head, *where, block.hash, block.data, self.stored_us))
+
+    def _check_names(self, more: int) -> None:
+        living = {**self.standing, **self.changed}.values()
+        total = sum(standing.cursor.series_bytes for standing in living) + more
+        if total > self.series_bytes_max:
+            cause = f"the names of all gateways take {total} bytes of {self.series_bytes_max}"
+            hint = "allow the journal more bytes, or stop what mints a series per message"
+            raise JournalOverloadedError("keep declared series", cause, hint)
 
     def _declare(self, before: Cursor, entries: Sequence[SeriesEntry]) -> None:
         root = before.series_root

@@ -20,7 +20,7 @@ import apsw
 from cloud.errors import StorageError
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.held import Past, Transaction
+from cloud.journal_sqlite.held import SERIES_SHARE, Past, Transaction
 from cloud.journal_sqlite.segment import Opening, Segment, create_segment, last_offset, open_writer
 from cloud.journal_sqlite.standing import Standing, cursor_rows, load_standing
 
@@ -227,6 +227,7 @@ class Writer:
             self.head,
             self.archived,
             self._now_us(),
+            self._limits.bytes_max // SERIES_SHARE,
         )
 
     def _apply(self, transaction: Transaction, jobs: list[Job[object]]) -> list[Job[object]]:

@@ -9,14 +9,16 @@ import msgspec
 import pytest
 
 from cloud.errors import OperatorError, StorageError
+from cloud.journal import JournalOverloadedError
 from cloud.journal_counts import total
+from cloud.journal_sqlite.held import SERIES_SHARE
 from cloud.journal_sqlite.reader import JournalReader, TrimmedError
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from protos.series import encode_entry
 from tests.contract.recount import recount, said, stored
-from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
+from tests.contract.segmented import ALL, KIB, SMALL, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender
 
 
@@ -68,6 +70,27 @@ def test_a_cursor_that_does_not_say_the_bytes_of_its_series_gets_them_from_the_t
     segment.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     segment.close()
     assert open_journal().cursors() == [counted]
+
+
+def test_names_of_all_gateways_take_an_eighth_of_the_journal_and_blocks_go_on(
+    open_journal: Open,
+) -> None:
+    journal = open_journal()
+    modest, greedy = Sender(journal, "modest").begin(), Sender(journal, "greedy").begin()
+    modest.declare(3)
+
+    def mint() -> None:
+        for _ in range(100):
+            greedy.declare(1000)
+
+    with pytest.raises(JournalOverloadedError, match="the names of all gateways"):
+        mint()
+    held = sum(cursor.series_bytes for cursor in journal.cursors())
+    assert SMALL.bytes_max // SERIES_SHARE * 0.8 < held <= SMALL.bytes_max // SERIES_SHARE
+    modest.send()
+    found = {cursor.gateway: cursor for cursor in open_journal().cursors()}
+    assert sum(cursor.series_bytes for cursor in found.values()) == held
+    assert found["modest"].stored == 1
 
 
 def test_trim_unlinks_only_whole_segments_behind_archived(open_journal: Open, folder: Path) -> None:
