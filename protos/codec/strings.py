@@ -59,7 +59,8 @@ def get_strings(reader: Reader, rows: int, bytes_max: int, field: str) -> Array:
 def encoded_once(values: Array) -> tuple[list[bytes], Ints]:
     """(UTF-8 of each row's string, lengths); rows of one string share its bytes."""
     known: dict[str, bytes] = {}
-    encoded = [known.get(value) or known.setdefault(value, value.encode()) for value in values]
+    words = values.tolist()
+    encoded = [known.get(word) or known.setdefault(word, word.encode()) for word in words]
     return encoded, np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
