@@ -36,7 +36,7 @@ from cloud.query import Query
 from cloud.registry import Registry
 from cloud.serve.app import build_app
 from cloud.serve.shell import LOOPBACK_HOSTS
-from cloud.settings import is_loopback, split_address
+from protos.address import is_loopback, split_address
 
 log = logging.getLogger(__name__)
 

@@ -184,6 +184,7 @@ class Agent:
             who.authority_pem,
             who.certificate_pem,
             who.key_pem,
+            self.config.cloud_proxy(),
         )
         self.uplink = reporter.uplink = uplink = Uplink(
             gateway=self.config.name,
