@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
 from edge.store.limits import BlockUnreadable
-from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import (
     BeginEpoch,
+    BufferState,
     Close,
     Effect,
     LoadBlocks,
@@ -30,6 +30,8 @@ from edge.sync_effects import (
 )
 from edge.uplink_channel import Endpoint, explain
 from protos import sync_pb2 as pb
+from protos.block import Block, ChunkRun
+from protos.series import SeriesEntry
 from protos.sync_pb2_grpc import SyncStub
 
 TICK_S: Final = 1.0
@@ -44,6 +46,40 @@ T = TypeVar("T")
 Event = Callable[[], list[Effect]]
 
 
+class Buffer(Protocol):
+    """What a session asks of the store; every call is one transaction, in order of the calls.
+
+    ``newest_first`` seals the newest unsealed chunks instead of the oldest; those between stay
+    unsealed, keep their ids, and are sealed by later calls.
+    """
+
+    def sync_state(self) -> Future[BufferState]:
+        """Where the buffer stands."""
+
+    def seal_next(
+        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+    ) -> Future[Block | None]:
+        """Number the next block; None when no chunk waits or there is no epoch."""
+
+    def blocks_from(self, seq: int, bytes_max: int) -> Future[list[Block]]:
+        """Sealed blocks of the epoch from ``seq`` on."""
+
+    def mark(self, stored: int, archived: int, generation: int = 0) -> Future[None]:
+        """Take the cloud's acks."""
+
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> Future[BufferState]:
+        """Blocks above ``kept`` (epoch, seq) are chunks again, ``dropped`` chunks go."""
+
+    def entries_from(self, first: int, limit: int) -> Future[list[SeriesEntry]]:
+        """Series entries from ``first`` on."""
+
+
 class Conversation:
     """A session on the line. ``moved`` is called after each event, on the loop.
 
@@ -56,7 +92,7 @@ class Conversation:
         session: Session,
         channel: grpc.aio.Channel,
         endpoint: Endpoint,
-        buffer: Store,
+        buffer: Buffer,
         clock: Clock,
         report: Callable[[], pb.Status],
         moved: Callable[[], None],

@@ -98,22 +98,29 @@ class Release:
             return row[2], min(row[3], self._memory.sealed_through)
         return recipe.first, recipe.last
 
-    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> BufferState:
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> BufferState:
         """Start ``epoch`` at seq 1; chunks of ``dropped`` go, for the cloud has them.
 
-        Blocks above the stored mark are chunks again, under their ids. ValueError when the epoch
-        does not rise.
+        Blocks above ``kept`` (epoch, seq) are chunks again, under their ids; without it those above
+        the stored mark. ``generation`` 0: as it was. ValueError when the epoch does not rise.
         """
         old = self._memory.state
+        kept = kept or (old.epoch, old.stored)
         if epoch <= old.epoch:
             raise ValueError(f"epoch {epoch} does not follow epoch {old.epoch}")
         new = msgspec.structs.replace(
-            old, epoch=epoch, head=0, head_hash=GENESIS_HASH, stored=0, archived=0
-        )
+            old, epoch=epoch, head=0, head_hash=GENESIS_HASH, stored=0, archived=0,
+            generation=generation or old.generation,
+        )  # fmt: skip
         totals = dict(self._memory.totals)
         with self._rows.transaction():
-            sql = "DELETE FROM blocks WHERE epoch = ? AND seq > ?"
-            self._file.write(sql, old.epoch, old.stored)
+            self._file.write("DELETE FROM blocks WHERE (epoch, seq) > (?, ?)", *kept)
             (sealed,) = self._file.one("SELECT coalesce(max(last), 0) FROM blocks") or (0,)
             for run in dropped:
                 self._drop(run, sealed)

@@ -84,9 +84,19 @@ class Store:
         """Take the cloud's acks; blocks up to ``archived`` go. ``generation`` 0: as it was."""
         return self._call(lambda: self._buffer.release.mark(stored, archived, generation))
 
-    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> "Future[BufferState]":
-        """Free what was not stored, drop what the cloud has, start ``epoch``. Mark stored first."""
-        return self._call(lambda: self._buffer.release.begin_epoch(epoch, dropped))
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> "Future[BufferState]":
+        """Free the blocks above ``kept`` (None: the stored mark), drop what the cloud has, start.
+
+        One transaction, which also records the ``generation`` of the cloud's journal (0: as is).
+        """
+        begin = self._buffer.release.begin_epoch
+        return self._call(lambda: begin(epoch, dropped, kept, generation))
 
     def entries_from(self, first: int, limit: int) -> "Future[list[SeriesEntry]]":
         """Up to ``limit`` series entries from number ``first`` on."""
