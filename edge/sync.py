@@ -67,8 +67,8 @@ class Session:
         level = self.phase is Phase.LIVE and self._idle and not self._asked
         return level and self.head == self.stored == self.archived
 
-    def greet(self, state: BufferState, status: pb.Status) -> list[Effect]:
-        """Say hello. Feed once, first."""
+    def greet(self, state: BufferState, status: pb.Status, mono_us: int) -> list[Effect]:
+        """Say hello. Feed once, first; ``mono_us`` is the time since boot."""
         self._state = state
         self.epoch, self.head = state.epoch, state.head
         self.stored, self.archived = state.stored, state.archived
@@ -85,6 +85,8 @@ class Session:
             series_root=state.series_root,
             agent_version=self._agent_version,
             status=status,
+            generation=state.generation,
+            mono_us=mono_us,
         )
         return [Send(pb.GatewayMessage(hello=hello))]
 
@@ -209,6 +211,11 @@ class Session:
         outbox.go_back(self.stored + 1)
         if state.epoch == 0:
             return [self._request("no epoch yet")]
+        if state.generation not in (0, resume.generation):
+            # The cloud lost its journal and grants unasked. Nothing is marked before that: after a
+            # crash in between the next hello must say the old generation again.
+            self.phase = Phase.GRANT
+            return []
         mark = Mark(self.stored, self.archived, self.generation)
         if resume.stored > state.head or resume.series_known > state.series_high:
             self.phase = Phase.GRANT  # this buffer was rewound: the cloud grants unasked
@@ -234,10 +241,13 @@ class Session:
         return self._pump()
 
     def _begin(self, grant: pb.EpochGrant) -> list[Effect]:
-        self.stored = max(self.stored, min(grant.previous_stored, self.head))
-        runs = (ChunkRun(run.prefix, run.first, run.count) for run in grant.stored_chunks)
-        mark = Mark(self.stored, min(self.archived, self.stored), self.generation)
-        return [mark, *self._ask(BeginEpoch(grant.epoch, tuple(runs)))]
+        runs = tuple(ChunkRun(run.prefix, run.first, run.count) for run in grant.stored_chunks)
+        if grant.stored_epoch == self.epoch:
+            self.stored = max(self.stored, min(grant.previous_stored, self.head))
+            kept = (self.epoch, self.stored)
+        else:
+            kept = (grant.stored_epoch, grant.previous_stored)
+        return self._ask(BeginEpoch(grant.epoch, runs, kept, self.generation))
 
     def _acked(self, ack: pb.Ack) -> list[Effect]:
         outbox = self._outbox

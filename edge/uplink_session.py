@@ -117,7 +117,8 @@ class Conversation:
         try:
             # Shielded: a cancelled session must not cancel what the store's thread works on.
             state = await asyncio.shield(asyncio.wrap_future(self._buffer.sync_state()))
-            event: Event = partial(self.session.greet, state, self._report())
+            mono_us = self._clock.now().mono_us
+            event: Event = partial(self.session.greet, state, self._report(), mono_us)
             while True:
                 close = await self._carry_out(event())
                 self._moved()
@@ -208,8 +209,9 @@ class Conversation:
                 self._await(buffer.blocks_from(from_seq, bytes_max), session.blocks_loaded)
             case LoadEntries(first, limit):
                 self._await(buffer.entries_from(first, limit), session.entries_loaded)
-            case BeginEpoch(epoch, dropped):
-                self._await(buffer.begin_epoch(epoch, dropped), session.epoch_begun)
+            case BeginEpoch(epoch, dropped, kept, generation):
+                begun = buffer.begin_epoch(epoch, dropped, kept, generation)
+                self._await(begun, session.epoch_begun)
             case Mark(stored, archived, generation):
                 self._await(buffer.mark(stored, archived, generation), lambda _: [])
 

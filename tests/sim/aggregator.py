@@ -72,7 +72,10 @@ class Cloud:
                 decision = self.greet(message.hello)
                 self.sessions[decision.cursor.session] = link
             case "block":
+                session = message.block.session
                 decision = self.judge(message.block)
+                late = decision.append and session != disk.cursor.session
+                assert not late, "a fenced session has stored a block"
             case "declare":
                 told = message.declare
                 entries = [decode_entry(entry) for entry in told.entries]

@@ -46,6 +46,7 @@ class Buffer:
     head_hash: bytes = GENESIS_HASH
     stored: int = 0
     archived: int = 0
+    generation: int = 0
     chunks: list[Chunk] = field(default_factory=list)
     blocks: dict[tuple[int, int], Block] = field(default_factory=dict)
     entries: list[SeriesEntry] = field(default_factory=list)
@@ -72,6 +73,7 @@ class Buffer:
             series_root=self.root,
             unsealed_bytes=len(self.chunks),
             unsealed_rows=len(self.chunks),
+            generation=self.generation,
         )
 
     def seal(self, count: int) -> Block | None:
@@ -109,17 +111,21 @@ class Buffer:
             seq += 1
         return found
 
-    def mark(self, stored: int, archived: int) -> None:
+    def mark(self, stored: int, archived: int, generation: int) -> None:
+        self.generation = generation or self.generation
         self.stored, self.archived = min(stored, self.head), min(archived, self.head)
         for epoch, seq in list(self.blocks):
             if (epoch < self.epoch and archived > 0) or (epoch == self.epoch and seq <= archived):
                 del self.blocks[epoch, seq]
 
-    def begin_epoch(self, epoch: int, dropped: tuple[ChunkRun, ...]) -> BufferState:
+    def begin_epoch(
+        self, epoch: int, dropped: tuple[ChunkRun, ...], kept: tuple[int, int], generation: int
+    ) -> BufferState:
         assert epoch > self.epoch, "epochs only rise"
+        self.generation = generation
         loose: list[Chunk] = []
         for name in sorted(self.blocks):
-            if name[0] == self.epoch and name[1] > self.stored:
+            if name > kept:
                 loose += chunks_of(self.blocks.pop(name).header)
         gone = {(run.prefix, n) for run in dropped for n in range(run.first, run.first + run.count)}
         self.chunks = [chunk for chunk in loose + self.chunks if chunk not in gone]
@@ -148,6 +154,7 @@ class Gateway:
         self.session: Session | None = None
         self.todo: deque[Effect] = deque()
         self.closed: list[Close] = []
+        self.mono_us = 0
         self.open()
 
     def open(self) -> None:
@@ -166,8 +173,9 @@ class Gateway:
         return chunk
 
     def connect(self, link: Link) -> None:
+        self.mono_us += 1
         self.link, self.session = link, Session(NAME, self.boot_id, "sim")
-        self.todo = deque(self.session.greet(self.buffer.state(), pb.Status()))
+        self.todo = deque(self.session.greet(self.buffer.state(), pb.Status(), self.mono_us))
 
     def disconnect(self) -> None:
         self.link = self.session = None
@@ -177,7 +185,7 @@ class Gateway:
         self.disconnect()
         self.open()
         if power:
-            self.boot_id = self.chance.randbytes(16)
+            self.boot_id, self.mono_us = self.chance.randbytes(16), 0
 
     def rewind(self, buffer: Buffer, expected: set[Chunk]) -> None:
         """The card is as it once was."""
@@ -211,10 +219,11 @@ class Gateway:
                 answer = session.blocks_loaded(buffer.blocks_from(from_seq, bytes_max))
             case LoadEntries(first, limit):
                 answer = session.entries_loaded(buffer.entries[first - 1 : first - 1 + limit])
-            case Mark(stored, archived):
-                buffer.mark(stored, archived)
-            case BeginEpoch(epoch, dropped):
-                answer = session.epoch_begun(buffer.begin_epoch(epoch, dropped))
+            case Mark(stored, archived, generation):
+                buffer.mark(stored, archived, generation)
+            case BeginEpoch(epoch, dropped, kept, generation):
+                begun = buffer.begin_epoch(epoch, dropped, kept, generation)
+                answer = session.epoch_begun(begun)
             case Close():
                 self.closed.append(effect)
                 self.disconnect()
