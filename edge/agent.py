@@ -17,7 +17,7 @@ import aiomqtt
 
 from edge import agent_parts as parts
 from edge import alert, identity
-from edge.agent_report import Reporter
+from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.clock import Clock
 from edge.collect import Anomaly, Collect
@@ -128,8 +128,11 @@ class Agent:
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
-                            self.inbox, self.ingest, self.scorer, collect)  # fmt: skip
-        async with Control(self.config.control_path, {"status": reporter.health}):
+                            self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
+        async with (
+            Control(self.config.control_path, {"status": reporter.health}),
+            told_outside(self.config.settings.metrics.listen, reporter),
+        ):
             self.ingest.start(self.inbox)
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
@@ -150,6 +153,7 @@ class Agent:
                 tasks.create_task(alerts.run(), name="alerts"),
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(self._deliver(reporter), name="deliver"),
+                tasks.create_task(reporter.keep_fresh(), name="report"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -195,9 +199,7 @@ class Agent:
             report=reporter.status,
         )
         reporter.identity = who
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(uplink.run(), name="uplink")
-            tasks.create_task(reporter.keep_fresh(), name="report")
+        await uplink.run()
 
     async def _identity(self) -> identity.Identity:
         """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""

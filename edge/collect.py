@@ -10,6 +10,7 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -21,11 +22,14 @@ from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Message
 from edge.reading import Heard, Reader
 from edge.store.limits import BufferFull, StoreBusy
+from protos.exposition import Histogram
 from protos.records import Batch, Kind
 from protos.series import SeriesKey
 
 RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
+COMMIT_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Buckets from a server's disk to a worn SD card."""
 
 
 class Committer(Protocol):
@@ -118,6 +122,7 @@ class Collect:
         self._pending: tuple[Chunk, Future[None], list[object]] | None = None
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
         self.fatal: Exception | None = None
+        self.commit_latency = Histogram(COMMIT_BOUNDS_S)
 
     @property
     def collected(self) -> Collected:
@@ -185,6 +190,7 @@ class Collect:
 
     def _commit(self, chunk: Chunk, tokens: list[object]) -> None:
         outcome: Future[None] = Future()
+        asked_s = time.monotonic()
         self._pending = (chunk, outcome, tokens)
 
         def committed(done: Future[Any]) -> None:
@@ -194,6 +200,7 @@ class Collect:
                 outcome.set_exception(error)
                 self._inbox.wake()
             else:
+                self.commit_latency.observe(time.monotonic() - asked_s)
                 self._acknowledge(chunk, tokens)
                 outcome.set_result(None)
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
+from protos.scrape_settings import Metrics
 from protos.token import gateway_name_problem
 
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -271,4 +272,5 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     models: Models
     alerts: Alerts
+    metrics: Metrics
     log: Log

@@ -44,7 +44,7 @@ class UplinkState:
     """Delivery as `status` shows it; seqs are of ``epoch``, ``error`` is empty while all is well.
 
     ``blocks_sent`` and ``bytes_sent`` count since the agent started, sent again included;
-    ``failures`` are sessions in a row that did not live long.
+    ``failures`` are sessions in a row that did not live long, ``attempts`` all that were begun.
     """
 
     line: Line = Line.STOPPED
@@ -57,6 +57,7 @@ class UplinkState:
     hint: str = ""
     retry_s: float = 0.0
     failures: int = 0
+    attempts: int = 0
     blocks_sent: int = 0
     bytes_sent: int = 0
 
@@ -148,7 +149,7 @@ class Uplink:
         return True
 
     async def _converse(self) -> Close:
-        self._become(line=Line.CONNECTING)
+        self._become(line=Line.CONNECTING, attempts=self._state.attempts + 1)
         self._live_since_s = math.inf
         session = Session(self._gateway, self._clock.boot_id, self._agent_version)
         async with open_channel(self._endpoint) as channel:
