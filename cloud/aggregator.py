@@ -26,6 +26,7 @@ from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence
+from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
@@ -185,6 +186,7 @@ class Aggregator:
             PAGE if (PAGE / "index.html").is_file() else None,
             presence=lambda: ingest.presence,
             fault=self._fault,
+            apart=self.journal.quarantined,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
         )
@@ -223,6 +225,8 @@ class Aggregator:
         while True:
             await asyncio.sleep(TIDY_S)
             await asyncio.to_thread(self.journal.trim)
+            for name in await asyncio.to_thread(carry_out, self.journal):
+                log.warning("the forks of %s were settled by an operator", name)
             for name in await asyncio.to_thread(self._withdrawn, list(ingest.presence.values())):
                 log.warning("the certificate of %s was withdrawn: its session ends", name)
                 ingest.revoke(name)

@@ -18,6 +18,8 @@ VERBS: Final = {
     "serve": "take in, consolidate and show history until stopped",
     "token": "create, list or revoke enrolment tokens",
     "gateways": "list gateways, or revoke one",
+    "ledger": "tell what became of each gateway's blocks and readings",
+    "verify": "count history again and prove its chains",
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }

@@ -125,3 +125,11 @@ def test_anomalies_by_series_and_by_device(world):
         "model": "drift-1",
     }
     assert world.get("/api/v1/anomalies?device=door")["anomalies"] == []
+
+
+def test_the_ledger_tells_what_became_of_each_gateway(world):
+    (row,) = world.get("/api/v1/ledger")["ledger"]
+    assert (row["gateway"], row["epoch"], row["open"], row["blocks"]) == ("gw-1", 1, True, 2)
+    assert world.get("/api/v1/ledger?gateway=gw-1")["ledger"] == [row]
+    assert world.get("/api/v1/ledger?gateway=other")["ledger"] == []
+    assert "gateway" in world.get("/api/v1/ledger?gatway=gw-1", 400)["error"]["hint"]
