@@ -36,6 +36,7 @@ def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
         bytes_max=buffer.bytes_max,
         dedup_messages_max=buffer.dedup_messages_max,
         rejects_max=buffer.rejects_max,
+        when_full=buffer.when_full,
     )
     return Store.open(
         config.buffer_path,

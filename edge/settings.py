@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
 from protos.scrape_settings import Metrics
@@ -151,6 +152,13 @@ class Buffer(msgspec.Struct, frozen=True, kw_only=True):
             extra=_BYTES,
         ),
     ] = 512 * MIB
+    when_full: Annotated[
+        WhenFull,
+        Meta(
+            description="`reject` holds messages back at the broker; `drop-oldest` lets the oldest "
+            "readings go, those around anomalies last, and tells the cloud of each gap."
+        ),
+    ] = WhenFull.REJECT
     dedup_messages_max: Annotated[
         int,
         Meta(

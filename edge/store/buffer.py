@@ -11,11 +11,12 @@ from edge.keys import KeySource
 from edge.seal import AeadSealer, RowKind, Sealer, SealError, pick_cipher
 from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
-from edge.store.file import BufferFile, prepare
+from edge.store.file import BufferFile, prepare, telling
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
 from edge.store.prepare import read_reject
 from edge.store.release import Release
+from edge.store.room import Room
 from edge.store.rows import SealedRows, data_key, number_identity
 from protos.codec.wire import MalformedEntry
 from protos.series import SeriesEntry
@@ -46,17 +47,29 @@ class Buffer:
         prepare(path)
         self._file = BufferFile(path, limits)
         try:
-            key = data_key(self._file, kek, gateway)
-            self._rows = SealedRows(self._file, gateway, key, sealer(key))
-            self._memory, self._loaded = recall(self._rows)
+            with telling(path, "read"):
+                key = data_key(self._file, kek, gateway)
+                self._rows = SealedRows(self._file, gateway, key, sealer(key))
+                self._memory, self._loaded = recall(self._rows)
+                self._tell_of_the_log()
         except BaseException:
             self._file.abandon()
             raise
         self._limits = limits
         self._tier = keys.tier
-        self._intake = Intake(self._rows, self._memory, limits)
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
         self.release = Release(self._rows, self._memory)
+        room = Room(self._rows, self._memory, limits, self.release)
+        self._intake = Intake(self._rows, self._memory, limits, room)
+
+    def _tell_of_the_log(self) -> None:
+        """Count commits that a damaged log has swallowed among what is set aside."""
+        lost = self._file.behind_the_end
+        if lost.is_damage:
+            with self._rows.transaction():
+                name = f"{lost.commits} commits at the end of the log"
+                reason = f"a frame before them is damaged; {self._file.path.name}-wal.damaged"
+                self._rows.set_aside(RowKind.CHUNK, name, reason, 0, b"")
 
     def loaded(self) -> Loaded:
         """What was found at the opening; once, for it may be large."""
@@ -94,7 +107,9 @@ class Buffer:
         """Sizes and counts as of now."""
         file_bytes, wal_bytes = self._file.sizes()
         counts = [self._count(table) for table in ("blocks", "rejects", "quarantine")]
-        (sealed,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
+        state = self._memory.state
+        sql = "SELECT coalesce(sum(rows), 0) FROM blocks WHERE (epoch, seq) > (?, ?)"
+        (sealed,) = self._file.one(sql, state.released_epoch, state.released) or (0,)
         totals = self._memory.totals
         return BufferStats(
             bytes_max=self._limits.bytes_max,

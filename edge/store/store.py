@@ -72,9 +72,15 @@ class Store:
         """Where the buffer stands, after all jobs before this one."""
         return self._call(self._buffer.release.state)
 
-    def seal_next(self, *, bytes_target: int, mono_us: int, wall_us: int) -> "Future[Block | None]":
-        """Number the oldest chunks as the next block; None when none waits or there is no epoch."""
-        return self._call(lambda: self._buffer.blocks.seal_next(bytes_target, mono_us, wall_us))
+    def seal_next(
+        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+    ) -> "Future[Block | None]":
+        """Number the oldest chunks, or the newest, as the next block; gaps go before both.
+
+        None when none waits or there is no epoch.
+        """
+        seal = self._buffer.blocks.seal_next
+        return self._call(lambda: seal(bytes_target, mono_us, wall_us, newest_first=newest_first))
 
     def blocks_from(self, seq: int, bytes_max: int) -> "Future[list[Block]]":
         """Sealed blocks of the epoch from ``seq`` on, at least one if held; BlockUnreadable."""
