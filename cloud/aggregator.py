@@ -8,10 +8,9 @@ cause: what was acknowledged is on the disk, and a restart goes on from there.
 import asyncio
 import logging
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,11 +18,13 @@ from typing import Final
 import grpc
 import uvicorn
 from google.protobuf.json_format import MessageToDict
+from starlette.applications import Starlette
 
 from cloud import ingest as sync_ingest
 from cloud.config import CloudConfig
 from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError
+from cloud.figures import Report, told_outside
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence
 from cloud.journal_sqlite.orders import carry_out
@@ -36,6 +37,8 @@ from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.serve.app import build_app
+from cloud.serve.asked import Asked
+from cloud.serve.page_door import PageServer, listen
 from cloud.serve.shell import LOOPBACK_HOSTS
 from protos.address import is_loopback, split_address
 
@@ -125,13 +128,18 @@ class Aggregator:
             limits=self._limits(),
         )
         sync = self._sync_server(ingest)
-        enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us)
-        page = _Page(self._site(ingest))
-        door = _listen(self.config.settings.listen.http)
+        outcomes: Counter[str] = Counter()
+        enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
+        site = Asked(self._site(ingest))
+        page = PageServer(_served(site))
+        door = listen(self.config.settings.listen.http)
+        report = Report(self.journal, self.live, self.lake, self.registry, ingest, outcomes, site,
+                        now_us)  # fmt: skip
         await sync.start()
         await enrol.start()
         self.lake.start()
-        async with asyncio.TaskGroup() as tasks:
+        outside = told_outside(self.config.settings.metrics.listen, report.text, self._fault)
+        async with outside, asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(page.serve([door]), name="page"),
                 tasks.create_task(self._remember(heard), name="presence"),
@@ -176,9 +184,9 @@ class Aggregator:
             ) from error
         return server
 
-    def _site(self, ingest: Ingest) -> uvicorn.Config:
+    def _site(self, ingest: Ingest) -> Starlette:
         host, _ = split_address(self.config.settings.listen.http)
-        app = build_app(
+        return build_app(
             self.query,
             self.live,
             self.registry,
@@ -190,10 +198,6 @@ class Aggregator:
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
         )
-        return uvicorn.Config(
-            app, log_config=None, log_level="warning", access_log=False, server_header=False,
-            timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
-        )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
         """Keep in the registry what gateways say of themselves; the newest of each at a time."""
@@ -249,31 +253,11 @@ class Aggregator:
             log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
 
 
-class _Page(uvicorn.Server):
-    """uvicorn without its own signal handlers: the aggregator decides when it ends."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the aggregator."""
-        yield
-
-
-def _listen(address: str) -> socket.socket:
-    """A bound socket for the page.
-
-    Raises:
-        OperatorError: it cannot listen where the settings say.
-    """
-    host, port = split_address(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=512)
-    except OSError as error:
-        raise OperatorError(
-            f"show the page on {address}",
-            (error.strerror or str(error)).lower(),
-            "is another cloud running? otherwise correct listen.http",
-        ) from error
+def _served(site: Asked) -> uvicorn.Config:
+    return uvicorn.Config(
+        site, log_config=None, log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
+    )  # fmt: skip
 
 
 def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:

@@ -32,6 +32,7 @@ class ConsolidationLoop:
         self._passed = threading.Condition()
         self._stopping = False
         self._faults = 0
+        self._faults_ever = 0
         self._fault: Exception | None = None
         self._progress: Progress | None = None
         self._thread = threading.Thread(target=self._run, name="consolidate", daemon=True)
@@ -40,6 +41,11 @@ class ConsolidationLoop:
     def fault(self) -> Exception | None:
         """What the last pass failed of, None when it succeeded."""
         return self._fault
+
+    @property
+    def faults(self) -> int:
+        """Passes that failed since the start."""
+        return self._faults_ever
 
     @property
     def progress(self) -> Progress | None:
@@ -106,6 +112,7 @@ class ConsolidationLoop:
             _log.error("consolidation stands still: %s", error)
         self._fault = error
         self._faults += 1
+        self._faults_ever += 1
 
     def _pause_s(self) -> float:
         if self._fault is None:

@@ -12,6 +12,7 @@ from msgspec import Meta
 from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
+from protos.scrape_settings import Metrics
 
 _BYTES: Final = {"unit": "bytes"}
 _SECONDS: Final = {"unit": "s"}
@@ -147,4 +148,5 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     enrolment: Enrolment
     journal: Journal
     lake: Lake
+    metrics: Metrics
     log: Log

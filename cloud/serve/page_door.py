@@ -1,0 +1,37 @@
+"""Where the page listens, and how uvicorn serves it inside a process that decides its own end."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from cloud.errors import OperatorError
+from protos.address import split_address
+
+
+class PageServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: the aggregator decides when it ends."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the aggregator."""
+        yield
+
+
+def listen(address: str) -> socket.socket:
+    """A bound socket for the page.
+
+    Raises:
+        OperatorError: it cannot listen where the settings say.
+    """
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise OperatorError(
+            f"show the page on {address}",
+            (error.strerror or str(error)).lower(),
+            "is another cloud running? otherwise correct listen.http",
+        ) from error
