@@ -82,7 +82,7 @@ class Agent:
         broker = parts.broker(config)
         models = parts.models(config)
         store = parts.store(config, keys, clock)
-        catalog, reader = parts.reader(config, keys, store.load())
+        catalog, reader = parts.reader(config, store.load())
         settings = config.settings
         return cls(
             config,

@@ -4,9 +4,6 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
@@ -31,23 +28,27 @@ def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
         OperatorError: there is no key.
         StorageError: a buffer that cannot be used.
     """
+    return Store.open(
+        config.buffer_path,
+        gateway=config.name,
+        keys=keys,
+        limits=store_limits(config),
+        boot_id=clock.boot_id,
+    )
+
+
+def store_limits(config: EdgeConfig) -> StoreLimits:
+    """The buffer's bounds as the settings give them."""
     buffer = config.settings.buffer
-    limits = StoreLimits(
+    return StoreLimits(
         bytes_max=buffer.bytes_max,
         dedup_messages_max=buffer.dedup_messages_max,
         rejects_max=buffer.rejects_max,
         when_full=buffer.when_full,
     )
-    return Store.open(
-        config.buffer_path,
-        gateway=config.name,
-        keys=keys,
-        limits=limits,
-        boot_id=clock.boot_id,
-    )
 
 
-def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog, Reader]:
+def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
     """The catalog of the series so far, and the reader that adds to it."""
     settings = config.settings
     catalog = Catalog(
@@ -56,7 +57,7 @@ def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog
         series_max=settings.ingest.series_max,
     )
     redelivery = Redelivery(
-        marks_key(keys.key()), loaded.marks, messages_max=settings.buffer.dedup_messages_max
+        loaded.marks_key, loaded.marks, messages_max=settings.buffer.dedup_messages_max
     )
     limits = ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max)
     ignore = [*settings.ingest.ignore, f"{settings.alerts.topic}/#"]
@@ -104,8 +105,3 @@ def models(config: EdgeConfig) -> Sequence[Model]:
     if not usable:
         log.warning("no model is in service: readings are kept, but no anomaly is found")
     return usable
-
-
-def marks_key(key: bytes) -> bytes:
-    """The secret that redelivery marks are hashed with: from the buffer's key, but not that key."""
-    return HKDF(hashes.SHA256(), 32, salt=None, info=b"tidegate redelivery marks").derive(key)

@@ -47,12 +47,14 @@ class Loaded:
     """What a starting agent takes from the buffer.
 
     ``entries`` are 1, 2, 3 … (``key`` None: erased or unreadable); ``marks`` are the newest
-    ``dedup_messages_max``, oldest first; ``counters`` the persisted totals by name.
+    ``dedup_messages_max``, oldest first; ``counters`` the persisted totals by name; ``marks_key``
+    is the secret that marks are hashed with.
     """
 
     entries: tuple[SeriesEntry, ...]
     marks: bytes
     counters: Mapping[str, int]
+    marks_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.chunk import BufferStats, Loaded, Reject
 from edge.keys import KeySource
-from edge.seal import AeadSealer, RowKind, Sealer, SealError, pick_cipher
+from edge.seal import AeadSealer, RowKind, Sealer, SealError, marks_key, pick_cipher
 from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
 from edge.store.file import BufferFile, prepare, telling
@@ -17,7 +18,7 @@ from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
 from edge.store.prepare import read_reject
 from edge.store.release import Release
 from edge.store.room import Room
-from edge.store.rows import SealedRows, data_key, number_identity
+from edge.store.rows import SealedRows, data_key, key_ids, number_identity
 from protos.codec.wire import MalformedEntry
 from protos.series import SeriesEntry
 
@@ -43,14 +44,15 @@ class Buffer:
         boot_id: bytes,
         sealer: SealerMaker = best_sealer,
     ) -> None:
-        kek = keys.key()
+        keys.key()  # without one nothing is made
         prepare(path)
         self._file = BufferFile(path, limits)
         try:
             with telling(path, "read"):
-                key = data_key(self._file, kek, gateway)
+                key = data_key(self._file, keys.key_for(key_ids(self._file)), gateway)
                 self._rows = SealedRows(self._file, gateway, key, sealer(key))
-                self._memory, self._loaded = recall(self._rows)
+                self._memory, found = recall(self._rows)
+                self._loaded = replace(found, marks_key=marks_key(key))
                 self._tell_of_the_log()
         except BaseException:
             self._file.abandon()
