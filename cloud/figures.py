@@ -19,7 +19,7 @@ from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_table.schema import ANOMALIES, READINGS
+from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
 from cloud.registry import GatewayRow, Registry
 from cloud.serve.asked import Asked
@@ -95,6 +95,7 @@ class Report:
             offset=view.lake,
             readings=view.tables[READINGS.name].rows,
             anomalies=view.tables[ANOMALIES.name].rows,
+            gaps=view.tables[GAPS.name].rows,
             lag_us=max(self.now_us() - waiting[0].stored_us, 0) if waiting else 0,
             is_faulty=self.lake.fault is not None,
             faults=self.lake.faults,

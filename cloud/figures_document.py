@@ -28,6 +28,7 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     offset: int = 0
     readings: int = 0
     anomalies: int = 0
+    gaps: int = 0
     lag_us: int = 0
     is_faulty: bool = False
     faults: int = 0

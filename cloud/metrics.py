@@ -113,6 +113,9 @@ _LAKE: Final[tuple[Row, ...]] = (
     _gauge("lake_readings", "Rows of the readings table.", lambda f: f.lake.readings),
     _gauge("lake_anomalies", "Rows of the anomalies table.", lambda f: f.lake.anomalies),
     _gauge(
+        "lake_gaps", "Rows of the gaps table: losses that gateways told of.", lambda f: f.lake.gaps
+    ),
+    _gauge(
         "lake_lag_seconds",
         "How long the oldest block that is not in the tables has waited.",
         lambda f: f.lake.lag_us / 1e6,

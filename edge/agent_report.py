@@ -224,7 +224,7 @@ class Reporter:
             rejects=stats.rejects,
             quarantined=stats.quarantined,
             evicted=stats.counters.get("evicted", 0),
-            gaps=stats.counters.get("gaps", 0),
+            damaged=stats.counters.get("quarantined_rows", 0),
             refused=stats.refused,
             key_tier=self.keys.tier.value,
             unprotected=self.keys.tier.unprotected,

@@ -62,6 +62,7 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 class BufferHealth(msgspec.Struct, kw_only=True):
     """What is kept here; `rows` and `bytes` are not yet archived in the cloud.
 
+    ``damaged`` rows were given up to a bad card, with a gap as `evicted` ones.
     ``held``: it is full, and nothing is taken in; ``retries`` counts the refusals since the start.
     ``days_left`` at the present rate, None while that is not known. ``counters`` are its totals.
     """
@@ -85,7 +86,7 @@ class BufferHealth(msgspec.Struct, kw_only=True):
     rejects: int = 0
     quarantined: int = 0
     evicted: int = 0
-    gaps: int = 0
+    damaged: int = 0
     refused: int = 0
     key_tier: str = ""
     unprotected: str = ""

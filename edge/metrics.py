@@ -224,8 +224,12 @@ _KEPT: Final[tuple[Row, ...]] = (
         "buffer_rejects", "Unreadable messages kept for inspection.", lambda h: h.buffer.rejects
     ),
     _gauge("buffer_quarantined", "Damaged rows set aside.", lambda h: h.buffer.quarantined),
-    _total("evicted_rows", "Rows evicted because the buffer was full.", lambda h: h.buffer.evicted),
-    _total("gaps", "Gaps declared for what was evicted or damaged.", lambda h: h.buffer.gaps),
+    _total("evicted_rows", "Rows evicted, full; a gap tells of them.", lambda h: h.buffer.evicted),
+    _total(
+        "damaged_rows",
+        "Rows in chunks that a bad card damaged; a gap tells of them.",
+        lambda h: h.buffer.damaged,
+    ),
     Metric(
         "tidegate_edge_buffer_counted_total",
         MetricKind.COUNTER,
