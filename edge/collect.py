@@ -28,6 +28,8 @@ from protos.series import SeriesKey
 
 RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
+COMMITS_LEARNED: Final = 8
+"""Commits over which the card's time for one is smoothed: a single slow one tells little."""
 COMMIT_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Buckets from a server's disk to a worn SD card."""
 
@@ -122,6 +124,7 @@ class Collect:
         self._pending: tuple[Chunk, Future[None], list[object]] | None = None
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
         self.fatal: Exception | None = None
+        self._commit_s = 0.0
         self.commit_latency = Histogram(COMMIT_BOUNDS_S)
 
     @property
@@ -164,7 +167,8 @@ class Collect:
         enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
         messages = self._left
         if not messages:
-            messages = self._inbox.take(replace(self._linger, enough=enough))
+            linger = self._linger.on_card(self._commit_s)
+            messages = self._inbox.take(replace(linger, enough=enough))
             self._taken += len(messages)
         if self._stopping.is_set():
             return
@@ -200,7 +204,9 @@ class Collect:
                 outcome.set_exception(error)
                 self._inbox.wake()
             else:
-                self.commit_latency.observe(time.monotonic() - asked_s)
+                took_s = time.monotonic() - asked_s
+                self.commit_latency.observe(took_s)
+                self._commit_s += (took_s - self._commit_s) / COMMITS_LEARNED
                 self._acknowledge(chunk, tokens)
                 outcome.set_result(None)
 

@@ -51,6 +51,7 @@ class Note:
         self.added = {
             UNSEALED_ROWS: len(joined) - len(gaps),
             UNSEALED_BYTES: len(body) - size,
+            "gaps": max(len(joined) - len(gaps), 0),
         }
         self._state = (no, joined, len(body))
 

@@ -266,3 +266,33 @@ def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     until(lambda: rig.fatal, "nobody was told")
     assert str(rig.fatal[0]) == "no such model"
     assert rig.ingest.acked == []
+
+
+def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    take = rig.inbox.take
+
+    def taken(linger: Linger) -> list[Message]:
+        waits.append(linger.min_s)
+        return take(linger)
+
+    class Slow:
+        """A clock on which every commit takes 8.1 ms."""
+
+        ticks = itertools.count()
+
+        @classmethod
+        def monotonic(cls) -> float:
+            return next(cls.ticks) * 0.0081
+
+    monkeypatch.setattr(rig.inbox, "take", taken)
+    monkeypatch.setattr("edge.collect.time", Slow)
+    rig.collect.start()
+    for number in range(3):
+        rig.send(b"%d" % number)
+        until(lambda: len(rig.ingest.acked) == rig.sent, "it was not acknowledged")
+        until(lambda: len(waits) == rig.sent + 1, "no next batch was waited for")
+    assert waits[0] == 0.001
+    assert waits[-1] == 0.002, "as long as the settings allow"
