@@ -33,6 +33,7 @@ from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
+from cloud.lake_release import Releases
 from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import Registry
@@ -105,7 +106,12 @@ class Aggregator:
         names = Names(journal.series)
         live = Live(journal, names)
         consolidator = Consolidator(
-            config.lake_folder, journal, names, live, bytes_per_pass=settings.lake.batch_bytes
+            config.lake_folder,
+            journal,
+            names,
+            live,
+            releases=Releases(journal.quarantined_blocks, names, now_us),
+            bytes_per_pass=settings.lake.batch_bytes,
         )
         consolidator.recover()
         live.start()
@@ -219,7 +225,7 @@ class Aggregator:
             StorageError: why.
         """
         while True:
-            failure = self.journal.failure
+            failure = self.journal.failure or self.lake.failure
             if failure is not None:
                 raise failure
             await asyncio.sleep(WATCH_S)
