@@ -19,6 +19,7 @@ from edge import agent_parts as parts
 from edge import alert, identity
 from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
+from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
@@ -130,7 +131,9 @@ class Agent:
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
         async with (
-            Control(self.config.control_path, {"status": reporter.health}),
+            Control(
+                self.config.control_path, {"status": reporter.health, "buffer": self._buffer_stats}
+            ),
             told_outside(self.config.settings.metrics.listen, reporter),
         ):
             self.ingest.start(self.inbox)
@@ -165,6 +168,9 @@ class Agent:
                 task.cancel()
         if fatal.done():
             fatal.result()
+
+    async def _buffer_stats(self) -> BufferStats:
+        return await asyncio.wrap_future(self.store.stats())
 
     def _wake_uplink(self) -> None:
         if self.uplink is not None:

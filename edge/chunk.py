@@ -63,6 +63,7 @@ class BufferStats:
 
     ``unsealed_rows`` wait for a number, ``sealed_rows`` for the cloud to archive their blocks.
     ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
+    Chunks are numbered in the order of their commits: all below ``oldest_chunk`` have left.
     ``refused`` counts the chunks answered with BufferFull since the start.
     """
 
@@ -83,3 +84,5 @@ class BufferStats:
     key_tier: str
     cipher: str
     counters: Mapping[str, int]
+    oldest_chunk: int = 0
+    next_chunk: int = 0

@@ -20,6 +20,7 @@ VERBS: Final = {
     "status": "how the gateway is",
     "tap": "show live how each message is read",
     "replay": "publish a recorded CSV as a sensor would",
+    "buffer": "what waits for the cloud: stats, verify, export, drain",
     "key": "rotate the buffer's key",
     "completion": "print the shell's completion script",
 }

@@ -197,6 +197,19 @@ class Blocks:
             note.adopt()
             self._memory.totals = totals
             return None
+        return self._proven(row, recipe, pieces)
+
+    def is_whole(self, row: tuple[int, int, int, int, int, bytes], recipe: Recipe) -> bool:
+        """Whether the block of a row can be made again; nothing is set aside."""
+        pieces, bad = self._pieces.within(recipe.first, recipe.last)
+        return not bad and self._proven(row, recipe, pieces) is not None
+
+    def _proven(
+        self,
+        row: tuple[int, int, int, int, int, bytes],
+        recipe: Recipe,
+        pieces: Sequence[Piece],
+    ) -> Block | None:
         try:
             block = self._make(row[0], row[1], recipe, pieces)
         except ValueError:

@@ -131,7 +131,15 @@ class Buffer:
             key_tier=self._tier.value,
             cipher=self._rows.sealer.name,
             counters=self._memory.counters(),
+            oldest_chunk=self._oldest_chunk(),
+            next_chunk=self._memory.next_chunk,
         )
+
+    def _oldest_chunk(self) -> int:
+        """The lowest number of a chunk that is here, or whose block is not archived."""
+        sql = "SELECT min(no) FROM chunks UNION ALL SELECT min(first) FROM blocks"
+        found = [no for (no,) in self._file.rows(sql) if no is not None]
+        return min(found, default=self._memory.next_chunk)
 
     def _count(self, table: str) -> int:
         (count,) = self._file.one(f"SELECT count(*) FROM {table}") or (0,)

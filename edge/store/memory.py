@@ -157,16 +157,25 @@ def read_entry(rows: SealedRows, no: int, device_no: int, leaf: bytes, data: byt
     return decode_entry(plain)
 
 
-def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
-    """The state row, or what the kept blocks tell when it cannot be opened."""
+def read_state(rows: SealedRows) -> State | None:
+    """The state row, None without one; SealError when it cannot be read."""
     found = rows.file.one("SELECT data FROM state WHERE no = 1")
     if found is None:
-        return State(series_high=series, series_root=root)
+        return None
+    plain = rows.unseal(RowKind.STATE, number_identity(1), 0, found[0])
     try:
-        plain = rows.unseal(RowKind.STATE, number_identity(1), 0, found[0])
         return msgspec.msgpack.decode(plain, type=State)
-    except (SealError, msgspec.DecodeError) as error:
-        lost.append(_Lost(RowKind.STATE, "state", str(error), 0, found[0], "state", 1))
+    except msgspec.DecodeError as error:
+        raise SealError("read the state", str(error)) from error
+
+
+def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
+    """The state row, or what the kept blocks tell when it cannot be opened."""
+    try:
+        return read_state(rows) or State(series_high=series, series_root=root)
+    except SealError as error:
+        (data,) = rows.file.one("SELECT data FROM state WHERE no = 1") or (b"",)
+        lost.append(_Lost(RowKind.STATE, "state", str(error), 0, data, "state", 1))
         return _state_of_blocks(rows, State(series_high=series, series_root=root))
 
 
