@@ -1,5 +1,7 @@
 """What hurt users of other gateways, tried on this one; `docs/pains.md` says which row is which."""
 
+import gc
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,3 +170,36 @@ def test_a_full_buffer_is_a_fault_at_once_and_none_when_space_returned() -> None
     health = Health(gateway="gw", version="1", running=True, buffer=BufferHealth(held=True))
     assert "FULL" in told(health)
     assert "tidegate_edge_buffer_full 1" in metrics.text(health)
+
+
+def test_memory_stays_flat_over_a_long_life_of_three_devices(world: Any) -> None:
+    """Read, committed, sealed, archived, deleted, over and over: nothing piles up in Python."""
+    # A short horizon of redelivery, so that it is full before memory is looked at.
+    catalog = Catalog(salt=lambda: bytes(16), series_max=100)
+    read = Reader(catalog, Redelivery(bytes(32), messages_max=500))
+    store = world.open(dedup_messages_max=500)
+    store.begin_epoch(1, ()).result()
+    held: list[int] = []
+    told = 0
+    tracemalloc.start()
+    try:
+        for life in range(4):
+            for _ in range(60):
+                heard = read.read(
+                    [
+                        message(f"plant/pump{n % 3}", b'{"flow": %d, "state": "s%d"}' % (n, n), n)
+                        for n in range(told, told + 50)
+                    ]
+                )
+                told += 50
+                store.commit(heard.as_chunk()).result()
+                store.seal_next(bytes_target=65536, mono_us=1, wall_us=2).result()
+                head = store.sync_state().result().head
+                store.mark(head, head).result()
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+            assert store.stats().result().unsealed_rows == 0, life
+    finally:
+        tracemalloc.stop()
+    grown = held[-1] - held[1]
+    assert grown < 64 * 1024, f"{grown} bytes more after {told // 2} messages: {held}"
