@@ -184,6 +184,14 @@ class Quarantine:
                 (reason, *_name(block)),
             )
 
+    def reopen(self, ticket: int) -> None:
+        """Have the lake take again what was released after this ticket: it is an older copy."""
+        with self._told():
+            self._connection.execute(
+                "UPDATE quarantine SET state = ? WHERE state = ? AND ticket > ?",
+                (int(State.RELEASING), int(State.RELEASED), ticket),
+            )
+
     def ask_pardon(self, gateway: str, now_us: int) -> None:
         """Ask the cloud, running or not, to settle the gateway's fork in its favour."""
         with self._told():

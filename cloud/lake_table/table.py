@@ -25,7 +25,7 @@ from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import DataFile, FileList, file_name, from_add_actions, release_name
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, RARE, READINGS, TABLES, TableSpec, delta_schema
 
 APP: Final = "tidegate"
 """App id of all commits; `APP:table` in the log of `readings` speaks for a table of rare rows."""
@@ -53,18 +53,25 @@ class State:
     released: int = 0
 
 
-def look(root: Path, spec: TableSpec) -> State:
+def look(root: Path, spec: TableSpec, speaks_for: Iterable[str] = ()) -> State:
     """The newest version of a table, read beside its committer and without touching anything.
 
     StorageError when there is none, or its log cannot be read.
     """
     folder = root / spec.name
     try:
-        return _state(DeltaTable(str(folder)), folder, ())
+        return _state(DeltaTable(str(folder)), folder, speaks_for)
     except DeltaError as error:
         hint = "restore the lake from a backup (docs/guide/backup.md)"
         cause = str(error).splitlines()[0]
         raise StorageError(f"read the table {folder}", cause, hint) from error
+
+
+def covered(root: Path) -> int:
+    """The offset up to which all tables have everything, by their commits or `readings`' word."""
+    rare = tuple(spec.name for spec in RARE)
+    says = look(root, READINGS, rare).says
+    return min(max(look(root, spec).offset, says.get(name, 0)) for name, spec in TABLES.items())
 
 
 class LakeTable:
