@@ -188,7 +188,7 @@ def _grant(cursor: Cursor, held: Held, past: Closed, epoch: int, above: int) -> 
     ended = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
     epochs = {one.epoch: one for one in (*cursor.closed, ended) if one.stored or one.deleted}
     if past.deleted > past.stored:
-        epochs[past.epoch] = past
+        epochs[past.epoch] = replace(epochs.get(past.epoch, past), deleted=past.deleted)
     closed = tuple(epochs[no] for no in sorted(epochs))[-CLOSED_EPOCHS_MAX:]
     opened = replace(
         cursor,

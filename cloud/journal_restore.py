@@ -12,8 +12,9 @@ from cloud.journal_cursor import CLOSED_EPOCHS_MAX, Closed, Cursor
 from protos.block import GENESIS_HASH
 from protos.series import EMPTY_ROOT
 
-EPOCH_LEAP: Final = 1 << 20
-"""Epochs left out, so that none granted after the copy was made is ever granted again."""
+EPOCHS_OF_A_GENERATION: Final = 1 << 20
+"""Each generation grants epochs of its own, so that none granted after the copy was made is ever
+granted again, also when one copy is restored twice; 2^20 of them outlive any gateway's card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,12 @@ class Floor:
     hash: bytes
 
 
-def reborn(cursor: Cursor, floors: Sequence[Floor]) -> Cursor:
-    """The cursor as the restored journal begins with: `stored` is never below what the lake holds.
+def reborn(cursor: Cursor, floors: Sequence[Floor], generation: int) -> Cursor:
+    """The cursor that a restored journal of ``generation`` begins with, not below its lake.
 
-    Its present epoch is closed and the next one is far above: each gateway is granted it at its
-    first hello. ``floors`` of other gateways are passed over.
+    Its present epoch is closed and the next is of the new generation: each gateway is granted it at
+    its first hello. ``generation`` must be one that never was (seconds since 1970 are), not the
+    copy's plus one. ``floors`` of other gateways are passed over.
     """
     present = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
     known = {one.epoch: one for one in (*cursor.closed, present)}
@@ -44,7 +46,7 @@ def reborn(cursor: Cursor, floors: Sequence[Floor]) -> Cursor:
     closed = tuple(known[no] for no in sorted(known) if known[no].stored or known[no].deleted)
     return replace(
         cursor,
-        epoch=max(known) + EPOCH_LEAP,
+        epoch=max(max(known) + 1, generation * EPOCHS_OF_A_GENERATION),
         stored=0,
         stored_hash=GENESIS_HASH,
         archived=0,

@@ -19,7 +19,6 @@ from edge.sync_effects import (
     LoadBlocks,
     Mark,
     Phase,
-    Seal,
     Send,
 )
 from edge.sync_outbox import Outbox
@@ -117,10 +116,12 @@ class Session:
     def wake(self) -> list[Effect]:
         """New chunks wait in the buffer."""
         self._idle = False
+        self._outbox.pace.woken()
         return self._pump()
 
     def tick(self, now_us: int) -> list[Effect]:
         """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
+        self._outbox.pace.tick(now_us)
         waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
         if self._heard or not waits:
             self._heard, self._silent_since_us = False, now_us
@@ -132,6 +133,7 @@ class Session:
     def sealed(self, block: Block | None) -> list[Effect]:
         """The answer to `Seal`; None: no chunk waits."""
         self._asked = False
+        self._outbox.pace.sealed(None if block is None else len(block.data))
         if block is None:
             self._idle = True
         else:
@@ -212,9 +214,7 @@ class Session:
         if state.epoch == 0:
             return [self._request("no epoch yet")]
         if state.generation not in (0, resume.generation):
-            # The cloud lost its journal and grants unasked. Nothing is marked before that: after a
-            # crash in between the next hello must say the old generation again.
-            self.phase = Phase.GRANT
+            self.phase = Phase.GRANT  # granted unasked; the next hello must say the old one again
             return []
         mark = Mark(self.stored, self.archived, self.generation)
         if resume.stored > state.head or resume.series_known > state.series_high:
@@ -285,7 +285,7 @@ class Session:
             return [*sends, *self._ask(LoadBlocks(self._loading, self._outbox.room))]
         if self._idle:
             return [*sends]
-        return [*sends, *self._ask(Seal(min(BLOCK_BYTES_TARGET, self._outbox.room)))]
+        return [*sends, *self._ask(self._outbox.next_seal())]
 
     def _ask(self, question: Effect) -> list[Effect]:
         self._asked = True

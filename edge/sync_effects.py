@@ -43,9 +43,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Seal the next block of about ``bytes_target`` from chunks; answer `sealed`."""
+    """Seal the next block of about ``bytes_target`` from chunks, the oldest or the newest ones.
+
+    Answer `sealed`.
+    """
 
     bytes_target: int
+    newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,10 +199,13 @@ class Conversation:
     def _put_to_buffer(self, effect: Effect) -> None:
         buffer, session = self._buffer, self.session
         match effect:
-            case Seal(bytes_target):
+            case Seal(bytes_target, newest_first):
                 now = self._clock.now()
                 sealed = buffer.seal_next(
-                    bytes_target=bytes_target, mono_us=now.mono_us, wall_us=now.wall_us
+                    bytes_target=bytes_target,
+                    mono_us=now.mono_us,
+                    wall_us=now.wall_us,
+                    newest_first=newest_first,
                 )
                 self._await(sealed, session.sealed)
             case LoadBlocks(from_seq, bytes_max):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cloud.journal_cursor import LATE_MAX, Alarm, Closed, Cursor
-from cloud.journal_restore import EPOCH_LEAP, Floor, reborn
+from cloud.journal_restore import EPOCHS_OF_A_GENERATION, Floor, reborn
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, ChunkRun
 from tests.sim.cursors import CURSOR, NEXT_HASH, OTHER_HASH, STORED_HASH, Held, code, hello, said
@@ -18,11 +18,11 @@ def test_another_generation_is_a_fallback_that_names_what_both_still_have() -> N
 
 
 def test_an_epoch_that_the_copy_never_saw_frees_all_behind_the_newest_it_did() -> None:
-    cursor = reborn(CURSOR, [])
+    cursor = reborn(CURSOR, [], 7)
     decision = hello(cursor, generation=6, epoch=4, head=3, head_hash=OTHER_HASH, oldest_kept=1)
     grant = decision.replies[1].epoch_grant
     assert (grant.previous_epoch, grant.stored_epoch, grant.previous_stored) == (4, 2, 5)
-    assert grant.epoch == CURSOR.epoch + EPOCH_LEAP + 1
+    assert grant.epoch == 7 * EPOCHS_OF_A_GENERATION + 1
 
 
 def test_a_journal_that_lost_all_frees_all() -> None:
@@ -65,13 +65,18 @@ def test_another_boot_is_never_late() -> None:
 def test_the_lake_lifts_what_a_restored_journal_holds_and_never_lowers_it() -> None:
     floors = [Floor("attic", 2, 9, NEXT_HASH), Floor("attic", 3, 1, OTHER_HASH)]
     floors.append(Floor("cellar", 9, 9, OTHER_HASH))
-    cursor = reborn(CURSOR, floors)
+    cursor = reborn(CURSOR, floors, 7)
     assert cursor.closed == (Closed(2, 9, NEXT_HASH, 9), Closed(3, 1, OTHER_HASH, 1))
-    assert cursor.epoch == 3 + EPOCH_LEAP
-    below = reborn(CURSOR, [Floor("attic", 2, 4, NEXT_HASH)])
+    assert cursor.epoch == 7 * EPOCHS_OF_A_GENERATION
+    below = reborn(CURSOR, [Floor("attic", 2, 4, NEXT_HASH)], 7)
     assert below.closed == (Closed(2, 5, STORED_HASH, 4),)
 
 
 def test_a_reborn_cursor_still_knows_the_machine_and_its_strikes() -> None:
     cursor = replace(CURSOR, strikes=2)
-    assert (reborn(cursor, []).boots, reborn(cursor, []).strikes) == (cursor.boots, 2)
+    assert (reborn(cursor, [], 7).boots, reborn(cursor, [], 7).strikes) == (cursor.boots, 2)
+
+
+def test_one_copy_restored_twice_never_grants_an_epoch_twice() -> None:
+    first, second = reborn(CURSOR, [], 7), reborn(CURSOR, [], 8)
+    assert second.epoch > first.epoch + EPOCHS_OF_A_GENERATION // 2
