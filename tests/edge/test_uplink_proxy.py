@@ -175,3 +175,25 @@ def test_gateways_that_the_cloud_asked_to_wait_do_not_come_back_together() -> No
         sum(start <= pause < start + 1 for pause in pauses) for start in range(30, 100)
     )
     assert busiest_second < 100
+
+
+async def test_hosts_that_the_environment_excepts_are_reached_directly(
+    tmp_path: Path, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with (
+        connect_proxy() as proxy,
+        uplink_through(tmp_path, world, proxy.url) as (uplink, _, _),
+    ):
+        await until(lambda: uplink.state.stored == 1)
+        assert proxy.tunnels == []
+
+
+async def test_without_the_setting_the_proxy_of_the_environment_is_taken(
+    tmp_path: Path, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connect_proxy() as proxy:
+        monkeypatch.setenv("grpc_proxy", proxy.url)
+        async with uplink_through(tmp_path, world, "") as (uplink, _, _):
+            await until(lambda: uplink.state.stored == 1)
+        assert len(proxy.tunnels) == 1
