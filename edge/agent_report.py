@@ -246,6 +246,7 @@ class Reporter:
                 state.retry_s,
             )
             said.blocks_sent, said.bytes_sent = state.blocks_sent, state.bytes_sent
+            said.eta_s = state.eta_s
             said.error, said.hint = state.error, state.hint
         return said
 

@@ -5,6 +5,7 @@ bytes; counts are since the buffer began unless they say otherwise. What a part 
 its default.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -97,6 +98,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
     """Delivery; `line` is connecting, live, waiting or stopped, `error` empty while all is well.
 
     Attempts, blocks and bytes are since the agent's start; `failures` are sessions in a row.
+    `eta_s`: until the backlog is sent, 0 when there is none, None while it cannot be told.
     """
 
     enrolled: bool = False
@@ -112,6 +114,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
     retry_s: float = 0.0
     blocks_sent: int = 0
     bytes_sent: int = 0
+    eta_s: float | None = None
     error: str = ""
     hint: str = ""
     certificate_not_after_us: int = 0
@@ -225,10 +228,17 @@ def _cloud_lines(health: Health) -> Iterator[str]:
             f"sync     epoch {cloud.epoch}: sealed {cloud.head:,}, stored {cloud.stored:,}, "
             f"archived {cloud.archived:,} blocks"
         )
+        if cloud.eta_s:
+            yield f"         the backlog is through in about {_span(cloud.eta_s)}"
     if cloud.certificate_not_after_us:
         left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
         when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
         yield f"identity valid until {when} ({f'{left:,} days left' if left >= 0 else 'EXPIRED'})"
+
+
+def _span(seconds: float) -> str:
+    minutes, hours = math.ceil(seconds / 60), round(seconds / 3600)
+    return f"{hours:,} h" if minutes > 90 else f"{minutes} min"
 
 
 def size(count: int) -> str:

@@ -45,6 +45,7 @@ class UplinkState:
 
     ``blocks_sent`` and ``bytes_sent`` count since the agent started, sent again included;
     ``failures`` are sessions in a row that did not live long, ``attempts`` all that were begun.
+    ``eta_s``: seconds until the backlog is sent, None while nobody can tell.
     """
 
     line: Line = Line.STOPPED
@@ -60,6 +61,7 @@ class UplinkState:
     attempts: int = 0
     blocks_sent: int = 0
     bytes_sent: int = 0
+    eta_s: float | None = None
 
 
 def pause_s(failures: int, close: Close, chance: random.Random) -> float:
@@ -175,6 +177,7 @@ class Uplink:
         pause = pause_s(failures, close, self._chance)
         self._become(
             line=Line.WAITING,
+            eta_s=None,
             error=close.message,
             hint=close.hint,
             retry_s=pause,
@@ -209,6 +212,7 @@ class Uplink:
             archived=session.archived,
             blocks_sent=blocks + talk.blocks,
             bytes_sent=sent + talk.bytes,
+            eta_s=talk.eta_s,
         )
         if session.phase is Phase.LIVE:
             if self._state.line is not Line.LIVE:

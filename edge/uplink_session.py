@@ -28,6 +28,7 @@ from edge.sync_effects import (
     Seal,
     Send,
 )
+from edge.sync_pace import Drain
 from edge.uplink_channel import Endpoint, explain
 from protos import sync_pb2 as pb
 from protos.block import Block, ChunkRun
@@ -108,8 +109,14 @@ class Conversation:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
+        self._drain = Drain()
         stub = SyncStub(channel)  # type: ignore[no-untyped-call]
         self._call: grpc.aio.StreamStreamCall[pb.GatewayMessage, pb.CloudMessage] = stub.Session()
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the backlog is sealed and sent; None while that cannot be told."""
+        return self._drain.eta_s if self.session.phase is Phase.LIVE else None
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
@@ -160,7 +167,9 @@ class Conversation:
             self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
 
     def _look(self, is_time_to_report: bool) -> list[Effect]:
-        effects = self.session.tick(self._clock.now().mono_us)
+        now_us = self._clock.now().mono_us
+        self._drain.note(now_us, self._report().backlog_bytes)
+        effects = self.session.tick(now_us)
         if self.session.phase is not Phase.LIVE or not is_time_to_report:
             return effects
         status = Send(pb.GatewayMessage(status=self._report()))
