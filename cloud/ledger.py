@@ -63,7 +63,8 @@ class LedgerRow:
 
     ``blocks`` … ``archived_readings``: the journal's counts. ``quarantined``, ``discarded``:
     (blocks, readings) of these that the lake was to take and does not have. ``forked``: blocks
-    of another stream, never stored. ``gaps``: by the reason's name.
+    of another stream, never stored. ``deleted``: blocks that the gateway had deleted before an
+    older journal was restored. ``gaps``: by the reason's name.
     """
 
     gateway: str
@@ -73,6 +74,7 @@ class LedgerRow:
     stored: int
     archived: int
     counts: Counts
+    deleted: int = 0
     quarantined: tuple[int, int] = (0, 0)
     discarded: tuple[int, int] = (0, 0)
     forked: int = 0
@@ -132,6 +134,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
         "discarded_blocks": row.discarded[0],
         "discarded_readings": row.discarded[1],
         "forked_blocks": row.forked,
+        "deleted_blocks": row.deleted,
         "in_lake": row.in_lake,
         "gaps": {
             name: {"records": lost.records, "readings": lost.readings}
@@ -145,6 +148,7 @@ def _epochs(cursor: Cursor, tally: Tally) -> set[int]:
     told = {epoch for epoch, head in tally.heads.items() if head}
     oldest = min((epoch for epoch in tally.epochs if epoch != EARLIER), default=1)
     own = {cursor.epoch} if cursor.epoch else set()
+    told |= {past.epoch for past in cursor.closed if past.deleted > past.stored}
     return {*tally.epochs, *own, *(epoch for epoch in told if epoch >= oldest)}
 
 
@@ -166,9 +170,10 @@ def _row(cursor: Cursor, tally: Tally, epoch: int) -> LedgerRow:
         stored = closed.stored if closed else counts.blocks
         archived = closed.archived if closed else counts.archived_blocks
     expected = max(tally.heads.get(epoch, 0), stored)
-    return LedgerRow(
-        cursor.gateway, epoch, epoch == cursor.epoch, expected, stored, archived, counts
-    )
+    past = next((one for one in cursor.closed if one.epoch == epoch), None)
+    deleted = max(0, past.deleted - stored) if past else 0
+    is_open = epoch == cursor.epoch
+    return LedgerRow(cursor.gateway, epoch, is_open, expected, stored, archived, counts, deleted)
 
 
 def _with_apart(row: LedgerRow, apart: Sequence[Apart]) -> LedgerRow:

@@ -20,6 +20,7 @@ from cloud.config import FILE_NAME
 from cloud.errors import OperatorError, StorageError
 from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor
+from cloud.journal_restore import reborn
 from cloud.journal_sqlite.quarantine import Quarantine
 from cloud.journal_sqlite.segment import (
     Opening,
@@ -94,7 +95,10 @@ def check(source: Path, manifest: Manifest) -> None:
 def begin_generation(folder: Path, archived: int, now_us: int) -> int:
     """Begin a generation in a closed journal: a segment whose `archived` is no more than given.
 
+    The cursors are `cloud.journal_restore.reborn`, without floors: the lake is not beyond them.
+
     Raises:
+        OperatorError: the clock does not give a generation that never was.
         StorageError: the disk refuses.
     """
     newest = list_segments(folder)[-1]
@@ -107,7 +111,13 @@ def begin_generation(folder: Path, archived: int, now_us: int) -> int:
         with closing(open_reader(segment)) as connection:
             for gateway, epoch, *above in connection.execute(_ABOVE, (archived, told)):
                 standing[gateway] = _lowered(standing[gateway], epoch, *above)
-    generation = max(opening.generation + 1, now_us // 1_000_000)
+    generation = now_us // 1_000_000
+    if generation <= opening.generation:
+        cause = "this machine's clock stands before the time of the copy"
+        raise OperatorError(f"begin a generation in {folder}", cause, "set the clock, then restore")
+    reborn_rows = (
+        replace(stood, cursor=reborn(stood.cursor, (), generation)) for stood in standing.values()
+    )
     begun = Opening(generation, head + 1, min(archived, told), now_us)
     previous = newest
     if head < newest.first:
@@ -115,7 +125,7 @@ def begin_generation(folder: Path, archived: int, now_us: int) -> int:
         previous = Segment(newest.first, newest.path.with_name(newest.path.name + ".before"))
         newest.path.replace(previous.path)
         remove(newest)
-    create_segment(folder, begun, cursors=cursor_rows(standing.values()), previous=previous)
+    create_segment(folder, begun, cursors=cursor_rows(reborn_rows), previous=previous)
     if previous is not newest:
         remove(previous)
     return generation

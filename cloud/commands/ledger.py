@@ -61,5 +61,9 @@ def _tell(row: Row) -> None:
             click.echo(f"    {state}: {what} ({'; '.join(row['reasons'])})")
     if row["forked_blocks"]:
         click.echo(f"    {row['forked_blocks']:,} blocks of another stream kept aside")
+    if row["deleted_blocks"]:
+        click.echo(
+            f"    {row['deleted_blocks']:,} blocks deleted before an older journal came back"
+        )
     for reason, lost in row["gaps"].items():
         click.echo(f"    gaps, {reason}: {lost['readings']:,} readings in {lost['records']:,}")

@@ -19,10 +19,13 @@ from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.restore import restore
 from cloud.verify import verify
+from protos.block import read_block
+from protos.series import EMPTY_ROOT
 from tests.cloud.verify_world import T0, Home
 from tests.contract.sender import WAIT_S
 
 Capture = pytest.CaptureFixture[str]
+LATER = T0 + 3_600_000_000
 
 
 def call(home: Path, *arguments: str) -> int:
@@ -83,14 +86,20 @@ def test_after_a_restore_gateways_send_again_what_they_keep(home, place, tmp_pat
     take(load(place), tmp_path / "copy", T0)
     home.send("gw", 7)
     home.send("gw", 8)
-    generation = restore(tmp_path / "copy", tmp_path / "new", T0)
+    generation = restore(tmp_path / "copy", tmp_path / "new", LATER)
     assert generation > home.journal.generation
     restored = back(home, tmp_path / "new")
     sender = restored.senders["gw"]
-    resume = sender.hello()[0].resume
-    assert (resume.generation, resume.stored, resume.archived) == (generation, 2, 2)
-    for seq in (3, 4):
-        assert sender.post(seq).result(WAIT_S).replies[0].ack.stored == seq
+    kept = [read_block(block.data)[2] for block in sender.blocks]
+    replies = sender.hello()
+    (resume,) = (one.resume for one in replies if one.HasField("resume"))
+    (grant,) = (one.epoch_grant for one in replies if one.HasField("epoch_grant"))
+    assert resume.generation == generation
+    assert (grant.stored_epoch, grant.previous_stored) == (1, 2)
+    sender.epoch, sender.blocks, sender.series, sender.root = grant.epoch, [], [], EMPTY_ROOT
+    sender.declare(2)
+    for batch in kept[grant.previous_stored :]:
+        sender.send(batch=batch)
     restored.drain()
     restored.stop()
     assert "26 readings in the lake = 26 archived; 4 blocks" in check_whole(tmp_path / "new")
@@ -115,11 +124,11 @@ def test_what_the_lake_copy_lacks_is_taken_from_the_journal_copy(
     monkeypatch.setattr(backup, "_copy_journal", later)
     manifest = take(load(place), tmp_path / "copy", T0)
     assert manifest.lake == 1
-    restore(tmp_path / "copy", tmp_path / "new", T0)
+    restore(tmp_path / "copy", tmp_path / "new", LATER)
     assert "5 readings in the lake = 5 archived; 3 blocks" in check_whole(tmp_path / "new")
     restored = back(home, tmp_path / "new")
     assert restored.journal.archived() == 1
-    assert [one.archived for one in restored.journal.cursors()] == [1]
+    assert [one.closed[-1].archived for one in restored.journal.cursors()] == [1]
     restored.drain()
     restored.stop()
     assert "18 readings in the lake = 18 archived" in check_whole(tmp_path / "new")
@@ -148,7 +157,7 @@ def test_backups_taken_while_the_cloud_works_are_all_whole(home, place, tmp_path
     worker.join(WAIT_S)
     for copy in copies[:4] + copies[-1:]:
         new = tmp_path / f"new-{copy.name}"
-        restore(copy, new, T0)
+        restore(copy, new, LATER)
         check_whole(new)
         restored = Home(new)
         restored.drain()
@@ -181,7 +190,7 @@ def test_a_block_released_after_the_lake_was_copied_is_released_again(
     (tmp_path / "copy" / "journal" / "quarantine.db").unlink()
     apart.copy_to(tmp_path / "copy" / "journal" / "quarantine.db")
     monkeypatch.setattr(restore_module, "check", lambda *_: None)
-    restore(tmp_path / "copy", tmp_path / "new", T0)
+    restore(tmp_path / "copy", tmp_path / "new", LATER)
     restored = Home(tmp_path / "new")
     assert restored.journal.quarantined()[0].state is State.RELEASING
     restored.lake.close()
@@ -202,7 +211,7 @@ def test_a_backup_goes_into_a_new_folder_and_a_restore_into_an_empty_home(home, 
     with pytest.raises(OperatorError, match="not empty"):
         take(load(place), tmp_path / "copy", T0)
     with pytest.raises(OperatorError, match="not empty"):
-        restore(tmp_path / "copy", place, T0)
+        restore(tmp_path / "copy", place, LATER)
 
 
 def test_a_damaged_or_unfinished_backup_is_refused(home, place, tmp_path):
@@ -214,10 +223,10 @@ def test_a_damaged_or_unfinished_backup_is_refused(home, place, tmp_path):
     data[-1] ^= 1
     segment.write_bytes(data)
     with pytest.raises(OperatorError, match=r"seg-\d+\.db is not as it was backed up"):
-        restore(tmp_path / "copy", tmp_path / "new", T0)
+        restore(tmp_path / "copy", tmp_path / "new", LATER)
     (tmp_path / "copy" / "backup.json").unlink()
     with pytest.raises(OperatorError, match="cut short"):
-        restore(tmp_path / "copy", tmp_path / "new", T0)
+        restore(tmp_path / "copy", tmp_path / "new", LATER)
     assert not (tmp_path / "new").exists()
 
 
@@ -230,7 +239,7 @@ def test_a_manifest_cannot_name_files_outside_the_backup(home, place, tmp_path):
     told["files"][0]["path"] = "../cloud/cloud.toml"
     path.write_text(json.dumps(told))
     with pytest.raises(OperatorError, match="not as it was backed up"):
-        restore(tmp_path / "copy", tmp_path / "new", T0)
+        restore(tmp_path / "copy", tmp_path / "new", LATER)
 
 
 def test_a_restore_that_was_cut_short_leaves_no_home_that_would_start(
@@ -245,14 +254,14 @@ def test_a_restore_that_was_cut_short_leaves_no_home_that_would_start(
 
     monkeypatch.setattr(restore_module, "begin_generation", full)
     with pytest.raises(StorageError, match="No space left"):
-        restore(tmp_path / "copy", tmp_path / "new", T0)
+        restore(tmp_path / "copy", tmp_path / "new", LATER)
     with pytest.raises(OperatorError, match="no such file"):
         load(tmp_path / "new")
 
 
 def test_a_journal_without_a_block_of_its_newest_segment_begins_a_generation(home, tmp_path, place):
     take(load(place), tmp_path / "copy", T0)
-    restore(tmp_path / "copy", tmp_path / "new", T0)
+    restore(tmp_path / "copy", tmp_path / "new", LATER)
     restored = Home(tmp_path / "new")
     restored.send("gw", 3)
     restored.drain()
@@ -273,4 +282,12 @@ def test_the_guides_commands_do_what_it_says(home, place, tmp_path, capsys):
         assert console().call(["--home", str(place), *words]) == 0, line
     told = capsys.readouterr().out
     assert "history is whole: 5 readings" in told
-    assert "gw  epoch 1: 1 blocks expected, 1 stored, 1 archived" in told
+    assert "gw  epoch 1, ended: 1 blocks expected, 1 stored, 1 archived" in told
+
+
+def test_a_clock_before_the_copys_time_begins_no_generation(home, place, tmp_path):
+    home.send("gw")
+    home.drain()
+    take(load(place), tmp_path / "copy", T0)
+    with pytest.raises(OperatorError, match="set the clock"):
+        restore(tmp_path / "copy", tmp_path / "new", T0)
