@@ -22,6 +22,7 @@ VERBS: Final = {
     "replay": "publish a recorded CSV as a sensor would",
     "buffer": "what waits for the cloud: stats, verify, export, drain",
     "key": "rotate the buffer's key",
+    "selftest": "try whether readings can be trusted to a card",
     "completion": "print the shell's completion script",
 }
 
