@@ -38,8 +38,16 @@ class Loop:
         self.loop.call_soon_threadsafe(function, *args)
 
     def close(self) -> None:
+        """Cancel what runs on it, and end its thread."""
+        asyncio.run_coroutine_threadsafe(self._cancel(), self.loop).result(10)
         self.call(self.loop.stop)
         self._thread.join(10)
+
+    async def _cancel(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 class Line:

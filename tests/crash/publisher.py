@@ -30,8 +30,9 @@ def packet(number: int) -> bytes:
 class Publisher:
     """Publishes numbered messages to a broker that may be killed at any time."""
 
-    def __init__(self, loop: Loop, port: int, per_s: int) -> None:
+    def __init__(self, loop: Loop, port: int, per_s: int, first: int = 0) -> None:
         self._port = port
+        self._first = first
         self._per_tick = max(1, int(per_s * TICK_S))
         self._stopping = False
         self.sent = self.accepted = 0
@@ -62,7 +63,8 @@ class Publisher:
         while not self._stopping and not hearing.done():
             waiting = self.sent - self.accepted - self._lost_with_connections
             if waiting < IN_FLIGHT_MAX:
-                numbers = range(self.sent, self.sent + self._per_tick)
+                begin = self._first + self.sent
+                numbers = range(begin, begin + self._per_tick)
                 writer.write(b"".join(map(packet, numbers)))
                 self.sent += self._per_tick
             await writer.drain()

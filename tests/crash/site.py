@@ -47,6 +47,8 @@ class Site:
     folder: Path
     per_s: int
     seed: int
+    small_disks: bool = True
+    edge_environment: tuple[str, ...] = ()
     kills: int = 0
     restarts: int = 0
     heard: Heard = field(default_factory=Heard)
@@ -65,15 +67,16 @@ class Site:
             "cloud": SmallDisk(stack.home("cloud"), 1024),
         }
         for disk in self.disks.values():
-            disk.mount()
+            if self.small_disks:
+                disk.mount()
         stack.prepare()
         self.broker_line = Line(
             self.loop, stack.broker.port, lambda: MqttTap(self.heard), self.seed
         )
         self.cloud_line = Line(self.loop, stack.sync_port, None, self.seed + 1)
         self._configure()
-        for name, half in (("edge", stack.edge), ("cloud", stack.cloud)):
-            under_orders(half, self.order(name))
+        under_orders(stack.edge, self.order("edge"), *self.edge_environment)
+        under_orders(stack.cloud, self.order("cloud"))
         stack.start_cloud()
         stack.enroll()
         stack.start_edge()
@@ -169,13 +172,17 @@ class Site:
         )
 
     def judge(self) -> Verdict:
-        """Count history by value through the HTTP API."""
+        """Hold history against what was acknowledged."""
+        return self.heard.judge(self.history())
+
+    def history(self) -> Counter[int]:
+        """How often each message's reading is in history, by value, through the HTTP API."""
         found: Counter[int] = Counter()
         for one in tally.series(self.stack):
             if one["device"].startswith(PREFIX):
                 values = (float(v) for _, v, _ in tally.raw(self.stack, one["id"]) if v is not None)
                 found += numbers(one["metric"], values)
-        return self.heard.judge(found)
+        return found
 
     def close(self, *, keep: bool) -> None:
         """End everything; the folder is complete on the disk when it is kept."""
