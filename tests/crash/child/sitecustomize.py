@@ -23,7 +23,7 @@ POINTS = {
     "edge.ingest_paho": ("PahoIngest._send_acks",),
     "cloud.journal_sqlite.writer": ("Writer._commit", "Writer._rotate_if_due"),
     "cloud.journal_sqlite.sealed": ("Sealed.trim", "Sealed._settle"),
-    "cloud.lake": ("Consolidator._commit", "Consolidator._archive", "Consolidator._merge"),
+    "cloud.lake": ("Consolidator._commit", "Consolidator._archive"),
     "cloud.lake_table.table": ("LakeTable.append", "LakeTable._commit"),
 }
 # A campaign lasts minutes: pauses that grow to a minute would leave most rounds without a session.
