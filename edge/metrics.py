@@ -257,6 +257,11 @@ _DELIVERED: Final[tuple[Row, ...]] = (
         "uplink_sent_blocks", "Blocks sent, sent again included.", lambda h: h.cloud.blocks_sent
     ),
     _total("uplink_sent_bytes", "Bytes sent, sent again included.", lambda h: h.cloud.bytes_sent),
+    _gauge(
+        "uplink_left_seconds",
+        "Time until the backlog is sent, at the rate it shrinks.",
+        lambda h: h.cloud.eta_s,
+    ),
     _gauge("uplink_session", "Number of the session.", lambda h: h.cloud.session),
     _gauge("sync_epoch", "The epoch that blocks are numbered in.", lambda h: h.cloud.epoch),
     _gauge("sync_sealed_block", "Last block sealed in the epoch.", lambda h: h.cloud.head),
