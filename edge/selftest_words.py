@@ -138,13 +138,15 @@ def told(finding: Finding) -> Iterator[str]:
     yield "         software cannot see into a card: only pulling the plug while it writes is proof"
     if filled.lost or filled.doubled or not filled.recovered:
         yield (
-            f"full     FAILED: of {filled.acknowledged:,} acknowledged readings {filled.lost:,} "
-            f"were lost, {filled.doubled:,} doubled; {'went on' if filled.recovered else 'stayed full'}"
+            f"full     FAILED: of {filled.acknowledged:,} acknowledged readings "
+            f"{filled.lost:,} were lost, {filled.doubled:,} doubled; "
+            f"{'went on' if filled.recovered else 'stayed full'}"
         )
     else:
         yield (
             f"full     kept within {filled.bytes_max:,} bytes, refused {filled.refused:,} times, "
-            f"all {filled.acknowledged:,} acknowledged readings there once, went on when there was room"
+            f"all {filled.acknowledged:,} acknowledged readings there once, "
+            "went on when there was room"
         )
     yield f"so       {_verdict(finding)}"
 
