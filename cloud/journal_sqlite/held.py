@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import apsw
 
@@ -135,7 +136,8 @@ class Transaction:
             return
         if offset > self.head:
             raise ValueError(f"offset {offset} cannot be archived, the journal ends at {self.head}")
-        for connection in (*self.past.among(self.archived, offset), self.connection):
+        # One at a time: `Past` closes what it opened longest ago.
+        for connection in chain(self.past.among(self.archived, offset), [self.connection]):
             for gateway, epoch, seq, *grown in _passed(connection, self.archived, offset):
                 before = self.stands(gateway)
                 after = archive(before.cursor, epoch, seq)

@@ -6,7 +6,7 @@ from threading import Lock
 
 from cloud.errors import StorageError
 from cloud.journal_sqlite.segment import remove, settle, sync_path
-from cloud.journal_sqlite.writer import Writer
+from cloud.journal_sqlite.writer import Writer, is_no_space
 
 
 class Sealed:
@@ -38,6 +38,8 @@ class Sealed:
                 # One by one: after a power cut an older segment must not stand before a hole.
                 sync_path(segment.path.parent)
                 writer.settled([segment])
+            if any(one.wal.exists() for one in writer.segments[:-1]):
+                self.settle_soon(writer)
             return writer.segments[0].first - 1
 
     def close(self) -> None:
@@ -50,5 +52,7 @@ class Sealed:
                 for segment in writer.segments[:-1]:
                     settle(segment)
             except StorageError as error:
-                writer.fail(error)
+                # Without room the log stays beside its file, whole; `trim` asks again.
+                if not is_no_space(error.__cause__):
+                    writer.fail(error)
             writer.settled()

@@ -10,7 +10,7 @@ from cloud.errors import OperatorError
 from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.quarantine import Cause, Quarantine, Quarantined, State
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from tests.contract.segmented import opener
+from tests.contract.segmented import fill, opener
 from tests.contract.sender import WAIT_S, Sender
 
 
@@ -142,3 +142,11 @@ def test_the_head_a_gateway_tells_is_kept_by_epoch_through_a_restart(open_journa
     sender.hello()
     assert journal.counts()["gw"].heads == {1: 5}, "what was said once stays expected"
     assert open_journal().counts()["gw"].heads == {1: 5}
+
+
+def test_archiving_may_pass_more_segments_than_are_kept_open(open_journal, tmp_path):
+    journal = open_journal()
+    fill(Sender(journal, "gw").begin(), tmp_path / "journal", 11)
+    journal.mark_archived(journal.head()).result(WAIT_S)
+    assert journal.archived() == journal.head()
+    assert journal.counts()["gw"].total.archived_blocks == journal.head()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Batch, Consolidator
 from cloud.lake_names import Names
 from protos import records
@@ -21,15 +22,15 @@ T0 = 1_700_006_400_000_000
 class Home:
     """Journal and lake under one folder; `stop` closes both, `start` opens them again."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, limits: JournalLimits = SMALL) -> None:
+        self.root, self.limits = root, limits
         self.clock = itertools.count(T0, 1000)
         self.senders: dict[str, Sender] = {}
         self.start()
 
     def start(self) -> None:
         self.journal = SqliteJournal.open(
-            self.root / "journal", now_us=lambda: next(self.clock), limits=SMALL
+            self.root / "journal", now_us=lambda: next(self.clock), limits=self.limits
         )
         self.viewer = Viewer()
         self.lake = Consolidator(
@@ -51,11 +52,15 @@ class Home:
 
     def send(self, name: str, count: int = 5, lost: int = 0) -> None:
         """One block of `count` readings, and a gap of `lost` readings if any."""
+        batch = self.rows(name, count)
+        self.sender(name).send(batch=records.concat([batch, gap(lost)]) if lost else batch)
+
+    def rows(self, name: str, count: int) -> Rows:
+        """What the next block of `count` readings holds."""
         sender = self.sender(name)
         times = T0 + len(sender.blocks) * 60_000_000 + np.arange(count, dtype=np.int64)
         values = np.random.default_rng(len(sender.blocks)).random(count)
-        batch = records.numbers(1 + np.arange(count) % 2, times, values, np.zeros(count), times)
-        sender.send(batch=records.concat([batch, gap(lost)]) if lost else batch)
+        return records.numbers(1 + np.arange(count) % 2, times, values, np.zeros(count), times)
 
     def poison(self, name: str, readings: int = 7) -> None:
         """One block that no lake takes: readings of no series."""
