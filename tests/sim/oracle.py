@@ -55,8 +55,11 @@ class Oracle:
     def after_restore(self) -> None:
         self._check_cloud()
         for machine in self.machines:
-            lost = machine.expected - machine.buffer.holds() - self.durable()
-            self.went_with_cloud |= lost
+            copies = [(machine.buffer, machine.expected), *machine.copies]
+            if machine.unsynced is not None:
+                copies.append(machine.unsynced)
+            for buffer, expected in copies:  # a card that is set back later has lost them as well
+                self.went_with_cloud |= expected - buffer.holds() - self.durable()
 
     def check(self) -> None:
         """To be called after every step."""
