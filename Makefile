@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey crash sim sim-mutants clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,6 +52,18 @@ check-wheels: .venv/.stamp ## the edge must install on a Pi from wheels alone
 
 bench-journey: setup servers ## what a message costs on its way through the edge
 	@$(PY) -m benchmarks.journey
+
+ROUNDS ?= 20
+SEEDS ?= 200
+STEPS ?= 5000
+sim: .venv/.stamp ## both halves' delivery rules in simulated bad worlds (SEEDS=2000; SEED=7 replays)
+	@$(PY) -m tests.sim --steps $(STEPS) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
+	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
+
+crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
+	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx

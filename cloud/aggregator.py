@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,25 +20,30 @@ from typing import Final
 import grpc
 import uvicorn
 from google.protobuf.json_format import MessageToDict
+from starlette.applications import Starlette
 
 from cloud import ingest as sync_ingest
 from cloud.config import CloudConfig
 from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError, StorageError
+from cloud.figures import Report, told_outside
 from cloud.identity import Authority
 from cloud.ingest import Ingest, IngestLimits, Presence
+from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
+from cloud.lake_release import Releases
 from cloud.live import Live
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.serve.app import build_app
-from cloud.serve.door import Server, listen
+from cloud.serve.asked import Asked
+from cloud.serve.page_door import PageServer, listen
 from cloud.serve.shell import LOOPBACK_HOSTS
-from cloud.settings import is_loopback, split_address
+from protos.address import is_loopback, split_address
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +107,13 @@ class Aggregator:
             undo.callback(journal.close)
             names = Names(journal.series)
             live = Live(journal, names)
-            bytes_per_pass = settings.lake.batch_bytes
             consolidator = Consolidator(
-                config.lake_folder, journal, names, live, bytes_per_pass=bytes_per_pass
+                config.lake_folder,
+                journal,
+                names,
+                live,
+                releases=Releases(journal.quarantined_blocks, names, now_us),
+                bytes_per_pass=settings.lake.batch_bytes,
             )
             undo.callback(consolidator.close)
             consolidator.recover()
@@ -128,14 +138,19 @@ class Aggregator:
             limits=self._limits(),
         )
         sync = self._sync_server(ingest)
-        enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us)
-        page = Server(self._site(ingest))
+        outcomes: Counter[str] = Counter()
+        enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
+        site = Asked(self._site(ingest))
+        page = PageServer(_served(site))
         door = listen(self.config.settings.listen.http)
+        report = Report(self.journal, self.live, self.lake, self.registry, ingest, outcomes, site,
+                        now_us)  # fmt: skip
         await sync.start()
         await enrol.start()
         self.lake.start()
         try:
-            await self._hold(stop, page, door, heard, ingest)
+            async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
+                await self._hold(stop, page, door, heard, ingest)
         finally:
             # Also when a task failed: no stream may outlive the journal.
             await ingest.close()
@@ -144,7 +159,7 @@ class Aggregator:
     async def _hold(
         self,
         stop: asyncio.Event,
-        page: Server,
+        page: PageServer,
         door: socket.socket,
         heard: "asyncio.Queue[Presence]",
         ingest: Ingest,
@@ -193,9 +208,9 @@ class Aggregator:
             ) from error
         return server
 
-    def _site(self, ingest: Ingest) -> uvicorn.Config:
+    def _site(self, ingest: Ingest) -> Starlette:
         host, _ = split_address(self.config.settings.listen.http)
-        app = build_app(
+        return build_app(
             self.query,
             self.live,
             self.registry,
@@ -203,13 +218,10 @@ class Aggregator:
             PAGE if (PAGE / "index.html").is_file() else None,
             presence=lambda: ingest.presence,
             fault=self._fault,
+            apart=self.journal.quarantined,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
         )
-        return uvicorn.Config(
-            app, log_config=None, log_level="warning", access_log=False, server_header=False,
-            timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
-        )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
         """Keep in the registry what gateways say of themselves; the newest of each at a time."""
@@ -232,7 +244,7 @@ class Aggregator:
             StorageError: why.
         """
         while True:
-            failure = self.journal.failure
+            failure = self.journal.failure or self.lake.failure
             if failure is not None:
                 raise failure
             await asyncio.sleep(WATCH_S)
@@ -243,10 +255,12 @@ class Aggregator:
             await asyncio.sleep(TIDY_S)
             with _told_only("trim the journal"):
                 await asyncio.to_thread(self.journal.trim)
+            with _told_only("settle forks"):
+                for name in await asyncio.to_thread(carry_out, self.journal):
+                    log.warning("the forks of %s were settled by an operator", name)
             with _told_only("look for withdrawn certificates"):
-                for name in await asyncio.to_thread(
-                    self._withdrawn, list(ingest.presence.values())
-                ):
+                present = list(ingest.presence.values())
+                for name in await asyncio.to_thread(self._withdrawn, present):
                     log.warning("the certificate of %s was withdrawn: its session ends", name)
                     ingest.revoke(name)
 
@@ -266,6 +280,13 @@ class Aggregator:
         log.info("page and API on http://%s/", listen.http)
         if not is_loopback(split_address(listen.http)[0]):
             log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
+
+
+def _served(site: Asked) -> uvicorn.Config:
+    return uvicorn.Config(
+        site, log_config=None, log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
+    )  # fmt: skip
 
 
 def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:

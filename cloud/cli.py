@@ -17,7 +17,12 @@ VERBS: Final = {
     "init": "make the cloud's home: settings, certificate authority, registry",
     "serve": "take in, consolidate and show history until stopped",
     "token": "create, list or revoke enrolment tokens",
-    "gateways": "list gateways, or revoke one",
+    "gateways": "list gateways; revoke or pardon one",
+    "ledger": "tell what became of each gateway's blocks and readings",
+    "verify": "count history again and prove its chains",
+    "quarantine": "list blocks set apart; show, release or discard one",
+    "backup": "copy the whole cloud into a folder, while it runs",
+    "restore": "make a backup a cloud again, in an empty home",
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }

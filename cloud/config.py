@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import OperatorError
-from cloud.settings import CloudSettings, split_address
+from cloud.settings import CloudSettings
+from protos.address import split_address
 from protos.settings import SettingsError, read_settings
 
 HOME_VARIABLE: Final = "TIDEGATE_CLOUD_HOME"

@@ -13,7 +13,7 @@ import hmac
 import ipaddress
 import logging
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -190,10 +190,13 @@ def _check_token(token: TokenRow, request: sync_pb2.EnrolRequest, now_us: int) -
 class EnrolmentService(sync_pb2_grpc.EnrolmentServicer):
     """The gRPC face of the desk: bounds, limits, log and audit."""
 
-    def __init__(self, desk: Desk, limit: AttemptLimit, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, desk: Desk, limit: AttemptLimit, now_us: Callable[[], int], outcomes: Counter[str]
+    ) -> None:
         self._desk = desk
         self._limit = limit
         self._now_us = now_us
+        self._outcomes = outcomes
 
     async def Enrol(  # noqa: N802 (the contract's name)
         self,
@@ -209,6 +212,7 @@ class EnrolmentService(sync_pb2_grpc.EnrolmentServicer):
                 raise RefusedError(status, cause, "wait a minute, then try again")
             answer = await asyncio.to_thread(self._desk.enrol, request, now_us)
         except RefusedError as refusal:
+            self._outcomes["refused"] += 1
             if refusal.status is not grpc.StatusCode.RESOURCE_EXHAUSTED:
                 self._limit.failed(peer, now_us)
                 await self._note(now_us, request.gateway, peer, f"refused: {refusal.cause}")
@@ -216,6 +220,7 @@ class EnrolmentService(sync_pb2_grpc.EnrolmentServicer):
         except StorageError as error:
             LOG.error("enrolment of %s failed: %s", ascii(request.gateway[:64]), error)
             await _refuse(context, grpc.StatusCode.UNAVAILABLE, error)
+        self._outcomes["enrolled"] += 1
         await self._note(now_us, request.gateway, peer, "enrolled")
         return answer
 
@@ -236,9 +241,15 @@ async def _refuse(
 
 
 def enrolment_server(
-    config: CloudConfig, authority: Authority, registry: Registry, now_us: Callable[[], int]
+    config: CloudConfig,
+    authority: Authority,
+    registry: Registry,
+    now_us: Callable[[], int],
+    outcomes: Counter[str] | None = None,
 ) -> tuple[grpc.aio.Server, int]:
     """Make the enrolment server, bound but not started; says the port it got.
+
+    ``outcomes`` counts `enrolled` and `refused`.
 
     Raises:
         OperatorError: it cannot listen where the settings say.
@@ -247,7 +258,7 @@ def enrolment_server(
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
     desk = Desk(authority, registry, config.sync_address, config.settings.listen.hosts[0])
     limit = AttemptLimit(config.settings.enrolment.failures_per_minute_max)
-    service = EnrolmentService(desk, limit, now_us)
+    service = EnrolmentService(desk, limit, now_us, Counter() if outcomes is None else outcomes)
     # Generated code carries no types.
     sync_pb2_grpc.add_EnrolmentServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     shown = authority.server(config.certificate_hosts)

@@ -90,6 +90,10 @@ class HistoryApi:
             part = asked | {"from": from_us, "to": min(from_us + step_us, first["to"])}
             yield from self._pages(self._get("/api/v1/history", part), part)
 
+    def ledger(self) -> list[Mapping[str, Any]]:
+        """What became of every gateway's epochs, as docs/guide/api.md tells it."""
+        return list(self._get("/api/v1/ledger", {})["ledger"])
+
     def _pages(
         self, answer: Mapping[str, Any], asked: Mapping[str, object]
     ) -> Iterator[Mapping[str, Any]]:

@@ -70,6 +70,12 @@ class Journal(Protocol):
     def request_epoch(self, gateway: str, request: pb.EpochRequest) -> Future[Decision]:
         """Close the gateway's epoch and grant the next."""
 
+    def forgive(self, gateway: str) -> Future[Cursor]:
+        """An operator's word that ends a fork or a clone: `journal_cursor.forgive`, made durable.
+
+        Resolves to the cursor as it is then; KeyError through the future for an unknown gateway.
+        """
+
     def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
         """Entries with a higher offset, in order, at least one if there is any."""
 

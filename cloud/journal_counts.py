@@ -44,9 +44,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One gateway's counts by epoch: the newest `EPOCHS_MAX` with blocks, older ones as EARLIER."""
+    """One gateway's counts by epoch: the newest `EPOCHS_MAX` with blocks, older ones as EARLIER.
+
+    ``heads``: the highest seq that the gateway ever said it had, by epoch, as many epochs.
+    """
 
     epochs: Mapping[int, Counts] = field(default_factory=dict)
+    heads: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def total(self) -> Counts:
@@ -61,13 +65,20 @@ class Tally:
         """With so much of what is stored archived as well."""
         return self._with(epoch, Counts(0, 0, blocks, readings))
 
+    def told(self, epoch: int, head: int) -> "Tally":
+        """With the head that the gateway says it has in an epoch; it never falls here."""
+        heads = {**self.heads, epoch: max(head, self.heads.get(epoch, 0))}
+        while len(heads) > EPOCHS_MAX:
+            heads.pop(min(heads))
+        return Tally(self.epochs, heads)
+
     def _with(self, epoch: int, more: Counts) -> "Tally":
         epochs = {**self.epochs, epoch: self.epochs.get(epoch, Counts()) + more}
         while len(epochs) - (EARLIER in epochs) > EPOCHS_MAX:
             # Also the way of an old epoch that is archived after it was added to EARLIER.
             oldest = epochs.pop(min(epoch for epoch in epochs if epoch != EARLIER))
             epochs[EARLIER] = epochs.get(EARLIER, Counts()) + oldest
-        return Tally(epochs)
+        return Tally(epochs, self.heads)
 
 
 def readings_of(header: Header) -> int:

@@ -20,6 +20,8 @@ from protos.series import EMPTY_ROOT, SeriesEntry, encode_entry, roll
 
 CLOSED_EPOCHS_MAX: Final = 64
 """Ended epochs a cursor remembers the last stored seq of; older ones go by chunk ids alone."""
+LATE_MAX: Final = 3
+"""Hellos in a row that come too late; then a clock that was set back is believed."""
 BOOTS_MAX: Final = 8
 """Boot ids remembered, newest last: a machine never boots into an id that another replaced."""
 CLONE_STRIKES_MAX: Final = 3
@@ -42,12 +44,17 @@ class Alarm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """An epoch that has ended: its last stored block and what of it is archived."""
+    """An epoch that has ended: its last stored block and what of it is archived.
+
+    ``deleted``: above ``stored``, the gateway had deleted up to this seq, for an earlier journal
+    had archived it: what the lake does not hold of it is lost, and this is its Gap.
+    """
 
     epoch: int
     stored: int
     stored_hash: bytes
     archived: int
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class Cursor:
     that was given the epoch. ``closed`` is oldest first; ``boots``, ``strikes`` and ``calm`` find
     cloned cards. Up to epoch ``pardon`` an operator has settled a fork: what is stored goes by
     chunk ids alone. ``torn`` is the epoch in which the gateway's series were found to be others
-    than declared.
+    than declared. ``heard_us`` is the newest hello's time since the boot that `boots` ends with,
+    ``late`` counts those in a row that were older.
     """
 
     gateway: str
@@ -78,6 +86,8 @@ class Cursor:
     forks: int = 0
     pardon: int = 0
     torn: int = 0
+    heard_us: int = 0
+    late: int = 0
     series_bytes: int = 0
     """0 beside a table: written before it was counted, whoever has the table fills it in."""
 

@@ -14,6 +14,7 @@ from cloud.journal_cursor import (
     CLONE_RETRY_MS,
     CLONE_STRIKES_MAX,
     CLOSED_EPOCHS_MAX,
+    LATE_MAX,
     Alarm,
     Closed,
     Cursor,
@@ -35,7 +36,11 @@ def decide_hello(
     refusal = _refusal(cursor, hello)
     if refusal is not None:
         return Decision(cursor, (refusal,), ends=True)
-    cursor = _meet(cursor, hello.boot_id)
+    if _is_late(cursor, hello):
+        told = f"this hello is older than the one of session {cursor.session}"
+        refusal = fault(pb.FENCED, told, "it was under way for long: nothing needs to be done")
+        return Decision(replace(cursor, late=cursor.late + 1), (refusal,), ends=True)
+    cursor = replace(_meet(cursor, hello.boot_id), heard_us=hello.mono_us, late=0)
     if cursor.strikes >= CLONE_STRIKES_MAX:
         told = "two machines take turns with this gateway's identity"
         hint = "stop the copy and enrol it under a name of its own (tidegate-edge enroll)"
@@ -57,11 +62,18 @@ def decide_hello(
         series_known=cursor.series_known if hello.epoch == cursor.epoch else 0,
     )
     greeting = pb.CloudMessage(resume=resume)
-    alarm = _stepped_back(cursor, past, hello)
+    is_fallback = hello.epoch > cursor.epoch or (
+        hello.epoch > 0 and hello.generation not in (0, generation)
+    )
+    alarm = Alarm.FALLBACK if is_fallback else _stepped_back(cursor, past, hello)
     is_settled = alarm is None and hello.epoch == cursor.epoch > cursor.pardon
     if hello.epoch == 0 or is_settled:
         return Decision(cursor, (greeting,))
-    granted = _grant(cursor, held, past, min(hello.head, past.stored))
+    if is_fallback:
+        past = replace(past, deleted=max(hello.oldest_kept - 1, 0))
+        granted = _grant(cursor, held, past, *_newest_of_both(cursor, past, hello))
+    else:
+        granted = _grant(cursor, held, past, past.epoch, min(hello.head, past.stored))
     return replace(granted, replies=(greeting, *granted.replies), alarm=granted.alarm or alarm)
 
 
@@ -76,8 +88,8 @@ def decide_epoch_request(cursor: Cursor, held: Held, request: pb.EpochRequest) -
         return Decision(cursor, (fault(pb.EPOCH_UNKNOWN, told, "reconnect"),), ends=True)
     past = _standing(cursor, closed)
     if closed < cursor.epoch and cursor.granted == cursor.session and cursor.stored == 0:
-        return _granted(cursor, held, past, past.stored)
-    return _grant(cursor, held, past, past.stored)
+        return _granted(cursor, held, past, past.epoch, past.stored)
+    return _grant(cursor, held, past, past.epoch, past.stored)
 
 
 def coalesce(runs: Iterable[ChunkRun]) -> list[ChunkRun]:
@@ -106,6 +118,24 @@ def _refusal(cursor: Cursor, hello: pb.Hello) -> pb.CloudMessage | None:
     if not sane or max(hello.epoch, hello.head) >= SEQ_MAX or (hello.head and not hello.epoch):
         return fault(pb.MALFORMED, "the hello does not say a state a gateway can be in", "")
     return None
+
+
+def _is_late(cursor: Cursor, hello: pb.Hello) -> bool:
+    """A hello that a newer one of the same boot overtook, in a connection that was half open."""
+    is_known = hello.mono_us > 0 and cursor.boots[-1:] == (hello.boot_id,)
+    return is_known and hello.mono_us <= cursor.heard_us and cursor.late < LATE_MAX
+
+
+def _newest_of_both(cursor: Cursor, past: Closed, hello: pb.Hello) -> tuple[int, int]:
+    """The newest (epoch, seq) up to the gateway's head that this journal, too, has stored.
+
+    Journal and card are in the same order, so all that is before it is stored as well.
+    """
+    if past.stored:
+        return past.epoch, min(past.stored, hello.head)
+    known = ((one.epoch, one.stored) for one in cursor.closed)
+    before = [at for at in (*known, (cursor.epoch, cursor.stored)) if at[0] < hello.epoch]
+    return max(before, default=(0, 0))
 
 
 def _meet(cursor: Cursor, boot_id: bytes) -> Cursor:
@@ -140,9 +170,7 @@ def _is_forked(past: Closed, held: Held, hello: pb.Hello) -> bool:
 
 
 def _stepped_back(cursor: Cursor, past: Closed, hello: pb.Hello) -> Alarm | None:
-    """Who lost memory: the gateway (its blocks or series are behind), this cloud, or nobody."""
-    if hello.epoch > cursor.epoch:
-        return Alarm.FALLBACK
+    """Whether the gateway lost memory: its blocks or series are behind."""
     if past.stored > hello.head:
         return Alarm.REWIND
     if hello.epoch != cursor.epoch:
@@ -152,12 +180,16 @@ def _stepped_back(cursor: Cursor, past: Closed, hello: pb.Hello) -> Alarm | None
     return Alarm.REWIND if fewer or other or cursor.torn == cursor.epoch else None
 
 
-def _grant(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
-    """End the present epoch and open the next; ``past`` is what the gateway had."""
-    closed = cursor.closed
-    if cursor.stored:
-        ended = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
-        closed = (*closed, ended)[-CLOSED_EPOCHS_MAX:]
+def _grant(cursor: Cursor, held: Held, past: Closed, epoch: int, above: int) -> Decision:
+    """End the present epoch and open the next; ``past`` is what the gateway had.
+
+    The gateway keeps its blocks up to (``epoch``, ``above``), the chunks of later ones are named.
+    """
+    ended = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
+    epochs = {one.epoch: one for one in (*cursor.closed, ended) if one.stored or one.deleted}
+    if past.deleted > past.stored:
+        epochs[past.epoch] = replace(epochs.get(past.epoch, past), deleted=past.deleted)
+    closed = tuple(epochs[no] for no in sorted(epochs))[-CLOSED_EPOCHS_MAX:]
     opened = replace(
         cursor,
         epoch=max(cursor.epoch, past.epoch) + 1,
@@ -170,18 +202,19 @@ def _grant(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
         granted=cursor.session,
         closed=closed,
     )
-    return _granted(opened, held, past, above)
+    return _granted(opened, held, past, epoch, above)
 
 
-def _granted(cursor: Cursor, held: Held, past: Closed, above: int) -> Decision:
-    runs = coalesce(held.chunks_above(past.epoch, above))
+def _granted(cursor: Cursor, held: Held, past: Closed, epoch: int, above: int) -> Decision:
+    runs = coalesce(held.chunks_above(epoch, above))
     if len(runs) > STORED_CHUNKS_MAX:
         return fork(cursor, above)  # too torn to be named in one message: an operator decides
     grant = pb.EpochGrant(
         session=cursor.session,
         epoch=cursor.epoch,
         previous_epoch=past.epoch,
-        previous_stored=past.stored,
+        previous_stored=past.stored if epoch == past.epoch else above,
+        stored_epoch=epoch,
         series_known=cursor.series_known,
         stored_chunks=_on_the_wire(runs),
     )

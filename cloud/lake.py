@@ -24,7 +24,9 @@ from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
 from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_merge import merge_all
 from cloud.lake_names import Names
+from cloud.lake_release import Releases
 from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
@@ -73,6 +75,9 @@ class Viewers(Protocol):
     def publish(self, batch: Batch) -> None:
         """From now on this is the batch view."""
 
+    def released(self, decoded: Decoded) -> None:
+        """These rows, passed over before, are in the tables of the next batch view."""
+
     def in_use(self) -> frozenset[str]:
         """Absolute paths of files in any view that someone still holds."""
 
@@ -101,6 +106,7 @@ class Consolidator:
         names: Names,
         viewers: Viewers,
         *,
+        releases: Releases | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
         step: Step = no_step,
     ) -> None:
@@ -108,6 +114,7 @@ class Consolidator:
         self._journal = journal
         self._names = names
         self._viewers = viewers
+        self._releases = releases
         self._bytes = bytes_per_pass
         self._step = step
         self._tables: dict[str, LakeTable] = {}
@@ -135,6 +142,7 @@ class Consolidator:
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
             pass
+        self._release(lambda _: None)  # the first view has them
         self._archive()
 
     def run_once(self) -> Progress:
@@ -144,10 +152,11 @@ class Consolidator:
         """
         head = self._journal.head()
         decoded = self._pass_to(head)
-        merged = self._merge()
-        if decoded or merged:
+        released = self._release(self._viewers.released)
+        merged = merge_all(self._tables.values(), self._sweeper)
+        if decoded or merged or released:
             self._archive()
-        self._sweep()
+        self._sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
         readings = decoded.tables.get(READINGS.name) if decoded else None
         return Progress(
@@ -163,6 +172,11 @@ class Consolidator:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _release(self, shown: Callable[[Decoded], None]) -> int:
+        if self._releases is None:
+            return 0
+        return self._releases.carry_out([*self._tables.values()], _rows, shown)
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -234,21 +248,14 @@ class Consolidator:
             self._journal.quarantine(killer, "the process died of it again and again")
 
     def _commit(self, decoded: Decoded, todo: lake_plan.Range, end: int) -> None:
-        rows = {name: _written(decoded, TABLES[name]) for name in (READINGS.name, *RARE_NAMES)}
+        rows = _rows(decoded, todo.start)
         left = [name for name in RARE_NAMES if name in todo.tables]
         if READINGS.name in todo.tables:
             empty = [name for name in left if not rows[name].num_rows]
             self._tables[READINGS.name].append(rows[READINGS.name], end, dict.fromkeys(empty, end))
             left = [name for name in left if rows[name].num_rows]
         self._step("readings committed")
-        finer = rows[READINGS.name]
-        for spec in ROLLUPS:
-            if spec is ROLLUPS[0]:
-                finer = reduce_rows(finer, spec, todo.start)
-            else:
-                finer = merge_rows(finer, spec)
-            if spec.name in todo.tables:
-                self._tables[spec.name].append(finer, end)
+        left += [spec.name for spec in ROLLUPS if spec.name in todo.tables]
         for name in left:
             self._tables[name].append(rows[name], end)
 
@@ -261,32 +268,16 @@ class Consolidator:
         files = {name: table.state.files for name, table in self._tables.items()}
         self._viewers.publish(Batch(offset, MappingProxyType(files)))
 
-    def _merge(self) -> int:
-        """Merge small files of one period a table, where there are many."""
-        return sum(self._merge_in(table) for table in self._tables.values())
 
-    def _merge_in(self, table: LakeTable) -> int:
-        files = {file.path: file for file in table.state.files.files}
-        periods: dict[str, list[lake_plan.Sized]] = {}
-        for file in files.values():
-            sized = lake_plan.Sized(file.path, file.rows, file.start, file.end)
-            periods.setdefault(file.period, []).append(sized)
-        for period in sorted(periods):
-            picked = lake_plan.pick_merge(periods[period])
-            if picked:
-                table.merge([files[each.path] for each in picked], _combine(table.spec))
-                self._sweeper.retire(table, [each.path for each in picked])
-                return len(picked)
-        return 0
-
-    def _sweep(self) -> None:
-        self._sweeper.sweep(self._viewers.in_use())
-
-
-def _combine(spec: TableSpec) -> Callable[[pa.Table], pa.Table]:
-    if spec.width_us:
-        return lambda rows: merge_rows(rows, spec)
-    return lake_parquet.arrange
+def _rows(decoded: Decoded, start: int) -> dict[str, pa.Table]:
+    """Rows of every table, arranged, from the blocks after offset ``start``."""
+    rows = {name: _written(decoded, TABLES[name]) for name in (READINGS.name, *RARE_NAMES)}
+    finer = rows[READINGS.name]
+    for spec in ROLLUPS:
+        is_finest = spec is ROLLUPS[0]
+        finer = reduce_rows(finer, spec, start) if is_finest else merge_rows(finer, spec)
+        rows[spec.name] = finer
+    return rows
 
 
 def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:

@@ -9,6 +9,7 @@ from deltalake.exceptions import DeltaError
 
 from cloud.errors import StorageError, TidegateError
 from cloud.lake import Consolidator, Progress
+from cloud.lake_table.parquet import SyncFailedError
 
 INTERVAL_S: Final = 10.0
 RETRY_S: Final = (1.0, 5.0, 15.0, 60.0)
@@ -23,6 +24,8 @@ class ConsolidationLoop:
     A fault (a full disk, a torn file) is told once in the log, the lake is opened anew and the
     pass tried again; `fault` says what stands in the way until a pass succeeds. A lake that lost
     what it promised stays a fault until a person has mended it: nothing is archived meanwhile.
+    An fsync that failed is no such fault: passes end for good, `failure` says why, and whoever
+    runs the loop must end the process.
     """
 
     def __init__(self, consolidator: Consolidator, interval_s: float = INTERVAL_S) -> None:
@@ -32,7 +35,9 @@ class ConsolidationLoop:
         self._passed = threading.Condition()
         self._stopping = False
         self._faults = 0
+        self._faults_ever = 0
         self._fault: Exception | None = None
+        self._failure: StorageError | None = None
         self._progress: Progress | None = None
         self._thread = threading.Thread(target=self._run, name="consolidate", daemon=True)
 
@@ -40,6 +45,16 @@ class ConsolidationLoop:
     def fault(self) -> Exception | None:
         """What the last pass failed of, None when it succeeded."""
         return self._fault
+
+    @property
+    def faults(self) -> int:
+        """Passes that failed since the start."""
+        return self._faults_ever
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why passes ended for good, None while they go on."""
+        return self._failure
 
     @property
     def progress(self) -> Progress | None:
@@ -76,12 +91,15 @@ class ConsolidationLoop:
 
     def _run(self) -> None:
         """The supervisor: the thread lives on whatever a pass dies of."""
-        while not self._stopping:
+        while not self._stopping and self._failure is None:
             more = False
             try:
                 if self._fault is not None:
                     self._consolidator.recover()
                 more = self._pass()
+            except SyncFailedError as error:
+                self._failure = error
+                self._failed(error)
             except (TidegateError, DeltaError, OSError) as error:
                 self._failed(error)
             except Exception as error:  # noqa: BLE001 - attempts at one block are counted: see Attempts
@@ -89,7 +107,7 @@ class ConsolidationLoop:
                 _log.exception("consolidation failed by a fault of this program")
             with self._passed:
                 self._passed.notify_all()
-            if not more:
+            if not more and self._failure is None:
                 self._wake.wait(self._pause_s())
                 self._wake.clear()
 
@@ -106,6 +124,7 @@ class ConsolidationLoop:
             _log.error("consolidation stands still: %s", error)
         self._fault = error
         self._faults += 1
+        self._faults_ever += 1
 
     def _pause_s(self) -> float:
         if self._fault is None:

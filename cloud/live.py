@@ -21,7 +21,7 @@ from cloud import live_tail, rollup
 from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
-from cloud.lake_embedded import decode, within_rows
+from cloud.lake_embedded import Decoded, decode, within_rows
 from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
@@ -111,6 +111,10 @@ class Live:
             journal = max(self._view.journal, batch.offset)
             self._show(View(batch.offset, journal, batch.tables, tail))
         self._wake.set()  # the tail may have room again
+
+    def released(self, decoded: Decoded) -> None:
+        """Count rows that come into the tables late: no journal will bring them again."""
+        self._count(live_tail.batch_of(decoded, decoded.end - 1))
 
     def start(self) -> None:
         """Follow the journal from the offset of the first published view."""

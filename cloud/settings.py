@@ -4,42 +4,19 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
-import ipaddress
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
+from protos.scrape_settings import Metrics
 from protos.settings import WrongValueError
 
 _BYTES: Final = {"unit": "bytes"}
 _SECONDS: Final = {"unit": "s"}
-LOOPBACK_NAMES: Final = frozenset({"localhost"})
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port` or `[v6]:port`.
-
-    Raises:
-        ValueError: it is neither, or the port is none.
-    """
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"expected host:port, got {address!r}")
-    return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on `host`."""
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,4 +153,5 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     enrolment: Enrolment
     journal: Journal
     lake: Lake
+    metrics: Metrics
     log: Log

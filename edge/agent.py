@@ -18,8 +18,9 @@ import aiomqtt
 
 from edge import agent_parts as parts
 from edge import alert, identity
-from edge.agent_report import Reporter
+from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
+from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
@@ -84,7 +85,7 @@ class Agent:
         broker = parts.broker(config)
         models = parts.models(config)
         store = parts.store(config, keys, clock)
-        catalog, reader = parts.reader(config, keys, store.load())
+        catalog, reader = parts.reader(config, store.load())
         settings = config.settings
         return cls(
             config,
@@ -132,9 +133,16 @@ class Agent:
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
-                            self.inbox, self.ingest, self.scorer, collect)  # fmt: skip
-        answers = {"status": reporter.health, "rejects": reporter.rejects}
-        async with Control(self.config.control_path, answers):
+                            self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
+        answers = {
+            "status": reporter.health,
+            "rejects": reporter.rejects,
+            "buffer": self._buffer_stats,
+        }
+        async with (
+            Control(self.config.control_path, answers),
+            told_outside(self.config.settings.metrics.listen, reporter),
+        ):
             self.ingest.start(self.inbox)
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
@@ -177,6 +185,9 @@ class Agent:
         if self.uplink is not None and self.uplink.state.line is Line.LIVE:
             await self.uplink.drain(STOP_DRAIN_S)
 
+    async def _buffer_stats(self) -> BufferStats:
+        return await asyncio.wrap_future(self.store.stats())
+
     def _wake_uplink(self) -> None:
         if self.uplink is not None:
             self.uplink.wake()
@@ -199,6 +210,7 @@ class Agent:
             who.authority_pem,
             who.certificate_pem,
             who.key_pem,
+            self.config.cloud_proxy(),
         )
         self.uplink = reporter.uplink = uplink = Uplink(
             gateway=self.config.name,

@@ -4,9 +4,6 @@ import logging
 import secrets
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
@@ -31,22 +28,27 @@ def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
         OperatorError: there is no key.
         StorageError: a buffer that cannot be used.
     """
-    buffer = config.settings.buffer
-    limits = StoreLimits(
-        bytes_max=buffer.bytes_max,
-        dedup_messages_max=buffer.dedup_messages_max,
-        rejects_max=buffer.rejects_max,
-    )
     return Store.open(
         config.buffer_path,
         gateway=config.name,
         keys=keys,
-        limits=limits,
+        limits=store_limits(config),
         boot_id=clock.boot_id,
     )
 
 
-def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog, Reader]:
+def store_limits(config: EdgeConfig) -> StoreLimits:
+    """The buffer's bounds as the settings give them."""
+    buffer = config.settings.buffer
+    return StoreLimits(
+        bytes_max=buffer.bytes_max,
+        dedup_messages_max=buffer.dedup_messages_max,
+        rejects_max=buffer.rejects_max,
+        when_full=buffer.when_full,
+    )
+
+
+def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
     """The catalog of the series so far, and the reader that adds to it."""
     settings = config.settings
     catalog = Catalog(
@@ -55,7 +57,7 @@ def reader(config: EdgeConfig, keys: KeySource, loaded: Loaded) -> tuple[Catalog
         series_max=settings.ingest.series_max,
     )
     redelivery = Redelivery(
-        marks_key(keys.key()), loaded.marks, messages_max=settings.buffer.dedup_messages_max
+        loaded.marks_key, loaded.marks, messages_max=settings.buffer.dedup_messages_max
     )
     limits = ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max)
     return catalog, Reader(
@@ -115,8 +117,3 @@ def models(config: EdgeConfig) -> Sequence[Model]:
     if not usable:
         log.warning("no model is in service: readings are kept, but no anomaly is found")
     return usable
-
-
-def marks_key(key: bytes) -> bytes:
-    """The secret that redelivery marks are hashed with: from the buffer's key, but not that key."""
-    return HKDF(hashes.SHA256(), 32, salt=None, info=b"tidegate redelivery marks").derive(key)

@@ -4,17 +4,22 @@ import asyncio
 import logging
 import os
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
+from edge import metrics
+from edge.alert import Alerts
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
+from edge.errors import OperatorError
 from edge.health import (
+    AlertsHealth,
     BrokerHealth,
     BufferHealth,
     ClockHealth,
@@ -33,11 +38,14 @@ from edge.store.store import Store
 from edge.uplink import Uplink
 from protos import sync_pb2 as pb
 from protos.records import Quality
+from protos.scrape import Door
 
 log = logging.getLogger(__name__)
 
 FRESH_S: Final = 2.0
 RATE_WINDOW: Final = 5
+ROWS_TO_TELL_DAYS: Final = 10_000
+"""Fewer rows say too little of what a row costs on the disk."""
 
 
 @dataclass(slots=True)
@@ -53,14 +61,18 @@ class Reporter:
     ingest: Ingest
     scorer: Scorer
     collect: Collect
+    alerts: Alerts
     uplink: Uplink | None = None
     identity: Identity | None = None
     _started_us: int = field(init=False)
+    _wall_ahead_us: int = field(init=False)
     _stats: BufferStats | None = None
-    _rates: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_WINDOW))
+    _rates: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=RATE_WINDOW))
 
     def __post_init__(self) -> None:
-        self._started_us = self.clock.now().wall_us
+        started = self.clock.now()
+        self._started_us = started.wall_us
+        self._wall_ahead_us = started.wall_us - started.mono_us
 
     @property
     def broker_url(self) -> str:
@@ -72,7 +84,7 @@ class Reporter:
         while True:
             with suppress(StoreBusy):  # an answer, not a fault: the next look will do
                 self._stats = await asyncio.wrap_future(self.store.stats())
-            self._rates.append((self.clock.now().mono_us, self._messages()))
+            self._rates.append((self.clock.now().mono_us, self._total("messages"), self._rows()))
             await asyncio.sleep(FRESH_S)
 
     async def health(self) -> Health:
@@ -85,11 +97,20 @@ class Reporter:
             running=True,
             pid=os.getpid(),
             started_us=self._started_us,
-            clock=ClockHealth(now_us=now.wall_us, synced=now.quality is Quality.GATEWAY_SYNCED),
+            clock=ClockHealth(
+                now_us=now.wall_us,
+                synced=now.quality is Quality.GATEWAY_SYNCED,
+                stepped_us=now.wall_us - now.mono_us - self._wall_ahead_us,
+            ),
             broker=self._broker(),
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
+            alerts=AlertsHealth(
+                waiting=self.alerts.waiting,
+                sent=self.alerts.told.sent,
+                dropped=self.alerts.told.dropped,
+            ),
             models=[
                 ModelHealth(
                     name=one.name,
@@ -125,8 +146,40 @@ class Reporter:
             said.evicted = stats.counters.get("evicted", 0)
         return said
 
-    def _messages(self) -> int:
-        return self.collect.collected.totals.get("messages", 0)
+    def fault(self) -> str:
+        """What keeps readings from being collected now; empty while nothing does."""
+        state = self.ingest.state
+        if self.collect.collected.held:
+            return "the buffer is full: nothing is taken in until space returns"
+        if not state.connected:
+            return f"the broker is not connected: {state.error or 'no answer yet'}"
+        return ""
+
+    def _total(self, name: str) -> int:
+        return self.collect.collected.totals.get(name, 0)
+
+    def _rows(self) -> int:
+        return self._total("numbers") + self._total("texts")
+
+    def _rates_per_s(self) -> tuple[float, float]:
+        """Messages and rows per second over the last seconds, 0 while not known."""
+        if len(self._rates) < 2:
+            return 0.0, 0.0
+        (then, *before), (now, *count) = self._rates[0], self._rates[-1]
+        passed_s = max(now - then, 1) / 1e6
+        return (count[0] - before[0]) / passed_s, (count[1] - before[1]) / passed_s
+
+    def _days_left(self, stats: BufferStats) -> float | None:
+        """Days until the buffer is full if the cloud went away now, at what a row costs here."""
+        rows, rows_per_s = stats.unsealed_rows + stats.sealed_rows, self._rates_per_s()[1]
+        if rows < ROWS_TO_TELL_DAYS or rows_per_s <= 0:
+            return None
+        return (
+            max(stats.bytes_max - stats.used_bytes, 0)
+            * rows
+            / stats.used_bytes
+            / (rows_per_s * 86_400)
+        )
 
     def _broker(self) -> BrokerHealth:
         state = self.ingest.state
@@ -135,36 +188,52 @@ class Reporter:
             connected=state.connected,
             sessions=state.session_no,
             window=state.window,
+            stale_acks=state.stale_acks,
             error=state.error,
         )
 
     def _ingest(self, stats: BufferStats) -> IngestHealth:
-        totals, rate = stats.counters, 0.0
-        if len(self._rates) > 1:
-            (then, before), (now, count) = self._rates[0], self._rates[-1]
-            rate = (count - before) * 1e6 / max(now - then, 1)
+        totals, inbox, under_way = stats.counters, len(self.inbox), self.collect.under_way
         return IngestHealth(
-            waiting=len(self.inbox) + self.collect.under_way,
+            waiting=inbox + under_way,
+            inbox=inbox,
+            under_way=under_way,
             accepted=totals.get("accepted", 0),
             rejected=totals.get("rejected", 0),
             ignored=totals.get("ignored", 0),
             alerts=totals.get("alerts", 0),
             collapsed=totals.get("collapsed", 0),
+            retained=totals.get("retained", 0),
+            partial=totals.get("partial", 0),
+            missing=totals.get("missing", 0),
             readings=totals.get("numbers", 0) + totals.get("texts", 0),
             anomalies=totals.get("anomalies", 0),
-            messages_per_s=rate,
+            messages_per_s=self._rates_per_s()[0],
         )
 
     def _buffer(self, stats: BufferStats) -> BufferHealth:
+        collected = self.collect.collected
         return BufferHealth(
             rows=stats.unsealed_rows + stats.sealed_rows,
+            unsealed_rows=stats.unsealed_rows,
+            sealed_rows=stats.sealed_rows,
+            blocks=stats.blocks,
             bytes=stats.unsealed_bytes + stats.sealed_bytes,
+            unsealed_bytes=stats.unsealed_bytes,
             file_bytes=stats.file_bytes + stats.wal_bytes,
+            free_bytes=stats.free_bytes,
+            days_left=self._days_left(stats),
+            held=collected.held,
+            retries=collected.retries,
+            commits=collected.commits,
+            commit_latency=self.collect.commit_latency.snapshot(),
+            counters=dict(stats.counters),
             bytes_max=stats.bytes_max,
             series=stats.series,
             rejects=stats.rejects,
             quarantined=stats.quarantined,
             evicted=stats.counters.get("evicted", 0),
+            damaged=stats.counters.get("quarantined_rows", 0),
             refused=stats.refused,
             key_tier=self.keys.tier.value,
             unprotected=self.keys.tier.unprotected,
@@ -180,5 +249,42 @@ class Reporter:
             state = self.uplink.state
             said.line, said.session, said.epoch = state.line.value, state.session, state.epoch
             said.head, said.stored, said.archived = state.head, state.stored, state.archived
-            said.bytes_sent, said.error, said.hint = state.bytes_sent, state.error, state.hint
+            said.attempts, said.failures, said.retry_s = (
+                state.attempts,
+                state.failures,
+                state.retry_s,
+            )
+            said.blocks_sent, said.bytes_sent = state.blocks_sent, state.bytes_sent
+            said.eta_s = state.eta_s
+            said.error, said.hint = state.error, state.hint
         return said
+
+
+@asynccontextmanager
+async def told_outside(listen: str, reporter: Reporter) -> AsyncIterator[None]:
+    """Offer `/metrics` and `/healthz` at `listen` while inside; nothing listens when it is empty.
+
+    Raises:
+        OperatorError: it cannot listen where the settings say.
+    """
+    if not listen:
+        yield
+        return
+
+    async def figures() -> str:
+        return metrics.text(await reporter.health())
+
+    door = Door(listen, figures, reporter.fault)
+    try:
+        await door.__aenter__()
+    except OSError as error:
+        raise OperatorError(
+            f"offer metrics on {listen}",
+            (error.strerror or str(error)).lower(),
+            "does something else listen there? otherwise correct metrics.listen",
+        ) from error
+    try:
+        log.info("metrics on http://%s/metrics", listen)
+        yield
+    finally:
+        await door.__aexit__(None, None, None)

@@ -69,6 +69,11 @@ class Alerts:
         self._waiting: deque[Anomaly] = deque()
         self._wake = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """Alerts that are not published yet."""
+        return len(self._waiting)
+
     def add(self, anomalies: list[Anomaly]) -> None:
         """Queue alerts; call on the event loop. When full the oldest give way and are counted."""
         self._waiting.extend(anomalies)

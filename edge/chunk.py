@@ -11,7 +11,7 @@ from protos.records import Batch
 from protos.series import SeriesEntry
 
 MARK_BYTES = 16
-"""One redelivery mark: a keyed hash of a message (docs/decisions/0013)."""
+"""One redelivery mark: a keyed hash of a message (docs/decisions/0015)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,14 @@ class Loaded:
     """What a starting agent takes from the buffer.
 
     ``entries`` are 1, 2, 3 … (``key`` None: erased or unreadable); ``marks`` are the newest
-    ``dedup_messages_max``, oldest first; ``counters`` the persisted totals by name.
+    ``dedup_messages_max``, oldest first; ``counters`` the persisted totals by name; ``marks_key``
+    is the secret that marks are hashed with.
     """
 
     entries: tuple[SeriesEntry, ...]
     marks: bytes
     counters: Mapping[str, int]
+    marks_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class BufferStats:
 
     ``unsealed_rows`` wait for a number, ``sealed_rows`` for the cloud to archive their blocks.
     ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
+    Chunks are numbered in the order of their commits: all below ``oldest_chunk`` have left.
     ``refused`` counts the chunks answered with BufferFull since the start.
     """
 
@@ -82,3 +85,5 @@ class BufferStats:
     key_tier: str
     cipher: str
     counters: Mapping[str, int]
+    oldest_chunk: int = 0
+    next_chunk: int = 0

@@ -21,6 +21,9 @@ VERBS: Final = {
     "tap": "show live how each message is read",
     "rejects": "list the messages that could not be read, and why",
     "replay": "publish a recorded CSV as a sensor would",
+    "buffer": "what waits for the cloud: stats, verify, export, drain",
+    "key": "rotate the buffer's key",
+    "selftest": "try whether readings can be trusted to a card",
     "completion": "print the shell's completion script",
 }
 

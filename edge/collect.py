@@ -10,6 +10,7 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -21,11 +22,16 @@ from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Message
 from edge.reading import Heard, Reader
 from edge.store.limits import BufferFull, StoreBusy
+from protos.exposition import Histogram
 from protos.records import Batch, Kind
 from protos.series import SeriesKey
 
 RETRY_MIN_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
+COMMITS_LEARNED: Final = 8
+"""Commits over which the card's time for one is smoothed: a single slow one tells little."""
+COMMIT_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Buckets from a server's disk to a worn SD card."""
 
 
 class Committer(Protocol):
@@ -119,6 +125,8 @@ class Collect:
         self._pending: tuple[Chunk, Future[None], list[object]] | None = None
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
         self.fatal: Exception | None = None
+        self._commit_s = 0.0
+        self.commit_latency = Histogram(COMMIT_BOUNDS_S)
 
     @property
     def collected(self) -> Collected:
@@ -172,7 +180,8 @@ class Collect:
         enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
         messages = self._left
         if not messages:
-            messages = self._inbox.take(replace(self._linger, enough=enough))
+            linger = self._linger.on_card(self._commit_s)
+            messages = self._inbox.take(replace(linger, enough=enough))
             self._taken += len(messages)
         if self._stopping.is_set():
             return
@@ -198,6 +207,7 @@ class Collect:
 
     def _commit(self, chunk: Chunk, tokens: list[object]) -> None:
         outcome: Future[None] = Future()
+        asked_s = time.monotonic()
         self._pending = (chunk, outcome, tokens)
 
         def committed(done: Future[Any]) -> None:
@@ -209,6 +219,9 @@ class Collect:
                 outcome.set_exception(error)
                 self._inbox.wake()
             else:
+                took_s = time.monotonic() - asked_s
+                self.commit_latency.observe(took_s)
+                self._commit_s += (took_s - self._commit_s) / COMMITS_LEARNED
                 outcome.set_result(None)
 
         self._store.commit(chunk).add_done_callback(committed)

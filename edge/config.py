@@ -9,6 +9,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from edge.errors import OperatorError
 from edge.settings import EdgeSettings
@@ -81,6 +82,22 @@ class EdgeConfig:
         lines = _text(self.file(name), "broker.password_file").splitlines()
         return lines[0] if lines else ""
 
+    def cloud_proxy(self) -> str:
+        """The proxy on the way to the cloud, credentials included: not to be shown; "" for none.
+
+        Raises:
+            OperatorError: the password file cannot be read.
+        """
+        cloud = self.settings.cloud
+        if not cloud.proxy_username:
+            return cloud.proxy.rstrip("/")
+        name, password = cloud.proxy_password_file, ""
+        if name:
+            lines = _text(self.file(name), "cloud.proxy_password_file").splitlines()
+            password = lines[0] if lines else ""
+        user = f"{quote(cloud.proxy_username, safe='')}:{quote(password, safe='')}"
+        return f"http://{user}@{cloud.proxy.removeprefix('http://').rstrip('/')}"
+
     def broker_tls(self) -> ssl.SSLContext | None:
         """TLS towards the broker; None for a plain connection.
 
@@ -136,6 +153,7 @@ def load(home: Path) -> EdgeConfig:
         name = getattr(settings.broker, key)
         if name:
             _text(config.file(name), f"broker.{key}")
+    config.cloud_proxy()
     return config
 
 

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from edge.config import EdgeConfig
 from edge.errors import OperatorError, PeerError, TidegateError, UnreachableError
 from edge.identity import Identity, common_name, is_enrolled, keep, load, pending_key
+from edge.uplink_channel import proxy_options
 from protos import sync_pb2, sync_pb2_grpc
 from protos.limits import ENROL_BYTES_MAX, PROTOCOL_MAX, PROTOCOL_MIN
 from protos.token import Token, TokenError, read_token
@@ -65,7 +66,12 @@ def enrol(
     authority = _authority(tried, token)
     key = pending_key(config.identity_folder)
     answer = _ask(
-        tried, token, authority, _request(token, config.name, key, agent_version), timeout_s
+        tried,
+        token,
+        authority,
+        _request(token, config.name, key, agent_version),
+        config.cloud_proxy(),
+        timeout_s,
     )
     certificate = _checked(tried, answer, token, authority, key)
     folder = config.identity_folder
@@ -101,10 +107,11 @@ def _ask(
     token: Token,
     authority: x509.Certificate,
     request: sync_pb2.EnrolRequest,
+    proxy: str,
     timeout_s: float,
 ) -> sync_pb2.EnrolResponse:
     pem = authority.public_bytes(serialization.Encoding.PEM)
-    options = (("grpc.max_receive_message_length", ENROL_BYTES_MAX),)
+    options = (("grpc.max_receive_message_length", ENROL_BYTES_MAX), *proxy_options(proxy))
     credentials = grpc.ssl_channel_credentials(pem)
     with grpc.secure_channel(token.address, credentials, options) as channel:
         # Generated code carries no types.
@@ -131,6 +138,8 @@ def _told(tried: str, token: Token, error: grpc.RpcError) -> TidegateError:
         return PeerError(tried, cause, hint)
     if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         hint = "is the cloud running, and its enrolment port reachable from here?"
+        if "HTTP proxy" in details:
+            hint = "check cloud.proxy and its user and password in edge.toml"
         return UnreachableError(tried, _reason(status, details), hint)
     cause = f"the cloud answered {status.name}: {details}"
     return PeerError(tried, cause, "see the cloud's log")

@@ -5,19 +5,26 @@ bytes; counts are since the buffer began unless they say otherwise. What a part 
 its default.
 """
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
 
+from protos.exposition import Latency
+
 DAY_US = 86_400_000_000
 
 
 class ClockHealth(msgspec.Struct, kw_only=True):
-    """What the gateway's clock says, and whether that is believed."""
+    """What the gateway's clock says, and whether that is believed.
+
+    ``stepped_us``: how far it was moved since the agent's start, by a clock that never steps.
+    """
 
     now_us: int = 0
     synced: bool = False
+    stepped_us: int = 0
 
 
 class BrokerHealth(msgspec.Struct, kw_only=True):
@@ -27,37 +34,62 @@ class BrokerHealth(msgspec.Struct, kw_only=True):
     connected: bool = False
     sessions: int = 0
     window: int = 0
+    stale_acks: int = 0
     error: str = ""
 
 
 class IngestHealth(msgspec.Struct, kw_only=True):
-    """Messages by class; `waiting` are taken in and not yet committed.
+    """Messages by class; `waiting` are taken in and not yet committed: in the inbox or under way.
 
-    `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies.
+    `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies and
+    `retained` were retained values; of the accepted `partial` had a part that became a reject;
+    `missing` counts values that a device said it does not have.
     """
 
     waiting: int = 0
+    inbox: int = 0
+    under_way: int = 0
     accepted: int = 0
     rejected: int = 0
     ignored: int = 0
     alerts: int = 0
     collapsed: int = 0
+    retained: int = 0
+    partial: int = 0
+    missing: int = 0
     readings: int = 0
     anomalies: int = 0
     messages_per_s: float = 0.0
 
 
 class BufferHealth(msgspec.Struct, kw_only=True):
-    """What is kept here; `rows` and `bytes` are not yet archived in the cloud."""
+    """What is kept here; `rows` and `bytes` are not yet archived in the cloud.
+
+    ``damaged`` rows were given up to a bad card, with a gap as `evicted` ones.
+    ``held``: it is full, and nothing is taken in; ``retries`` counts the refusals since the start.
+    ``days_left`` at the present rate, None while that is not known. ``counters`` are its totals.
+    """
 
     rows: int = 0
+    unsealed_rows: int = 0
+    sealed_rows: int = 0
+    blocks: int = 0
     bytes: int = 0
+    unsealed_bytes: int = 0
     file_bytes: int = 0
+    free_bytes: int = 0
     bytes_max: int = 0
+    days_left: float | None = None
+    held: bool = False
+    retries: int = 0
+    commits: int = 0
+    commit_latency: Latency | None = None
+    counters: dict[str, int] = msgspec.field(default_factory=dict)
     series: int = 0
     rejects: int = 0
     quarantined: int = 0
     evicted: int = 0
+    damaged: int = 0
     refused: int = 0
     key_tier: str = ""
     unprotected: str = ""
@@ -65,7 +97,11 @@ class BufferHealth(msgspec.Struct, kw_only=True):
 
 
 class CloudHealth(msgspec.Struct, kw_only=True):
-    """Delivery; `line` is connecting, live, waiting or stopped, `error` empty while all is well."""
+    """Delivery; `line` is connecting, live, waiting or stopped, `error` empty while all is well.
+
+    Attempts, blocks and bytes are since the agent's start; `failures` are sessions in a row.
+    `eta_s`: until the backlog is sent, 0 when there is none, None while it cannot be told.
+    """
 
     enrolled: bool = False
     address: str = ""
@@ -75,10 +111,23 @@ class CloudHealth(msgspec.Struct, kw_only=True):
     head: int = 0
     stored: int = 0
     archived: int = 0
+    attempts: int = 0
+    failures: int = 0
+    retry_s: float = 0.0
+    blocks_sent: int = 0
     bytes_sent: int = 0
+    eta_s: float | None = None
     error: str = ""
     hint: str = ""
     certificate_not_after_us: int = 0
+
+
+class AlertsHealth(msgspec.Struct, kw_only=True):
+    """Anomalies told on the local broker since the agent's start."""
+
+    waiting: int = 0
+    sent: int = 0
+    dropped: int = 0
 
 
 class ModelHealth(msgspec.Struct, kw_only=True):
@@ -104,6 +153,7 @@ class Health(msgspec.Struct, kw_only=True):
     ingest: IngestHealth = msgspec.field(default_factory=IngestHealth)
     buffer: BufferHealth = msgspec.field(default_factory=BufferHealth)
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
+    alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
 
 
@@ -154,6 +204,10 @@ def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:
             f"buffer   {buffer.rows:,} rows of {buffer.series:,} series, "
             f"{size(buffer.file_bytes)} of {size(buffer.bytes_max)} ({share:.0%})"
         )
+        if buffer.held:
+            yield "         FULL: nothing is taken in, the broker keeps what comes"
+        if buffer.days_left is not None:
+            yield f"         full in {buffer.days_left:,.1f} days at this rate without the cloud"
         for count, what in (
             (buffer.refused, "commits refused because it was full"),
             (buffer.evicted, "rows evicted because it was full"),
@@ -181,10 +235,17 @@ def _cloud_lines(health: Health) -> Iterator[str]:
             f"sync     epoch {cloud.epoch}: sealed {cloud.head:,}, stored {cloud.stored:,}, "
             f"archived {cloud.archived:,} blocks"
         )
+        if cloud.eta_s:
+            yield f"         the backlog is through in about {_span(cloud.eta_s)}"
     if cloud.certificate_not_after_us:
         left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
         when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
         yield f"identity valid until {when} ({f'{left:,} days left' if left >= 0 else 'EXPIRED'})"
+
+
+def _span(seconds: float) -> str:
+    minutes, hours = math.ceil(seconds / 60), round(seconds / 3600)
+    return f"{hours:,} h" if minutes > 90 else f"{minutes} min"
 
 
 def size(count: int) -> str:

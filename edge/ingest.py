@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge.message import Message
@@ -32,6 +32,14 @@ class Linger:
     enough: int = 64
     messages_max: int = 4096
     bytes_max: int = 256 * 1024
+
+    def on_card(self, commit_s: float) -> "Linger":
+        """The same on a card that takes ``commit_s`` for a commit: waits twice that, within bounds.
+
+        A batch is read while the one before it is committed, so the card then writes half of the
+        time at most, which is its life; a fast disk keeps ``min_s``.
+        """
+        return replace(self, min_s=min(max(self.min_s, 2 * commit_s), self.max_s))
 
 
 @dataclass(frozen=True, slots=True)

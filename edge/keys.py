@@ -8,14 +8,14 @@ copied by hand. The buffer holds only a data key wrapped by it.
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from edge.errors import OperatorError
-from edge.seal import KEY_BYTES
+from edge.seal import KEY_BYTES, kek_id
 
 CREDENTIAL_NAME: Final = "tidegate-buffer-key"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
@@ -73,6 +73,31 @@ class KeySource:
             hint = f"chmod 600 {self.path}"
             raise OperatorError(tried, f"its mode {mode:04o} lets other users read it", hint)
         return key
+
+    def key_for(self, known: Collection[bytes]) -> bytes:
+        """The key, finishing a rotation that was killed: ``known`` are the ids a buffer names.
+
+        OperatorError as `key` raises it.
+        """
+        new_path = next_key_path(self.path)
+        key = self.key()
+        if self.tier is KeyTier.FILE and kek_id(key) not in known and new_path.exists():
+            new = KeySource(self.tier, new_path).key()
+            if kek_id(new) in known:
+                replace_key(self.path)
+                return new
+        return key
+
+
+def next_key_path(path: Path) -> Path:
+    """Where a rotation keeps the key that is to follow the one at ``path``."""
+    return path.with_name(f"{path.name}.next")
+
+
+def replace_key(path: Path) -> None:
+    """Put the next key in the place of the one at ``path``, on the disk when this returns."""
+    next_key_path(path).replace(path)
+    _sync_folder(path.parent)
 
 
 def find_key(path: Path, environment: Mapping[str, str]) -> KeySource:

@@ -40,7 +40,14 @@ def _first(db: Database) -> None:
         db.table(name).create(columns, pk=key, not_null=set(columns), strict=True)
 
 
-MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first,)
+def _second(db: Database) -> None:
+    """To version 2: chunks say what may be evicted first, and of which times they are."""
+    for name in ("priority", "from_us", "to_us"):
+        db.execute(f"ALTER TABLE chunks ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX notes ON chunks (no) WHERE priority = 2")
+
+
+MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second)
 """The step from each version to the next; the steps of released versions never change."""
 
 if len(MIGRATIONS) != SCHEMA_VERSION:

@@ -33,6 +33,7 @@ _SUBKEY_INFO: Final = b"tidegate buffer subkey 1\0"
 _WRAP_INFO: Final = b"tidegate buffer wrap 1\0"
 _KEK_ID_INFO: Final = b"tidegate buffer kek id 1\0"
 _KEY_ID_INFO: Final = b"tidegate buffer key id 1\0"
+_MARKS_INFO: Final = b"tidegate redelivery marks 1\0"
 _ROW_DOMAIN: Final = b"tidegate buffer row 1\0"
 
 
@@ -188,6 +189,11 @@ def kek_id(kek: bytes) -> bytes:
 def key_id(data_key: bytes) -> bytes:
     """What is bound into every row as the name of its data key; survives rewrapping."""
     return _derive(_checked(data_key), b"", _KEY_ID_INFO)[:KEY_ID_BYTES]
+
+
+def marks_key(data_key: bytes) -> bytes:
+    """The secret that redelivery marks are hashed with; it survives rewrapping too."""
+    return _derive(_checked(data_key), b"", _MARKS_INFO)
 
 
 def bound_to(gateway: str, kind: RowKind, identity: bytes, key: bytes, rows: int) -> bytes:

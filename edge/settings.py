@@ -12,8 +12,10 @@ import msgspec
 from msgspec import Meta
 
 from edge.topic import filter_problem
+from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
+from protos.scrape_settings import Metrics
 from protos.settings import WrongValueError
 from protos.token import gateway_name_problem
 
@@ -137,6 +139,34 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     address: Annotated[
         str, Meta(description="`host:port` in place of the enrolled one, should the cloud move.")
     ] = ""
+    proxy: Annotated[
+        str,
+        Meta(
+            description="`http://host:port` of an HTTP CONNECT proxy for delivery and enrolment; "
+            "empty: none but what the environment names (`grpc_proxy`, `https_proxy`). "
+            "Hosts in `no_proxy` are reached directly either way."
+        ),
+    ] = ""
+    proxy_username: Annotated[str, Meta(description="User name at the proxy; empty: none.")] = ""
+    proxy_password_file: Annotated[
+        str, Meta(description="File whose first line is the proxy's password; empty: none.")
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a proxy that cannot be used, and credentials where they would be shown."""
+        parts = urlsplit(self.proxy)
+        if parts.username or parts.password:
+            raise ValueError(
+                "proxy: user and password belong in `proxy_username` and `proxy_password_file`"
+            )
+        if self.proxy and (
+            parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/")
+        ):
+            raise ValueError(f"proxy: expected http://host:port, got {self.proxy!r}")
+        if self.proxy_username and not self.proxy:
+            raise ValueError("`proxy_username` needs a `proxy`")
+        if self.proxy_password_file and not self.proxy_username:
+            raise ValueError("`proxy_password_file` needs a `proxy_username`")
 
 
 class Buffer(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +181,13 @@ class Buffer(msgspec.Struct, frozen=True, kw_only=True):
             extra=_BYTES,
         ),
     ] = 512 * MIB
+    when_full: Annotated[
+        WhenFull,
+        Meta(
+            description="`reject` holds messages back at the broker; `drop-oldest` lets the oldest "
+            "readings go, those around anomalies last, and tells the cloud of each gap."
+        ),
+    ] = WhenFull.REJECT
     dedup_messages_max: Annotated[
         int,
         Meta(
@@ -276,4 +313,5 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     models: Models
     alerts: Alerts
+    metrics: Metrics
     log: Log

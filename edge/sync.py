@@ -19,7 +19,6 @@ from edge.sync_effects import (
     LoadBlocks,
     Mark,
     Phase,
-    Seal,
     Send,
 )
 from edge.sync_outbox import Outbox
@@ -67,8 +66,8 @@ class Session:
         level = self.phase is Phase.LIVE and self._idle and not self._asked
         return level and self.head == self.stored == self.archived
 
-    def greet(self, state: BufferState, status: pb.Status) -> list[Effect]:
-        """Say hello. Feed once, first."""
+    def greet(self, state: BufferState, status: pb.Status, mono_us: int) -> list[Effect]:
+        """Say hello. Feed once, first; ``mono_us`` is the time since boot."""
         self._state = state
         self.epoch, self.head = state.epoch, state.head
         self.stored, self.archived = state.stored, state.archived
@@ -85,6 +84,8 @@ class Session:
             series_root=state.series_root,
             agent_version=self._agent_version,
             status=status,
+            generation=state.generation,
+            mono_us=mono_us,
         )
         return [Send(pb.GatewayMessage(hello=hello))]
 
@@ -115,10 +116,12 @@ class Session:
     def wake(self) -> list[Effect]:
         """New chunks wait in the buffer."""
         self._idle = False
+        self._outbox.pace.woken()
         return self._pump()
 
     def tick(self, now_us: int) -> list[Effect]:
         """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
+        self._outbox.pace.tick(now_us)
         waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
         if self._heard or not waits:
             self._heard, self._silent_since_us = False, now_us
@@ -130,6 +133,7 @@ class Session:
     def sealed(self, block: Block | None) -> list[Effect]:
         """The answer to `Seal`; None: no chunk waits."""
         self._asked = False
+        self._outbox.pace.sealed(None if block is None else len(block.data))
         if block is None:
             self._idle = True
         else:
@@ -209,6 +213,9 @@ class Session:
         outbox.go_back(self.stored + 1)
         if state.epoch == 0:
             return [self._request("no epoch yet")]
+        if state.generation not in (0, resume.generation):
+            self.phase = Phase.GRANT  # granted unasked; the next hello must say the old one again
+            return []
         mark = Mark(self.stored, self.archived, self.generation)
         if resume.stored > state.head or resume.series_known > state.series_high:
             self.phase = Phase.GRANT  # this buffer was rewound: the cloud grants unasked
@@ -234,10 +241,13 @@ class Session:
         return self._pump()
 
     def _begin(self, grant: pb.EpochGrant) -> list[Effect]:
-        self.stored = max(self.stored, min(grant.previous_stored, self.head))
-        runs = (ChunkRun(run.prefix, run.first, run.count) for run in grant.stored_chunks)
-        mark = Mark(self.stored, min(self.archived, self.stored), self.generation)
-        return [mark, *self._ask(BeginEpoch(grant.epoch, tuple(runs)))]
+        runs = tuple(ChunkRun(run.prefix, run.first, run.count) for run in grant.stored_chunks)
+        if grant.stored_epoch == self.epoch:
+            self.stored = max(self.stored, min(grant.previous_stored, self.head))
+            kept = (self.epoch, self.stored)
+        else:
+            kept = (grant.stored_epoch, grant.previous_stored)
+        return self._ask(BeginEpoch(grant.epoch, runs, kept, self.generation))
 
     def _acked(self, ack: pb.Ack) -> list[Effect]:
         outbox = self._outbox
@@ -275,7 +285,7 @@ class Session:
             return [*sends, *self._ask(LoadBlocks(self._loading, self._outbox.room))]
         if self._idle:
             return [*sends]
-        return [*sends, *self._ask(Seal(min(BLOCK_BYTES_TARGET, self._outbox.room)))]
+        return [*sends, *self._ask(self._outbox.next_seal())]
 
     def _ask(self, question: Effect) -> list[Effect]:
         self._asked = True

@@ -43,9 +43,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Seal the next block of about ``bytes_target`` from chunks; answer `sealed`."""
+    """Seal the next block of about ``bytes_target`` from chunks, the oldest or the newest ones.
+
+    Answer `sealed`.
+    """
 
     bytes_target: int
+    newest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class BeginEpoch:
-    """In one transaction: blocks above the marked `stored` turn back into chunks under their ids,
-    chunks in ``dropped`` go (the cloud has them), seq starts again. Answer `epoch_begun`.
+    """In one transaction: blocks above ``kept`` (epoch, seq) turn back into chunks under their ids,
+    chunks in ``dropped`` go (the cloud has them), seq starts again, ``generation`` is recorded.
+    Answer `epoch_begun`.
 
     Blocks of the old epoch that are stored and not archived stay until something of the new epoch
     is archived: the journal is in order, so by then they are too.
@@ -84,6 +89,8 @@ class BeginEpoch:
 
     epoch: int
     dropped: tuple[ChunkRun, ...]
+    kept: tuple[int, int]
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ forgets what was sent after it. Bytes count from sending until the cloud has sto
 from collections import deque
 from collections.abc import Sequence
 
-from edge.sync_effects import LoadEntries, Send
+from edge.sync_effects import LoadEntries, Seal, Send
+from edge.sync_pace import Pace
 from protos import sync_pb2 as pb
 from protos.block import Block
 from protos.limits import DECLARE_BYTES_MAX, DECLARE_ENTRIES_MAX
@@ -24,6 +25,7 @@ class Outbox:
         self.known = 0
         self.next_seq = 1
         self.declared = 0
+        self.pace = Pace()
         self._flight: deque[tuple[int, int]] = deque()  # (seq, bytes) sent and not yet stored
         self._flight_bytes = 0
         self._waiting: deque[Block] = deque()  # loaded, not yet sent
@@ -42,11 +44,16 @@ class Outbox:
     @property
     def room(self) -> int:
         """Bytes that may be sent now; at least 1, so that one block too big for any window goes."""
-        return max(self.window - self._flight_bytes, 1)
+        return max(self.pace.ahead(self.window) - self._flight_bytes, 1)
 
     def has_room(self, bytes_more: int) -> bool:
         """True when so many more may be sent, or nothing is on its way."""
-        return not self._flight or self._flight_bytes + bytes_more <= self.window
+        most = self.pace.ahead(self.window)
+        return not self._flight or self._flight_bytes + bytes_more <= most
+
+    def next_seal(self) -> Seal:
+        """What is to be sealed for the room there is."""
+        return Seal(self.pace.target(self.room), self.pace.next_end())
 
     def go_back(self, from_seq: int) -> None:
         """Send from ``from_seq`` again; what was sent before counts no longer."""
@@ -71,10 +78,12 @@ class Outbox:
 
     def stored(self, seq: int) -> None:
         """Everything up to ``seq`` is stored: its bytes are free, and it is not sent again."""
+        while self._flight and self._flight[0][0] <= seq:
+            size = self._flight.popleft()[1]
+            self._flight_bytes -= size
+            self.pace.stored(size)
         if seq >= self.next_seq:
             self.go_back(seq + 1)
-        while self._flight and self._flight[0][0] <= seq:
-            self._flight_bytes -= self._flight.popleft()[1]
 
     def offer(self, blocks: Sequence[Block]) -> None:
         """Take blocks that come next; others are of a past that was gone back from."""

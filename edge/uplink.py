@@ -44,7 +44,8 @@ class UplinkState:
     """Delivery as `status` shows it; seqs are of ``epoch``, ``error`` is empty while all is well.
 
     ``blocks_sent`` and ``bytes_sent`` count since the agent started, sent again included;
-    ``failures`` are sessions in a row that did not live long.
+    ``failures`` are sessions in a row that did not live long, ``attempts`` all that were begun.
+    ``eta_s``: seconds until the backlog is sent, None while nobody can tell.
     """
 
     line: Line = Line.STOPPED
@@ -57,8 +58,10 @@ class UplinkState:
     hint: str = ""
     retry_s: float = 0.0
     failures: int = 0
+    attempts: int = 0
     blocks_sent: int = 0
     bytes_sent: int = 0
+    eta_s: float | None = None
 
 
 def pause_s(failures: int, close: Close, chance: random.Random) -> float:
@@ -148,7 +151,7 @@ class Uplink:
         return True
 
     async def _converse(self) -> Close:
-        self._become(line=Line.CONNECTING)
+        self._become(line=Line.CONNECTING, attempts=self._state.attempts + 1)
         self._live_since_s = math.inf
         session = Session(self._gateway, self._clock.boot_id, self._agent_version)
         async with open_channel(self._endpoint) as channel:
@@ -174,6 +177,7 @@ class Uplink:
         pause = pause_s(failures, close, self._chance)
         self._become(
             line=Line.WAITING,
+            eta_s=None,
             error=close.message,
             hint=close.hint,
             retry_s=pause,
@@ -208,6 +212,7 @@ class Uplink:
             archived=session.archived,
             blocks_sent=blocks + talk.blocks,
             bytes_sent=sent + talk.bytes,
+            eta_s=talk.eta_s,
         )
         if session.phase is Phase.LIVE:
             if self._state.line is not Line.LIVE:

@@ -4,7 +4,7 @@ The certificate, the key and the cloud's authority come as PEM bytes; the cloud 
 authority alone, so a public certificate for the same name does not pass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
@@ -20,7 +20,9 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _FOREIGN: Final = "the server there is not the cloud this gateway enrolled with: check the address"
 _UNWANTED: Final = "if it recurs, the cloud may not accept this certificate: enrol again"
 _NO_NAME: Final = "check the address, and the name server of this network"
+_PROXY: Final = "check cloud.proxy and its user and password in edge.toml: the proxy refuses"
 _SIGNS: Final = (
+    ("http proxy returned response code", _PROXY),
     ("certificate_verify_failed", _FOREIGN),
     ("unable to get local issuer", _FOREIGN),
     ("hostname verification", _FOREIGN),
@@ -41,13 +43,26 @@ _SIGNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the cloud is and who we are to it. ``cloud_name``: the name in its certificate."""
+    """Where the cloud is and who we are to it. ``cloud_name``: the name in its certificate.
+
+    ``proxy`` is `EdgeConfig.cloud_proxy`: it may hold a password, so it is never shown.
+    """
 
     address: str
     cloud_name: str
     ca_pem: bytes
     certificate_pem: bytes
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
+    proxy: str = field(default="", repr=False)
+
+
+def proxy_options(proxy: str) -> tuple[tuple[str, str], ...]:
+    """The channel options that lead through an HTTP CONNECT proxy; none when there is none.
+
+    gRPC asks the proxy for a tunnel and speaks TLS with the cloud inside it, so the proxy sees
+    addresses and sizes only. Without the option gRPC looks at the environment by itself.
+    """
+    return (("grpc.http_proxy", proxy),) if proxy else ()
 
 
 def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
@@ -66,6 +81,7 @@ def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.enable_retries", 0),
         ("grpc.use_local_subchannel_pool", 1),  # a new session is a new connection
+        *proxy_options(endpoint.proxy),
     )
     return grpc.aio.secure_channel(endpoint.address, credentials, options=options)
 

@@ -8,17 +8,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
 from edge.store.limits import BlockUnreadable
-from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import (
     BeginEpoch,
+    BufferState,
     Close,
     Effect,
     LoadBlocks,
@@ -28,8 +28,11 @@ from edge.sync_effects import (
     Seal,
     Send,
 )
+from edge.sync_pace import Drain
 from edge.uplink_channel import Endpoint, explain
 from protos import sync_pb2 as pb
+from protos.block import Block, ChunkRun
+from protos.series import SeriesEntry
 from protos.sync_pb2_grpc import SyncStub
 
 TICK_S: Final = 1.0
@@ -44,6 +47,40 @@ T = TypeVar("T")
 Event = Callable[[], list[Effect]]
 
 
+class Buffer(Protocol):
+    """What a session asks of the store; every call is one transaction, in order of the calls.
+
+    ``newest_first`` seals the newest unsealed chunks instead of the oldest; those between stay
+    unsealed, keep their ids, and are sealed by later calls.
+    """
+
+    def sync_state(self) -> Future[BufferState]:
+        """Where the buffer stands."""
+
+    def seal_next(
+        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+    ) -> Future[Block | None]:
+        """Number the next block; None when no chunk waits or there is no epoch."""
+
+    def blocks_from(self, seq: int, bytes_max: int) -> Future[list[Block]]:
+        """Sealed blocks of the epoch from ``seq`` on."""
+
+    def mark(self, stored: int, archived: int, generation: int = 0) -> Future[None]:
+        """Take the cloud's acks."""
+
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> Future[BufferState]:
+        """Blocks above ``kept`` (epoch, seq) are chunks again, ``dropped`` chunks go."""
+
+    def entries_from(self, first: int, limit: int) -> Future[list[SeriesEntry]]:
+        """Series entries from ``first`` on."""
+
+
 class Conversation:
     """A session on the line. ``moved`` is called after each event, on the loop.
 
@@ -56,7 +93,7 @@ class Conversation:
         session: Session,
         channel: grpc.aio.Channel,
         endpoint: Endpoint,
-        buffer: Store,
+        buffer: Buffer,
         clock: Clock,
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
@@ -72,8 +109,14 @@ class Conversation:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
+        self._drain = Drain()
         stub = SyncStub(channel)  # type: ignore[no-untyped-call]
         self._call: grpc.aio.StreamStreamCall[pb.GatewayMessage, pb.CloudMessage] = stub.Session()
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until the backlog is sealed and sent; None while that cannot be told."""
+        return self._drain.eta_s if self.session.phase is Phase.LIVE else None
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
@@ -81,7 +124,8 @@ class Conversation:
         try:
             # Shielded: a cancelled session must not cancel what the store's thread works on.
             state = await asyncio.shield(asyncio.wrap_future(self._buffer.sync_state()))
-            event: Event = partial(self.session.greet, state, self._report())
+            mono_us = self._clock.now().mono_us
+            event: Event = partial(self.session.greet, state, self._report(), mono_us)
             while True:
                 close = await self._carry_out(event())
                 self._moved()
@@ -123,7 +167,9 @@ class Conversation:
             self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
 
     def _look(self, is_time_to_report: bool) -> list[Effect]:
-        effects = self.session.tick(self._clock.now().mono_us)
+        now_us = self._clock.now().mono_us
+        self._drain.note(now_us, self._report().backlog_bytes)
+        effects = self.session.tick(now_us)
         if self.session.phase is not Phase.LIVE or not is_time_to_report:
             return effects
         status = Send(pb.GatewayMessage(status=self._report()))
@@ -162,18 +208,22 @@ class Conversation:
     def _put_to_buffer(self, effect: Effect) -> None:
         buffer, session = self._buffer, self.session
         match effect:
-            case Seal(bytes_target):
+            case Seal(bytes_target, newest_first):
                 now = self._clock.now()
                 sealed = buffer.seal_next(
-                    bytes_target=bytes_target, mono_us=now.mono_us, wall_us=now.wall_us
+                    bytes_target=bytes_target,
+                    mono_us=now.mono_us,
+                    wall_us=now.wall_us,
+                    newest_first=newest_first,
                 )
                 self._await(sealed, session.sealed)
             case LoadBlocks(from_seq, bytes_max):
                 self._await(buffer.blocks_from(from_seq, bytes_max), session.blocks_loaded)
             case LoadEntries(first, limit):
                 self._await(buffer.entries_from(first, limit), session.entries_loaded)
-            case BeginEpoch(epoch, dropped):
-                self._await(buffer.begin_epoch(epoch, dropped), session.epoch_begun)
+            case BeginEpoch(epoch, dropped, kept, generation):
+                begun = buffer.begin_epoch(epoch, dropped, kept, generation)
+                self._await(begun, session.epoch_begun)
             case Mark(stored, archived, generation):
                 self._await(buffer.mark(stored, archived, generation), lambda _: [])
 

@@ -110,7 +110,7 @@ class CloudMessage(_message.Message):
     def __init__(self, resume: _Optional[_Union[Resume, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., resend: _Optional[_Union[Resend, _Mapping]] = ..., epoch_grant: _Optional[_Union[EpochGrant, _Mapping]] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol_min", "protocol_max", "gateway", "epoch", "head", "head_hash", "oldest_kept", "boot_id", "series_high", "series_root", "agent_version", "status")
+    __slots__ = ("protocol_min", "protocol_max", "gateway", "epoch", "head", "head_hash", "oldest_kept", "boot_id", "series_high", "series_root", "agent_version", "status", "generation", "mono_us")
     PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,8 @@ class Hello(_message.Message):
     SERIES_ROOT_FIELD_NUMBER: _ClassVar[int]
     AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    MONO_US_FIELD_NUMBER: _ClassVar[int]
     protocol_min: int
     protocol_max: int
     gateway: str
@@ -135,7 +137,9 @@ class Hello(_message.Message):
     series_root: bytes
     agent_version: str
     status: Status
-    def __init__(self, protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., gateway: _Optional[str] = ..., epoch: _Optional[int] = ..., head: _Optional[int] = ..., head_hash: _Optional[bytes] = ..., oldest_kept: _Optional[int] = ..., boot_id: _Optional[bytes] = ..., series_high: _Optional[int] = ..., series_root: _Optional[bytes] = ..., agent_version: _Optional[str] = ..., status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
+    generation: int
+    mono_us: int
+    def __init__(self, protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., gateway: _Optional[str] = ..., epoch: _Optional[int] = ..., head: _Optional[int] = ..., head_hash: _Optional[bytes] = ..., oldest_kept: _Optional[int] = ..., boot_id: _Optional[bytes] = ..., series_high: _Optional[int] = ..., series_root: _Optional[bytes] = ..., agent_version: _Optional[str] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., generation: _Optional[int] = ..., mono_us: _Optional[int] = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("protocol", "session", "generation", "epoch", "stored", "archived", "stored_hash", "window_bytes", "series_known")
@@ -170,20 +174,22 @@ class EpochRequest(_message.Message):
     def __init__(self, session: _Optional[int] = ..., closed_epoch: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
 
 class EpochGrant(_message.Message):
-    __slots__ = ("session", "epoch", "previous_epoch", "series_known", "stored_chunks", "previous_stored")
+    __slots__ = ("session", "epoch", "previous_epoch", "series_known", "stored_chunks", "previous_stored", "stored_epoch")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_EPOCH_FIELD_NUMBER: _ClassVar[int]
     SERIES_KNOWN_FIELD_NUMBER: _ClassVar[int]
     STORED_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_STORED_FIELD_NUMBER: _ClassVar[int]
+    STORED_EPOCH_FIELD_NUMBER: _ClassVar[int]
     session: int
     epoch: int
     previous_epoch: int
     series_known: int
     stored_chunks: _containers.RepeatedCompositeFieldContainer[ChunkRun]
     previous_stored: int
-    def __init__(self, session: _Optional[int] = ..., epoch: _Optional[int] = ..., previous_epoch: _Optional[int] = ..., series_known: _Optional[int] = ..., stored_chunks: _Optional[_Iterable[_Union[ChunkRun, _Mapping]]] = ..., previous_stored: _Optional[int] = ...) -> None: ...
+    stored_epoch: int
+    def __init__(self, session: _Optional[int] = ..., epoch: _Optional[int] = ..., previous_epoch: _Optional[int] = ..., series_known: _Optional[int] = ..., stored_chunks: _Optional[_Iterable[_Union[ChunkRun, _Mapping]]] = ..., previous_stored: _Optional[int] = ..., stored_epoch: _Optional[int] = ...) -> None: ...
 
 class ChunkRun(_message.Message):
     __slots__ = ("prefix", "first", "count")

@@ -1,4 +1,4 @@
-"""`tidegate-cloud gateways`: who is enrolled, when they were last heard; revoking one."""
+"""`tidegate-cloud gateways`: who is enrolled, when they were last heard; revoke, pardon."""
 
 import dataclasses
 import json
@@ -48,6 +48,33 @@ def revoke(place: Place, name: str, why: str) -> None:
         registry.revoke_tokens(name, now_us)
         registry.audit(now_us, "gateway revoke", name, "command line", why)
     click.echo(f"{count} certificates revoked; {name} may not open another session")
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def pardon(place: Place, name: str) -> None:
+    """Settle a fork of the gateway NAME, once its copy is stopped or both streams are to be kept.
+
+    At its next connection the gateway gets a new epoch and sends all that this cloud does not hold.
+    """
+    from contextlib import closing
+
+    from cloud.journal_sqlite.quarantine import Quarantine
+
+    config = load(place.home)
+    now_us = time.time_ns() // 1000
+    with closing(Registry.open(config.registry_path)) as registry:
+        if name not in {row.name for row in registry.gateways()}:
+            hint = "`tidegate-cloud gateways` lists all"
+            raise OperatorError(f"pardon the gateway {name!r}", "it is not enrolled here", hint)
+        if not config.journal_folder.is_dir():
+            cause, hint = "this cloud never ran", "it has no fork to settle"
+            raise OperatorError(f"pardon the gateway {name!r}", cause, hint)
+        with closing(Quarantine(config.journal_folder / "quarantine.db")) as apart:
+            apart.ask_pardon(name, now_us)
+        registry.audit(now_us, "gateway pardon", name, "command line", "asked of the journal")
+    click.echo(f"{name} is pardoned within seconds, or when the cloud is started")
 
 
 def _line(row: GatewayRow, now_us: int) -> str:

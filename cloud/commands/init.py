@@ -4,7 +4,8 @@ import click
 
 from cloud.config import FILE_NAME, load
 from cloud.errors import OperatorError
-from cloud.settings import CloudSettings, Listen, split_address
+from cloud.settings import CloudSettings, Listen
+from protos.address import split_address
 from protos.console import Place
 from protos.settings import SettingsError, read_settings, settings_file
 

@@ -130,6 +130,14 @@ class Transaction:
             if not decision.append or after != implied:
                 self.unwritten.add(after.gateway)
 
+    def told(self, gateway: str, epoch: int, head: int) -> None:
+        """Keep the head that a gateway says it has, so that the ledger knows what to expect."""
+        stood = self.stands(gateway)
+        tally = stood.tally.told(epoch, head)
+        if epoch and tally != stood.tally:
+            self.changed[gateway] = Standing(stood.cursor, stood.last, tally)
+            self.unwritten.add(gateway)
+
     def mark_archived(self, offset: int) -> None:
         """Move `archived` up to `offset`, and that of every gateway with blocks on the way."""
         if offset <= self.archived:

@@ -82,6 +82,15 @@ class JournalReader:
             yield from entries
             after_offset = entries[-1].offset
 
+    def readings(self, offset: int) -> int:
+        """The readings of the block at an offset just read, as its name counts them."""
+        connection = self._seek(offset)
+        found = (
+            connection
+            and connection.execute("SELECT readings FROM name WHERE offset = ?", (offset,)).get
+        )
+        return int(found or 0)
+
     def head(self) -> int:
         """The offset of the newest committed block; 0 when there is none."""
         newest = list_segments(self._folder)[-1:]

@@ -7,22 +7,28 @@ error, never skipped. Layout: `docs/format/journal.md`; why: `docs/decisions/003
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from threading import Lock
 
 from cloud.errors import StorageError
 from cloud.journal import Entry
 from cloud.journal_counts import Tally, readings_of
-from cloud.journal_cursor import Alarm, Cursor, Decision, decide_block, decide_declare, fault
+from cloud.journal_cursor import (
+    Alarm,
+    Cursor,
+    Decision,
+    decide_block,
+    decide_declare,
+    fault,
+    forgive,
+)
 from cloud.journal_hello import decide_epoch_request, decide_hello
 from cloud.journal_sqlite.held import Arrived, Transaction
 from cloud.journal_sqlite.quarantine import Cause, Quarantine, Quarantined
 from cloud.journal_sqlite.reader import ReaderPool
 from cloud.journal_sqlite.recovery import Recovered, recover
-from cloud.journal_sqlite.segment import remove, settle, sync_path
+from cloud.journal_sqlite.sealed import Sealed
 from cloud.journal_sqlite.tail import Tail
 from cloud.journal_sqlite.writer import JournalLimits, Writer
 from protos import sync_pb2 as pb
@@ -54,9 +60,8 @@ class SqliteJournal:
         self._readers = ReaderPool(folder)
         self._tail = Tail(self._readers.read)
         self._archived_callbacks: tuple[Callable[[Sequence[Cursor]], None], ...] = ()
-        self._quarantine = Quarantine(folder / "quarantine.db")
-        self._files = Lock()  # held while sealed segments are settled or unlinked
-        self._settler = ThreadPoolExecutor(1, "journal-settle")
+        self.quarantined_blocks = Quarantine(folder / "quarantine.db")
+        self._sealed = Sealed(limits.replay_bytes_min)
         self._writer = Writer(
             folder,
             found.opening,
@@ -64,9 +69,9 @@ class SqliteJournal:
             limits,
             now_us,
             self._committed,
-            self._settle_soon,
+            lambda: self._sealed.settle_soon(self._writer),
         )
-        self._settle_soon()
+        self._sealed.settle_soon(self._writer)
 
     @classmethod
     def open(
@@ -107,6 +112,8 @@ class SqliteJournal:
                 before, held, hello, generation=self.generation, window_bytes=window_bytes
             )
             transaction.write(decision)
+            if decision.cursor.session > before.session:
+                transaction.told(gateway, hello.epoch, hello.head)
             return decision
 
         return self._writer.call(run)
@@ -165,6 +172,18 @@ class SqliteJournal:
 
         return self._writer.call(run)
 
+    def forgive(self, gateway: str) -> Future[Cursor]:
+        """An operator's word that ends a fork or a clone; see the contract."""
+
+        def run(transaction: Transaction) -> Cursor:
+            before = transaction.cursor(gateway)
+            if not before.session:
+                raise KeyError(gateway)
+            transaction.write(Decision(forgive(before)))
+            return transaction.cursor(gateway)
+
+        return self._writer.call(run)
+
     def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
         """Entries above an offset; TrimmedError when the next one is gone (see `JournalReader`)."""
         return self._readers.read(after_offset, bytes_max)
@@ -218,35 +237,24 @@ class SqliteJournal:
 
         Asked again it counts the attempt. ValueError when the journal holds no such offset.
         """
-        entry = next(iter(self.read(offset - 1, 1)), None)
-        if entry is None:
-            raise ValueError(f"the journal holds no offset {offset}")
-        block = Arrived(entry.epoch, entry.seq, entry.hash, (), 0, entry.data)
+        with self._readers.reader() as reader:
+            entry = next(iter(reader.read(offset - 1, 1)), None)
+            if entry is None:
+                raise ValueError(f"the journal holds no offset {offset}")
+            readings = reader.readings(offset)
+        block = Arrived(entry.epoch, entry.seq, entry.hash, (), readings, entry.data)
         self._put_aside(entry.gateway, block, Cause.POISON, offset, reason)
 
     def quarantined(self) -> list[Quarantined]:
         """All blocks set apart, with reasons and attempts."""
-        return self._quarantine.list()
+        return self.quarantined_blocks.list()
 
     def trim(self) -> int:
-        """Unlink segments wholly behind `archived`, oldest first; the one in use always stays.
-
-        What is kept never falls below `replay_bytes_min`. Returns the offset up to which blocks
-        are gone.
-        """
-        with self._files:
-            segments = self._writer.segments
-            left = self._writer.bytes()
-            for segment, after in pairwise(segments):
-                left -= segment.bytes()
-                if after.first - 1 > self._writer.archived or left < self._limits.replay_bytes_min:
-                    break
-                remove(segment)
-                # One by one: after a power cut an older segment must not stand before a hole.
-                sync_path(segment.path.parent)
-                self._writer.settled([segment])
+        """Unlink what is wholly behind `archived` (`Sealed.trim`); the offset it is gone up to."""
+        try:
+            return self._sealed.trim(self._writer)
+        finally:
             self._readers.close()  # an idle reader would hold on to the space
-            return self._writer.segments[0].first - 1
 
     def stats(self) -> JournalStats:
         """Figures as of now."""
@@ -259,10 +267,10 @@ class SqliteJournal:
     def close(self) -> None:
         """Finish what is queued, then close the files; again is harmless."""
         self._writer.close()
-        self._settler.shutdown(cancel_futures=True)
+        self._sealed.close()
         self._tail.close()
         self._readers.close()
-        self._quarantine.close()
+        self.quarantined_blocks.close()
         self._found.lock.close()
 
     def _committed(self, entries: Sequence[Entry], risen: Sequence[Cursor]) -> None:
@@ -276,21 +284,11 @@ class SqliteJournal:
     ) -> None:
         name = (gateway, block.epoch, block.seq, block.hash)
         size = len(block.data)
-        record = Quarantined(*name, cause, offset, reason, 1, self._now_us(), size)
-        self._quarantine.put(record, block.data)
-
-    def _settle_soon(self) -> None:
-        self._settler.submit(self._settle)
-
-    def _settle(self) -> None:
-        """Settle the sealed segments, also those that a reader held back the last time."""
-        with self._files:
-            try:
-                for segment in self._writer.segments[:-1]:
-                    settle(segment)
-            except StorageError as error:
-                self._writer.fail(error)
-            self._writer.settled()
+        since_us = self._now_us()
+        record = Quarantined(
+            *name, cause, offset, reason, 1, since_us, size, readings=block.readings
+        )
+        self.quarantined_blocks.put(record, block.data)
 
 
 def _malformed(cursor: Cursor, why: str) -> Decision:

@@ -263,7 +263,7 @@ class Writer:
                 previous=self._segment,
             )
         except StorageError as error:
-            if _is_no_space(error.__cause__):
+            if is_no_space(error.__cause__):
                 return  # nothing rests on the new file yet: go on in this one, try again later
             raise
         self._connection.close()
@@ -278,7 +278,8 @@ class Writer:
         self._opening_bytes = segment.path.stat().st_size
 
 
-def _is_no_space(error: BaseException | None) -> bool:
+def is_no_space(error: BaseException | None) -> bool:
+    """Whether the disk refused for want of room: undone, and to be tried again."""
     no_room = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return no_room or isinstance(error, apsw.FullError)
 

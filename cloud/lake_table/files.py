@@ -12,6 +12,8 @@ from cloud.lake_table.schema import PERIOD
 _MIN: Final = np.iinfo(np.int64).min
 _MAX: Final = np.iinfo(np.int64).max
 
+_RELEASE: Final = "release-"
+
 _Devices = tuple[tuple[str, str], tuple[str, str]]
 
 
@@ -32,6 +34,11 @@ class DataFile:
     ts_max: int
     devices: _Devices | None
     """Least and greatest (gateway, device); None when the log does not tell."""
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it holds a block that lies within the offsets of another file."""
+        return self.path.rsplit("/", 1)[-1].startswith(_RELEASE)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -79,6 +86,11 @@ class FileList:
 def file_name(start: int, end: int, *, merged: bool = False) -> str:
     """The name of the rows of offsets (start, end]; the same rows always get the same name."""
     return f"{'merged' if merged else 'pass'}-{start:016d}-{end:016d}.parquet"
+
+
+def release_name(offset: int, ticket: int) -> str:
+    """The name of the rows of one block, taken in later than its neighbours; never merged."""
+    return f"{_RELEASE}{ticket}-{offset - 1:016d}-{offset:016d}.parquet"
 
 
 def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:

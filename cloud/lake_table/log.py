@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cloud.lake_table.parquet import fsync
+from cloud.lake_table.parquet import SyncFailedError, fsync
 
 LOG: Final = "_delta_log"
 _ASIDE: Final = ".torn"
@@ -22,9 +22,18 @@ _CHECKPOINT: Final = ".checkpoint.parquet"
 
 
 def make_durable(folder: Path, version: int) -> None:
-    """Bring log entry ``version`` of the table in ``folder``, and its name, to the disk."""
-    fsync(folder / LOG / f"{version:020d}.json")
-    fsync(folder / LOG)
+    """Bring log entry ``version`` of the table in ``folder``, and its name, to the disk.
+
+    SyncFailedError: the disk refused. The entry is set aside, because a second fsync would call
+    pages durable that the first one dropped; the journal still has what was in it.
+    """
+    entry = folder / LOG / f"{version:020d}.json"
+    try:
+        fsync(entry)
+        fsync(folder / LOG)
+    except SyncFailedError:
+        _set_aside(entry)
+        raise
 
 
 def make_checkpoint_durable(folder: Path, version: int) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cloud.errors import StorageError
 from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
 
 ROW_GROUP: Final = 131_072
@@ -128,11 +129,18 @@ def make_folder(folder: Path) -> None:
         fsync(folder.parent)
 
 
+class SyncFailedError(StorageError):
+    """An fsync failed. What the kernel dropped cannot be known: never tried again, the end."""
+
+
 def fsync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk. OSError is the disk's own word."""
+    """Bring a file, or the names in a folder, to the disk; SyncFailedError when it refuses."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        hint = "check the disk, then start again: the lake takes up from what the disk holds"
+        raise SyncFailedError(f"bring {path} to the disk", str(error.strerror), hint) from error
     finally:
         os.close(handle)
 

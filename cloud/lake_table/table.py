@@ -23,9 +23,9 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList, file_name, from_add_actions
+from cloud.lake_table.files import DataFile, FileList, file_name, from_add_actions, release_name
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, RARE, READINGS, TABLES, TableSpec, delta_schema
 
 APP: Final = "tidegate"
 """App id of all commits; `APP:table` in the log of `readings` speaks for a table of rare rows."""
@@ -36,13 +36,42 @@ LOG_KEPT: Final = "interval 1 hours"
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
+RELEASE: Final = "release"
+"""`APP:release` in the log of every table: the newest ticket whose rows are in it (`release`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
-    """A table as of one version: the offset of its own commits, and what it says for others."""
+    """A table as of one version: the offset of its own commits, and what it says for others.
+
+    ``released``: rows of quarantined blocks are in it up to this ticket.
+    """
 
     offset: int
     says: Mapping[str, int]
     files: FileList
+    released: int = 0
+
+
+def look(root: Path, spec: TableSpec, speaks_for: Iterable[str] = ()) -> State:
+    """The newest version of a table, read beside its committer and without touching anything.
+
+    StorageError when there is none, or its log cannot be read.
+    """
+    folder = root / spec.name
+    try:
+        return _state(DeltaTable(str(folder)), folder, speaks_for)
+    except DeltaError as error:
+        hint = "restore the lake from a backup (docs/guide/backup.md)"
+        cause = str(error).splitlines()[0]
+        raise StorageError(f"read the table {folder}", cause, hint) from error
+
+
+def covered(root: Path) -> int:
+    """The offset up to which all tables have everything, by their commits or `readings`' word."""
+    rare = tuple(spec.name for spec in RARE)
+    says = look(root, READINGS, rare).says
+    return min(max(look(root, spec).offset, says.get(name, 0)) for name, spec in TABLES.items())
 
 
 class LakeTable:
@@ -119,10 +148,8 @@ class LakeTable:
         self._take_state(handle)
 
     def _take_state(self, handle: DeltaTable) -> None:
-        says = {name: handle.transaction_version(f"{APP}:{name}") or 0 for name in self._speaks_for}
-        files = FileList(str(self.folder), handle.version(), _files(handle))
         self._handle = handle
-        self.state = State(handle.transaction_version(APP) or 0, says, files)
+        self.state = _state(handle, self.folder, self._speaks_for)
 
     def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
         """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
@@ -135,6 +162,20 @@ class LakeTable:
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
         adds = [self._write(_take(rows, part), part.period, start, end) for part in slices]
         self._commit(adds, end, says or {})
+
+    def release(self, rows: pa.Table, offset: int, ticket: int) -> None:
+        """Commit the rows of the block at ``offset``, which was passed over, under its ticket.
+
+        Once a ticket, in rising order; one that is in already does nothing. Raises as `append`.
+        """
+        if ticket <= self.state.released:
+            return
+        slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
+        adds = [
+            self._add(_take(rows, part), part.period, release_name(offset, ticket))
+            for part in slices
+        ]
+        self._commit(adds, self.state.offset, {RELEASE: ticket})
 
     def merge(self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table]) -> None:
         """Replace neighbouring ``files`` of one period by one of what ``combine`` makes of them.
@@ -157,7 +198,10 @@ class LakeTable:
     def _write(
         self, rows: pa.Table, period: str, start: int, end: int, *, merged: bool = False
     ) -> AddAction:
-        path = f"{PERIOD}={period}/{file_name(start, end, merged=merged)}"
+        return self._add(rows, period, file_name(start, end, merged=merged), merged=merged)
+
+    def _add(self, rows: pa.Table, period: str, name: str, *, merged: bool = False) -> AddAction:
+        path = f"{PERIOD}={period}/{name}"
         size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self._step)
         stats = lake_parquet.delta_stats(rows)
         return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats)
@@ -211,6 +255,15 @@ class LakeTable:
         lake_log.make_checkpoint_durable(self.folder, handle.version())
         handle.cleanup_metadata()
         self._step("log cleaned")
+
+
+def _state(handle: DeltaTable, folder: Path, speaks_for: Iterable[str]) -> State:
+    def told(app: str) -> int:
+        return handle.transaction_version(app) or 0
+
+    files = FileList(str(folder), handle.version(), _files(handle))
+    says = {name: told(f"{APP}:{name}") for name in speaks_for}
+    return State(told(APP), says, files, told(f"{APP}:{RELEASE}"))
 
 
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:

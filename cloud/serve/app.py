@@ -34,6 +34,7 @@ from cloud.query import Query
 from cloud.query_pool import Busy
 from cloud.serve import fleet as serve_fleet
 from cloud.serve import history as serve_history
+from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
 from cloud.serve.fleet import Presence, Registry
 from cloud.serve.params import FIRST_US, LAST_US, Param, Refusal
@@ -92,21 +93,23 @@ def build_app(
     *,
     presence: Presence = dict,
     fault: Callable[[], str] = str,
+    apart: serve_ledger.Aside = tuple,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
     ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
     connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
-    does. ``hosts`` are the names under which this server may be called, without port; None allows
-    any, which only a server that others guard may do.
+    does, ``apart`` the blocks set apart. ``hosts`` are the names under which this server may be
+    called, without port; None allows any, which only a server that others guard may do.
     """
-    api = _Api(query, live, registry, journal, presence)
+    api = _Api(query, live, registry, journal, presence, apart)
     limiter = CapacityLimiter(THREADS)
     routes = [
         Route("/healthz", functools.partial(_health, fault)),
         _route("/api/v1/status", {}, api.status, limiter),
         _route("/api/v1/gateways", {}, api.gateways, limiter),
+        _route("/api/v1/ledger", {"gateway": _NAMES["gateway"]}, api.ledger, limiter),
         _route("/api/v1/devices", {"gateway": _NAMES["gateway"]}, api.devices, limiter),
         _route("/api/v1/series", _SERIES, api.series, limiter),
         _route("/api/v1/latest", _NAMES, api.latest, limiter),
@@ -136,13 +139,20 @@ class _Api:
     """The answers; every method blocks and is called from a thread."""
 
     def __init__(
-        self, query: Query, live: Live, registry: Registry, journal: Journal, presence: Presence
+        self,
+        query: Query,
+        live: Live,
+        registry: Registry,
+        journal: Journal,
+        presence: Presence,
+        apart: serve_ledger.Aside,
     ) -> None:
         self._query = query
         self._live = live
         self._registry = registry
         self._journal = journal
         self._presence = presence
+        self._apart = apart
         self._version = importlib.metadata.version("tidegate")
 
     def status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -173,6 +183,9 @@ class _Api:
         now, known = _now_us(), self._live.book.known()
         found = serve_fleet.gateways(rows, cursors, self._presence(), known, now)
         return {"now": now, "gateways": found}
+
+    def ledger(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return serve_ledger.answer(self._journal, self._apart(), self._live.view, values["gateway"])
 
     def devices(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"devices": serve_fleet.devices(self._live.book.known(), values["gateway"])}

@@ -1,14 +1,12 @@
 """Chunks as blocks: numbered late, when a session is about to send them, and made again at need.
 
 Sealing writes no second copy: a block is its chunks, which stay where they are, and a recipe that
-makes its bytes again with the same hash (docs/decisions/0011). Chunks are sealed oldest first, so a
-block is a span of chunk numbers, and those behind the last span are unsealed.
+makes its bytes again with the same hash (docs/decisions/0011). A block is a span of chunk numbers;
+chunks outside all spans are unsealed, so the newest may be sealed before the oldest (0013).
 """
 
-import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -25,47 +23,14 @@ from edge.store.memory import (
     write_state,
     write_totals,
 )
+from edge.store.notes import Note
+from edge.store.pieces import Bad, Piece, Pieces, counted
 from edge.store.rows import SealedRows, block_identity
 from protos.block import Block, build_block
-from protos.codec.body import decode_body
-from protos.codec.wire import MalformedBlock
-from protos.limits import BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, MIB, PLAIN_BYTES_MAX
-from protos.records import Batch, Kind, concat
+from protos.limits import BLOCK_BYTES_MAX, PLAIN_BYTES_MAX
+from protos.records import concat
 
 SECRET_BYTES = 16
-_CHUNKS_MAX = 512
-"""Chunks opened for one block: each takes some 0.3 ms here, and commits wait that long."""
-_TEXTS_BYTES_MAX = 4 * MIB
-"""Texts of one block, each row's written out: hundreds of chunks may say one long text, which
-costs nothing sealed and its length for every row while the block is made and read."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """One chunk, opened."""
-
-    no: int
-    rows: int
-    size: int
-    data: bytes
-    batch: Batch
-
-    def bad(self, reason: str) -> "_Bad":
-        """The same as unusable."""
-        return _Bad(self.no, self.rows, self.size, self.data, reason)
-
-
-@dataclass(frozen=True, slots=True)
-class _Bad:
-    """One chunk that cannot be used."""
-
-    no: int
-    rows: int
-    size: int
-    data: bytes
-    reason: str
 
 
 class Blocks:
@@ -76,58 +41,33 @@ class Blocks:
         self._memory = memory
         self._gateway = gateway
         self._boot_id = boot_id
+        self._pieces = Pieces(rows, memory)
         self._yield = 1.0
 
-    def seal_next(self, bytes_target: int, mono_us: int, wall_us: int) -> Block | None:
-        """Number the oldest unsealed chunks as the next block; None without chunks or epoch.
+    def seal_next(
+        self, bytes_target: int, mono_us: int, wall_us: int, *, newest_first: bool = False
+    ) -> Block | None:
+        """Number the next unsealed chunks as a block; None without chunks or epoch.
 
-        Chunks that do not open, or that no block can carry, are set aside on the way.
+        Notes come first, then the oldest chunks or, on demand, the newest. Chunks that do not open,
+        or that no block can carry, are set aside on the way.
         """
         while self._memory.state.epoch:
-            pieces, bad = self._gather(min(bytes_target, BLOCK_BYTES_MAX))
-            made = self._build(pieces, mono_us, wall_us)
-            if isinstance(made, _Bad):
+            target = min(min(bytes_target, BLOCK_BYTES_MAX) / self._yield, PLAIN_BYTES_MAX // 8)
+            pieces, bad = self._pieces.next(target, newest_first=newest_first)
+            made = self._build(pieces, mono_us, wall_us, newest_first=newest_first)
+            if isinstance(made, Bad):
                 self._keep(None, [], [made])
             elif made or bad:
                 self._keep(made, pieces, bad)
-            if not isinstance(made, _Bad) and (made or not bad):
+            if not isinstance(made, Bad) and (made or not bad):
                 return made[0] if made else None
         return None
 
-    def _gather(self, bytes_target: int) -> tuple[list[_Piece], list[_Bad]]:
-        """The oldest unsealed chunks that make a block of about ``bytes_target``."""
-        pieces: list[_Piece] = []
-        bad: list[_Bad] = []
-        total = rows = texts = 0
-        sql = "SELECT no, rows, bytes, data FROM chunks WHERE no > ? ORDER BY no"
-        for no, count, size, data in self._rows.file.stream(sql, self._memory.sealed_through):
-            over = total + size > min(bytes_target / self._yield, PLAIN_BYTES_MAX // 8)
-            many = rows + count > BLOCK_ROWS_MAX or len(pieces) >= _CHUNKS_MAX
-            if pieces and (over or many):
-                break
-            piece = self._open(no, count, size, data)
-            if isinstance(piece, _Bad):
-                bad.append(piece)
-                continue
-            texts += _text_bytes(piece.batch)
-            if pieces and texts > _TEXTS_BYTES_MAX:
-                break
-            pieces.append(piece)
-            total, rows = total + size, rows + count
-        return pieces, bad
-
-    def _open(self, no: int, rows: int, size: int, data: bytes) -> _Piece | _Bad:
-        try:
-            identity = self._rows.chunk_identity(no)
-            plain = self._rows.unseal(RowKind.CHUNK, identity, rows, data)
-            return _Piece(no, rows, size, data, decode_body(plain))
-        except (SealError, MalformedBlock) as error:
-            return _Bad(no, rows, size, data, str(error))
-
     def _build(
-        self, pieces: list[_Piece], mono_us: int, wall_us: int
-    ) -> tuple[Block, Recipe] | _Bad | None:
-        """A block of all ``pieces``, or of their first half as often as it does not fit.
+        self, pieces: list[Piece], mono_us: int, wall_us: int, *, newest_first: bool
+    ) -> tuple[Block, Recipe] | Bad | None:
+        """A block of all ``pieces``, or of the half that comes first as often as it does not fit.
 
         Leaves in ``pieces`` what the block holds. A single chunk that does not fit is bad.
         """
@@ -142,21 +82,24 @@ class Blocks:
                 series_high=state.series_high,
                 series_root=state.series_root,
                 secret=os.urandom(SECRET_BYTES),
-                first=self._memory.sealed_through + 1,
+                first=pieces[0].no,
                 last=pieces[-1].no,
+                from_us=min(piece.from_us for piece in pieces),
+                to_us=max(piece.to_us for piece in pieces),
             )
             try:
                 block = self._make(state.epoch, state.head + 1, plan, pieces)
             except ValueError as error:
                 if len(pieces) == 1:
                     return pieces[0].bad(str(error))
-                del pieces[len(pieces) // 2 :]
+                half = len(pieces) // 2
+                del pieces[slice(half) if newest_first else slice(half, None)]
             else:
                 self._yield = _learned(len(block.data), sum(piece.size for piece in pieces))
                 return block, msgspec.structs.replace(plan, hash=block.hash)
         return None
 
-    def _make(self, epoch: int, seq: int, recipe: Recipe, pieces: Sequence[_Piece]) -> Block:
+    def _make(self, epoch: int, seq: int, recipe: Recipe, pieces: Sequence[Piece]) -> Block:
         return build_block(
             gateway=self._gateway,
             epoch=epoch,
@@ -174,41 +117,40 @@ class Blocks:
         )
 
     def _keep(
-        self, made: tuple[Block, Recipe] | None, pieces: Sequence[_Piece], bad: Sequence[_Bad]
+        self, made: tuple[Block, Recipe] | None, pieces: Sequence[Piece], bad: Sequence[Bad]
     ) -> None:
         """One transaction: the recipe of a block, and what was found bad on the way to it."""
         memory, state = self._memory, self._memory.state
         totals = dict(memory.totals)
+        note = Note(self._rows, memory)
+        left: list[Piece | Bad] = [*pieces, *bad]
         with self._rows.transaction():
-            self._let_go(bad)
+            self._pieces.let_go(bad, note)
+            note.write(memory.next_chunk)
             if made is not None:
                 block, recipe = made
                 state = _after(state, block)
                 self._write_recipe(state, recipe, sum(piece.rows for piece in pieces))
                 write_state(self._rows, state)
-            left: list[_Piece | _Bad] = [*pieces, *bad]
             added = {
                 UNSEALED_ROWS: -sum(piece.rows for piece in left),
                 UNSEALED_BYTES: -sum(piece.size for piece in left),
-                **_counted(bad),
+                **counted(bad),
             }
             write_totals(self._rows, totals, added)
+            write_totals(self._rows, totals, note.added)
+        note.adopt()
         memory.state, memory.totals = state, totals
         if made is not None:
-            memory.sealed_through = made[1].last
+            memory.sealed.add(made[1].first, made[1].last)
+            if memory.note_no in memory.sealed:
+                memory.forget_note()
 
     def _write_recipe(self, state: State, recipe: Recipe, rows: int) -> None:
         identity = block_identity(state.epoch, state.head)
         data = self._rows.seal(RowKind.BLOCK, identity, rows, msgspec.msgpack.encode(recipe))
         values = (state.epoch, state.head, recipe.first, recipe.last, rows, data)
         self._rows.file.write("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)", *values)
-
-    def _let_go(self, bad: Sequence[_Bad]) -> None:
-        for piece in bad:
-            name = f"chunk {piece.no}"
-            _log.error("the buffer's %s was set aside: %s", name, piece.reason)
-            self._rows.set_aside(RowKind.CHUNK, name, piece.reason, piece.rows, piece.data)
-            self._rows.file.write("DELETE FROM chunks WHERE no = ?", piece.no)
 
     def blocks_from(self, seq: int, bytes_max: int) -> list[Block]:
         """Sealed blocks of the epoch from ``seq`` on, without a hole, about ``bytes_max`` in all.
@@ -243,20 +185,32 @@ class Blocks:
             recipe = read_recipe(self._rows, row)
         except SealError:
             return None
-        sql = "SELECT no, rows, bytes, data FROM chunks WHERE no BETWEEN ? AND ? ORDER BY no"
-        opened = [
-            self._open(*piece) for piece in self._rows.file.rows(sql, recipe.first, recipe.last)
-        ]
-        bad = [piece for piece in opened if isinstance(piece, _Bad)]
+        pieces, bad = self._pieces.within(recipe.first, recipe.last)
         if bad:
             totals = dict(self._memory.totals)
+            note = Note(self._rows, self._memory)
             with self._rows.transaction():
-                self._let_go(bad)
-                write_totals(self._rows, totals, _counted(bad))
+                self._pieces.let_go(bad, note)
+                note.write(self._memory.next_chunk)
+                write_totals(self._rows, totals, counted(bad))
+                write_totals(self._rows, totals, note.added)
+            note.adopt()
             self._memory.totals = totals
             return None
+        return self._proven(row, recipe, pieces)
+
+    def is_whole(self, row: tuple[int, int, int, int, int, bytes], recipe: Recipe) -> bool:
+        """Whether the block of a row can be made again; nothing is set aside."""
+        pieces, bad = self._pieces.within(recipe.first, recipe.last)
+        return not bad and self._proven(row, recipe, pieces) is not None
+
+    def _proven(
+        self,
+        row: tuple[int, int, int, int, int, bytes],
+        recipe: Recipe,
+        pieces: Sequence[Piece],
+    ) -> Block | None:
         try:
-            pieces = [piece for piece in opened if isinstance(piece, _Piece)]
             block = self._make(row[0], row[1], recipe, pieces)
         except ValueError:
             return None
@@ -265,16 +219,6 @@ class Blocks:
 
 def _after(state: State, block: Block) -> State:
     return msgspec.structs.replace(state, head=block.header.seq, head_hash=block.hash)
-
-
-def _counted(bad: Sequence[_Bad]) -> dict[str, int]:
-    if not bad:
-        return {}
-    return {"quarantined": len(bad), "quarantined_rows": sum(piece.rows for piece in bad)}
-
-
-def _text_bytes(batch: Batch) -> int:
-    return sum(len(text.encode()) for text in batch.kind(Kind.TEXTS)["text"])
 
 
 def _learned(block_bytes: int, chunk_bytes: int) -> float:

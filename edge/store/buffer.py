@@ -4,19 +4,21 @@
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.chunk import BufferStats, Loaded, Reject
 from edge.keys import KeySource
-from edge.seal import AeadSealer, RowKind, Sealer, SealError, pick_cipher
+from edge.seal import AeadSealer, RowKind, Sealer, SealError, marks_key, pick_cipher
 from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
-from edge.store.file import BufferFile, prepare
+from edge.store.file import BufferFile, prepare, telling
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
 from edge.store.prepare import read_reject
 from edge.store.release import Release
-from edge.store.rows import SealedRows, data_key, number_identity
+from edge.store.room import Room
+from edge.store.rows import SealedRows, data_key, key_ids, number_identity
 from protos.codec.wire import MalformedEntry
 from protos.series import SeriesEntry
 
@@ -30,7 +32,8 @@ def best_sealer(key: bytes) -> Sealer:
 
 
 _SEALED_BYTES = """SELECT coalesce(sum(c.bytes), 0)
-    FROM blocks b JOIN chunks c ON c.no BETWEEN b.first AND b.last"""
+    FROM blocks b JOIN chunks c ON c.no BETWEEN b.first AND b.last
+    WHERE (b.epoch, b.seq) > (?, ?)"""
 
 
 class Buffer:
@@ -46,21 +49,34 @@ class Buffer:
         boot_id: bytes,
         sealer: SealerMaker = best_sealer,
     ) -> None:
-        kek = keys.key()
+        keys.key()  # without one nothing is made
         prepare(path)
         self._file = BufferFile(path, limits)
         try:
-            key = data_key(self._file, kek, gateway)
-            self._rows = SealedRows(self._file, gateway, key, sealer(key))
-            self._memory, self._loaded = recall(self._rows)
+            with telling(path, "read"):
+                key = data_key(self._file, keys.key_for(key_ids(self._file)), gateway)
+                self._rows = SealedRows(self._file, gateway, key, sealer(key))
+                self._memory, found = recall(self._rows)
+                self._loaded = replace(found, marks_key=marks_key(key))
+                self._tell_of_the_log()
         except BaseException:
             self._file.abandon()
             raise
         self._limits = limits
         self._tier = keys.tier
-        self._intake = Intake(self._rows, self._memory, limits)
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
         self.release = Release(self._rows, self._memory)
+        room = Room(self._rows, self._memory, limits, self.release)
+        self._intake = Intake(self._rows, self._memory, limits, room)
+
+    def _tell_of_the_log(self) -> None:
+        """Count commits that a damaged log has swallowed among what is set aside."""
+        lost = self._file.behind_the_end
+        if lost.is_damage:
+            with self._rows.transaction():
+                name = f"{lost.commits} commits at the end of the log"
+                reason = f"a frame before them is damaged; {self._file.path.name}-wal.damaged"
+                self._rows.set_aside(RowKind.CHUNK, name, reason, 0, b"")
 
     def loaded(self) -> Loaded:
         """What was found at the opening; once, for it may be large."""
@@ -98,8 +114,11 @@ class Buffer:
         """Sizes and counts as of now."""
         file_bytes, wal_bytes = self._file.sizes()
         counts = [self._count(table) for table in ("blocks", "rejects", "quarantine")]
-        (sealed_rows,) = self._file.one("SELECT coalesce(sum(rows), 0) FROM blocks") or (0,)
-        (sealed_bytes,) = self._file.one(_SEALED_BYTES) or (0,)
+        state = self._memory.state
+        held = (state.released_epoch, state.released)
+        sql = "SELECT coalesce(sum(rows), 0) FROM blocks WHERE (epoch, seq) > (?, ?)"
+        (sealed_rows,) = self._file.one(sql, *held) or (0,)
+        (sealed_bytes,) = self._file.one(_SEALED_BYTES, *held) or (0,)
         totals = self._memory.totals
         return BufferStats(
             bytes_max=self._limits.bytes_max,
@@ -120,7 +139,15 @@ class Buffer:
             key_tier=self._tier.value,
             cipher=self._rows.sealer.name,
             counters=self._memory.counters(),
+            oldest_chunk=self._oldest_chunk(),
+            next_chunk=self._memory.next_chunk,
         )
+
+    def _oldest_chunk(self) -> int:
+        """The lowest number of a chunk that is here, or whose block is not archived."""
+        sql = "SELECT min(no) FROM chunks UNION ALL SELECT min(first) FROM blocks"
+        found = [no for (no,) in self._file.rows(sql) if no is not None]
+        return min(found, default=self._memory.next_chunk)
 
     def _count(self, table: str) -> int:
         (count,) = self._file.one(f"SELECT count(*) FROM {table}") or (0,)

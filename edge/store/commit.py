@@ -7,6 +7,7 @@ chunk are of its transaction; marks and rejects are trimmed in the one that adds
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -23,10 +24,14 @@ from edge.store.memory import (
     write_totals,
 )
 from edge.store.prepare import Prepared
+from edge.store.room import Freed, Room
 from edge.store.rows import SealedRows, entry_identity, number_identity
 from protos.block import ChunkRun
 from protos.limits import CHUNK_COUNTER_MAX
 from protos.series import SeriesEntry, roll
+
+_COUNTER_LAST: Final = CHUNK_COUNTER_MAX - 1024
+"""Where an opening ends; notes between two commits take numbers beyond it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,10 +45,11 @@ class Waiting:
 class Intake:
     """Keeps groups of chunks; for the writer thread."""
 
-    def __init__(self, rows: SealedRows, memory: Memory, limits: StoreLimits) -> None:
+    def __init__(self, rows: SealedRows, memory: Memory, limits: StoreLimits, room: Room) -> None:
         self._rows = rows
         self._memory = memory
         self._limits = limits
+        self._room = room
 
     def keep(self, group: Sequence[Waiting]) -> None:
         """One transaction for all that fit; every future is answered when it returns.
@@ -77,15 +83,17 @@ class Intake:
         accepted: list[Waiting] = []
         refusals: list[tuple[Waiting, Exception]] = []
         high = self._memory.state.series_high
-        pages = self._rows.file.used_pages
+        pages = 0
         stuck = self._rows.file.log_is_stuck
         refused_high = self._memory.refused_high
         for waiting in group:
             prepared = waiting.prepared
             need = pages_for(prepared.row_sizes())
             wrong = self._misfit(prepared, high, max(refused_high, high))
-            if wrong is None and (stuck or pages + need > self._limits.chunk_pages_max):
-                wrong = self._full("the disk is full" if stuck else "its bytes_max is reached")
+            if wrong is None and stuck:
+                wrong = self._full("the disk is full")
+            elif wrong is None and self._room.short(pages + need) and not self._room.may_come():
+                wrong = self._full("its bytes_max is reached")
             if wrong is not None:
                 refusals.append((waiting, wrong))
                 if isinstance(wrong, BufferFull):
@@ -115,11 +123,15 @@ class Intake:
 
     def _write(self, group: Sequence[Prepared]) -> list[ChunkRun]:
         memory = self._memory
-        if memory.next_chunk - self._rows.current.base + len(group) > CHUNK_COUNTER_MAX:
+        if memory.next_chunk - self._rows.current.base + len(group) > _COUNTER_LAST:
             self._rows.reopen()
             memory.next_chunk = self._rows.current.base
+            memory.forget_note()
         draft = _Draft(self._rows, memory, self._limits)
+        pages = sum(pages_for(prepared.row_sizes()) for prepared in group)
         with self._rows.transaction():
+            if self._room.short(pages):
+                draft.free(self._room.make(pages))
             runs = [draft.add(prepared) for prepared in group]
             draft.finish()
         draft.adopt()
@@ -140,6 +152,16 @@ class _Draft:
         self._rejects = memory.rejects.draft()
         self._added: dict[str, int] = {}
         self._totals = dict(memory.totals)
+        self._freed: Freed | None = None
+
+    def free(self, freed: Freed) -> None:
+        """Take over what was let go for these chunks; before the first is added."""
+        self._freed = freed
+        freed.note.write(self._next_chunk)
+        self._next_chunk += freed.note.numbers
+        for added in (freed.added, freed.note.added):
+            for name, value in added.items():
+                self._count(name, value)
 
     def add(self, prepared: Prepared) -> ChunkRun:
         """Write one chunk; its id, or an empty run when it has no rows."""
@@ -159,8 +181,8 @@ class _Draft:
             return ChunkRun(opening.prefix, no - opening.base, 0)
         identity = self._rows.chunk_identity(no)
         data = self._rows.seal(RowKind.CHUNK, identity, rows, prepared.body)
-        values = (no, rows, len(prepared.body), data)
-        self._rows.file.write("INSERT INTO chunks VALUES (?, ?, ?, ?)", *values)
+        values = (no, rows, len(prepared.body), data, int(prepared.priority), *prepared.times)
+        self._rows.file.write("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
         self._next_chunk += 1
         self._count(UNSEALED_ROWS, rows)
         self._count(UNSEALED_BYTES, len(prepared.body))
@@ -207,6 +229,9 @@ class _Draft:
         """Make it the memory, after the transaction."""
         memory = self._memory
         memory.state = self._state()
+        if self._freed is not None:
+            self._freed.note.adopt()
+            memory.evict_from = self._freed.evict_from
         memory.next_chunk = self._next_chunk
         memory.device_of.extend(entry.device_no for entry in self._entries)
         memory.totals = self._totals
@@ -216,4 +241,5 @@ class _Draft:
 
     def _state(self) -> State:
         high, root = self._series
-        return msgspec.structs.replace(self._memory.state, series_high=high, series_root=root)
+        state = self._memory.state if self._freed is None else self._freed.state
+        return msgspec.structs.replace(state, series_high=high, series_root=root)

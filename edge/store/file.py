@@ -8,6 +8,8 @@ Checkpoints are ours and not SQLite's own, whose automatic ones swallow errors. 
 for this process alone, so there is no -shm file and no second writer.
 """
 
+import logging
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +21,14 @@ import apsw
 
 from edge.errors import StorageError
 from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, BufferFull, StoreLimits
+from edge.store.log_check import BehindTheEnd, behind_the_end
 
 _VACUUM_PAGES: Final = 128
 _FREE_PAGES_KEPT: Final = 64
+_MISFITS: Final = (TypeError, ValueError, OverflowError, struct.error)
+"""What columns of a wrong type or size lead to: a page was torn or turned into another."""
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(path: Path) -> None:
@@ -54,15 +61,17 @@ def telling(path: Path, doing: str) -> Iterator[None]:
     """Turn what SQLite says into a StorageError with the way out."""
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, *_MISFITS) as error:
         raise StorageError(f"{doing} the buffer {path}", str(error), _way_out(error)) from error
 
 
-def _way_out(error: apsw.Error) -> str:
+def _way_out(error: Exception) -> str:
     match error:
         case apsw.BusyError():
             return "another agent has it open; stop that one first"
-        case apsw.NotADBError() | apsw.CorruptError():
+        case apsw.NotADBError() | apsw.CorruptError() | apsw.SQLError():
+            return "its structure is damaged: move it aside, keep it, and start anew"
+        case TypeError() | ValueError() | OverflowError() | struct.error():
             return "its structure is damaged: move it aside, keep it, and start anew"
         case apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError():
             return "the agent's user must own the file and its folder"
@@ -96,6 +105,28 @@ class BufferFile:
             self._db.wal_autocheckpoint(0)
             self._db.set_wal_hook(self._logged)
             self._db.pragma("page_count")
+            self.behind_the_end = self._look_behind()
+
+    def _look_behind(self) -> BehindTheEnd:
+        log = self.path.with_name(self.path.name + "-wal")
+        if not log.exists():
+            return BehindTheEnd()
+        read, _ = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        found = behind_the_end(log, max(read, 0))
+        if found.is_damage:
+            aside = log.with_name(log.name + ".damaged")
+            aside.write_bytes(log.read_bytes())
+            _log.error(
+                "the buffer's log is damaged behind frame %d: %d commits that were acknowledged "
+                "cannot be read; what there is of them is kept in %s, everything else goes on",
+                read,
+                found.commits,
+                aside,
+            )
+        elif found.frames:
+            _log.warning("the buffer's last commit is not whole: if the power went, nobody was "
+                         "told that it was kept")  # fmt: skip
+        return found
 
     def _logged(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._wal_pages = pages

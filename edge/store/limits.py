@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.errors import StorageError
+from edge.when_full import WhenFull
 from protos.limits import BLOCK_BYTES_MAX, KIB, MIB
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """``PRAGMA user_version`` of a buffer this code reads; ``edge.schema`` brings older ones to it."""
 PAGE_BYTES: Final = 4 * KIB
 """Pages of the file: the block of ext4 and f2fs, so that a small commit rewrites little."""
@@ -40,6 +41,7 @@ class StoreLimits:
     queue_bytes_max: int = 8 * MIB
     queue_calls_max: int = 256
     queue_wait_s: float = 5.0
+    when_full: WhenFull = WhenFull.REJECT
 
     def __post_init__(self) -> None:
         if self.bytes_max < MIB:

@@ -13,8 +13,10 @@ import msgspec
 from edge.chunk import Loaded
 from edge.errors import StorageError
 from edge.seal import RowKind, SealError
+from edge.store.gaps import Gap
 from edge.store.ring import Ring
 from edge.store.rows import SealedRows, block_identity, entry_identity, number_identity
+from edge.store.spans import Spans
 from protos.block import GENESIS_HASH
 from protos.codec.wire import MalformedEntry
 from protos.series import EMPTY_ROOT, SeriesEntry, decode_entry, roll
@@ -26,7 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
-    """The sealed row that names where the buffer stands; 0 and zeros at the beginning."""
+    """The sealed row that names where the buffer stands; 0 and zeros at the beginning.
+
+    Blocks up to (``released_epoch``, ``released``) were stored and gave their chunks up for room.
+    """
 
     epoch: int = 0
     head: int = 0
@@ -36,6 +41,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     generation: int = 0
     series_high: int = 0
     series_root: bytes = EMPTY_ROOT
+    released_epoch: int = 0
+    released: int = 0
 
 
 class Recipe(msgspec.Struct, frozen=True, array_like=True):
@@ -51,6 +58,8 @@ class Recipe(msgspec.Struct, frozen=True, array_like=True):
     secret: bytes
     first: int
     last: int
+    from_us: int = 0
+    to_us: int = 0
 
 
 @dataclass(slots=True)
@@ -58,19 +67,30 @@ class Memory:
     """The writer's own; ``device_of[entry]`` is the device of a series entry, [0] the gateway.
 
     ``marks`` are sized in marks, ``rejects`` in bytes. ``refused_high`` is the highest series entry
-    of a chunk that was refused: later chunks may lean on it.
+    of a chunk that was refused: later chunks may lean on it. ``sealed`` holds the numbers of chunks
+    that blocks have, or that nothing has any more; ``evict_from`` is the lowest number that a chunk
+    of each priority may still have outside of them. ``note_*``: the note that may still be joined
+    to (0: none).
     """
 
     state: State = field(default_factory=State)
     totals: dict[str, int] = field(default_factory=dict)
     next_chunk: int = 1
-    sealed_through: int = 0
+    sealed: Spans = field(default_factory=Spans)
+    evict_from: list[int] = field(default_factory=lambda: [0, 0])
+    note_no: int = 0
+    note_gaps: tuple[Gap, ...] = ()
+    note_bytes: int = 0
     device_of: "array[int]" = field(default_factory=lambda: array("I", [0]))
     marks: Ring = field(default_factory=Ring)
     rejects: Ring = field(default_factory=Ring)
     refused_high: int = 0
     commits: int = 0
     refused: int = 0
+
+    def forget_note(self) -> None:
+        """The next loss begins a note of its own."""
+        self.note_no, self.note_gaps, self.note_bytes = 0, (), 0
 
     def counters(self) -> dict[str, int]:
         """The totals that callers gave, and what was quarantined."""
@@ -84,7 +104,7 @@ def recall(rows: SealedRows) -> tuple[Memory, Loaded]:
     lost: list[_Lost] = []
     entries, root = _entries(rows, memory, lost)
     memory.state = _state(rows, len(entries), root, lost)
-    memory.sealed_through = _blocks(rows, lost)
+    memory.sealed = _blocks(rows, lost)
     memory.next_chunk = rows.current.base
     marks = _marks(rows, memory, lost)
     memory.rejects = Ring.of(file.rows("SELECT no, bytes FROM rejects ORDER BY no"))
@@ -137,16 +157,25 @@ def read_entry(rows: SealedRows, no: int, device_no: int, leaf: bytes, data: byt
     return decode_entry(plain)
 
 
-def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
-    """The state row, or what the kept blocks tell when it cannot be opened."""
+def read_state(rows: SealedRows) -> State | None:
+    """The state row, None without one; SealError when it cannot be read."""
     found = rows.file.one("SELECT data FROM state WHERE no = 1")
     if found is None:
-        return State(series_high=series, series_root=root)
+        return None
+    plain = rows.unseal(RowKind.STATE, number_identity(1), 0, found[0])
     try:
-        plain = rows.unseal(RowKind.STATE, number_identity(1), 0, found[0])
         return msgspec.msgpack.decode(plain, type=State)
-    except (SealError, msgspec.DecodeError) as error:
-        lost.append(_Lost(RowKind.STATE, "state", str(error), 0, found[0], "state", 1))
+    except msgspec.DecodeError as error:
+        raise SealError("read the state", str(error)) from error
+
+
+def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
+    """The state row, or what the kept blocks tell when it cannot be opened."""
+    try:
+        return read_state(rows) or State(series_high=series, series_root=root)
+    except SealError as error:
+        (data,) = rows.file.one("SELECT data FROM state WHERE no = 1") or (b"",)
+        lost.append(_Lost(RowKind.STATE, "state", str(error), 0, data, "state", 1))
         return _state_of_blocks(rows, State(series_high=series, series_root=root))
 
 
@@ -163,17 +192,30 @@ def _state_of_blocks(rows: SealedRows, empty: State) -> State:
     except SealError:
         return empty
     (oldest,) = file.one("SELECT min(seq) FROM blocks WHERE epoch = ?", epoch) or (seq,)
-    known = msgspec.structs.replace(empty, epoch=epoch, head=seq, head_hash=head_hash)
-    return msgspec.structs.replace(known, stored=oldest - 1, archived=oldest - 1)
+    sql = (
+        "SELECT epoch, seq FROM blocks WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE no BETWEEN "
+        "first AND last) ORDER BY epoch DESC, seq DESC LIMIT 1"
+    )
+    released_epoch, released = file.one(sql) or (0, 0)
+    return msgspec.structs.replace(
+        empty,
+        epoch=epoch,
+        head=seq,
+        head_hash=head_hash,
+        stored=oldest - 1,
+        archived=oldest - 1,
+        released_epoch=released_epoch,
+        released=released,
+    )
 
 
-def _blocks(rows: SealedRows, lost: list[_Lost]) -> int:
-    """The last chunk that is sealed. Where columns and sealed recipe differ, the recipe is right.
+def _blocks(rows: SealedRows, lost: list[_Lost]) -> Spans:
+    """The chunks that are sealed. Where columns and sealed recipe differ, the recipe is right.
 
     A block whose recipe does not open keeps its row: its number is taken, and its chunks are freed
     by the next epoch.
     """
-    last_of_all = 0
+    sealed = Spans()
     wrong: list[tuple[int, int, int, int]] = []
     for row in rows.file.stream("SELECT epoch, seq, first, last, rows, data FROM blocks"):
         epoch, seq, first, last, count, data = row
@@ -185,13 +227,13 @@ def _blocks(rows: SealedRows, lost: list[_Lost]) -> int:
             if (recipe.first, recipe.last) != (first, last):
                 wrong.append((recipe.first, recipe.last, epoch, seq))
                 first, last = recipe.first, recipe.last
-        last_of_all = max(last_of_all, last)
+        sealed.add(first, last)
     for values in wrong:
         _log.error("the span of block %d/%d was wrong in the buffer and is mended", *values[2:])
         with rows.transaction():
             sql = "UPDATE blocks SET first = ?, last = ? WHERE epoch = ? AND seq = ?"
             rows.file.write(sql, *values)
-    return last_of_all
+    return sealed
 
 
 def read_recipe(rows: SealedRows, row: tuple[int, int, int, int, int, bytes]) -> Recipe:

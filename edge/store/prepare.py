@@ -2,16 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from edge.chunk import MARK_BYTES, Chunk, Reject
+from edge.store.gaps import times_of
 from edge.store.limits import StoreLimits
 from protos.codec.body import encode_body
 from protos.limits import BLOCK_ROWS_MAX
-from protos.records import Batch
+from protos.records import Batch, Kind
 from protos.series import SeriesEntry, encode_entry
 
 _COUNTER_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -19,9 +21,22 @@ _ROW_FRAME: Final = 64
 """Bytes a sealed row takes beside its plaintext: seal, columns, cell."""
 
 
+class Priority(IntEnum):
+    """Which chunks leave a full buffer first; the number is in the ``priority`` column."""
+
+    ORDINARY = 0
+    ANOMALY = 1
+    """Anomalies, and the readings that were taken in with them."""
+    KEPT = 2
+    """Gaps and corrections of times: small, and about other chunks; never evicted."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A chunk as bytes, measured; ``top_series`` is the highest entry its rows name."""
+    """A chunk as bytes, measured; ``top_series`` is the highest entry its rows name.
+
+    ``times`` are the first and last event time of its rows, in µs.
+    """
 
     body: bytes
     rows: int
@@ -31,6 +46,8 @@ class Prepared:
     rejects: tuple[bytes, ...]
     counters: dict[str, int]
     size: int
+    priority: Priority
+    times: tuple[int, int]
 
     @property
     def high(self) -> int:
@@ -61,7 +78,26 @@ def prepare_chunk(chunk: Chunk, limits: StoreLimits) -> Prepared:
     if size > limits.chunk_bytes_max:
         raise ValueError(f"a chunk of {size} bytes is over {limits.chunk_bytes_max}: split it")
     top = _top_series(chunk.batch)
-    return Prepared(body, rows, top, entries, chunk.marks, rejects, dict(chunk.counters), size)
+    return Prepared(
+        body,
+        rows,
+        top,
+        entries,
+        chunk.marks,
+        rejects,
+        dict(chunk.counters),
+        size,
+        _priority(chunk.batch),
+        times_of(chunk.batch),
+    )
+
+
+def _priority(batch: Batch) -> Priority:
+    if batch.count(Kind.GAPS) or batch.count(Kind.CORRECTIONS):
+        return Priority.KEPT
+    if batch.count(Kind.SCORES) or batch.count(Kind.EPISODES):
+        return Priority.ANOMALY
+    return Priority.ORDINARY
 
 
 def read_reject(plain: bytes) -> Reject:

@@ -1,14 +1,16 @@
 """What the cloud's word does here: acks let blocks go, an epoch frees what was not stored.
 
-Only what is archived is deleted. Blocks of an older epoch that were stored stay until something of
-the epoch now is archived: the cloud's journal is in order, so by then they are archived too.
+Only what is archived is deleted, and under pressure what is stored (`edge.store.room`). Blocks of
+an older epoch that were stored stay until something of the epoch now is archived: the cloud's
+journal is in order, so by then they are archived too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from edge.seal import SealError
+from edge.store.gaps import Gap
 from edge.store.memory import (
     UNSEALED_BYTES,
     UNSEALED_ROWS,
@@ -18,12 +20,17 @@ from edge.store.memory import (
     write_state,
     write_totals,
 )
+from edge.store.notes import Note
 from edge.store.rows import SealedRows
+from edge.store.spans import Spans
 from edge.sync_effects import BufferState
 from protos.block import GENESIS_HASH, ChunkRun
+from protos.records import GapReason
 
 _FORGET_BLOCKS = 16
 """Blocks let go in one transaction, so that a commit waits for no more than that."""
+BlockRow = tuple[int, int, int, int, int, bytes]
+"""A row of `blocks`: epoch, seq, first, last, rows, data."""
 _ARCHIVED = "(epoch < ?1 AND ?2 > 0) OR (epoch = ?1 AND seq <= ?2)"
 
 
@@ -38,8 +45,9 @@ class Release:
     def state(self) -> BufferState:
         """Where the buffer stands."""
         state, totals = self._memory.state, self._memory.totals
+        released = state.released if state.released_epoch == state.epoch else 0
         sql = "SELECT min(seq) FROM blocks WHERE epoch = ? AND seq > ?"
-        (oldest,) = self._file.one(sql, state.epoch, state.archived) or (None,)
+        (oldest,) = self._file.one(sql, state.epoch, max(state.archived, released)) or (None,)
         return BufferState(
             epoch=state.epoch,
             head=state.head,
@@ -75,62 +83,126 @@ class Release:
 
     def forget(self) -> bool:
         """Let go of some archived blocks; whether there were any."""
-        state = self._memory.state
-        sql = f"SELECT 1 FROM blocks WHERE {_ARCHIVED} LIMIT 1"
-        if self._file.one(sql, state.epoch, state.archived) is None:
+        if not self.has_archived():
             return False
         with self._rows.transaction():
-            self._forget(state)
+            self.forget_some()
         return True
 
-    def _forget(self, state: State) -> None:
-        sql = f"SELECT * FROM blocks WHERE {_ARCHIVED} ORDER BY epoch, seq LIMIT {_FORGET_BLOCKS}"
-        for row in self._file.rows(sql, state.epoch, state.archived):
-            first, last = self._span(row)
-            self._file.write("DELETE FROM chunks WHERE no BETWEEN ? AND ?", first, last)
-            self._file.write("DELETE FROM blocks WHERE epoch = ? AND seq = ?", row[0], row[1])
+    def has_archived(self) -> bool:
+        """Whether archived blocks are still here."""
+        state = self._memory.state
+        sql = f"SELECT 1 FROM blocks WHERE {_ARCHIVED} LIMIT 1"
+        return self._file.one(sql, state.epoch, state.archived) is not None
 
-    def _span(self, row: tuple[int, int, int, int, int, bytes]) -> tuple[int, int]:
-        """The chunks of a block: as sealed, or as its columns say, but never an unsealed one."""
+    def forget_some(self) -> bool:
+        """The same as `forget`, inside a transaction."""
+        return self._forget(self._memory.state)
+
+    def _forget(self, state: State) -> bool:
+        sql = f"SELECT * FROM blocks WHERE {_ARCHIVED} ORDER BY epoch, seq LIMIT {_FORGET_BLOCKS}"
+        rows = self._file.rows(sql, state.epoch, state.archived)
+        for row in rows:
+            self.delete_chunks((row[0], row[1], row[2], row[3], row[4], row[5]))
+            self._file.write("DELETE FROM blocks WHERE epoch = ? AND seq = ?", row[0], row[1])
+        return bool(rows)
+
+    def stored_after(self, state: State) -> BlockRow | None:
+        """The oldest stored block that has not given its chunks up by ``state``."""
+        sql = (
+            "SELECT * FROM blocks WHERE (epoch, seq) > (?, ?) AND (epoch, seq) <= (?, ?) "
+            "ORDER BY epoch, seq LIMIT 1"
+        )
+        after = (state.released_epoch, state.released)
+        row = self._file.one(sql, *after, state.epoch, state.stored)
+        return None if row is None else (row[0], row[1], row[2], row[3], row[4], row[5])
+
+    def delete_chunks(self, row: BlockRow) -> None:
+        """Delete the chunks of a block inside a transaction.
+
+        Its recipe tells which they are; when it is unreadable its columns do, but chunks that
+        another block names as well are not touched.
+        """
         try:
             recipe = read_recipe(self._rows, row)
         except SealError:
-            return row[2], min(row[3], self._memory.sealed_through)
-        return recipe.first, recipe.last
+            sql = (
+                "DELETE FROM chunks WHERE no BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM blocks"
+                " WHERE no BETWEEN first AND last AND (epoch, seq) <> (?3, ?4))"
+            )
+            self._file.write(sql, row[2], row[3], row[0], row[1])
+        else:
+            sql = "DELETE FROM chunks WHERE no BETWEEN ? AND ?"
+            self._file.write(sql, recipe.first, recipe.last)
 
-    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> BufferState:
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> BufferState:
         """Start ``epoch`` at seq 1; chunks of ``dropped`` go, for the cloud has them.
 
-        Blocks above the stored mark are chunks again, under their ids. ValueError when the epoch
-        does not rise.
+        Blocks above ``kept`` (epoch, seq) are chunks again, under their ids; without it those above
+        the stored mark. ``generation`` 0: as it was. ValueError when the epoch does not rise.
         """
         old = self._memory.state
+        kept = kept or (old.epoch, old.stored)
         if epoch <= old.epoch:
             raise ValueError(f"epoch {epoch} does not follow epoch {old.epoch}")
         new = msgspec.structs.replace(
-            old, epoch=epoch, head=0, head_hash=GENESIS_HASH, stored=0, archived=0
-        )
-        totals = dict(self._memory.totals)
+            old, epoch=epoch, head=0, head_hash=GENESIS_HASH, stored=0, archived=0,
+            generation=generation or old.generation,
+        )  # fmt: skip
+        memory, totals = self._memory, dict(self._memory.totals)
+        memory.forget_note()
+        note = Note(self._rows, memory)
+        sealed = Spans()
         with self._rows.transaction():
-            sql = "DELETE FROM blocks WHERE epoch = ? AND seq > ?"
-            self._file.write(sql, old.epoch, old.stored)
-            (sealed,) = self._file.one("SELECT coalesce(max(last), 0) FROM blocks") or (0,)
+            note.add(self._given_up(old, kept))
+            self._file.write("DELETE FROM blocks WHERE (epoch, seq) > (?, ?)", *kept)
+            for first, last in self._file.rows("SELECT first, last FROM blocks"):
+                sealed.add(first, last)
             for run in dropped:
-                self._drop(run, sealed)
-            sql = "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM chunks WHERE no > ?"
-            rows, size = self._file.one(sql, sealed) or (0, 0)
-            added = {
-                UNSEALED_ROWS: rows - totals.get(UNSEALED_ROWS, 0),
-                UNSEALED_BYTES: size - totals.get(UNSEALED_BYTES, 0),
-            }
-            write_totals(self._rows, totals, added)
+                self._drop(run)
+            note.write(memory.next_chunk)
+            write_totals(self._rows, totals, self._recount(sealed, totals))
             write_state(self._rows, new)
-        self._memory.state, self._memory.totals = new, totals
-        self._memory.sealed_through = sealed
+        memory.state, memory.totals, memory.sealed = new, totals, sealed
+        memory.evict_from = [0, 0]
+        note.adopt()
         return self.state()
 
-    def _drop(self, run: ChunkRun, sealed: int) -> None:
+    def _given_up(self, old: State, kept: tuple[int, int]) -> list[Gap]:
+        """Blocks that the cloud had stored and has lost, when they gave their chunks up here."""
+        sql = "SELECT * FROM blocks WHERE (epoch, seq) > (?, ?) AND (epoch, seq) <= (?, ?)"
+        gaps = []
+        for row in self._file.rows(sql, *kept, old.released_epoch, old.released):
+            try:
+                recipe = read_recipe(self._rows, row)
+                times = (recipe.from_us, recipe.to_us)
+            except SealError:
+                times = (0, 0)
+            seq = row[1] if row[0] == old.epoch else 0
+            gaps.append(Gap(*times, row[4], GapReason.DELETED_BEFORE_LOSS, seq, seq))
+        return gaps
+
+    def _recount(self, sealed: Spans, totals: Mapping[str, int]) -> dict[str, int]:
+        """Changes of the totals that make them what lies outside of ``sealed``."""
+        sql = "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM chunks"
+        sql += " WHERE no BETWEEN ? AND ?"
+        found = [self._file.one(sql, *stretch) or (0, 0) for stretch in sealed.free()]
+        return {
+            UNSEALED_ROWS: sum(rows for rows, _ in found) - totals.get(UNSEALED_ROWS, 0),
+            UNSEALED_BYTES: sum(size for _, size in found) - totals.get(UNSEALED_BYTES, 0),
+        }
+
+    def _drop(self, run: ChunkRun) -> None:
         span = self._rows.span(run)
         if span is not None:
-            sql = "DELETE FROM chunks WHERE no BETWEEN ? AND ? AND no > ?"
-            self._file.write(sql, *span, sealed)
+            sql = (
+                "DELETE FROM chunks WHERE no BETWEEN ? AND ? AND NOT EXISTS "
+                "(SELECT 1 FROM blocks WHERE chunks.no BETWEEN first AND last)"
+            )
+            self._file.write(sql, *span)

@@ -68,6 +68,11 @@ def data_key(file: BufferFile, kek: bytes, gateway: str) -> bytes:
     )
 
 
+def key_ids(file: BufferFile) -> set[bytes]:
+    """The ids of the key-encryption keys that wrap the buffer's data key."""
+    return {bytes(found) for (found,) in file.rows("SELECT kek_id FROM keys")}
+
+
 def _make_data_key(file: BufferFile, kek: bytes, gateway: str) -> bytes:
     made = os.urandom(KEY_BYTES)
     with file.transaction():

@@ -72,9 +72,15 @@ class Store:
         """Where the buffer stands, after all jobs before this one."""
         return self._call(self._buffer.release.state)
 
-    def seal_next(self, *, bytes_target: int, mono_us: int, wall_us: int) -> "Future[Block | None]":
-        """Number the oldest chunks as the next block; None when none waits or there is no epoch."""
-        return self._call(lambda: self._buffer.blocks.seal_next(bytes_target, mono_us, wall_us))
+    def seal_next(
+        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+    ) -> "Future[Block | None]":
+        """Number the oldest chunks, or the newest, as the next block; gaps go before both.
+
+        None when none waits or there is no epoch.
+        """
+        seal = self._buffer.blocks.seal_next
+        return self._call(lambda: seal(bytes_target, mono_us, wall_us, newest_first=newest_first))
 
     def blocks_from(self, seq: int, bytes_max: int) -> "Future[list[Block]]":
         """Sealed blocks of the epoch from ``seq`` on, at least one if held; BlockUnreadable."""
@@ -84,9 +90,19 @@ class Store:
         """Take the cloud's acks; blocks up to ``archived`` go. ``generation`` 0: as it was."""
         return self._call(lambda: self._buffer.release.mark(stored, archived, generation))
 
-    def begin_epoch(self, epoch: int, dropped: Sequence[ChunkRun]) -> "Future[BufferState]":
-        """Free what was not stored, drop what the cloud has, start ``epoch``. Mark stored first."""
-        return self._call(lambda: self._buffer.release.begin_epoch(epoch, dropped))
+    def begin_epoch(
+        self,
+        epoch: int,
+        dropped: Sequence[ChunkRun],
+        kept: tuple[int, int] | None = None,
+        generation: int = 0,
+    ) -> "Future[BufferState]":
+        """Free the blocks above ``kept`` (None: the stored mark), drop what the cloud has, start.
+
+        One transaction, which also records the ``generation`` of the cloud's journal (0: as is).
+        """
+        begin = self._buffer.release.begin_epoch
+        return self._call(lambda: begin(epoch, dropped, kept, generation))
 
     def entries_from(self, first: int, limit: int) -> "Future[list[SeriesEntry]]":
         """Up to ``limit`` series entries from number ``first`` on."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from cloud.lake import Batch, Consolidator
+from cloud.lake_embedded import Decoded
 from cloud.lake_names import Names
 from cloud.lake_table.schema import ROLLUPS
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
@@ -20,9 +21,13 @@ class Viewer:
     def __init__(self) -> None:
         self.batch: Batch | None = None
         self.held: frozenset[str] = frozenset()
+        self.shown: list[int] = []
 
     def publish(self, batch: Batch) -> None:
         self.batch = batch
+
+    def released(self, decoded: Decoded) -> None:
+        self.shown.append(decoded.end)
 
     def in_use(self) -> frozenset[str]:
         return self.held

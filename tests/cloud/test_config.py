@@ -6,7 +6,7 @@ import pytest
 
 from cloud.config import FILE_NAME, load
 from cloud.errors import OperatorError
-from cloud.settings import is_loopback, split_address
+from protos.address import is_loopback, split_address
 
 
 def home_with(tmp_path: Path, text: str) -> Path:

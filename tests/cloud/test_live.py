@@ -291,4 +291,5 @@ def test_a_fault_is_told_and_the_loop_goes_on_when_it_is_gone(world, monkeypatch
     assert loop.drain(1, 30)
     wait_for(lambda: loop.fault is None)
     loop.stop()
+    assert loop.faults >= 1
     assert world.journal.marked == 1

@@ -143,3 +143,11 @@ def test_a_reading_of_a_mad_clock_neither_breaks_nor_hides_the_present(world):
 def test_a_cursor_that_would_skip_a_billion_readings_is_refused(world):
     asked = f"/api/v1/history?series={world.id('pump')}&resolution=raw&cursor=0_{T0}_999999999"
     assert world.get(asked, 400)["error"]["code"] == "bad_parameter"
+
+
+def test_the_ledger_tells_what_became_of_each_gateway(world):
+    (row,) = world.get("/api/v1/ledger")["ledger"]
+    assert (row["gateway"], row["epoch"], row["open"], row["blocks"]) == ("gw-1", 1, True, 2)
+    assert world.get("/api/v1/ledger?gateway=gw-1")["ledger"] == [row]
+    assert world.get("/api/v1/ledger?gateway=other")["ledger"] == []
+    assert "gateway" in world.get("/api/v1/ledger?gatway=gw-1", 400)["error"]["hint"]

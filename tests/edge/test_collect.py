@@ -290,3 +290,33 @@ def test_a_finish_commits_and_acknowledges_what_waits_and_reads_no_more(rig: Rig
     assert rig.collect.finish()
     assert not rig.inbox.has_room
     assert rig.ingest.acked == [first, *rest]
+
+
+def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    take = rig.inbox.take
+
+    def taken(linger: Linger) -> list[Message]:
+        waits.append(linger.min_s)
+        return take(linger)
+
+    class Slow:
+        """A clock on which every commit takes 8.1 ms."""
+
+        ticks = itertools.count()
+
+        @classmethod
+        def monotonic(cls) -> float:
+            return next(cls.ticks) * 0.0081
+
+    monkeypatch.setattr(rig.inbox, "take", taken)
+    monkeypatch.setattr("edge.collect.time", Slow)
+    rig.collect.start()
+    for number in range(3):
+        rig.send(b"%d" % number)
+        until(lambda: len(rig.ingest.acked) == rig.sent, "it was not acknowledged")
+        until(lambda: len(waits) == rig.sent + 1, "no next batch was waited for")
+    assert waits[0] == 0.001
+    assert waits[-1] == 0.002, "as long as the settings allow"

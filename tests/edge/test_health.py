@@ -61,6 +61,17 @@ def test_messages_that_are_no_readings_are_told_apart() -> None:
     assert "`tidegate-edge rejects` shows" in told(health)
 
 
+def test_a_backlog_has_an_end_that_is_told_only_while_it_is_known() -> None:
+    health = running()
+    assert "backlog is through" not in told(health)
+    health.cloud.eta_s = 61.0
+    assert "the backlog is through in about 2 min" in told(health)
+    health.cloud.eta_s = 7200.0
+    assert "in about 2 h" in told(health)
+    health.cloud.eta_s = 0.0
+    assert "backlog is through" not in told(health)
+
+
 def test_what_is_wrong_is_said_loudly() -> None:
     health = running()
     health.clock.synced = False

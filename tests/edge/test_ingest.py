@@ -79,3 +79,10 @@ def test_wake_and_close_end_a_wait_with_nothing() -> None:
     threading.Timer(0.02, inbox.close).start()
     assert taken(inbox) == []
     assert taken(inbox) == [], "closed for good"
+
+
+def test_a_slow_card_is_given_twice_its_time_within_the_bounds_of_the_settings() -> None:
+    linger = Linger(min_s=0.005, max_s=0.25)
+    waits = [linger.on_card(commit_s).min_s for commit_s in (0.0, 0.001, 0.03, 4.0)]
+    assert waits == [0.005, 0.005, 0.06, 0.25]
+    assert linger.on_card(0.03).max_s == linger.max_s

@@ -81,7 +81,10 @@ def test_swapped_chunks_are_refused(world: Any) -> None:
 
 def test_a_chunk_replayed_under_another_number_is_refused(world: Any) -> None:
     chunks = filled(world)
-    sql(world, "INSERT INTO chunks SELECT no + 50, rows, bytes, data FROM chunks WHERE no = 2")
+    sql(
+        world,
+        "INSERT INTO chunks SELECT no + 50, rows, bytes, data, 0, 0, 0 FROM chunks WHERE no = 2",
+    )
     store = world.open()
     assert sorted(world.drained(store), key=repr) == flat(chunks)
     assert store.stats().result().quarantined == 1

@@ -60,6 +60,7 @@ def ack(stored: int, archived: int = 4, **changes: Any) -> pb.CloudMessage:
 
 def grant(**changes: Any) -> pb.CloudMessage:
     known = {"session": 9, "epoch": 3, "previous_epoch": 2, "previous_stored": 5}
+    known["stored_epoch"] = 2
     return pb.CloudMessage(epoch_grant=pb.EpochGrant(**{**known, **changes}))
 
 
@@ -69,7 +70,7 @@ def resend(from_seq: int) -> pb.CloudMessage:
 
 def opened(state: BufferState = STATE) -> Session:
     session = Session("attic", bytes(16), "a test")
-    session.greet(state, pb.Status())
+    session.greet(state, pb.Status(), 1)
     return session
 
 
@@ -88,7 +89,7 @@ def seqs(effects: list[Effect]) -> list[int]:
 
 
 def test_the_hello_says_where_the_buffer_stands() -> None:
-    (sent,) = Session("attic", bytes(16), "1.0").greet(STATE, pb.Status(rejected=3))
+    (sent,) = Session("attic", bytes(16), "1.0").greet(STATE, pb.Status(rejected=3), 1)
     assert isinstance(sent, Send)
     hello = sent.message.hello
     assert (hello.gateway, hello.epoch, hello.head, hello.oldest_kept) == ("attic", 2, 5, 4)
@@ -194,8 +195,8 @@ def test_a_gateway_without_an_epoch_asks_for_one_and_begins_it() -> None:
     (request,) = session.received(resume(epoch=0, stored=0, archived=0, stored_hash=GENESIS_HASH))
     assert isinstance(request, Send)
     assert request.message.epoch_request.session == 9
-    granted = session.received(grant(epoch=1, previous_epoch=0, previous_stored=0))
-    assert granted[-1] == BeginEpoch(1, ())
+    granted = session.received(grant(epoch=1, previous_epoch=0, previous_stored=0, stored_epoch=0))
+    assert granted[-1] == BeginEpoch(1, (), (0, 0), 7)
     begun = replace(STATE, epoch=1, head=0, head_hash=GENESIS_HASH, oldest_kept=1)
     assert session.epoch_begun(begun) == [Seal(BLOCK_BYTES_TARGET)]
 
@@ -205,14 +206,14 @@ def test_a_rewound_gateway_waits_for_the_grant_and_drops_what_the_cloud_has() ->
     assert session.received(resume(stored=8, stored_hash=b"x" * 32)) == [Mark(5, 4, 7)]
     runs = [pb.ChunkRun(prefix=b"p" * 12, first=3, count=2)]
     effects = session.received(grant(previous_stored=8, stored_chunks=runs))
-    assert effects == [Mark(5, 4, 7), BeginEpoch(3, (ChunkRun(b"p" * 12, 3, 2),))]
+    assert effects == [BeginEpoch(3, (ChunkRun(b"p" * 12, 3, 2),), (2, 5), 7)]
 
 
 def test_a_grant_says_what_of_the_old_epoch_is_stored_even_if_the_ack_was_lost() -> None:
     session = live()
     session.sealed(block(6))
     session.sealed(None)
-    assert session.received(grant(previous_stored=6))[0] == Mark(6, 4, 7)
+    assert session.received(grant(previous_stored=6)) == [BeginEpoch(3, (), (2, 6), 7)]
 
 
 def test_a_grant_that_meets_an_open_question_waits_for_its_answer() -> None:
@@ -220,7 +221,15 @@ def test_a_grant_that_meets_an_open_question_waits_for_its_answer() -> None:
     assert session.received(grant()) == []
     assert session.received(ack(5, 5)) == []
     effects = session.sealed(block(6))
-    assert (seqs(effects), effects[-1]) == ([], BeginEpoch(3, ()))
+    assert (seqs(effects), effects[-1]) == ([], BeginEpoch(3, (), (2, 5), 7))
+
+
+def test_another_generation_waits_for_a_grant_and_marks_nothing_before_it() -> None:
+    session = opened(replace(STATE, generation=6))
+    assert session.received(resume(stored=2, archived=1)) == []
+    assert session.phase is Phase.GRANT
+    effects = session.received(grant(stored_epoch=1, previous_stored=8))
+    assert effects == [BeginEpoch(3, (), (1, 8), 7)]
 
 
 def test_a_cloud_that_stands_before_what_is_kept_is_asked_for_a_new_epoch() -> None:

@@ -1,14 +1,11 @@
-"""A gateway of the simulated world: a buffer that survives, and a process that may die."""
+"""A gateway of the simulated world: a card that survives, and a process that may die."""
 
-import hashlib
-from collections import deque
-from dataclasses import dataclass, field, replace
+from collections import Counter, deque
 from random import Random
 
 from edge.sync import Session
 from edge.sync_effects import (
     BeginEpoch,
-    BufferState,
     Close,
     Effect,
     LoadBlocks,
@@ -19,131 +16,34 @@ from edge.sync_effects import (
     Send,
 )
 from protos import sync_pb2 as pb
-from protos.block import GENESIS_HASH, Block, ChunkRun, Header
-from protos.codec.header import chain_hash, encode_header
-from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
+from protos.series import SeriesKey
+from tests.sim.card import NAME, Buffer, Chunk
 from tests.sim.link import Link
 
-Chunk = tuple[bytes, int]
-NAME = "attic"
 CHUNKS_PER_BLOCK_MAX = 4
-
-
-def chunks_of(header: Header) -> list[Chunk]:
-    return [
-        (run.prefix, number)
-        for run in header.chunks
-        for number in range(run.first, run.first + run.count)
-    ]
-
-
-@dataclass
-class Buffer:
-    """What is on the card: every method is one transaction."""
-
-    epoch: int = 0
-    head: int = 0
-    head_hash: bytes = GENESIS_HASH
-    stored: int = 0
-    archived: int = 0
-    chunks: list[Chunk] = field(default_factory=list)
-    blocks: dict[tuple[int, int], Block] = field(default_factory=dict)
-    entries: list[SeriesEntry] = field(default_factory=list)
-    root: bytes = EMPTY_ROOT
-
-    def commit(self, chunk: Chunk, series: SeriesKey | None) -> None:
-        self.chunks.append(chunk)
-        if series is not None:
-            number = len(self.entries) + 1
-            salt = hashlib.sha256(repr((chunk, number)).encode()).digest()[:16]
-            self.entries.append(make_entry(number, 1, series, salt))
-            self.root = roll(self.root, self.entries[-1].leaf)
-
-    def state(self) -> BufferState:
-        kept = [seq for epoch, seq in self.blocks if epoch == self.epoch]
-        return BufferState(
-            epoch=self.epoch,
-            head=self.head,
-            head_hash=self.head_hash,
-            oldest_kept=min(kept, default=self.head + 1),
-            stored=self.stored,
-            archived=self.archived,
-            series_high=len(self.entries),
-            series_root=self.root,
-            unsealed_bytes=len(self.chunks),
-            unsealed_rows=len(self.chunks),
-        )
-
-    def seal(self, count: int) -> Block | None:
-        taken, self.chunks = self.chunks[:count], self.chunks[count:]
-        if not taken or not self.epoch:
-            return None
-        header = Header(
-            gateway=NAME,
-            epoch=self.epoch,
-            seq=self.head + 1,
-            prev_hash=self.head_hash,
-            boot_id=bytes(16),
-            sealed_mono_us=0,
-            sealed_wall_us=0,
-            series_high=len(self.entries),
-            series_root=self.root,
-            content_root=hashlib.sha256(repr(taken).encode()).digest(),
-            rows={},
-            ts_min_us=0,
-            ts_max_us=0,
-            chunks=tuple(ChunkRun(prefix, number, 1) for prefix, number in taken),
-        )
-        data = encode_header(header)
-        block = Block(header, chain_hash(data), data)
-        self.blocks[self.epoch, header.seq] = block
-        self.head, self.head_hash = header.seq, block.hash
-        return block
-
-    def blocks_from(self, seq: int, bytes_max: int) -> list[Block]:
-        found: list[Block] = []
-        while (block := self.blocks.get((self.epoch, seq))) is not None:
-            if found and sum(len(one.data) for one in [*found, block]) > bytes_max:
-                break
-            found.append(block)
-            seq += 1
-        return found
-
-    def mark(self, stored: int, archived: int) -> None:
-        self.stored, self.archived = min(stored, self.head), min(archived, self.head)
-        for epoch, seq in list(self.blocks):
-            if (epoch < self.epoch and archived > 0) or (epoch == self.epoch and seq <= archived):
-                del self.blocks[epoch, seq]
-
-    def begin_epoch(self, epoch: int, dropped: tuple[ChunkRun, ...]) -> BufferState:
-        assert epoch > self.epoch, "epochs only rise"
-        loose: list[Chunk] = []
-        for name in sorted(self.blocks):
-            if name[0] == self.epoch and name[1] > self.stored:
-                loose += chunks_of(self.blocks.pop(name).header)
-        gone = {(run.prefix, n) for run in dropped for n in range(run.first, run.first + run.count)}
-        self.chunks = [chunk for chunk in loose + self.chunks if chunk not in gone]
-        self.epoch, self.head, self.head_hash = epoch, 0, GENESIS_HASH
-        self.stored = self.archived = 0
-        return self.state()
-
-    def copy(self) -> "Buffer":
-        lists = {"chunks": list(self.chunks), "entries": list(self.entries)}
-        return replace(self, blocks=dict(self.blocks), **lists)  # type: ignore[arg-type]
-
-    def holds(self) -> set[Chunk]:
-        sealed = [chunk for block in self.blocks.values() for chunk in chunks_of(block.header)]
-        return {*self.chunks, *sealed}
+ROOM_CHUNKS = 24
+Copy = tuple[Buffer, set[Chunk]]
 
 
 class Gateway:
-    """The process: a session, and what of its effects is not yet carried out."""
+    """The process: a session, and what of its effects is not yet carried out.
 
-    def __init__(self, chance: Random, buffer: Buffer | None = None) -> None:
+    ``expected`` are the acknowledged chunks that are this machine's to deliver; ``gaps`` what a
+    Gap chunk stands for; ``reached`` counts what the rules did; ``wall_us`` may be any time.
+    """
+
+    def __init__(self, chance: Random, reached: Counter[str], buffer: Buffer | None = None) -> None:
         self.chance = chance
+        self.reached = reached
         self.buffer = buffer or Buffer()
-        self.expected: set[Chunk] = set()  # taken in, and not lost with a card that stepped back
+        self.expected: set[Chunk] = set()
+        self.gaps: dict[Chunk, set[Chunk]] = {}
         self.boot_id = chance.randbytes(16)
+        self.wall_us = self.mono_ahead_us = 0
+        self.is_full_often = False
+        self.drops_oldest = False
+        self.unsynced: Copy | None = None  # what the disk really has, while it lies
+        self.copies: list[Copy] = []
         self.link: Link | None = None
         self.session: Session | None = None
         self.todo: deque[Effect] = deque()
@@ -154,10 +54,14 @@ class Gateway:
         """The buffer is opened: chunks get ids that were never drawn before."""
         self.prefix, self.count = self.chance.randbytes(12), 0
 
-    def take_in(self, *, names_series: bool) -> Chunk:
-        """PUBACK: a chunk is committed."""
-        chunk = (self.prefix, self.count)
-        self.count += 1
+    def take_in(self, *, names_series: bool) -> Chunk | None:
+        """A chunk is committed, then PUBACK; None when the full buffer refuses it."""
+        if self.is_full_often and len(self.buffer.chunks) >= ROOM_CHUNKS:
+            if not self.drops_oldest:
+                self.reached["refused: full"] += 1
+                return None
+            self._make_room()
+        chunk = self._next_chunk()
         key = SeriesKey("pump", f"metric {len(self.buffer.entries)}") if names_series else None
         self.buffer.commit(chunk, key)
         self.expected.add(chunk)
@@ -165,9 +69,24 @@ class Gateway:
             self.todo.extend(self.session.wake())
         return chunk
 
-    def connect(self, link: Link) -> None:
+    def _make_room(self) -> None:
+        gap = self._next_chunk()
+        gone = self.buffer.evict(3, gap)
+        self.gaps[gap] = set(gone).union(*(self.gaps.get(chunk, set()) for chunk in gone))
+        self.expected.add(gap)
+        self.reached["evicted"] += len(gone)
+
+    def _next_chunk(self) -> Chunk:
+        self.count += 1
+        return self.prefix, self.count
+
+    def keep_copy(self) -> Copy:
+        return self.buffer.copy(), set(self.expected)
+
+    def connect(self, link: Link, now_us: int) -> None:
         self.link, self.session = link, Session(NAME, self.boot_id, "sim")
-        self.todo = deque(self.session.greet(self.buffer.state(), pb.Status()))
+        mono_us = max(1, now_us + self.mono_ahead_us)
+        self.todo = deque(self.session.greet(self.buffer.state(), pb.Status(), mono_us))
 
     def disconnect(self) -> None:
         self.link = self.session = None
@@ -179,43 +98,61 @@ class Gateway:
         if power:
             self.boot_id = self.chance.randbytes(16)
 
-    def rewind(self, buffer: Buffer, expected: set[Chunk]) -> None:
+    def step_back(self, buffer: Buffer, expected: set[Chunk]) -> None:
         """The card is as it once was."""
         self.crash(power=True)
-        self.buffer, self.expected = buffer.copy(), set(expected)
+        changes = self.buffer.changes
+        self.buffer, self.expected, self.unsynced = buffer.copy(), set(expected), None
+        self.buffer.changes = changes + 1
 
     def clone(self) -> "Gateway":
         """A second machine with a copy of the card; what either takes in from now on differs."""
-        twin = Gateway(self.chance, self.buffer.copy())
-        twin.expected = set(self.expected)
+        twin = Gateway(self.chance, self.reached, self.buffer.copy())
+        twin.expected, twin.gaps = set(self.expected), dict(self.gaps)
         self.open()
         return twin
 
     def hear(self) -> None:
-        if self.link is not None and self.session is not None and self.link.down:
-            self.todo.extend(self.session.received(self.link.down.popleft()))
+        link = self.link
+        if link is not None and self.session is not None and link.down and not link.is_stalled:
+            self.todo.extend(self.session.received(link.down.popleft()))
+
+    def look(self, now_us: int) -> None:
+        """The time passes: a cloud that fell silent is noticed."""
+        if self.session is not None:
+            effects = self.session.tick(now_us)
+            self.reached["silence noticed"] += bool(effects)
+            self.todo.extend(effects)
 
     def act(self) -> None:
         """Carry out the oldest effect."""
         if not self.todo or self.session is None or self.link is None:
             return
         effect, session, buffer = self.todo.popleft(), self.session, self.buffer
+        self.reached[type(effect).__name__] += 1
         answer: list[Effect] = []
         match effect:
             case Send(message):
+                self.reached[f"say {message.WhichOneof('body')}"] += 1
                 self.link.say(message)
             case Seal():
+                newest_first = effect.newest_first
+                self.reached["sealed newest first"] += newest_first
                 count = self.chance.randint(1, CHUNKS_PER_BLOCK_MAX)
-                answer = session.sealed(buffer.seal(count))
+                sealed = buffer.seal(count, self.wall_us, newest_first=newest_first)
+                answer = session.sealed(sealed)
             case LoadBlocks(from_seq, bytes_max):
                 answer = session.blocks_loaded(buffer.blocks_from(from_seq, bytes_max))
             case LoadEntries(first, limit):
                 answer = session.entries_loaded(buffer.entries[first - 1 : first - 1 + limit])
-            case Mark(stored, archived):
-                buffer.mark(stored, archived)
-            case BeginEpoch(epoch, dropped):
-                answer = session.epoch_begun(buffer.begin_epoch(epoch, dropped))
-            case Close():
+            case Mark(stored, archived, generation):
+                buffer.mark(stored, archived, generation)
+            case BeginEpoch(epoch, dropped, kept, generation):
+                self.reached["older epochs freed"] += kept[0] < buffer.epoch
+                begun = buffer.begin_epoch(epoch, dropped, kept, generation)
+                answer = session.epoch_begun(begun)
+            case Close(code):
+                self.reached[f"closed {pb.Code.Name(code)}"] += 1
                 self.closed.append(effect)
                 self.disconnect()
                 return

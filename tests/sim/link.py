@@ -1,22 +1,27 @@
-"""A line between two peers that loses, doubles and reorders, if it is told to."""
+"""A line between two peers that loses, doubles and reorders, if it is told to, or stalls."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 
 from protos import sync_pb2 as pb
 
 
-@dataclass
+@dataclass(eq=False)
 class Link:
-    """One connection. ``spoils``: how likely a message meets a fault; 0 is TCP."""
+    """One connection. ``spoils``: how likely a message meets a fault; 0 is TCP.
+
+    ``is_stalled``: nothing arrives on either side, and neither is told. ``is_ended``: the cloud
+    has closed it.
+    """
 
     chance: Random
     spoils: float
-    faults: dict[str, int]
+    faults: Counter[str]
     up: deque[pb.GatewayMessage] = field(default_factory=deque)
     down: deque[pb.CloudMessage] = field(default_factory=deque)
     is_ended: bool = False
+    is_stalled: bool = False
 
     def say(self, message: pb.GatewayMessage) -> None:
         """From the gateway."""
@@ -31,7 +36,7 @@ class Link:
             queue.append(message)
             return
         fault = self.chance.choice(("lost", "doubled", "reordered"))
-        self.faults[fault] = self.faults.get(fault, 0) + 1
+        self.faults[fault] += 1
         if fault == "doubled":
             queue.extend((message, message))
         elif fault == "reordered":

@@ -1,4 +1,4 @@
-"""Where the page and the API are served: a bound socket and uvicorn on the aggregator's loop."""
+"""Where the page listens, and how uvicorn serves it inside a process that decides its own end."""
 
 import socket
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import uvicorn
 
 from cloud.errors import OperatorError
-from cloud.settings import split_address
+from protos.address import split_address
 
 
-class Server(uvicorn.Server):
+class PageServer(uvicorn.Server):
     """uvicorn without its own signal handlers: the aggregator decides when it ends."""
 
     @contextmanager

@@ -1,0 +1,69 @@
+"""`tidegate-cloud ledger`: what of each gateway was expected, stored, archived, and why not."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from cloud.config import load
+from cloud.errors import OperatorError, UnreachableError
+from cloud.history_api import HistoryApi
+from protos.console import Place
+
+Row = Mapping[str, Any]
+
+
+@click.command()
+@click.argument("gateway", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON list, for machines.")
+@click.pass_obj
+def command(place: Place, gateway: str | None, as_json: bool) -> None:
+    """Tell what became of GATEWAY's epochs, or of all: of the running cloud, else of its files."""
+    rows = [row for row in _rows(place) if gateway in (None, row["gateway"])]
+    if gateway is not None and not rows:
+        hint = "`tidegate-cloud ledger` lists all"
+        raise OperatorError(f"tell the ledger of {gateway!r}", "it never sent a block", hint)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    if not rows:
+        click.echo("no gateway ever opened a session", err=True)
+    for row in rows:
+        _tell(row)
+
+
+def _rows(place: Place) -> Sequence[Row]:
+    config = load(place.home)
+    try:
+        return HistoryApi(*config.http_address).ledger()
+    except UnreachableError:
+        from cloud.ledger import as_json
+        from cloud.ledger_files import read_ledger
+
+        return [as_json(row) for row in read_ledger(config.journal_folder, config.lake_folder)]
+
+
+def _tell(row: Row) -> None:
+    epoch = f"epoch {row['epoch']}" if row["epoch"] else "earlier epochs"
+    ended = "" if row["open"] else ", ended"
+    click.echo(
+        f"{row['gateway']}  {epoch}{ended}: {row['expected']:,} blocks expected,"
+        f" {row['stored']:,} stored, {row['archived']:,} archived"
+    )
+    click.echo(
+        f"    {row['readings']:,} readings, {row['archived_readings']:,} archived,"
+        f" {row['in_lake']:,} in the lake"
+    )
+    for state in ("quarantined", "discarded"):
+        if row[f"{state}_blocks"]:
+            what = f"{row[f'{state}_blocks']:,} blocks, {row[f'{state}_readings']:,} readings"
+            click.echo(f"    {state}: {what} ({'; '.join(row['reasons'])})")
+    if row["forked_blocks"]:
+        click.echo(f"    {row['forked_blocks']:,} blocks of another stream kept aside")
+    if row["deleted_blocks"]:
+        click.echo(
+            f"    {row['deleted_blocks']:,} blocks deleted before an older journal came back"
+        )
+    for reason, lost in row["gaps"].items():
+        click.echo(f"    gaps, {reason}: {lost['readings']:,} readings in {lost['records']:,}")

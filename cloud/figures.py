@@ -1,0 +1,169 @@
+"""What the cloud tells a monitoring system: the document behind `/metrics`, put together.
+
+Times are µs UTC, sizes bytes. What the journal counts is since the journal began, the rest since
+the start of this process.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from cloud import journal_counts, metrics
+from cloud.errors import OperatorError
+from cloud.figures_document import Figures, GatewayFigures, JournalFigures, LakeFigures
+from cloud.ingest import Ingest, Presence
+from cloud.journal_cursor import Cursor
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
+from cloud.live import Live
+from cloud.registry import GatewayRow, Registry
+from cloud.serve.asked import Asked
+from protos import sync_pb2 as pb
+from protos.scrape import Door
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Asks every part of a running cloud for its figures."""
+
+    journal: SqliteJournal
+    live: Live
+    lake: ConsolidationLoop
+    registry: Registry
+    ingest: Ingest
+    enrolments: Counter[str]
+    asked: Asked
+    now_us: Callable[[], int]
+
+    async def text(self) -> str:
+        """The figures as `/metrics` tells them."""
+        present = dict(self.ingest.presence)
+        figures = await asyncio.to_thread(self.figures, present)
+        return metrics.text(figures)
+
+    def figures(self, present: Mapping[str, Presence]) -> Figures:
+        """The document; reads the registry and one block of the journal, so it may block."""
+        series, readings, anomalies = self.live.book.counts()
+        view = self.live.view
+        return Figures(
+            version=version("tidegate"),
+            now_us=self.now_us(),
+            sessions=sum(one.session != 0 for one in present.values()),
+            waiting_bytes=self.ingest.waiting_bytes,
+            tail_bytes=sum(batch.bytes for batch in view.tail),
+            view_offset=view.journal,
+            series=series,
+            readings=readings,
+            anomalies=anomalies,
+            enrolments=self.enrolments["enrolled"],
+            enrolments_refused=self.enrolments["refused"],
+            requests=dict(self.asked.requests),
+            request_seconds=self.asked.seconds.snapshot(),
+            journal=self._journal(),
+            lake=self._lake(),
+            gateways=self._gateways(present),
+        )
+
+    def _journal(self) -> JournalFigures:
+        stats, total = self.journal.stats(), journal_counts.total(self.journal.counts().values())
+        return JournalFigures(
+            generation=self.journal.generation,
+            head=stats.head,
+            archived=stats.archived,
+            oldest=stats.oldest,
+            segments=stats.segments,
+            bytes=stats.bytes,
+            bytes_max=stats.bytes_max,
+            quarantined=stats.quarantined,
+            blocks=total.blocks,
+            readings=total.readings,
+            archived_readings=total.archived_readings,
+            is_failed=self.journal.failure is not None,
+        )
+
+    def _lake(self) -> LakeFigures:
+        view = self.live.view
+        waiting = self.journal.read(self.journal.archived(), 1)
+        return LakeFigures(
+            offset=view.lake,
+            readings=view.tables[READINGS.name].rows,
+            anomalies=view.tables[ANOMALIES.name].rows,
+            gaps=view.tables[GAPS.name].rows,
+            lag_us=max(self.now_us() - waiting[0].stored_us, 0) if waiting else 0,
+            is_faulty=self.lake.fault is not None,
+            faults=self.lake.faults,
+        )
+
+    def _gateways(self, present: Mapping[str, Presence]) -> list[GatewayFigures]:
+        rows = {row.name: row for row in self.registry.gateways()}
+        cursors = {cursor.gateway: cursor for cursor in self.journal.cursors()}
+        return [
+            _gateway(name, rows.get(name), cursors.get(name, Cursor(name)), present.get(name))
+            for name in sorted(rows.keys() | cursors.keys())
+        ]
+
+
+def _gateway(
+    name: str, row: GatewayRow | None, cursor: Cursor, seen: Presence | None
+) -> GatewayFigures:
+    said = seen.status if seen is not None else None
+    kept = row.status if row is not None else {}
+
+    def number(field: str) -> int:
+        """From the stream, else what the registry kept (protobuf's JSON writes them as text)."""
+        return int(getattr(said, field)) if said is not None else int(str(kept.get(field, 0)))
+
+    clock = said.clock_quality if said is not None else kept.get("clock_quality")
+    return GatewayFigures(
+        name=name,
+        is_connected=seen is not None and seen.session != 0,
+        is_clock_synced=clock in (pb.CLOCK_SYNCED, "CLOCK_SYNCED"),
+        epoch=cursor.epoch,
+        session=cursor.session,
+        stored=cursor.stored,
+        archived=cursor.archived,
+        forks=cursor.forks,
+        backlog_rows=number("backlog_rows"),
+        backlog_bytes=number("backlog_bytes"),
+        buffer_bytes=number("buffer_bytes"),
+        buffer_bytes_max=number("buffer_bytes_max"),
+        rejected=number("rejected"),
+        evicted=number("evicted"),
+        last_seen_us=seen.since_us if seen is not None else row.last_seen_us if row else 0,
+        certificate_not_after_us=row.certificate_not_after_us if row else 0,
+    )
+
+
+@asynccontextmanager
+async def told_outside(
+    listen: str, text: Callable[[], Awaitable[str]], fault: Callable[[], str]
+) -> AsyncIterator[None]:
+    """Offer `/metrics` and `/healthz` at `listen` while inside; nothing listens when it is empty.
+
+    Raises:
+        OperatorError: it cannot listen where the settings say.
+    """
+    if not listen:
+        yield
+        return
+    door = Door(listen, text, fault)
+    try:
+        await door.__aenter__()
+    except OSError as error:
+        raise OperatorError(
+            f"offer metrics on {listen}",
+            (error.strerror or str(error)).lower(),
+            "does something else listen there? otherwise correct metrics.listen",
+        ) from error
+    try:
+        log.info("metrics on http://%s/metrics", listen)
+        yield
+    finally:
+        await door.__aexit__(None, None, None)

@@ -1,0 +1,76 @@
+"""Pure: the cloud's figures as one document: times in µs UTC, sizes in bytes."""
+
+import msgspec
+
+from protos.exposition import Latency
+
+
+class JournalFigures(msgspec.Struct, kw_only=True):
+    """The journal: where it stands, what it holds, and what was ever stored in it."""
+
+    generation: int = 0
+    head: int = 0
+    archived: int = 0
+    oldest: int = 0
+    segments: int = 0
+    bytes: int = 0
+    bytes_max: int = 0
+    quarantined: int = 0
+    blocks: int = 0
+    readings: int = 0
+    archived_readings: int = 0
+    is_failed: bool = False
+
+
+class LakeFigures(msgspec.Struct, kw_only=True):
+    """The tables; ``lag_us``: how long the oldest block that is not in them has waited."""
+
+    offset: int = 0
+    readings: int = 0
+    anomalies: int = 0
+    gaps: int = 0
+    lag_us: int = 0
+    is_faulty: bool = False
+    faults: int = 0
+
+
+class GatewayFigures(msgspec.Struct, kw_only=True):
+    """One gateway: its cursor, and what it last said of itself."""
+
+    name: str
+    is_connected: bool = False
+    is_clock_synced: bool = False
+    epoch: int = 0
+    session: int = 0
+    stored: int = 0
+    archived: int = 0
+    forks: int = 0
+    backlog_rows: int = 0
+    backlog_bytes: int = 0
+    buffer_bytes: int = 0
+    buffer_bytes_max: int = 0
+    rejected: int = 0
+    evicted: int = 0
+    last_seen_us: int = 0
+    certificate_not_after_us: int = 0
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """Everything; ``requests`` are by (path, status such as `2xx`)."""
+
+    version: str
+    now_us: int = 0
+    sessions: int = 0
+    waiting_bytes: int = 0
+    tail_bytes: int = 0
+    view_offset: int = 0
+    series: int = 0
+    readings: int = 0
+    anomalies: int = 0
+    enrolments: int = 0
+    enrolments_refused: int = 0
+    requests: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    request_seconds: Latency | None = None
+    journal: JournalFigures = msgspec.field(default_factory=JournalFigures)
+    lake: LakeFigures = msgspec.field(default_factory=LakeFigures)
+    gateways: list[GatewayFigures] = msgspec.field(default_factory=list)

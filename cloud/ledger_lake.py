@@ -1,0 +1,73 @@
+"""What the lake's files say for the ledger, a row group at a time: rows by gateway and epoch."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cloud.errors import StorageError
+from cloud.ledger import Lost
+
+Key = tuple[str, int]
+
+
+def rows_of(path: Path, rows: int) -> Counter[Key]:
+    """Rows of one file of `readings` by gateway and epoch; bounded by a row group in memory.
+
+    Raises:
+        FileNotFoundError: a merge replaced it, or it is lost.
+        StorageError: it cannot be read, or has not the ``rows`` that the log says.
+    """
+    found: Counter[Key] = Counter()
+    for group in _groups(path, ["gateway", "epoch"]):
+        counted = group.group_by(["gateway", "epoch"]).aggregate([([], "count_all")])
+        for row in counted.to_pylist():
+            found[row["gateway"], row["epoch"]] += row["count_all"]
+    _check_rows(path, found.total(), rows)
+    return found
+
+
+def counted_by(path: Path) -> Counter[str]:
+    """Readings that one file of a rollup accounts for, by gateway. Raises as `rows_of`."""
+    found: Counter[str] = Counter()
+    for group in _groups(path, ["gateway", "count"]):
+        for row in group.group_by("gateway").aggregate([("count", "sum")]).to_pylist():
+            found[row["gateway"]] += row["count_sum"]
+    return found
+
+
+def gaps_of(paths: Iterable[str]) -> dict[tuple[str, int, int], Lost]:
+    """What the files of `gaps` declare, by gateway, epoch and reason. Raises as `rows_of`."""
+    found: dict[tuple[str, int, int], Lost] = {}
+    keys = ["gateway", "epoch", "reason"]
+    for path in paths:
+        for group in _groups(Path(path), [*keys, "count"]):
+            counted = group.group_by(keys).aggregate([([], "count_all"), ("count", "sum")])
+            for row in counted.to_pylist():
+                key = (row["gateway"], row["epoch"], row["reason"])
+                before = found.get(key, Lost())
+                found[key] = Lost(
+                    before.records + row["count_all"], before.readings + row["count_sum"]
+                )
+    return found
+
+
+def _groups(path: Path, columns: Sequence[str]) -> Iterable[pa.Table]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.metadata.num_row_groups):
+                yield file.read_row_group(group, columns=list(columns), use_threads=False)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(f"read {path}", str(error).splitlines()[0], _DAMAGED) from error
+
+
+def _check_rows(path: Path, found: int, told: int) -> None:
+    if found != told:
+        raise StorageError(f"read {path}", f"{found} rows, the table's log says {told}", _DAMAGED)
+
+
+_DAMAGED = "restore the lake from a backup (docs/guide/backup.md)"

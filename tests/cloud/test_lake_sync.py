@@ -1,0 +1,94 @@
+"""The lake on a disk that refuses: an fsync is never tried again, a full disk is waited for."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.parquet import SyncFailedError
+from tests.cloud.lake_runs import World, check_whole, fill
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def world(tmp_path: Path):
+    world = World(tmp_path / "lake")
+    world.start()
+    yield world
+    world.kill()
+
+
+class BadDisk:
+    """fsync as the kernel does it: the n-th call fails, the pages count as clean ever after."""
+
+    def __init__(self, fail_at: int) -> None:
+        self.calls, self.fail_at = 0, fail_at
+
+    def __call__(self, handle: int) -> None:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def fail_at(world: World, monkeypatch, number: int) -> BadDisk:
+    disk = BadDisk(number)
+    monkeypatch.setattr(lake_parquet.os, "fsync", disk)
+    return disk
+
+
+def test_a_failed_fsync_ends_consolidation_for_good_and_archives_nothing(world, monkeypatch):
+    fill(world)
+    disk = fail_at(world, monkeypatch, 1)
+    loop = ConsolidationLoop(world.consolidator, interval_s=0.01)
+    loop.start()
+    loop._thread.join(WAIT_S)
+    assert not loop._thread.is_alive()
+    assert isinstance(loop.failure, SyncFailedError)
+    assert "to the disk" in str(loop.failure)
+    assert loop.fault is loop.failure
+    assert disk.calls == 1, "tried again, the kernel would have lied"
+    assert world.journal.archived() == 0
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_whichever_fsync_fails_nothing_rests_on_it_after_a_restart(world, monkeypatch, number):
+    fill(world)
+    fail_at(world, monkeypatch, number)
+    with pytest.raises(SyncFailedError):
+        world.consolidator.run_once()
+    assert world.journal.archived() == 0
+    monkeypatch.undo()
+    world.kill()
+    world.start()
+    world.drain()
+    check_whole(world, 21)
+
+
+def test_a_full_disk_is_waited_for(world, monkeypatch):
+    fill(world)
+    full = threading.Event()
+    full.set()
+    write = lake_parquet.pq.ParquetWriter
+
+    def writer(*args, **kwargs):
+        if full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(lake_parquet.pq, "ParquetWriter", writer)
+    monkeypatch.setattr("cloud.lake_loop.RETRY_S", (0.01,))
+    loop = ConsolidationLoop(world.consolidator, interval_s=0.01)
+    loop.start()
+    assert not loop.drain(1, 0.2)
+    assert "No space left" in str(loop.fault)
+    assert loop.failure is None
+    assert world.journal.archived() == 0
+    full.clear()
+    assert loop.drain(world.journal.head(), WAIT_S)
+    loop.stop()
+    check_whole(world, 21)
