@@ -32,7 +32,12 @@ from protos.token import ID_BYTES, SECRET_BYTES, Token, gateway_name_problem
 
 LOG = logging.getLogger(__name__)
 HINT_KEY: Final = "tidegate-hint-bin"
-RPCS_MAX: Final = 32
+RPCS_MAX: Final = 256
+CALLS_PER_CONNECTION_MAX: Final = 2
+"""One client that leaves its calls half said must not take the places of all."""
+CONNECTION_AGE_MS: Final = 20_000
+CONNECTION_GRACE_MS: Final = 5_000
+"""An enrolment takes a second; whatever is unfinished after both is ended."""
 ADDRESSES_MAX: Final = 4096
 MINUTE_US: Final = 60_000_000
 TTL_US_MAX: Final = 30 * 24 * 3600 * 1_000_000
@@ -254,7 +259,13 @@ def enrolment_server(
     Raises:
         OperatorError: it cannot listen where the settings say.
     """
-    options = (("grpc.max_receive_message_length", ENROL_BYTES_MAX), ("grpc.so_reuseport", 0))
+    options = (
+        ("grpc.max_receive_message_length", ENROL_BYTES_MAX),
+        ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION_MAX),
+        ("grpc.max_connection_age_ms", CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_MS),
+        ("grpc.so_reuseport", 0),
+    )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=RPCS_MAX)
     desk = Desk(authority, registry, config.sync_address, config.settings.listen.hosts[0])
     limit = AttemptLimit(config.settings.enrolment.failures_per_minute_max)

@@ -7,9 +7,10 @@ this program's insides is ever told to a peer.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import grpc
 
@@ -27,11 +28,16 @@ from protos.sync_pb2_grpc import SyncServicer, add_SyncServicer_to_server
 
 log = logging.getLogger(__name__)
 
+Peer = GatewayCertificate | pb.CloudMessage
+"""Who calls, or why not."""
+
 HELLO_S_MAX: Final = 20.0
 """How long a new stream may say nothing."""
 OVERLOADED_RETRY_MS: Final = 5_000
 STREAMS_PER_CONNECTION_MAX: Final = 4
 """A gateway has one; another is open for a moment when it comes back."""
+GREETINGS_MAX: Final = 4
+"""Streams of one gateway that may wait for their hello, over all its connections."""
 PING_MIN_MS: Final = 10_000
 KEEPALIVE_MS: Final = 30_000
 KEEPALIVE_TIMEOUT_MS: Final = 15_000
@@ -66,8 +72,8 @@ class Presence:
 class Ingest(SyncServicer):
     """The Sync servicer. Made on the loop that serves it.
 
-    ``admit`` says whether a certificate may speak now; ``heard`` is told when a gateway comes,
-    goes, and reports. Both run on the loop and must not block. ``now_us``: µs UTC.
+    ``admit`` says whether a certificate may speak now; it may block, and is called from threads.
+    ``heard`` is told when a gateway comes, goes, and reports, on the loop. ``now_us``: µs UTC.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class Ingest(SyncServicer):
         self._limits = limits or IngestLimits()
         self._budget = ByteBudget(self._limits.waiting_bytes_max)
         self._streams: dict[str, set[Stream]] = {}
+        self._greeting: Counter[str] = Counter()
         self._presence: dict[str, Presence] = {}
         self._is_closing = False
         loop = asyncio.get_running_loop()
@@ -138,18 +145,19 @@ class Ingest(SyncServicer):
             await context.write(fault(pb.CODE_UNSPECIFIED, told, "it is tried again"))
 
     async def _session(self, requests: Requests, context: Context) -> pb.CloudMessage | None:
-        peer = _peer(context)
+        peer = await self.admitted(context)
         if isinstance(peer, pb.CloudMessage):
             return peer
-        match self._admit(peer):
-            case Admission.REVOKED:
-                return _revoked(peer.name)
-            case Admission.NOT_ENROLLED:
-                told = f"{peer.name} is not enrolled here"
-                return fault(pb.NOT_ENROLLED, told, _ENROL)
         if self._is_closing:
             return fault(pb.SHUTTING_DOWN, "the cloud is being stopped", "it is tried again")
-        hello = await _first(requests)
+        if self._greeting[peer.name] >= GREETINGS_MAX:
+            told = f"{GREETINGS_MAX} sessions of {peer.name} have said no hello yet"
+            return fault(pb.OVERLOADED, told, "it is tried again", OVERLOADED_RETRY_MS)
+        self._greeting[peer.name] += 1
+        try:
+            hello = await _first(requests)
+        finally:
+            self._greeting -= Counter((peer.name,))
         if hello is None:
             return fault(pb.OUT_OF_ORDER, "a session begins with a hello", "upgrade the gateway")
         stream = Stream(peer.name, self._journal, context, self._budget, self._note)
@@ -170,6 +178,23 @@ class Ingest(SyncServicer):
             others.discard(stream)
             self._gone(stream)
         return None
+
+    async def admitted(self, context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
+        """Whose certificate a call shows, or the refusal."""
+        peer = _peer(context)
+        if isinstance(peer, pb.CloudMessage):
+            return peer
+        try:
+            admission = await asyncio.to_thread(self._admit, peer)
+        except StorageError as error:
+            log.error("could not look up whether %s may connect: %s", peer.name, error)
+            told = "who may connect cannot be looked up now"
+            return fault(pb.STORAGE_FAILED, told, "look at the cloud's disk and its log")
+        if admission is Admission.REVOKED:
+            return _revoked(peer.name)
+        if admission is Admission.NOT_ENROLLED:
+            return fault(pb.NOT_ENROLLED, f"{peer.name} is not enrolled here", _ENROL)
+        return peer
 
     def _fence(self, streams: set[Stream], session: int) -> None:
         """End all older streams; the one asking may be the older itself."""
@@ -230,13 +255,14 @@ def make_server(
     )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=bounds.sessions_max)
     add_SyncServicer_to_server(ingest, server)  # type: ignore[no-untyped-call]
-    add_HealthServicer_to_server(Health(lambda: ingest.is_well), server)  # type: ignore[no-untyped-call]
+    health = Health(lambda: ingest.is_well, ingest.admitted)
+    add_HealthServicer_to_server(health, server)  # type: ignore[no-untyped-call]
     chain = [(credentials.key_pem, credentials.certificate_pem)]
     secure = grpc.ssl_server_credentials(chain, credentials.authority_pem, require_client_auth=True)
     return server, server.add_secure_port(address, secure)
 
 
-def _peer(context: Context) -> GatewayCertificate | pb.CloudMessage:
+def _peer(context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
     """Whose certificate it is, or the refusal."""
     try:
         for pem in context.auth_context().get("x509_pem_cert", ()):

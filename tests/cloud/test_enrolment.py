@@ -195,6 +195,39 @@ async def test_an_oversized_request_is_not_even_read(
     assert registry.audit_rows() == []
 
 
+async def test_calls_left_half_said_do_not_keep_an_honest_gateway_out(
+    config: CloudConfig,
+    authority: Authority,
+    registry: Registry,
+    token: Token,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloud.enrolment.RPCS_MAX", 32)
+    monkeypatch.setattr("cloud.enrolment.CONNECTION_AGE_MS", 1_000)
+    monkeypatch.setattr("cloud.enrolment.CONNECTION_GRACE_MS", 500)
+    server, port = enrolment_server(config, authority, registry, lambda: NOW_US)
+    await server.start()
+    credentials = grpc.ssl_channel_credentials(authority.pem)
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    address = f"localhost:{port}"
+    async with (
+        grpc.aio.secure_channel(address, credentials, own) as idler,
+        grpc.aio.secure_channel(address, credentials, own) as honest,
+    ):
+        begin = idler.stream_unary("/tidegate.v1.Enrolment/Enrol")
+        calls = [begin() for _ in range(40)]
+        await calls[0].wait_for_connection()
+        stub = sync_pb2_grpc.EnrolmentStub(honest)
+        answer = await stub.Enrol(request(token), timeout=20)
+        assert answer.certificate_der
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await calls[0]
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE, "a call half said is ended"
+        for call in calls:
+            call.cancel()
+    await server.stop(0)
+
+
 async def test_a_taken_address_is_told(
     config: CloudConfig, authority: Authority, registry: Registry
 ) -> None:

@@ -1,12 +1,15 @@
 """The Sync service as a gateway meets it: a bare client, real TLS, a real journal."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from cloud.errors import StorageError
 from cloud.identity import Authority
+from cloud.ingest import GREETINGS_MAX
 from cloud.registry import Admission
 from protos import sync_pb2 as pb
 from protos.series import SeriesKey, encode_entry, make_entry
@@ -98,6 +101,29 @@ async def test_who_is_not_admitted_is_refused_before_its_hello(
         fault = (await client.hear()).fault
         assert fault.code == code
         assert "token create" in fault.hint
+
+
+async def test_a_registry_that_fails_is_told_as_a_fault_and_not_as_a_crash(
+    site: Site, papers: Papers
+) -> None:
+    async with site.serve() as cloud, Client(site, papers) as client:
+
+        def fail(_: object) -> Admission:
+            raise StorageError("read the registry", "the disk is gone")
+
+        cloud.ingest._admit = fail
+        assert (await client.hear()).fault.code == pb.STORAGE_FAILED
+
+
+async def test_streams_that_say_no_hello_are_few_for_one_gateway(
+    site: Site, papers: Papers
+) -> None:
+    async with site.serve() as cloud, AsyncExitStack() as stack:
+        for _ in range(GREETINGS_MAX):
+            await stack.enter_async_context(Client(site, papers))
+        await until(lambda: cloud.ingest._greeting[GATEWAY] == GREETINGS_MAX)
+        one_more = await stack.enter_async_context(Client(site, papers))
+        assert (await one_more.hear()).fault.code == pb.OVERLOADED
 
 
 async def test_a_certificate_withdrawn_in_mid_stream_ends_it(site: Site, papers: Papers) -> None:
