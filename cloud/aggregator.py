@@ -11,14 +11,13 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import grpc
-import uvicorn
 from google.protobuf.json_format import MessageToDict
 from starlette.applications import Starlette
 
@@ -37,11 +36,12 @@ from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.live import Live
+from cloud.presence import news_into
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
-from cloud.serve.page_door import PageServer, listen
+from cloud.serve.page_door import PageServer, listen, served
 from cloud.serve.shell import LOOPBACK_HOSTS
 from protos.address import is_loopback, split_address
 
@@ -133,7 +133,7 @@ class Aggregator:
         ingest = Ingest(
             self.journal,
             admit=lambda certificate: self.registry.admission(certificate.name, certificate.serial),
-            heard=_queue_into(heard),
+            heard=news_into(heard),
             now_us=now_us,
             limits=self._limits(),
         )
@@ -141,7 +141,7 @@ class Aggregator:
         outcomes: Counter[str] = Counter()
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
         site = Asked(self._site(ingest))
-        page = PageServer(_served(site))
+        page = PageServer(served(site, STOP_S))
         door = listen(self.config.settings.listen.http)
         report = Report(self.journal, self.live, self.lake, self.registry, ingest, outcomes, site,
                         now_us)  # fmt: skip
@@ -280,23 +280,6 @@ class Aggregator:
         log.info("page and API on http://%s/", listen.http)
         if not is_loopback(split_address(listen.http)[0]):
             log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
-
-
-def _served(site: Asked) -> uvicorn.Config:
-    return uvicorn.Config(
-        site, log_config=None, log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=int(STOP_S), timeout_keep_alive=30, limit_concurrency=512,
-    )  # fmt: skip
-
-
-def _queue_into(heard: "asyncio.Queue[Presence]") -> Callable[[Presence], None]:
-    def put(one: Presence) -> None:
-        # When the registry is slow the oldest news gives way: the newest of a gateway counts.
-        if heard.full():
-            heard.get_nowait()
-        heard.put_nowait(one)
-
-    return put
 
 
 @contextmanager

@@ -140,6 +140,9 @@ _HEARD: Final[tuple[Row, ...]] = (
         ("class",),
     ),
     _total(
+        "own_alert_messages", "Ignored because they were our own alerts.", lambda h: h.ingest.alerts
+    ),
+    _total(
         "retained_messages",
         "Ignored because they were retained values.",
         lambda h: h.ingest.retained,

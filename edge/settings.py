@@ -4,22 +4,18 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Final
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from edge.topic import filter_problem
+from edge.settings_links import Broker, Cloud, check_filters
 from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
 from protos.scrape_settings import Metrics
 from protos.settings import WrongValueError
 from protos.token import gateway_name_problem
-
-MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 _BYTES = {"unit": "bytes"}
 
@@ -37,136 +33,6 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         problem = gateway_name_problem(self.name)
         if problem:
             raise WrongValueError("name", problem, "choose another name")
-
-
-def _broker_url(url: str) -> SplitResult:
-    form = "write mqtt://host[:port], or mqtts://host[:port] for TLS"
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 (raises ValueError when it is no port)
-    except ValueError as error:
-        raise WrongValueError("url", f"{error}: {url!r}", form) from error
-    if parts.scheme not in MQTT_PORTS or not parts.hostname or parts.path not in ("", "/"):
-        cause = f"expected mqtt://host[:port] or mqtts://host[:port], got {url!r}"
-        raise WrongValueError("url", cause, form)
-    if parts.username or parts.password:
-        hint = "put them in broker.username and broker.password_file"
-        raise WrongValueError("url", "user and password do not belong in it", hint)
-    return parts
-
-
-def _filters(key: str, filters: Sequence[str]) -> None:
-    for one in filters:
-        problem = filter_problem(one)
-        if problem:
-            hint = "filters are like plant/+/temperature and plant/#"
-            raise WrongValueError(key, f"{one[:80]!r} is no topic filter: {problem}", hint)
-
-
-class Broker(msgspec.Struct, frozen=True, kw_only=True):
-    """The MQTT broker that sensors publish to."""
-
-    url: Annotated[
-        str, Meta(description="`mqtt://host[:port]`, or `mqtts://host[:port]` for TLS.")
-    ] = "mqtt://127.0.0.1:1883"
-    topics: Annotated[
-        list[str], Meta(description="Topic filters to subscribe to, with QoS 1.", min_length=1)
-    ] = msgspec.field(default_factory=lambda: ["#"])
-    username: Annotated[str, Meta(description="User name; empty: none.")] = ""
-    password_file: Annotated[
-        str, Meta(description="File whose first line is the password; empty: none.")
-    ] = ""
-    ca_file: Annotated[
-        str, Meta(description="Authorities for `mqtts`, PEM; empty: the system's own.")
-    ] = ""
-    cert_file: Annotated[
-        str, Meta(description="Client certificate for `mqtts`, PEM; empty: none.")
-    ] = ""
-    key_file: Annotated[
-        str, Meta(description="Key of the client certificate, PEM; empty: none.")
-    ] = ""
-    client_id: Annotated[
-        str,
-        Meta(
-            description="MQTT client id; the broker keeps the session under it. "
-            "Empty: `tidegate-` and the gateway's name."
-        ),
-    ] = ""
-    receive_maximum: Annotated[
-        int,
-        Meta(
-            description="Messages the broker may have in flight to us; one commit takes at most "
-            "these, so too few cap the rate.",
-            ge=1,
-            le=65535,
-        ),
-    ] = 2000
-
-    def __post_init__(self) -> None:
-        """Refuse a url that is none, and files that do not go together."""
-        parts = _broker_url(self.url)
-        if bool(self.cert_file) != bool(self.key_file):
-            given, absent = (
-                ("cert_file", "key_file") if self.cert_file else ("key_file", "cert_file")
-            )
-            cause = f"it and `broker.{given}` go together, and it is missing"
-            raise WrongValueError(absent, cause, "name both files, or none")
-        if parts.scheme == "mqtt" and (self.ca_file or self.cert_file):
-            key = "ca_file" if self.ca_file else "cert_file"
-            hint = f"write broker.url as mqtts://…, or remove broker.{key}"
-            raise WrongValueError(key, "it needs an mqtts:// url", hint)
-        _filters("topics", self.topics)
-
-    @property
-    def host(self) -> str:
-        """Name or address of the broker."""
-        return urlsplit(self.url).hostname or ""
-
-    @property
-    def tls(self) -> bool:
-        """Whether the connection is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
-
-    @property
-    def port(self) -> int:
-        """TCP port, MQTT's own where the url names none."""
-        return urlsplit(self.url).port or MQTT_PORTS[urlsplit(self.url).scheme]
-
-
-class Cloud(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to the cloud; the address itself comes from enrolment."""
-
-    address: Annotated[
-        str, Meta(description="`host:port` in place of the enrolled one, should the cloud move.")
-    ] = ""
-    proxy: Annotated[
-        str,
-        Meta(
-            description="`http://host:port` of an HTTP CONNECT proxy for delivery and enrolment; "
-            "empty: none but what the environment names (`grpc_proxy`, `https_proxy`). "
-            "Hosts in `no_proxy` are reached directly either way."
-        ),
-    ] = ""
-    proxy_username: Annotated[str, Meta(description="User name at the proxy; empty: none.")] = ""
-    proxy_password_file: Annotated[
-        str, Meta(description="File whose first line is the proxy's password; empty: none.")
-    ] = ""
-
-    def __post_init__(self) -> None:
-        """Refuse a proxy that cannot be used, and credentials where they would be shown."""
-        parts = urlsplit(self.proxy)
-        if parts.username or parts.password:
-            raise ValueError(
-                "proxy: user and password belong in `proxy_username` and `proxy_password_file`"
-            )
-        if self.proxy and (
-            parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/")
-        ):
-            raise ValueError(f"proxy: expected http://host:port, got {self.proxy!r}")
-        if self.proxy_username and not self.proxy:
-            raise ValueError("`proxy_username` needs a `proxy`")
-        if self.proxy_password_file and not self.proxy_username:
-            raise ValueError("`proxy_password_file` needs a `proxy_username`")
 
 
 class Buffer(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,7 +127,7 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
             cause = f"{self.linger_ms_min} ms is longer than ingest.linger_ms_max"
             hint = f"make it at most {self.linger_ms_max}, or ingest.linger_ms_max longer"
             raise WrongValueError("linger_ms_min", cause, hint)
-        _filters("ignore", self.ignore)
+        check_filters("ignore", self.ignore)
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):

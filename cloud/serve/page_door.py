@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from cloud.errors import OperatorError
 from protos.address import split_address
@@ -35,3 +36,11 @@ def listen(address: str) -> socket.socket:
             (error.strerror or str(error)).lower(),
             "is another cloud running? otherwise correct listen.http",
         ) from error
+
+
+def served(site: ASGIApp, stop_s: float) -> uvicorn.Config:
+    """How the page is served; streams that live have `stop_s` to end."""
+    return uvicorn.Config(
+        site, log_config=None, log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=int(stop_s), timeout_keep_alive=30, limit_concurrency=512,
+    )  # fmt: skip

@@ -9,7 +9,8 @@ import click
 
 from edge.config import FILE_NAME, load
 from edge.errors import OperatorError
-from edge.settings import Broker, EdgeSettings
+from edge.settings import EdgeSettings
+from edge.settings_links import Broker
 from protos.console import Place
 from protos.limits import GATEWAY_NAME_BYTES_MAX
 from protos.settings import SettingsError, read_settings, settings_file
