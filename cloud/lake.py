@@ -9,7 +9,7 @@ the range, the commit of `readings` says so (`APP:table`), which spares a commit
 
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
 from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_merge import merge_in
 from cloud.lake_names import Names
 from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
@@ -138,7 +139,7 @@ class Consolidator:
         self._archive()
 
     def run_once(self) -> Progress:
-        """One pass over at most `bytes_per_pass` of blocks, and at most one merge a table.
+        """One pass over at most `bytes_per_pass` of blocks, and as many merges as bound its files.
 
         StorageError, OSError or DeltaError leave the lake whole: `recover`, then go on.
         """
@@ -262,31 +263,10 @@ class Consolidator:
         self._viewers.publish(Batch(offset, MappingProxyType(files)))
 
     def _merge(self) -> int:
-        """Merge small files of one period a table, where there are many."""
-        return sum(self._merge_in(table) for table in self._tables.values())
-
-    def _merge_in(self, table: LakeTable) -> int:
-        files = {file.path: file for file in table.state.files.files}
-        periods: dict[str, list[lake_plan.Sized]] = {}
-        for file in files.values():
-            sized = lake_plan.Sized(file.path, file.rows, file.start, file.end)
-            periods.setdefault(file.period, []).append(sized)
-        for period in sorted(periods):
-            picked = lake_plan.pick_merge(periods[period])
-            if picked:
-                table.merge([files[each.path] for each in picked], _combine(table.spec))
-                self._sweeper.retire(table, [each.path for each in picked])
-                return len(picked)
-        return 0
+        return sum(merge_in(table, self._sweeper) for table in self._tables.values())
 
     def _sweep(self) -> None:
         self._sweeper.sweep(self._viewers.in_use())
-
-
-def _combine(spec: TableSpec) -> Callable[[pa.Table], pa.Table]:
-    if spec.width_us:
-        return lambda rows: merge_rows(rows, spec)
-    return lake_parquet.arrange
 
 
 def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:

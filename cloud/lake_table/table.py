@@ -4,10 +4,11 @@ Every commit carries the app transaction (APP, offset): rows of the journal's of
 in the table, each once. A commit is made from the very handle that its starting offset was read
 from, without retries, because deltalake refuses duplicates only among concurrent commits (a fresh
 handle takes an old offset again, tried). Data files are on the disk before the log names them, the
-log entry before `append` returns. A name is a function of table, offsets and period: a commit
-repeated after a crash writes the same files over its own leftovers.
+log entry before `append` returns. A name is a function of table, offsets and period, and of the
+version for a merge: a commit repeated after a crash writes over its own leftovers alone.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ class LakeTable:
         for path in self.folder.glob(f"{PERIOD}=*/*"):
             if str(path.relative_to(self.folder)) not in named:
                 path.unlink()
+        for period in self.folder.glob(f"{PERIOD}=*"):
+            self._leave(period)
 
     def reload(self) -> None:
         """Read the log anew. StorageError when it cannot be read."""
@@ -136,8 +139,10 @@ class LakeTable:
         adds = [self._write(_take(rows, part), part.period, start, end) for part in slices]
         self._commit(adds, end, says or {})
 
-    def merge(self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table]) -> None:
-        """Replace neighbouring ``files`` of one period by one of what ``combine`` makes of them.
+    def merge(
+        self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table], period: str
+    ) -> None:
+        """Replace ``files`` by one, which lies in ``period``, of what ``combine`` makes of them.
 
         ``combine`` gets the rows in order of their offsets and returns them arranged. The old
         files stay on the disk: views may be using them, see `remove`.
@@ -145,7 +150,8 @@ class LakeTable:
         ordered = sorted(files, key=lambda file: file.start)
         rows = lake_parquet.read([self.folder / file.path for file in ordered], self.spec)
         start, end = ordered[0].start, max(file.end for file in ordered)
-        add = self._write(combine(rows), ordered[0].period, start, end, merged=True)
+        version = self.state.files.version + 1
+        add = self._write(combine(rows), period, start, end, version)
         removes = [_remove(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
 
@@ -153,14 +159,21 @@ class LakeTable:
         """Delete data files (relative paths) that no log entry and no view names any more."""
         for path in paths:
             (self.folder / path).unlink(missing_ok=True)
+            self._leave((self.folder / path).parent)
+
+    @staticmethod
+    def _leave(period: Path) -> None:
+        """A period without files has no folder: of those there could be one for every day."""
+        with contextlib.suppress(OSError):  # it holds other files
+            period.rmdir()
 
     def _write(
-        self, rows: pa.Table, period: str, start: int, end: int, *, merged: bool = False
+        self, rows: pa.Table, period: str, start: int, end: int, merged: int | None = None
     ) -> AddAction:
-        path = f"{PERIOD}={period}/{file_name(start, end, merged=merged)}"
+        path = f"{PERIOD}={period}/{file_name(start, end, merged)}"
         size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self._step)
         stats = lake_parquet.delta_stats(rows)
-        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats)
+        return AddAction(path, size, {PERIOD: period}, _now_ms(), merged is None, stats)
 
     def _commit(
         self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
