@@ -169,3 +169,10 @@ def test_the_installed_command_ends_with_one_message_and_its_code(tmp_path: Path
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"tidegate-cloud: could not read the settings in {tmp_path}/")
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_installed_command_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    program = str(BIN / "tidegate-cloud")
+    subprocess.run([program, "--home", str(home), "init"], check=True, umask=0o022)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (home, *home.rglob("*")))
