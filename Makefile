@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey crash sim sim-mutants clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey campaigns crash sim sim-mutants clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -25,11 +25,15 @@ demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DE
 test: setup servers ## the whole suite
 	@$(PY) -m pytest -n 3 --dist worksteal
 
+campaigns: setup servers ## the tests that are too long for the suite
+	@$(PY) -m pytest -m campaign -n 3 --dist worksteal
+
 lint: setup ## the walls: ruff, mypy, import contracts
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@$(PY) cloud/web/build.py --check
 
 format: .venv/.stamp ## format the Python
 	@.venv/bin/ruff check --fix .

@@ -24,7 +24,7 @@ from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
 from cloud.lake_embedded import Decoded, decode, within_rows
-from cloud.lake_merge import merge_all
+from cloud.lake_merge import merge_in
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.lake_rollup import merge_rows, reduce_rows
@@ -146,14 +146,14 @@ class Consolidator:
         self._archive()
 
     def run_once(self) -> Progress:
-        """One pass over at most `bytes_per_pass` of blocks, and at most one merge a table.
+        """One pass over at most `bytes_per_pass` of blocks, and as many merges as bound its files.
 
         StorageError, OSError or DeltaError leave the lake whole: `recover`, then go on.
         """
         head = self._journal.head()
         decoded = self._pass_to(head)
         released = self._release(self._viewers.released)
-        merged = merge_all(self._tables.values(), self._sweeper)
+        merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
         if decoded or merged or released:
             self._archive()
         self._sweeper.sweep(self._viewers.in_use())

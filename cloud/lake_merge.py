@@ -1,10 +1,11 @@
-"""Merging small files of one period, and deleting what a merge replaced."""
+"""Few files, whatever came: small neighbours are merged, and sparse periods share coarser ones."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from cloud import lake_plan
+from cloud.lake_plan import Sized
 from cloud.lake_rollup import merge_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.schema import TableSpec
@@ -12,28 +13,53 @@ from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
 
-def merge_all(tables: Iterable[LakeTable], sweeper: Sweeper) -> int:
-    """Merge the files of at most one period a table, where there are many; how many files."""
-    return sum(_merge_in(table, sweeper) for table in tables)
+def merge_in(table: LakeTable, sweeper: Sweeper) -> int:
+    """One merge, and more as long as sparse periods have too many files; how many were merged."""
+    merged = _merge_once(table, sweeper)
+    more = merged
+    while more and lake_plan.is_crowded(_sized(table)):
+        more = _merge_once(table, sweeper)
+        merged += more
+    return merged
 
 
-def _merge_in(table: LakeTable, sweeper: Sweeper) -> int:
-    # A released block lies within the offsets of another file: merged, both could get one name.
-    files = {file.path: file for file in table.state.files.files if not file.is_release}
-    periods: dict[str, list[lake_plan.Sized]] = {}
-    for file in files.values():
-        sized = lake_plan.Sized(file.path, file.rows, file.start, file.end)
-        periods.setdefault(file.period, []).append(sized)
+def _merge_once(table: LakeTable, sweeper: Sweeper) -> int:
+    period, picked = _pick(_sized(table))
+    if picked:
+        by_path = {file.path: file for file in table.state.files.files}
+        combine = _combine(table.spec, picked, _sized(table, released=True))
+        table.merge([by_path[each.path] for each in picked], combine, period)
+        sweeper.retire(table, [each.path for each in picked])
+    return len(picked)
+
+
+def _pick(files: Sequence[Sized]) -> tuple[str, tuple[Sized, ...]]:
+    """What to merge into which period; neighbours of one period come before sparse periods."""
+    periods: dict[str, list[Sized]] = {}
+    for file in files:
+        periods.setdefault(file.period, []).append(file)
     for period in sorted(periods):
         picked = lake_plan.pick_merge(periods[period])
         if picked:
-            table.merge([files[each.path] for each in picked], _combine(table.spec))
-            sweeper.retire(table, [each.path for each in picked])
-            return len(picked)
-    return 0
+            return period, picked
+    return lake_plan.pick_gather(files) or ("", ())
 
 
-def _combine(spec: TableSpec) -> Callable[[pa.Table], pa.Table]:
-    if spec.width_us:
+def _combine(
+    spec: TableSpec, picked: Sequence[Sized], files: Sequence[Sized]
+) -> Callable[[pa.Table], pa.Table]:
+    if spec.width_us and lake_plan.stands_apart(picked, files):
         return lambda rows: merge_rows(rows, spec)
     return lake_parquet.arrange
+
+
+def _sized(table: LakeTable, *, released: bool = False) -> list[Sized]:
+    """The table's files; those of released blocks lie inside others' offsets and stay as they are.
+
+    ``released`` names them too, for whoever asks which offsets interleave.
+    """
+    return [
+        Sized(file.path, file.rows, file.start, file.end, file.period)
+        for file in table.state.files.files
+        if released or not file.is_release
+    ]

@@ -23,6 +23,11 @@ MERGE_FILES: Final = 8
 MERGE_ROWS_MAX: Final = 16 * DENSE_ROWS
 """Rows of a merged file: bounds what a merge holds in memory (about 200 B a row, twice)."""
 _TIER_ROWS: Final = 1_024
+SPARSE_PERIODS_MAX: Final = 512
+"""Periods of one table, none of them dense, before neighbours share a coarser one."""
+SPARSE_FILES_MAX: Final = 1_000
+"""Files in such periods; no pass ends with more while anything can be merged."""
+ALL: Final = "all"
 
 _FIRST_DAY: Final = int(np.datetime64("0001-01-01", "D").astype(np.int64))
 _LAST_DAY: Final = int(np.datetime64("9999-12-31", "D").astype(np.int64))
@@ -71,7 +76,7 @@ def _periods(days: NDArray[np.int64], grain: Grain) -> tuple[list[str], NDArray[
     """Names of the periods in which ``days`` lie, and each row's index among them."""
     low, high = int(days.min()), int(days.max())
     if grain is Grain.ALL:
-        return ["all"], np.zeros(len(days), np.int64)
+        return [ALL], np.zeros(len(days), np.int64)
     unit = _UNITS[grain]
     first = np.array(low, "M8[D]").astype(unit).astype(np.int64)
     last = np.array(high, "M8[D]").astype(unit).astype(np.int64)
@@ -124,12 +129,13 @@ def next_range(offsets: Mapping[str, int], head: int) -> Range | None:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """What a merge decides by: a file's name, rows, and the offsets it covers."""
+    """What a merge decides by: a file's name, rows, the offsets it covers, where it lies."""
 
     path: str
     rows: int
     start: int
     end: int
+    period: str = ALL
 
 
 def pick_merge(files: Sequence[Sized]) -> tuple[Sized, ...]:
@@ -162,3 +168,83 @@ def _tier(rows: int) -> int:
     while rows > _TIER_ROWS * MERGE_FILES**tier:
         tier += 1
     return tier
+
+
+def is_crowded(files: Sequence[Sized]) -> bool:
+    """Whether a table has too many sparse periods, or too many files in them."""
+    sparse = _sparse(files)
+    return len(sparse) > SPARSE_PERIODS_MAX or sum(map(len, sparse.values())) > SPARSE_FILES_MAX
+
+
+def pick_gather(files: Sequence[Sized]) -> tuple[str, tuple[Sized, ...]] | None:
+    """Files of sparse periods to be merged into one of a coarser period, which is named; or None.
+
+    Only where there are too many of them. Days go to the month that has most of them, months and
+    days to such a year, and what has too few neighbours even there to one file for all times, the
+    sparsest half first: so times that lie about leave, and those that stand together stay.
+    """
+    if not is_crowded(files):
+        return None
+    sparse = _sparse(files)
+    for grain in (Grain.MONTH, Grain.YEAR, Grain.ALL):
+        inside: dict[str, list[str]] = {}
+        for period in sorted(sparse):
+            parent = _parent(period, grain)
+            if len(parent) < len(period):
+                inside.setdefault(parent, []).append(period)
+        chosen = max(inside, key=lambda parent: len(inside[parent]), default=ALL)
+        periods = sorted(inside.get(chosen, ()), key=lambda period: _rows(sparse[period]))
+        if len(periods) >= MERGE_FILES:
+            kept = len(periods) if chosen != ALL else max(MERGE_FILES, len(periods) // 2)
+            return chosen, _upto_rows([sparse[period] for period in periods[:kept]])
+    return None
+
+
+def stands_apart(picked: Sequence[Sized], files: Sequence[Sized]) -> bool:
+    """Whether no other file may hold rows of the same time that arrived between the picked ones.
+
+    Only then may rollup rows of one bucket become one row: `part` is the order of their arrival.
+    """
+    first, last = min(file.start for file in picked), max(file.end for file in picked)
+    inside = {file.path for file in picked}
+    periods = {file.period for file in picked}
+    return not any(
+        file.start < last and file.end > first and any(_akin(file.period, p) for p in periods)
+        for file in files
+        if file.path not in inside
+    )
+
+
+def _sparse(files: Sequence[Sized]) -> dict[str, list[Sized]]:
+    """Files by period, of those that hold less than a row group."""
+    periods: dict[str, list[Sized]] = {}
+    for file in files:
+        if file.period != ALL:
+            periods.setdefault(file.period, []).append(file)
+    return {period: held for period, held in periods.items() if _rows(held) < DENSE_ROWS}
+
+
+def _parent(period: str, grain: Grain) -> str:
+    """The period of this grain in which another lies; itself where that is no finer."""
+    if grain is Grain.ALL:
+        return ALL
+    return period[: len("0001-01") if grain is Grain.MONTH else len("0001")]
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two periods have a time in common."""
+    return ALL in (one, other) or one.startswith(other) or other.startswith(one)
+
+
+def _rows(files: Sequence[Sized]) -> int:
+    return sum(file.rows for file in files)
+
+
+def _upto_rows(periods: Sequence[Sequence[Sized]]) -> tuple[Sized, ...]:
+    """The files of as many whole periods, from the first, as MERGE_ROWS_MAX takes."""
+    found: list[Sized] = []
+    for files in periods:
+        if found and _rows(found) + _rows(files) > MERGE_ROWS_MAX:
+            break
+        found += files
+    return tuple(found)

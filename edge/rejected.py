@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from edge.chunk import Reject
-from edge.shown import printable
+from protos.shown import printable
 
 log = logging.getLogger(__name__)
 

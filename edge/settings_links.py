@@ -30,6 +30,7 @@ def _broker_url(url: str) -> SplitResult:
 
 
 def check_filters(key: str, filters: Sequence[str]) -> None:
+    """Refuse topic filters that no broker would take, naming the setting `key`."""
     for one in filters:
         problem = filter_problem(one)
         if problem:

@@ -7,7 +7,9 @@ as a traceback, and ends with the exit code of its class. What remains is our ow
 
 import copy
 import difflib
+import errno
 import os
+import stat
 import sys
 import tempfile
 import traceback
@@ -19,6 +21,8 @@ from typing import Any, ClassVar, Final, Protocol
 
 import click
 from click.shell_completion import get_completion_class
+
+from protos.shown import printable
 
 WRONG_USE: Final = 2
 OUR_FAULT: Final = 70  # EX_SOFTWARE of sysexits(3)
@@ -40,6 +44,18 @@ class Place:
     """Where this call of the command works; filled in once --home is known."""
 
     home: Path
+
+    def make(self) -> None:
+        """Make the home, its owner's alone; one that is open to others is closed.
+
+        OSError when that cannot be: it is another's, or a folder for all, such as /tmp.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self.home.stat().st_mode
+        if found & stat.S_ISVTX:
+            raise PermissionError(errno.EPERM, "it is a folder for everyone")
+        if found & 0o077:
+            self.home.chmod(0o700)
 
 
 class Verbs(click.Group):
@@ -124,6 +140,7 @@ class Console:
         """Run the command line of this process and exit."""
         # gRPC's core writes its own view of failed handshakes to stderr; ours says what to do.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        os.umask(0o077)  # whatever is written holds readings or keys: it is its owner's alone
         sys.exit(self.call(sys.argv[1:]))
 
     def call(self, arguments: Sequence[str]) -> int:
@@ -175,11 +192,12 @@ class Console:
         return module if module in self.extra.modules else ""
 
     def _tell(self, error: Trouble) -> int:
-        cause = error.cause.replace("\n", "\n         ")
-        first = click.style(f"{self.program}: could not {error.tried}", fg="red")
+        cause = "\n         ".join(printable(line) for line in error.cause.split("\n"))
+        first = click.style(f"{self.program}: could not {printable(error.tried)}", fg="red")
         lines = [first, f"  cause: {cause}"]
         if error.hint:
-            lines.append(f"  to do: {error.hint}")
+            hint = "\n".join(printable(line) for line in error.hint.split("\n"))
+            lines.append(f"  to do: {hint}")
         click.echo("\n".join(lines), err=True)
         return error.exit_code
 

@@ -11,6 +11,7 @@ from cloud.config import load
 from cloud.errors import OperatorError
 from cloud.registry import GatewayRow, Registry
 from protos.console import Place
+from protos.shown import printable
 
 
 @click.group(invoke_without_command=True)
@@ -84,7 +85,7 @@ def _line(row: GatewayRow, now_us: int) -> str:
     identity = f"certificate until {until}" if end else "REVOKED"
     backlog = int(str(row.status.get("backlog_rows", 0)))  # protobuf's JSON writes int64 as text
     waiting = f", {backlog:,} rows waiting there" if backlog else ""
-    return f"{row.name:24}  {heard:20}  {identity}{waiting}"
+    return f"{printable(row.name):24}  {heard:20}  {identity}{waiting}"
 
 
 def _ago(past_us: int) -> str:

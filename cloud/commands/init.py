@@ -35,7 +35,7 @@ def command(place: Place, hosts: tuple[str, ...]) -> None:
         raise OperatorError(f"make a cloud in {place.home}", "there is one already", hint)
     text = _settings(hosts)
     try:
-        place.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.make()
     except OSError as error:
         hint = "choose a folder that you may write with --home"
         raise OperatorError(f"make the home {place.home}", str(error.strerror), hint) from error

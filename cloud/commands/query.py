@@ -1,10 +1,8 @@
 """`tidegate-cloud query`: history on the command line, asked of the running cloud's HTTP API."""
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,8 +11,10 @@ from cloud.config import load
 from cloud.errors import OperatorError
 from cloud.history_api import HistoryApi
 from protos.console import Place
+from protos.shown import csv_cell, json_line, printable, shown_time
 
 Line = Mapping[str, Any]
+_SAID = frozenset({"gateway", "device", "metric", "unit", "text"})
 
 
 @click.command()
@@ -33,7 +33,7 @@ Line = Mapping[str, Any]
     help="Readings as they are, or their rollups.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header; see below for texts.")
 @click.pass_obj
 def command(
     place: Place,
@@ -46,7 +46,11 @@ def command(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Print the history of SERIES (its id, or DEVICE/METRIC) in time order."""
+    """Print the history of SERIES (its id, or DEVICE/METRIC) in time order.
+
+    Control characters in names and texts are escaped. In CSV a text that begins with =, +, - or @
+    gets a ' before it, so that no spreadsheet runs it; --json has every text as it was sent.
+    """
     if (series is None) == (device is None):
         raise click.UsageError("name a SERIES or a --device, one of the two")
     if as_json and as_csv:
@@ -72,21 +76,21 @@ def _text(lines: Iterator[Line]) -> int:
     count = 0
     for count, line in enumerate(lines, 1):  # noqa: B007 - the last count is the answer
         rest = {k: v for k, v in line.items() if k not in ("gateway", "device", "metric", "unit")}
-        at = _time(int(rest.pop("ts")))
+        at = shown_time(int(rest.pop("ts")))
         told = "  ".join(
             f"{v if k in ('value', 'text') else f'{k}={v}'}"
             for k, v in rest.items()
             if v is not None and k != "quality"
         )
         unit = f" {line['unit']}" if line["unit"] else ""
-        click.echo(f"{at}  {line['device']}/{line['metric']}  {told}{unit}")
+        click.echo(printable(f"{at}  {line['device']}/{line['metric']}  {told}{unit}"))
     return count
 
 
 def _json(lines: Iterator[Line]) -> int:
     count = 0
     for count, line in enumerate(lines, 1):  # noqa: B007 - the last count is the answer
-        click.echo(json.dumps(line, ensure_ascii=False))
+        click.echo(json_line(line))
     return count
 
 
@@ -98,11 +102,17 @@ def _csv(lines: Iterator[Line]) -> int:
             writer = csv.DictWriter(sys.stdout, list(line), restval="", extrasaction="raise")
             writer.writeheader()
         try:
-            writer.writerow(line)
+            writer.writerow({key: _cell(key, value) for key, value in line.items()})
         except ValueError as error:
             hint = "ask for one series at a time, or use --json"
             raise OperatorError("write CSV", "the series have different columns", hint) from error
     return count
+
+
+def _cell(key: str, value: Any) -> Any:
+    """Names and texts made harmless; numbers that JSON lacks (`-inf`) are texts and none."""
+    is_said = isinstance(value, str) and key in _SAID
+    return csv_cell(value) if is_said else value
 
 
 _WRITERS: Mapping[str, Callable[[Iterator[Line]], int]] = {
@@ -110,10 +120,3 @@ _WRITERS: Mapping[str, Callable[[Iterator[Line]], int]] = {
     "json": _json,
     "csv": _csv,
 }
-
-
-def _time(at_us: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError):
-        return f"{at_us} µs"

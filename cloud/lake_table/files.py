@@ -83,9 +83,14 @@ class FileList:
         ]
 
 
-def file_name(start: int, end: int, *, merged: bool = False) -> str:
-    """The name of the rows of offsets (start, end]; the same rows always get the same name."""
-    return f"{'merged' if merged else 'pass'}-{start:016d}-{end:016d}.parquet"
+def file_name(start: int, end: int, merged: int | None = None) -> str:
+    """The name of rows of offsets in (start, end], as a pass or a merge wrote them.
+
+    A pass repeated gets its name again. ``merged`` is the table's version that a merge makes: two
+    merges may span the same offsets, of other rows.
+    """
+    by = "pass" if merged is None else f"merged{merged}"
+    return f"{by}-{start:016d}-{end:016d}.parquet"
 
 
 def release_name(offset: int, ticket: int) -> str:

@@ -4,10 +4,11 @@ Every commit carries the app transaction (APP, offset): rows of the journal's of
 in the table, each once. A commit is made from the very handle that its starting offset was read
 from, without retries, because deltalake refuses duplicates only among concurrent commits (a fresh
 handle takes an old offset again, tried). Data files are on the disk before the log names them, the
-log entry before `append` returns. A name is a function of table, offsets and period: a commit
-repeated after a crash writes the same files over its own leftovers.
+log entry before `append` returns. A name is a function of table, offsets and period, and of the
+version for a merge: a commit repeated after a crash writes over its own leftovers alone.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,8 @@ class LakeTable:
         for path in self.folder.glob(f"{PERIOD}=*/*"):
             if str(path.relative_to(self.folder)) not in named:
                 path.unlink()
+        for period in self.folder.glob(f"{PERIOD}=*"):
+            self._leave(period)
 
     def reload(self) -> None:
         """Read the log anew. StorageError when it cannot be read."""
@@ -171,14 +174,14 @@ class LakeTable:
         if ticket <= self.state.released:
             return
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
-        adds = [
-            self._add(_take(rows, part), part.period, release_name(offset, ticket))
-            for part in slices
-        ]
+        name = release_name(offset, ticket)
+        adds = [self._add(_take(rows, part), part.period, name) for part in slices]
         self._commit(adds, self.state.offset, {RELEASE: ticket})
 
-    def merge(self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table]) -> None:
-        """Replace neighbouring ``files`` of one period by one of what ``combine`` makes of them.
+    def merge(
+        self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table], period: str
+    ) -> None:
+        """Replace ``files`` by one, which lies in ``period``, of what ``combine`` makes of them.
 
         ``combine`` gets the rows in order of their offsets and returns them arranged. The old
         files stay on the disk: views may be using them, see `remove`.
@@ -186,7 +189,8 @@ class LakeTable:
         ordered = sorted(files, key=lambda file: file.start)
         rows = lake_parquet.read([self.folder / file.path for file in ordered], self.spec)
         start, end = ordered[0].start, max(file.end for file in ordered)
-        add = self._write(combine(rows), ordered[0].period, start, end, merged=True)
+        version = self.state.files.version + 1
+        add = self._write(combine(rows), period, start, end, version)
         removes = [_remove(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
 
@@ -194,11 +198,18 @@ class LakeTable:
         """Delete data files (relative paths) that no log entry and no view names any more."""
         for path in paths:
             (self.folder / path).unlink(missing_ok=True)
+            self._leave((self.folder / path).parent)
+
+    @staticmethod
+    def _leave(period: Path) -> None:
+        """A period without files has no folder: of those there could be one for every day."""
+        with contextlib.suppress(OSError):  # it holds other files
+            period.rmdir()
 
     def _write(
-        self, rows: pa.Table, period: str, start: int, end: int, *, merged: bool = False
+        self, rows: pa.Table, period: str, start: int, end: int, merged: int | None = None
     ) -> AddAction:
-        return self._add(rows, period, file_name(start, end, merged=merged), merged=merged)
+        return self._add(rows, period, file_name(start, end, merged), merged=merged is not None)
 
     def _add(self, rows: pa.Table, period: str, name: str, *, merged: bool = False) -> AddAction:
         path = f"{PERIOD}={period}/{name}"

@@ -41,7 +41,7 @@ def command(place: Place, name: str | None, url: str | None) -> None:
         hint = f"edit {path}, or name another home with --home"
         raise OperatorError(f"make a gateway in {place.home}", "there is one already", hint)
     text = _settings(name or host_name(), url, guessed=name is None)
-    _make_folders(place.home)
+    _make_folders(place)
     _make_key(place.home)
     path.write_text(text, encoding="utf-8")
     config = load(place.home)
@@ -75,9 +75,10 @@ def _settings(name: str, url: str | None, *, guessed: bool) -> str:
     return text.replace(f"\n{line}\n", f"\n{line}{GUESSED}\n", 1) if guessed else text
 
 
-def _make_folders(home: Path) -> None:
+def _make_folders(place: Place) -> None:
+    home = place.home
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.make()
         for name in ("models", "run"):
             (home / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

@@ -6,8 +6,8 @@ import msgspec
 from edge.config import load
 from edge.control import ask
 from edge.rejected import SHOWN_MAX, Rejected
-from edge.shown import shown_time
 from protos.console import Place
+from protos.shown import shown_time
 
 
 @click.command()

@@ -8,9 +8,9 @@ import click
 
 from edge.commands.connection import connected
 from edge.config import EdgeConfig, load
-from edge.shown import printable, shown_time
 from edge.topic import filter_problem
 from protos.console import Place
+from protos.shown import printable, shown_time
 
 SHOWN_BYTES_MAX = 120
 

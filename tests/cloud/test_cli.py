@@ -50,6 +50,20 @@ def test_init_opens_nothing_beyond_loopback_unless_told(home: Path, capsys: Capt
     assert listen.hosts == ["cloud.example", "10.0.0.7"]
 
 
+def test_init_closes_a_home_that_others_may_read(tmp_path: Path, capsys: Capture) -> None:
+    home = tmp_path / "open"
+    home.mkdir()
+    home.chmod(0o755)
+    assert call(home, "init") == 0
+    assert home.stat().st_mode & 0o777 == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    capsys.readouterr()
+    assert call(shared, "init") == 2
+    assert "for everyone" in capsys.readouterr().err
+
+
 def test_init_never_replaces_an_authority(home: Path, capsys: Capture) -> None:
     before = (home / "ca" / "ca.key").read_bytes()
     assert call(home, "init") == 2
@@ -155,3 +169,10 @@ def test_the_installed_command_ends_with_one_message_and_its_code(tmp_path: Path
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"tidegate-cloud: could not read the settings in {tmp_path}/")
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_installed_command_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    home = tmp_path / "cloud"
+    program = str(BIN / "tidegate-cloud")
+    subprocess.run([program, "--home", str(home), "init"], check=True, umask=0o022)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (home, *home.rglob("*")))

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cloud.cli import console
+from cloud.commands.query import _WRITERS
 from cloud.config import FILE_NAME
 
 IDS = ("00000000000000aa", "00000000000000bb")
@@ -180,3 +181,21 @@ def test_a_cloud_that_is_not_running_is_told(
     (tmp_path / FILE_NAME).write_text('[listen]\nhttp = "127.0.0.1:9"\n')
     assert query(tmp_path, "pump/flow") == 3
     assert "is `tidegate-cloud serve` running?" in capsys.readouterr().err
+
+
+HOSTILE = {"gateway": "gw", "device": "\x1b]0;owned\x07", "metric": "=cmd()", "unit": "", "ts": 1}
+
+
+def test_names_and_texts_of_strangers_command_neither_terminal_nor_spreadsheet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = {**HOSTILE, "value": "-inf", "text": "\x9b31m"}
+    for write in _WRITERS.values():
+        assert write(iter([line])) == 1
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert "\x9b" not in out
+    assert _WRITERS["csv"](iter([line])) == 1
+    row = capsys.readouterr().out.splitlines()[1]
+    assert ",'=cmd()," in row
+    assert ",-inf," in row, "a number is no formula"

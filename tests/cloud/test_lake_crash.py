@@ -68,7 +68,7 @@ def test_a_crash_at_one_step_of_each_name_loses_and_doubles_nothing(tmp_path, st
         _crash_and_go_on(world, step + 1)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path, steps):
     for step in range(len(steps)):
         world = World(tmp_path / f"crash-{step}")

@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud import lake_plan
-from cloud.lake_plan import FILES_PER_PASS_MAX, MERGE_FILES, Sized, next_range, pick_merge, split
+from cloud.lake_plan import (
+    FILES_PER_PASS_MAX,
+    MERGE_FILES,
+    Sized,
+    next_range,
+    pick_gather,
+    pick_merge,
+    split,
+    stands_apart,
+)
 from cloud.lake_table.schema import Grain
 from cloud.rollup import DAY_US
 from tests.cloud.lake_world import T0
@@ -116,3 +125,68 @@ def test_a_thousand_equal_passes_rewrite_each_row_a_few_times():
             files.append(Sized(f"m{i}", rows, picked[0].start, picked[-1].end))
     assert written <= 4 * 1_000_000
     assert len(files) <= 4 * MERGE_FILES
+
+
+def _days(periods: list[str], rows: int = 10) -> list[Sized]:
+    return [Sized(f"{p}/{i}", rows, i, i + 1, p) for i, p in enumerate(periods)]
+
+
+def _month(name: str, days: int = 28) -> list[str]:
+    return [f"{name}-{day:02d}" for day in range(1, days + 1)]
+
+
+def test_sparse_days_that_are_few_stay_as_they_are():
+    assert pick_gather(_days(_month("2023-11"))) is None
+
+
+def test_too_many_sparse_days_share_the_month_that_has_most_of_them(monkeypatch):
+    monkeypatch.setattr(lake_plan, "SPARSE_PERIODS_MAX", 40)
+    files = _days(_month("2023-10", 20) + _month("2023-11") + ["1999-01-01"])
+    period, picked = pick_gather(files)
+    assert period == "2023-11"
+    assert {file.period for file in picked} == set(_month("2023-11"))
+
+
+def test_days_without_neighbours_share_one_file_the_sparsest_first(monkeypatch):
+    monkeypatch.setattr(lake_plan, "SPARSE_PERIODS_MAX", 30)
+    strays = _days([f"{year}-01-01" for year in range(1000, 1030)], rows=1)
+    period, picked = pick_gather(strays + _days(_month("2023-11", 7), rows=500))
+    assert period == lake_plan.ALL
+    assert all(file.rows == 1 for file in picked)
+    assert len(picked) >= MERGE_FILES
+
+
+def test_a_dense_day_never_leaves_its_period(monkeypatch):
+    monkeypatch.setattr(lake_plan, "SPARSE_PERIODS_MAX", 8)
+    files = _days(_month("2023-11", 9)) + _days(["2023-11-30"], lake_plan.DENSE_ROWS)
+    _, picked = pick_gather(files)
+    assert "2023-11-30" not in {file.period for file in picked}
+
+
+def test_rows_between_which_others_of_their_time_arrived_do_not_stand_apart():
+    picked = [Sized("a", 1, 0, 10, "2023-11-15"), Sized("b", 1, 20, 30, "2023-11-15")]
+    other_day = Sized("c", 1, 10, 20, "2023-11-16")
+    assert stands_apart(picked, [*picked, other_day])
+    for period in ("2023-11-15", "2023-11", "2023", "all"):
+        assert not stands_apart(picked, [*picked, Sized("c", 1, 10, 20, period)])
+    assert stands_apart(picked, [*picked, Sized("c", 1, 30, 40, "all")])
+
+
+def test_any_number_of_stray_days_ends_in_a_bounded_number_of_files():
+    chance = np.random.default_rng(51)
+    files: list[Sized] = []
+    for number in range(400):
+        days = chance.integers(-700_000, 400_000, int(chance.integers(1, 90)))
+        for part in split(days * DAY_US, Grain.DAY):
+            rows = len(np.arange(len(days))[part.rows])
+            path = f"{part.period}/{number}"
+            files.append(Sized(path, rows, number, number + 1, part.period))
+        while lake_plan.is_crowded(files):
+            period, picked = pick_gather(files) or pytest.fail("nothing to gather")
+            gone = {file.path for file in picked}
+            rows = sum(file.rows for file in picked)
+            span = (min(f.start for f in picked), max(f.end for f in picked))
+            files = [file for file in files if file.path not in gone]
+            files.append(Sized(f"{period}/m{number}-{len(files)}", rows, *span, period))
+        assert len({file.period for file in files}) <= lake_plan.SPARSE_PERIODS_MAX + 1
+    assert sum(file.period != lake_plan.ALL for file in files) <= lake_plan.SPARSE_FILES_MAX

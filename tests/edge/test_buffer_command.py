@@ -180,7 +180,8 @@ def test_a_buffer_in_use_is_not_looked_at(
 
 STATS = BufferStats(
     bytes_max=1000, file_bytes=0, wal_bytes=0, used_bytes=0, free_bytes=0, unsealed_rows=50,
-    unsealed_bytes=0, sealed_rows=10, sealed_bytes=0, blocks=1, series=1, rejects=0, quarantined=0, commits=0,
+    unsealed_bytes=0, sealed_rows=10, sealed_bytes=0, blocks=1, series=1, rejects=0,
+    quarantined=0, commits=0,
     refused=0, key_tier="file", cipher="", counters={}, oldest_chunk=10, next_chunk=40,
 )  # fmt: skip
 

@@ -1,115 +1,19 @@
 import itertools
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from edge.catalog import Catalog
-from edge.chunk import Chunk
-from edge.collect import Anomaly, Collect, Collected
+from edge.collect import Anomaly
 from edge.errors import StorageError
-from edge.ingest import Inbox, Linger, LinkState
+from edge.ingest import Linger
 from edge.message import Message
-from edge.reading import Heard, Reader
-from edge.redelivery import Redelivery
+from edge.reading import Heard
 from edge.store.limits import BufferFull
-from protos.records import Batch, Kind, scores
+from protos.records import Batch, Kind
 from protos.series import SeriesKey
-
-NOW_US = 1_700_000_000_000_000
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.002)
-
-
-class FakeIngest:
-    """Remembers what was acknowledged."""
-
-    def __init__(self) -> None:
-        self.acked: list[object] = []
-        self.state = LinkState(window=2000)
-
-    def ack(self, tokens: Sequence[object]) -> None:
-        self.acked += tokens
-
-    def start(self, inbox: Inbox) -> None: ...
-
-    def wait_connected(self, timeout_s: float) -> bool:
-        return True
-
-    def stop(self, timeout_s: float) -> None: ...
-
-
-class FakeStore:
-    """A buffer whose commits resolve when the test says so, as the test says."""
-
-    def __init__(self) -> None:
-        self.offered: list[tuple[Chunk, Future[Any]]] = []
-        self.kept: list[Chunk] = []
-        self.by_itself = True
-
-    def commit(self, chunk: Chunk) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.offered.append((chunk, future))
-        if self.by_itself:
-            self.resolve()
-        return future
-
-    def resolve(self, error: Exception | None = None) -> None:
-        chunk, future = self.offered[-1]
-        if error is None:
-            self.kept.append(chunk)
-            threading.Thread(target=future.set_result, args=(None,)).start()
-        else:
-            future.set_exception(error)
-
-
-class Above:
-    """Finds every number above 100 anomalous."""
-
-    def score(self, batch: Batch, catalog: Catalog) -> Batch:
-        rows = batch.kind(Kind.NUMBERS)
-        hit = rows["value"] > 100
-        count = int(hit.sum())
-        series, ts, value = (rows[name][hit] for name in ("series", "ts", "value"))
-        return scores(series, ts, value, [9.5] * count, [3.0] * count, ["above"] * count)
-
-
-class Rig:
-    def __init__(self, **options: Any) -> None:
-        count = itertools.count()
-        self.catalog = Catalog(salt=lambda: next(count).to_bytes(16, "big"))
-        self.inbox, self.ingest, self.store = Inbox(), FakeIngest(), FakeStore()
-        self.fatal: list[Exception] = []
-        self.collect = Collect(
-            inbox=self.inbox,
-            ingest=self.ingest,
-            store=self.store,
-            reader=Reader(self.catalog, Redelivery(bytes(32))),
-            catalog=self.catalog,
-            linger=Linger(min_s=0.001, max_s=0.002),
-            on_fatal=self.fatal.append,
-            **options,
-        )
-        self.sent = 0
-
-    def send(self, payload: bytes, topic: str = "a/t", **fields: Any) -> int:
-        self.sent += 1
-        plain = {"qos": 1, "dup": False, "session": 1, "packet_id": self.sent, "token": self.sent}
-        plain |= fields
-        self.inbox.put(Message(topic, payload, retain=False, arrival_us=NOW_US, quality=1, **plain))
-        return self.sent
-
-    @property
-    def done(self) -> Collected:
-        return self.collect.collected
+from tests.edge.collect_rig import NOW_US, Above, Rig, until
 
 
 @pytest.fixture
