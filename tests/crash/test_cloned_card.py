@@ -23,7 +23,7 @@ from tests.crash.site import Site, await_until, under_orders
 from tests.crash.verdict import Heard
 from tests.edge.conftest import BufferWorld, values_of
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 # The copy's sensors count from here, so that each value says whose it is.
 FIRST_OF_COPY = 300_000

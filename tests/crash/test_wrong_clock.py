@@ -7,7 +7,7 @@ import pytest
 
 from tests.crash.site import Site, await_until
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.campaign]
 
 CLOCKS = ["@1970-01-01 00:00:10", "-400d", "+400d"]
 
