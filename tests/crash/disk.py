@@ -17,7 +17,15 @@ class SmallDisk:
 
     def mount(self) -> bool:
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={self.mib}m", "tmpfs", str(self.folder)]
+        command = [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"mode=0700,size={self.mib}m",
+            "tmpfs",
+            str(self.folder),
+        ]
         if os.geteuid() == 0 and shutil.which("mount"):
             self.mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
         return self.mounted
