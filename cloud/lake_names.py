@@ -26,7 +26,10 @@ SeriesOf = Callable[[str, int, int], Sequence[SeriesEntry]]
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A series as rows of the lake name it; ``labels`` is canonical JSON, ``id`` as in SPEC D4."""
+    """A series as rows of the lake name it.
+
+    ``labels`` is canonical JSON, ``id`` is `protos.series.series_id`.
+    """
 
     gateway: str
     device: str

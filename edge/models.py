@@ -14,8 +14,6 @@ stranger. A model that does not hold to this is refused with its reason and stop
 """
 
 import hashlib
-import os
-import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,30 +164,3 @@ def load_folder(folder: Path) -> tuple[list[Model], list[ModelRefusedError]]:
         except ModelRefusedError as error:
             refusals.append(error)
     return models, refusals
-
-
-def install_shipped(folder: Path, shipped: Path = SHIPPED) -> list[Path]:
-    """Copy the shipped models that the folder lacks; return the manifests that were added.
-
-    Raises:
-        OperatorError: this checkout never built them.
-    """
-    manifests = sorted(shipped.glob("*.toml"))
-    if not manifests:
-        raise OperatorError(
-            f"install the shipped models into {folder}",
-            f"{shipped} holds none",
-            "in a checkout, build them: make models",
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    added = []
-    for manifest in manifests:
-        target = folder / manifest.name
-        if target.exists():
-            continue
-        # The manifest last and by rename: a cut in between leaves no manifest without its model.
-        shutil.copyfile(manifest.with_suffix(".onnx"), target.with_suffix(".onnx"))
-        shutil.copyfile(manifest, target.with_suffix(".new"))
-        os.replace(target.with_suffix(".new"), target)
-        added.append(target)
-    return added

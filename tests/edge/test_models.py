@@ -8,7 +8,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge import models
-from edge.errors import OperatorError
 from edge.shipped_models import residual
 from edge.shipped_models.build import build
 
@@ -124,18 +123,3 @@ def test_a_model_that_gives_one_score_for_all_windows_is_refused(folder: Path) -
     put_graph(folder, tiny("score"))
     with pytest.raises(models.ModelRefusedError, match="shape"):
         models.load(manifest_of(folder))
-
-
-def test_shipped_models_are_installed_once_and_never_overwritten(tmp_path: Path) -> None:
-    shipped, home = tmp_path / "shipped", tmp_path / "home"
-    shipped.mkdir()
-    build(shipped)
-    assert len(models.install_shipped(home, shipped)) == 1
-    change(next(home.glob("*.toml")), 'kinds = ["gauge"]', 'kinds = ["counter"]')
-    assert models.install_shipped(home, shipped) == []
-    assert "counter" in next(home.glob("*.toml")).read_text()
-
-
-def test_a_checkout_that_never_built_its_models_says_how(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="make models"):
-        models.install_shipped(tmp_path / "home", tmp_path)
