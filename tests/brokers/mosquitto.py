@@ -18,7 +18,6 @@ password_file {folder}/passwords
 persistence true
 persistence_location {folder}/
 autosave_interval 1
-autosave_on_changes true
 max_queued_messages 0
 log_type warning
 log_type error
@@ -26,10 +25,10 @@ log_type error
 
 
 class Mosquitto(RealBroker):
-    """Saves its sessions at each change (``autosave_on_changes``), so that kill -9 keeps them."""
+    """Saves its sessions in a file now and then: what it acknowledged just before may be gone."""
 
     kind = "mosquitto"
-    abilities = Abilities(mqtt_5=True)
+    abilities = Abilities(mqtt_5=True, survives_kill=False)
 
     def command(self) -> list[str]:
         places = os.environ.get("PATH", "") + ":/usr/sbin"
