@@ -1,59 +1,60 @@
 """CPU of each stage of the edge by itself, in this process, on the same messages in batches."""
 
-import itertools
 import os
 import secrets
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.load import payloads
 from edge.catalog import Catalog
-from edge.chunk import Chunk
 from edge.keys import find_key, make_key_file
-from edge.message import Message
+from edge.message import MESSAGE_OVERHEAD_BYTES, QOS_SHIFT, Burst, Messages
 from edge.models import SHIPPED, load_folder
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.score import Scorer
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
-from protos.records import Quality, concat
+from protos.records import Quality
 
-BATCH = 256
+BATCH = 1024
 START_US = 1_800_000_000_000_000
 
 
-def messages(count: int, devices: int) -> list[Message]:
-    """What the broker would hand over, 1 ms apart."""
-    said = payloads(count)
-    return [
-        Message(
-            f"bench/device{number % devices}", payload.encode(), 1, False, False,
-            START_US + number * 1000, int(Quality.GATEWAY_SYNCED), 1, number % 65535 + 1, number,
+def batches(said: Iterator[str], topics: list[str]) -> Iterator[Messages]:
+    """What the broker would hand over, `BATCH` messages at a time, over the topics in turn."""
+    number = 0
+    while texts := [text.encode() for text, _ in zip(said, range(BATCH), strict=False)]:
+        count = len(texts)
+        yield Messages(
+            [topics[(number + n) % len(topics)] for n in range(count)],
+            texts,
+            [1 << QOS_SHIFT] * count,
+            [(number + n) % 65535 + 1 for n in range(count)],
+            [Burst(count, START_US + number * 1000, int(Quality.GATEWAY_SYNCED), 1)],
+            sum(map(len, texts)) + MESSAGE_OVERHEAD_BYTES * count,
         )
-        for number, payload in enumerate(said)
-    ]  # fmt: skip
+        number += count
 
 
 def measure(count: int, devices: int) -> dict[str, float]:
     """CPU µs per message of read, score, commit (encode, encrypt, SQLite) and seal (blocks)."""
     spent = dict.fromkeys(("read", "score", "commit", "seal"), 0.0)
-    heard = iter(messages(count, devices))
     models, _ = load_folder(SHIPPED)
     scorer = Scorer(models, 1.0)
     catalog = Catalog(salt=lambda: secrets.token_bytes(16))
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
     with tempfile.TemporaryDirectory() as folder:
         store = _store(Path(folder))
-        while batch := list(itertools.islice(heard, BATCH)):
+        for batch in batches(payloads(count), topics(devices)):
             at = time.process_time()
             said = reader.read(batch)
             read = time.process_time()
             scores = scorer.score(said.batch, catalog)
             scored = time.process_time()
-            rows = concat([said.batch, scores]) if scores.rows else said.batch
-            store.commit(Chunk(rows, said.new_entries, said.marks, said.rejects)).result()
+            store.commit(said.as_chunk(scores)).result()
             done = time.process_time()
             spent["read"] += read - at
             spent["score"] += scored - read
@@ -67,15 +68,18 @@ def measure(count: int, devices: int) -> dict[str, float]:
     return {stage: seconds * 1e6 / count for stage, seconds in spent.items()}
 
 
+def topics(devices: int) -> list[str]:
+    """Names of the devices' topics."""
+    return [f"bench/device{number}" for number in range(devices)]
+
+
 def fill_store(folder: Path, count: int, devices: int) -> None:
     """Commit the readings of `count` messages to a buffer, as an agent offline would."""
-    heard = iter(messages(count, devices))
     catalog = Catalog(salt=lambda: secrets.token_bytes(16))
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
     store = _store(folder)
-    while batch := list(itertools.islice(heard, BATCH)):
-        said = reader.read(batch)
-        store.commit(Chunk(said.batch, said.new_entries, said.marks, said.rejects)).result()
+    for batch in batches(payloads(count), topics(devices)):
+        store.commit(reader.read(batch).as_chunk()).result()
     store.close()
 
 

@@ -18,9 +18,10 @@ from typing import Any, Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Chunk
+from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
-from edge.message import Message
-from edge.reading import Heard, Reader
+from edge.message import Messages
+from edge.reading import Reader
 from edge.store.limits import BufferFull, StoreBusy
 from protos.exposition import Histogram
 from protos.records import Batch, Kind
@@ -79,7 +80,7 @@ class Collect:
 
     Args:
         inbox: where the ingest puts messages.
-        ingest: gets the tokens of committed messages, in order, on the buffer's own thread.
+        ingest: gets committed messages back, in order, on the buffer's own thread.
         store: the buffer.
         reader: reads messages.
         catalog: the reader's; the scorer asks it for kinds, anomalies for names.
@@ -102,7 +103,7 @@ class Collect:
         scorer: Scorer | None = None,
         linger: Linger | None = None,
         on_anomalies: Callable[[tuple[Anomaly, ...]], None] | None = None,
-        on_heard: Callable[[list[Message], Heard], None] | None = None,
+        on_heard: Callable[[Messages, Heard], None] | None = None,
         on_committed: Callable[[], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
@@ -121,8 +122,8 @@ class Collect:
         self._collected = Collected()
         self._stopping = threading.Event()
         self._finishing = False
-        self._left: list[Message] = []
-        self._pending: tuple[Chunk, Future[None], list[object]] | None = None
+        self._left = Messages()
+        self._pending: tuple[Chunk, Future[None], Messages] | None = None
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
         self.fatal: Exception | None = None
         self._commit_s = 0.0
@@ -174,28 +175,28 @@ class Collect:
                 self._on_fatal(error)
 
     def _is_done(self) -> bool:
-        return self._finishing and not self._left and not len(self._inbox)
+        return self._finishing and not len(self._left) and not len(self._inbox)
 
     def _step(self) -> None:
         enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
         messages = self._left
-        if not messages:
+        if not len(messages):
             linger = self._linger.on_card(self._commit_s)
             messages = self._inbox.take(replace(linger, enough=enough))
             self._taken += len(messages)
         if self._stopping.is_set():
             return
-        chunk = self._chunk(messages) if messages else None
-        if self._settle() and chunk is not None:
-            taken = messages[: chunk.counters["messages"]]
-            tokens = [message.token for message in taken if message.token is not None]
-            self._commit(chunk, tokens)
+        if not len(messages):
+            self._settle()
+            return
+        chunk, taken = self._chunk(messages)
+        if self._settle():
+            self._commit(chunk, taken)
 
-    def _chunk(self, messages: list[Message]) -> Chunk:
-        """Everything that goes into one commit; what finds no room in it is left for the next."""
+    def _chunk(self, messages: Messages) -> tuple[Chunk, Messages]:
+        """What goes into one commit, and its messages; what finds no room is left for the next."""
         heard = self._reader.read(messages)
-        self._left = messages[heard.counts.messages :]
-        messages = messages[: heard.counts.messages]
+        messages, self._left = messages.split(heard.counts.messages)
         scores: Batch | None = None
         if self._scorer is not None and heard.batch.count(Kind.NUMBERS):
             scores = self._scorer.score(heard.batch, self._catalog)
@@ -203,18 +204,18 @@ class Collect:
                 self._on_anomalies(named(scores, self._catalog))
         if self._on_heard is not None:
             self._on_heard(messages, heard)
-        return heard.as_chunk(scores)
+        return heard.as_chunk(scores), messages
 
-    def _commit(self, chunk: Chunk, tokens: list[object]) -> None:
+    def _commit(self, chunk: Chunk, messages: Messages) -> None:
         outcome: Future[None] = Future()
         asked_s = time.monotonic()
-        self._pending = (chunk, outcome, tokens)
+        self._pending = (chunk, outcome, messages)
 
         def committed(done: Future[Any]) -> None:
             """On the buffer's thread; what failed is for our own thread, which is woken."""
             try:
                 done.result()
-                self._acknowledge(chunk, tokens)
+                self._acknowledge(chunk, messages)
             except BaseException as error:  # noqa: BLE001 - `_settle` raises it where it belongs
                 outcome.set_exception(error)
                 self._inbox.wake()
@@ -226,14 +227,13 @@ class Collect:
 
         self._store.commit(chunk).add_done_callback(committed)
 
-    def _acknowledge(self, chunk: Chunk, tokens: list[object]) -> None:
+    def _acknowledge(self, chunk: Chunk, messages: Messages) -> None:
         before = self._collected
         totals = dict(before.totals)
         for name, count in chunk.counters.items():
             totals[name] = totals.get(name, 0) + count
         self._collected = Collected(totals, before.commits + 1, before.retries)
-        if tokens:
-            self._ingest.ack(tokens)
+        self._ingest.ack(messages)
         if self._on_committed is not None:
             self._on_committed()
 
@@ -245,7 +245,7 @@ class Collect:
         """
         wait_s = RETRY_MIN_S
         while self._pending is not None:
-            chunk, outcome, tokens = self._pending
+            chunk, outcome, messages = self._pending
             try:
                 outcome.result()
             except (BufferFull, StoreBusy):
@@ -254,7 +254,7 @@ class Collect:
                 if self._stopping.wait(wait_s):
                     return False
                 wait_s = min(RETRY_MAX_S, wait_s * 2)
-                self._commit(chunk, tokens)
+                self._commit(chunk, messages)
             else:
                 self._pending = None
         return True

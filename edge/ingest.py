@@ -1,21 +1,18 @@
 """The contract of every way in: messages arrive in an inbox, and are acknowledged after the commit.
 
 An ingest holds a session with one broker, puts what arrives into a bounded `Inbox`, and sends the
-PUBACK of a message only when its token comes back through `ack`. When the inbox is full it stops
+PUBACK of a message only when it comes back through `ack`. When the inbox is full it stops
 reading: TCP holds the broker back, which keeps QoS 1 messages in the session and drops QoS 0 by
 its own rules. Nothing is thrown away here.
 """
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from edge.message import Message
-
-_MESSAGE_OVERHEAD_BYTES = 200
+from edge.message import Message, Messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +70,11 @@ class Ingest(Protocol):
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait until connected and subscribed; False when that did not come about in time."""
 
-    def ack(self, tokens: Sequence[object]) -> None:
+    def ack(self, messages: Messages) -> None:
         """Acknowledge messages, in order of arrival, from any thread.
 
-        Tokens of an earlier connection are dropped: the broker sends those messages again, under
-        the new connection, and a packet id may by then mean another message.
+        Those of an earlier connection are dropped: the broker sends them again, under the new
+        connection, and a packet id may by then mean another message.
         """
 
     def stop(self, timeout_s: float) -> None:
@@ -97,8 +94,7 @@ class Inbox:
     def __init__(self, *, messages_max: int = 20_000, bytes_max: int = 16 << 20) -> None:
         self._messages_max = messages_max
         self._bytes_max = bytes_max
-        self._queue: deque[Message] = deque()
-        self._bytes = 0
+        self._waiting = Messages()
         self._changed = threading.Condition()
         self._enough = 1
         self._woken = False
@@ -109,12 +105,19 @@ class Inbox:
         self._when_room: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._waiting)
 
     @property
     def has_room(self) -> bool:
         """Whether another message may be read."""
-        is_full = len(self._queue) >= self._messages_max or self._bytes >= self._bytes_max
+        return self.has_room_beside(0, 0)
+
+    def has_room_beside(self, count: int, size: int) -> bool:
+        """Whether another may be read when ``count`` messages of ``size`` bytes are yet to come."""
+        waiting = self._waiting
+        is_full = (
+            len(waiting) + count >= self._messages_max or waiting.size + size >= self._bytes_max
+        )
         return not is_full and not self._shut
 
     def when_room(self, call: Callable[[], None]) -> None:
@@ -122,11 +125,15 @@ class Inbox:
         self._when_room = call
 
     def put(self, message: Message) -> None:
-        """Add a message. Whoever reads asks ``has_room`` first; this never blocks or drops."""
+        """Add one message, for what is not hot; see `extend`."""
+        self.extend(Messages.of([message]))
+
+    def extend(self, more: Messages) -> None:
+        """Add messages. Whoever reads asks ``has_room`` first; this never blocks or drops."""
         with self._changed:
-            self._queue.append(message)
-            self._bytes += _size(message)
-            if len(self._queue) == self._enough:
+            before = len(self._waiting)
+            self._waiting.extend(more)
+            if before < self._enough <= len(self._waiting):
                 self._changed.notify()
 
     def wake(self) -> None:
@@ -146,14 +153,14 @@ class Inbox:
             self._closed = True
             self._changed.notify()
 
-    def take(self, linger: Linger) -> list[Message]:
+    def take(self, linger: Linger) -> Messages:
         """The next batch, in order of arrival; empty after ``wake`` or ``close``.
 
         Waits without end for a first message, then as ``linger`` says.
         """
         with self._changed:
             self._wait(1, None)
-            if self._queue:
+            if len(self._waiting):
                 self._wait(linger.messages_max, linger.min_s)
                 if self._rate_per_s * linger.max_s >= 2:
                     self._wait(linger.enough, linger.max_s - linger.min_s)
@@ -168,19 +175,16 @@ class Inbox:
         """Until ``count`` messages wait, somebody wakes us, or the time is over."""
         self._enough = count
         self._changed.wait_for(
-            lambda: len(self._queue) >= count or self._woken or self._closed, timeout_s
+            lambda: len(self._waiting) >= count or self._woken or self._closed, timeout_s
         )
 
-    def _pop(self, linger: Linger) -> list[Message]:
-        batch: list[Message] = []
-        size = 0
-        while self._queue and len(batch) < linger.messages_max:
-            size += _size(self._queue[0])
-            if batch and size > linger.bytes_max:
-                size -= _size(self._queue[0])
-                break
-            batch.append(self._queue.popleft())
-        self._bytes -= size
+    def _pop(self, linger: Linger) -> Messages:
+        batch, self._waiting = self._waiting, Messages()
+        count = len(batch)
+        if batch.size > linger.bytes_max:
+            count = batch.fitting(linger.bytes_max)
+        if len(batch) > linger.messages_max or count < len(batch):
+            batch, self._waiting = batch.split(min(count, linger.messages_max))
         self._learn_rate(len(batch))
         return batch
 
@@ -191,10 +195,6 @@ class Inbox:
         weight = max(min(passed, 1.0), 0.1)
         self._rate_per_s += weight * (count / passed - self._rate_per_s)
         self._taken_at = now
-
-
-def _size(message: Message) -> int:
-    return len(message.payload) + len(message.topic) + _MESSAGE_OVERHEAD_BYTES
 
 
 def _nothing() -> None:

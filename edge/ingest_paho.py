@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from paho.mqtt.client import MQTTMessage
 from edge.clock import Stamp
 from edge.ingest import Inbox, LinkState
 from edge.ingest_paho_link import Broker, Link, MqttVersion
-from edge.message import Message
+from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, RETAIN, Burst, Messages
 
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
@@ -52,7 +52,8 @@ class PahoIngest:
         self._jitter = jitter
         self._stamp = now()
         self._inbox = Inbox()
-        self._acks: deque[int] = deque()
+        self._heard = Messages()
+        self._acks: deque[Messages] = deque()
         self._state = LinkState()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -81,9 +82,9 @@ class PahoIngest:
         with self._changed:
             return self._changed.wait_for(lambda: self._state.connected, timeout_s)
 
-    def ack(self, tokens: Sequence[object]) -> None:
+    def ack(self, messages: Messages) -> None:
         """Acknowledge messages, in order of arrival, from any thread."""
-        self._acks.extend(token for token in tokens if isinstance(token, int))
+        self._acks.append(messages)
         self._wake()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -119,11 +120,13 @@ class PahoIngest:
         """Read and acknowledge until the connection is over or somebody stops us."""
         answer_by = time.monotonic() + self._broker.timeout_s
         room_by = 0.0
+        self._heard = Messages()
         while not link.closed and not self._stopping.is_set():
             reading = self._inbox.has_room
             if link.wait(self._wake_in, _IDLE_S, reading=reading):
                 self._stamp = self._now()
-                heard = link.read(lambda: self._inbox.has_room)
+                heard = link.read(self._has_room)
+                self._hand_over(link)
                 if 0 < heard < 64 and link.window >= _PACED_WINDOW_MIN and link.subscribed:
                     time.sleep(_PACE_S)
             self._drain_wake()
@@ -157,32 +160,38 @@ class PahoIngest:
             topic = message.topic
         except UnicodeDecodeError:  # forbidden by MQTT 1.5.4; its payload becomes a reject
             topic = _UNREADABLE_TOPIC
-        qos, packet_id = message.qos, message.mid
-        token = link.session << 18 | qos << 16 | packet_id if qos else None
-        stamp = self._stamp
-        self._inbox.put(
-            Message(
-                topic,
-                bytes(message.payload),
-                qos,
-                message.retain,
-                message.dup,
-                stamp.wall_us,
-                int(stamp.quality),
-                link.session,
-                packet_id,
-                token,
-            )
-        )
+        heard, payload = self._heard, bytes(message.payload)
+        heard.topics.append(topic)
+        heard.payloads.append(payload)
+        heard.heads.append(message.retain * RETAIN | message.qos << QOS_SHIFT | message.dup * DUP)
+        heard.packet_ids.append(message.mid)
+        heard.size += len(payload) + len(topic) + MESSAGE_OVERHEAD_BYTES
+
+    def _has_room(self) -> bool:
+        return self._inbox.has_room_beside(len(self._heard), self._heard.size)
+
+    def _hand_over(self, link: Link) -> None:
+        """Put what was read in one go into the inbox."""
+        heard, stamp = self._heard, self._stamp
+        if len(heard):
+            quality = int(stamp.quality)
+            heard.bursts.append(Burst(len(heard), stamp.wall_us, quality, link.session))
+            self._heard = Messages()
+            self._inbox.extend(heard)
 
     def _send_acks(self, link: Link) -> None:
         stale = 0
         while self._acks and not link.closed:
-            token = self._acks.popleft()
-            if token >> 18 == link.session:
-                link.ack(token & 0xFFFF, token >> 16 & 3)
-            else:
-                stale += 1
+            messages, at = self._acks.popleft(), 0
+            for burst in messages.bursts:
+                rows = range(at, at + burst.count)
+                at += burst.count
+                for row in rows:
+                    qos = (messages.heads[row] & QOS) >> QOS_SHIFT
+                    if qos and burst.session == link.session:
+                        link.ack(messages.packet_ids[row], qos)
+                    else:
+                        stale += qos > 0
         if stale:
             self._state = replace(self._state, stale_acks=self._state.stale_acks + stale)
 

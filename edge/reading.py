@@ -6,109 +6,63 @@ of brokers and of this agent). A part that cannot be read makes a reject beside 
 rest. Conventions are asked in the order of `CONVENTIONS`; the last takes whatever is left.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from edge.catalog import Catalog, SeriesRefused
-from edge.chunk import MARK_BYTES, Chunk, Reject
-from edge.message import Message
+from edge.chunk import MARK_BYTES, Reject
+from edge.heard import Counts, Heard
+from edge.message import RETAIN, Burst, Message, Messages
 from edge.payload import flat_json, scalar
+from edge.payload.plan import OTHER_SHAPE, Plan, Planner
 from edge.payload.said import Channel, Convention, ReadingLimits, Said, Unreadable
+from edge.reading_quick import Quick, Row
+from edge.reading_rows import RowLists
 from edge.redelivery import Redelivery
 from edge.topic import TopicFilters
 from protos.limits import KIB
-from protos.records import Batch, Kind, Quality, Rows, concat, table
-from protos.series import SeriesEntry
+from protos.records import Batch, Kind
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (flat_json.read, scalar.read)
+PLANNERS: Final[Mapping[Convention, Planner]] = {
+    flat_json.read: flat_json.plan,
+    scalar.read: scalar.plan,
+}
 OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
 SMALL_BYTES: Final = KIB  # no payload up to this can bring more than a message may
-SENSOR_TIME: Final = int(Quality.SENSOR)
 _OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-@dataclass(slots=True)
-class Counts:
-    """Messages by class, and values by kind; ``messages`` is the sum of the four classes."""
-
-    messages: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    collapsed: int = 0
-    ignored: int = 0
-    retained: int = 0
-    """Of the ignored ones, those that were retained values."""
-    alerts: int = 0
-    """Of the ignored ones, those that a gateway's agent told itself."""
-    partial: int = 0
-    """Of the accepted ones, those with a part that became a reject."""
-    numbers: int = 0
-    texts: int = 0
-    missing: int = 0
-
-    def as_totals(self) -> dict[str, int]:
-        """By name, those that are not zero, to be added to persisted totals."""
-        named = {name: getattr(self, name) for name in self.__slots__}
-        return {name: count for name, count in named.items() if count}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """What a batch of messages said.
-
-    ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
-    the first time; ``marks`` are for the buffer (``edge.redelivery``).
-    """
-
-    batch: Batch
-    new_entries: tuple[SeriesEntry, ...]
-    marks: bytes
-    rejects: tuple[Reject, ...]
-    counts: Counts
-
-    def as_chunk(self, scores: Batch | None = None) -> Chunk:
-        """All of it, with the anomalies found in it, as one unit of commit."""
-        batch, totals = self.batch, self.counts.as_totals()
-        if scores is not None and scores.rows:
-            batch = concat([batch, scores])
-            totals["anomalies"] = scores.rows
-        return Chunk(batch, self.new_entries, self.marks, self.rejects, totals)
-
-
-class _Columns:
-    """Rows under way, as lists: they become arrays once per batch.
-
-    What all values of one message share (``stamps``: times, quality, and how many values) is kept
-    once per message.
-    """
-
-    __slots__ = ("series", "stamps", "told")
+class _Work:
+    """A batch under way."""
 
     def __init__(self) -> None:
-        self.series: list[int] = []
-        self.told: list[float] | list[str] = []
-        self.stamps: list[tuple[int, int, int, int]] = []
+        self.numbers, self.texts = RowLists(), RowLists()
+        self.rejects: list[Reject] = []
+        self.counts = Counts()
+        self._ends: list[tuple[int, int, Burst]] = []
 
-    def tables(self, kind: Kind, name: str) -> dict[Kind, Rows]:
-        """The table of ``kind`` whose own column is ``name``; nothing when there is no row."""
-        if not self.series:
-            return {}
-        stamps = np.array(self.stamps, np.int64)
-        ts, quality, arrival = np.repeat(stamps[:, :3], stamps[:, 3], axis=0).T
-        columns: dict[str, ArrayLike] = {
-            "series": self.series,
-            "ts": np.ascontiguousarray(ts),
-            name: self.told,
-            "quality": quality.astype(np.uint8),
-            "arrival": np.ascontiguousarray(arrival),
-        }
-        return dict(table(kind, columns).tables)
+    @property
+    def rows(self) -> int:
+        """Rows so far, of both kinds."""
+        return len(self.numbers.values) + len(self.texts.values)
+
+    def end(self, burst: Burst) -> None:
+        """Note that what follows is of another burst."""
+        self._ends.append((len(self.numbers.seen), len(self.texts.seen), burst))
+
+    def batch(self, quick: Quick) -> Batch:
+        """The rows as columns; counts them too."""
+        self.counts.numbers, self.counts.texts = len(self.numbers.values), len(self.texts.values)
+        numbers = [(end, burst) for end, _, burst in self._ends]
+        texts = [(end, burst) for _, end, burst in self._ends]
+        return Batch(
+            self.numbers.tables(Kind.NUMBERS, "value", quick.shapes, numbers)
+            | self.texts.tables(Kind.TEXTS, "text", quick.shapes, texts)
+        )
 
 
 class Reader:
@@ -139,58 +93,93 @@ class Reader:
         self._alerts = f"{alerts}/"
         self._limits = limits or ReadingLimits()
         self._conventions = conventions
-        self._named = False
+        self._planners = PLANNERS
+        self._quick = Quick(redelivery)
 
-    def read(self, messages: Sequence[Message]) -> Heard:
+    def read(self, messages: Iterable[Message]) -> Heard:
         """Columns, new series, marks and rejects of the first of ``messages``, at least of one.
 
         ``counts.messages`` tells how many were taken: as many as fit one chunk of the buffer. Never
         raises for content.
         """
-        numbers, texts = _Columns(), _Columns()
-        rejects: list[Reject] = []
-        counts = Counts()
-        room = self._limits.batch_bytes
-        for message in messages:
-            if room <= 0:
+        told, work, quick = Messages.of(messages), _Work(), self._quick
+        quick.room, quick.taken = self._limits.batch_bytes, 0
+        rows = zip(told.topics, told.payloads, told.heads, told.packet_ids, strict=True)
+        is_full = False
+        for burst in told.bursts:
+            if is_full:
                 break
-            counts.messages += 1
-            if message.retain or self._is_ignored(message.topic):
-                counts.ignored += 1
-                counts.retained += message.retain
-                counts.alerts += message.topic.startswith(self._alerts)
-                continue
-            told: Sequence[Said] = ()
-            reason = ""
-            try:
-                told = self.explain(message.topic, message.payload)
-            except Unreadable as error:
-                reason = error.reason
-            if self._redelivery.repeats(message, dated=bool(told) and told[0].dated):
-                counts.collapsed += 1
-                continue
-            room -= MARK_BYTES
-            kept = len(numbers.series) + len(texts.series)
-            for said in told:
-                counts.missing += said.missing
-                faults = self._place(said, message, numbers, texts)
-                reason = reason or _summed(faults)
-                room -= _cost(said, named=self._named)
-            kept = len(numbers.series) + len(texts.series) - kept
-            counts.accepted += kept > 0
-            counts.rejected += kept == 0
-            if reason:
-                counts.partial += kept > 0
-                rejects.append(self._reject(message, reason))
-                room -= 2 * NAME_COST + len(reason) + 2 * len(rejects[-1].payload)
-        counts.numbers, counts.texts = len(numbers.series), len(texts.series)
+            self._redelivery.begin(burst.session)
+            mine = islice(rows, burst.count)
+            while not is_full and (row := quick.run(mine, work.numbers)) is not None:
+                is_full = not self._read_in_full(row, burst, work)
+            work.end(burst)
+        counts = work.counts
+        counts.messages += quick.taken
+        counts.accepted += quick.taken
         return Heard(
-            Batch(numbers.tables(Kind.NUMBERS, "value") | texts.tables(Kind.TEXTS, "text")),
+            work.batch(quick),
             self._catalog.take_new(),
             self._redelivery.take_marks(),
-            tuple(rejects),
+            tuple(work.rejects),
             counts,
         )
+
+    def _read_in_full(self, row: Row, burst: Burst, work: "_Work") -> bool:
+        """Take in one message; False when this batch has no room for it, and it is for the next."""
+        topic, payload, head, packet_id = row
+        counts, quick = work.counts, self._quick
+        if head & RETAIN or self._is_ignored(topic):
+            counts.messages += 1
+            counts.ignored += 1
+            counts.retained += head & RETAIN
+            counts.alerts += topic.startswith(self._alerts)
+            return True
+        told: Sequence[Said] = ()
+        reason, convention = "", None
+        try:
+            convention, told = self._ask(topic, payload)
+        except Unreadable as error:
+            reason = error.reason
+        cost = MARK_BYTES + sum(self._cost(said) for said in told)
+        if cost > quick.room and counts.messages + quick.taken:
+            return False
+        counts.messages += 1
+        dated = bool(told) and told[0].dated
+        marker = self._redelivery.marker(topic)
+        if self._redelivery.repeats(marker, payload, head, packet_id, dated=dated):
+            counts.collapsed += 1
+            return True
+        quick.room -= cost
+        kept = work.rows
+        for said in told:
+            counts.missing += said.missing
+            faults = self._place(said, work)
+            reason = reason or _summed(faults)
+        kept = work.rows - kept
+        counts.accepted += kept > 0
+        counts.rejected += kept == 0
+        if reason:
+            counts.partial += kept > 0
+            reject = self._reject(topic, payload, burst.arrival_us, reason)
+            work.rejects.append(reject)
+            quick.room -= 2 * NAME_COST + len(reason) + 2 * len(reject.payload)
+        elif convention is not None and quick.puzzled and quick.wants(topic):
+            self._plan(topic, payload, convention, told)
+        return True
+
+    def _plan(
+        self, topic: str, payload: bytes, convention: Convention, told: Sequence[Said]
+    ) -> None:
+        """Have this topic read quickly from now on, when its convention knows how."""
+        planner = self._planners.get(convention)
+        plan = planner(topic, payload, self._limits) if planner is not None else None
+        if plan is None or len(told) != 1 or told[0].texts or told[0].missing:
+            return
+        channels = self._catalog.channels(plan.device)
+        series = [channels.get(channel, 0) for channel in plan.channels]
+        if all(series) and _agrees(plan, payload, told[0]):
+            self._quick.learn(topic, plan, series, MARK_BYTES + ROW_BYTES * len(series))
 
     def explain(self, topic: str, payload: bytes) -> Sequence[Said]:
         """What one message says, without taking it in.
@@ -199,6 +188,9 @@ class Reader:
             Unreadable: with the reason; a convention that fails by our own fault is one too, so
                 that no message can stop the stream.
         """
+        return self._ask(topic, payload)[1]
+
+    def _ask(self, topic: str, payload: bytes) -> tuple[Convention, Sequence[Said]]:
         if len(payload) > self._limits.payload_bytes_max:
             raise Unreadable(
                 f"payload of {len(payload)} bytes is over {self._limits.payload_bytes_max}"
@@ -211,7 +203,7 @@ class Reader:
                 raise Unreadable(f"our fault in {name}: {error!r}") from error
             if told is not None:
                 self._check(told, len(payload))
-                return told
+                return convention, told
         raise Unreadable("no convention reads it")
 
     def _check(self, told: Sequence[Said], payload_bytes: int) -> None:
@@ -226,46 +218,45 @@ class Reader:
     def _is_too_much(self, told: Sequence[Said]) -> bool:
         return sum(_cost(said, named=True) for said in told) > self._limits.message_bytes_max
 
-    def _reject(self, message: Message, reason: str) -> Reject:
+    def _reject(self, topic: str, payload: bytes, arrival_us: int, reason: str) -> Reject:
         bytes_max = self._limits.reject_bytes_max
-        topic, payload = message.topic[:bytes_max], message.payload[:bytes_max]
-        return Reject(message.arrival_us, topic, payload, reason)
+        return Reject(arrival_us, topic[:bytes_max], payload[:bytes_max], reason)
 
     def _is_ignored(self, topic: str) -> bool:
         if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
             return True
         return self._ignored is not None and self._ignored.match(topic)
 
-    def _place(self, said: Said, message: Message, numbers: _Columns, texts: _Columns) -> list[str]:
+    def _place(self, said: Said, work: "_Work") -> list[str]:
         """Add the rows of what was said; reasons for the parts that could not be read."""
         faults = said.faults
-        self._named = False
         channels = self._catalog.channels(said.device)
-        ts, quality = said.at_us, SENSOR_TIME
-        if ts is None:
-            ts, quality = message.arrival_us, message.quality
         told: list[tuple[Channel, float]] | list[tuple[Channel, str]]
-        for told, columns in ((said.numbers, numbers), (said.texts, texts)):
+        for told, rows in ((said.numbers, work.numbers), (said.texts, work.texts)):
             if not told:
                 continue
-            before = len(columns.series)
+            series, values = [], []
             for channel, value in told:
-                series = channels.get(channel) or self._entry(said.device, channel, faults)
-                if series:
-                    columns.series.append(series)
-                    columns.told.append(value)  # type: ignore[arg-type]
-            taken = len(columns.series) - before
-            columns.stamps.append((ts, quality, message.arrival_us, taken))
+                number = channels.get(channel) or self._entry(said.device, channel, faults)
+                if number:
+                    series.append(number)
+                    values.append(value)
+            rows.add(series, values, said.at_us)
         return faults
 
     def _entry(self, device: str, channel: Channel, faults: list[str]) -> int:
         """The number of a series that was not at hand; 0 when it is refused."""
-        self._named = True
         try:
             return self._catalog.add(device, channel)
         except SeriesRefused as error:
             faults.append(error.reason)
             return 0
+
+    def _cost(self, said: Said) -> int:
+        """Bytes it takes in the buffer, at most; all its series count as new if one is."""
+        known = self._catalog.channels(said.device)
+        named = any(channel not in known for channel, _ in [*said.numbers, *said.texts])
+        return _cost(said, named=named)
 
 
 def _cost(said: Said, *, named: bool) -> int:
@@ -278,6 +269,15 @@ def _cost(said: Said, *, named: bool) -> int:
         names = sum(4 * len(channel[0]) for channel, _ in [*said.numbers, *said.texts])
         cost += values * (NAME_COST + len(said.device.encode())) + names
     return cost
+
+
+def _agrees(plan: Plan, payload: bytes, said: Said) -> bool:
+    """Whether a plan reads this payload as its convention did."""
+    try:
+        values = plan.values(plan.decode(payload))
+    except OTHER_SHAPE:
+        return False
+    return dict(zip(plan.channels, values, strict=True)) == dict(said.numbers)
 
 
 def _summed(faults: Sequence[str]) -> str:

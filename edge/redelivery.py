@@ -6,34 +6,56 @@ leaves a mark of 16 bytes, kept in the buffer in the same commit. When a new con
 last `messages_max` marks become a multiset; a message that matches one takes it out and collapses.
 Within one connection nothing collapses: equal values are true repetitions.
 
-What a mark is made of decides what may match:
+A mark is a keyed hash of topic and payload (14 bytes) and a packet id (2). What it is made of
+decides what may match:
 
-- a payload with a time of its own: hash of (topic, payload), whatever its DUP flag, so that it is
-  recognised in a new session of the broker too;
-- any other: hash of (topic, payload, packet id), and only with DUP = 1. A broker sends again under
-  the original packet id (MQTT 5, 4.4). Without the id a steady sensor would lose readings: of ten
-  equal ones in flight of which three were committed, all ten would match older equal marks.
+- a payload with a time of its own: packet id 0, whatever its DUP flag, so that it is recognised in
+  a new session of the broker too;
+- any other: its packet id, and only with DUP = 1. A broker sends again under the original packet
+  id (MQTT 5, 4.4). Without the id a steady sensor would lose readings: of ten equal ones in flight
+  of which three were committed, all ten would match older equal marks.
 
 QoS 0 is never sent again, so it leaves no marks and never matches.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Final, Protocol
+
+import numpy as np
 
 from edge.chunk import MARK_BYTES
-from edge.message import Message
+from edge.message import DUP, QOS
 
-KEY_BYTES = 32
+KEY_BYTES: Final = 32
+_HASH_BYTES: Final = MARK_BYTES - 2
+
+
+class Marker(Protocol):
+    """A hash that has taken in the key and a topic; copied for each payload."""
+
+    def copy(self) -> "Marker":
+        """One to be used up."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in a payload."""
+
+    def digest(self) -> bytes:
+        """The mark's first 14 bytes."""
 
 
 class Redelivery:
-    """Decides for each message, in order of arrival, whether it is a copy.
+    """Decides for messages, in order of arrival, whether they are copies.
 
     Args:
         key: secret of this gateway, 16 to 64 bytes: marks tell nothing to who does not have it.
         marks: those persisted by earlier runs, oldest first, 16 bytes each.
         messages_max: how many marks are remembered; 0 switches the filter off.
+
+    Attributes:
+        hashes, packet_ids: what was accepted since the last look, oldest first. Who knows that a
+            message cannot be a copy (``may_match`` is False) adds to both itself.
 
     Raises:
         ValueError: a key or marks of a wrong size.
@@ -42,43 +64,101 @@ class Redelivery:
     def __init__(self, key: bytes, marks: bytes = b"", *, messages_max: int = 20_000) -> None:
         if not 16 <= len(key) <= 64 or len(marks) % MARK_BYTES:
             raise ValueError(f"a key of 16 to 64 bytes and marks of {MARK_BYTES} each are needed")
-        self._hash = blake2b(digest_size=MARK_BYTES, key=key)
+        self.hashes: list[bytes] = []
+        self.packet_ids: list[int] = []
+        self._hash = blake2b(digest_size=_HASH_BYTES, key=key)
         self._messages_max = messages_max
-        self._recent = deque(_split(marks), maxlen=messages_max)
+        self._recent: deque[bytes] = deque()
+        self._count = 0
         self._session = 0
-        self._open: dict[bytes, int] = {}
+        self._open: Counter[bytes] = Counter()
+        self._leaving: deque[bytes] = deque()
         self._new: list[bytes] = []
+        self._remember(marks)
 
-    def repeats(self, message: Message, *, dated: bool) -> bool:
-        """Whether ``message`` is a copy of an accepted one; if not, it is accepted and marked.
+    @property
+    def is_on(self) -> bool:
+        """Whether marks are kept at all."""
+        return self._messages_max > 0
 
-        ``dated``: its payload carries a time of its own. Messages come in order of arrival, each
-        once; a copy is to be acknowledged no earlier than everything accepted before it.
+    def may_match(self, head: int, *, dated: bool) -> bool:
+        """Whether a message of this connection could be a copy at all; ``head`` as in Messages."""
+        return bool(self._open) and bool(head & QOS) and (dated or bool(head & DUP))
+
+    def marker(self, topic: str) -> Marker:
+        """The hash of this topic's messages before their payloads."""
+        made = self._hash.copy()
+        made.update(f"{len(topic)} {topic}".encode(errors="surrogatepass"))
+        return made
+
+    def begin(self, session: int) -> None:
+        """Take what follows for messages of this connection; a new one makes copies possible."""
+        if session == self._session:
+            return
+        self._settle()
+        self._session = session
+        self._leaving = deque(_split(b"".join(self._recent)))
+        self._open = Counter(self._leaving)
+
+    def repeats(
+        self, marker: Marker, payload: bytes, head: int, packet_id: int, *, dated: bool
+    ) -> bool:
+        """Whether a message is a copy of an accepted one; if not, it is accepted and marked.
+
+        ``marker`` is its topic's; ``dated``: its payload carries a time of its own. Messages come
+        in order of arrival, each once; a copy is to be acknowledged no earlier than everything
+        accepted before it.
         """
-        if message.qos == 0 or self._messages_max == 0:
+        if not head & QOS or not self.is_on:
             return False
-        if message.session != self._session:
-            self._begin(message.session)
-        mark = self._mark(message, dated)
-        if self._open and (dated or message.dup) and self._take(mark):
-            return True
-        if self._open and len(self._recent) == self._messages_max:
-            self._take(self._recent[0])
-        self._recent.append(mark)
-        self._new.append(mark)
+        digest = marker.copy()
+        digest.update(payload)
+        mark_id = 0 if dated else packet_id
+        if self.may_match(head, dated=dated):
+            self._settle()
+            if self._take(digest.digest() + mark_id.to_bytes(2, "little")):
+                return True
+        self.hashes.append(digest.digest())
+        self.packet_ids.append(mark_id)
         return False
 
     def take_marks(self) -> bytes:
         """Marks of what was accepted since the last call, oldest first, to be kept."""
+        self._settle()
         marks = b"".join(self._new)
         self._new.clear()
         return marks
 
-    def _begin(self, session: int) -> None:
-        self._session = session
-        self._open = {}
-        for mark in self._recent:
-            self._open[mark] = self._open.get(mark, 0) + 1
+    def _settle(self) -> None:
+        """Turn what was accepted into marks; old ones leave the multiset as they leave memory."""
+        count = len(self.hashes)
+        if not count:
+            return
+        marks = np.empty((count, MARK_BYTES), np.uint8)
+        hashes = np.frombuffer(b"".join(self.hashes), np.uint8)
+        marks[:, :_HASH_BYTES] = hashes.reshape(count, _HASH_BYTES)
+        marks[:, _HASH_BYTES:] = np.array(self.packet_ids, "<u2").view(np.uint8).reshape(count, 2)
+        self.hashes.clear()
+        self.packet_ids.clear()
+        told = marks.tobytes()
+        self._new.append(told)
+        if self._open:
+            self._leaving.extend(_split(told))
+            for _ in range(len(self._leaving) - self._messages_max):
+                self._take(self._leaving.popleft())
+            if not self._open:
+                self._leaving.clear()
+        self._remember(told)
+
+    def _remember(self, marks: bytes) -> None:
+        self._recent.append(marks)
+        self._count += len(marks) // MARK_BYTES
+        while self._count > self._messages_max:
+            oldest = self._recent.popleft()
+            surplus = min(self._count - self._messages_max, len(oldest) // MARK_BYTES)
+            self._count -= surplus
+            if len(oldest) > surplus * MARK_BYTES:
+                self._recent.appendleft(oldest[surplus * MARK_BYTES :])
 
     def _take(self, mark: bytes) -> bool:
         count = self._open.get(mark, 0)
@@ -87,14 +167,6 @@ class Redelivery:
         elif count:
             del self._open[mark]
         return count > 0
-
-    def _mark(self, message: Message, dated: bool) -> bytes:
-        digest = self._hash.copy()
-        packet_id = 0 if dated else message.packet_id
-        topic = message.topic
-        digest.update(f"{packet_id} {len(topic)} {topic}".encode(errors="surrogatepass"))
-        digest.update(message.payload)
-        return digest.digest()
 
 
 def _split(marks: bytes) -> Iterable[bytes]:

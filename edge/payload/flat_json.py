@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edge.payload.said import GAUGE, ReadingLimits, Said, Unreadable
+from edge.payload.plan import Field, Plan, plan_object
+from edge.payload.said import GAUGE, STATE, ReadingLimits, Said, Unreadable
 from edge.payload.timestamp import Undated, time_us
 from edge.payload.value import NOTHING, say
 
@@ -42,6 +43,39 @@ def read(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | 
         elif key != clock:
             say(said, key, value, limits)
     return (said,)
+
+
+def plan(topic: str, payload: bytes, _limits: ReadingLimits) -> Plan | None:
+    """How to read more objects of exactly these keys, of numbers and booleans alone."""
+    tree = _decode(payload)
+    if not isinstance(tree, dict):
+        return None
+    times = [key for key in tree if key.lower() in _TIME_KEYS]
+    if len(times) > 1 or (times and time_us(tree[times[0]]) is Undated.NOT_A_TIME):
+        return None
+    clock = times[0] if times else ""
+    fields: list[Field] = []
+    return plan_object(topic, fields, clock) if _leaves(tree, (), clock, fields) else None
+
+
+def _leaves(
+    tree: dict[str, object], path: tuple[str, ...], clock: str, fields: list[Field]
+) -> bool:
+    """Add the leaves of a map; False when one is no number."""
+    for key, value in tree.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            if not value or not _leaves(value, here, clock, fields):
+                return False
+        elif len(here) == 1 and key == clock:
+            continue
+        elif isinstance(value, bool):
+            fields.append(Field(here, bool, (".".join(here), STATE, "", NOTHING)))
+        elif isinstance(value, int | float):
+            fields.append(Field(here, float, (".".join(here), GAUGE, "", NOTHING)))
+        else:
+            return False
+    return True
 
 
 def _decode(payload: bytes) -> object:

@@ -30,8 +30,8 @@ class ReadingLimits:
     """What one message may ask of the gateway; more is a reject with its reason.
 
     ``depth_max`` counts maps and lists around a value. ``message_bytes_max`` bounds what a message
-    may take in the buffer with all its names, ``batch_bytes`` is where a batch of messages ends:
-    together they are what one chunk may be (512 KiB) and never more. A reject keeps
+    may take in the buffer with all its names, ``batch_bytes`` what a batch of messages may: more is
+    left for the next one. One chunk may be of 512 KiB. A reject keeps
     ``reject_bytes_max`` of its payload.
     """
 
@@ -39,7 +39,7 @@ class ReadingLimits:
     depth_max: int = 6
     text_bytes_max: int = TEXT_BYTES_MAX
     message_bytes_max: int = 384 * KIB
-    batch_bytes: int = 96 * KIB
+    batch_bytes: int = 480 * KIB
     reject_bytes_max: int = KIB
 
 

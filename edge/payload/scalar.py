@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edge.payload.plan import OTHER_SHAPE, Plan
 from edge.payload.said import GAUGE, ReadingLimits, Said, Unreadable
-from edge.payload.value import NOTHING, number_of, say, stands_for_missing
+from edge.payload.value import DIGITS_MAX, NOTHING, number_of, say, stands_for_missing
 
 LONE_METRIC = "value"
+_DECODE_NUMBER = msgspec.json.Decoder(float).decode
 
 
 def read(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | None:
@@ -44,6 +46,27 @@ def read(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | 
     else:
         say(said, metric, text, limits)
     return (said,)
+
+
+def plan(topic: str, payload: bytes, _limits: ReadingLimits) -> Plan | None:
+    """How to read more numbers on this topic."""
+    try:
+        _plain_number(payload)
+    except OTHER_SHAPE:
+        return None
+    device, metric = name(topic)
+    return Plan(device, ((metric, GAUGE, "", NOTHING),), _plain_number, _alone)
+
+
+def _plain_number(payload: bytes) -> float:
+    """A number as JSON writes it too, so short that no reading of it is in doubt."""
+    if len(payload) > DIGITS_MAX or b"e" in payload or b"E" in payload:
+        raise msgspec.ValidationError("to be read in full")
+    return _DECODE_NUMBER(payload)
+
+
+def _alone(number: float) -> tuple[float]:
+    return (number,)
 
 
 def name(topic: str) -> tuple[str, str]:

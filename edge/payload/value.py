@@ -12,7 +12,7 @@ from edge.payload.said import GAUGE, STATE, Labels, ReadingLimits, Said
 
 NOTHING: Labels = ()
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*|0?(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?")
-_DIGITS_MAX = 15  # every decimal of so many digits survives a float
+DIGITS_MAX = 15  # every decimal of so many digits survives a float
 _NOT_FINITE = {"nan", "-nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
 
 
@@ -20,7 +20,7 @@ def number_of(text: str) -> float | None:
     """The number that ``text`` is the decimal form of; None when it is a text."""
     if _NUMBER.fullmatch(text) is None:
         return None
-    if len(text) > _DIGITS_MAX and _is_long_whole(text):
+    if len(text) > DIGITS_MAX and _is_long_whole(text):
         return None
     value = float(text)
     return value if math.isfinite(value) else None
@@ -28,7 +28,7 @@ def number_of(text: str) -> float | None:
 
 def _is_long_whole(text: str) -> bool:
     digits = text.lstrip("+-")
-    return digits.isdigit() and len(digits) > _DIGITS_MAX
+    return digits.isdigit() and len(digits) > DIGITS_MAX
 
 
 def stands_for_missing(text: str) -> bool:

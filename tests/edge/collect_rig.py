@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,7 +11,7 @@ from edge.catalog import Catalog
 from edge.chunk import Chunk
 from edge.collect import Collect, Collected
 from edge.ingest import Inbox, Linger, LinkState
-from edge.message import Message
+from edge.message import Message, Messages
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from protos.records import Batch, Kind, scores
@@ -30,11 +30,11 @@ class FakeIngest:
     """Remembers what was acknowledged."""
 
     def __init__(self) -> None:
-        self.acked: list[object] = []
+        self.acked: list[int] = []
         self.state = LinkState(window=2000)
 
-    def ack(self, tokens: Sequence[object]) -> None:
-        self.acked += tokens
+    def ack(self, messages: Messages) -> None:
+        self.acked += [message.packet_id for message in messages if message.qos]
 
     def start(self, inbox: Inbox) -> None: ...
 
@@ -99,7 +99,7 @@ class Rig:
 
     def send(self, payload: bytes, topic: str = "a/t", **fields: Any) -> int:
         self.sent += 1
-        plain = {"qos": 1, "dup": False, "session": 1, "packet_id": self.sent, "token": self.sent}
+        plain = {"qos": 1, "dup": False, "session": 1, "packet_id": self.sent}
         plain |= fields
         self.inbox.put(Message(topic, payload, retain=False, arrival_us=NOW_US, quality=1, **plain))
         return self.sent

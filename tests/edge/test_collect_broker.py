@@ -176,11 +176,11 @@ from tests.edge.test_collect_broker import Gateway
 gateway = Gateway(Path(sys.argv[1]), int(sys.argv[2]))
 send, left = gateway.ingest.ack, [int(sys.argv[3])]
 
-def die_between_commit_and_ack(tokens):
+def die_between_commit_and_ack(messages):
     left[0] -= 1
     if left[0] <= 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    send(tokens)
+    send(messages)
 
 gateway.ingest.ack = die_between_commit_and_ack
 gateway.start()

@@ -8,11 +8,11 @@ QUICK = Linger(min_s=0.001, max_s=0.002)
 
 
 def message(number: int, payload: bytes = b"1") -> Message:
-    return Message(f"d/{number}", payload, 1, False, False, number, 1, 1, number, number)
+    return Message(f"d/{number}", payload, 1, False, False, number, 1, 1, number)
 
 
-def taken(inbox: Inbox, linger: Linger = QUICK) -> list[object]:
-    return [got.token for got in inbox.take(linger)]
+def taken(inbox: Inbox, linger: Linger = QUICK) -> list[int]:
+    return [got.packet_id for got in inbox.take(linger)]
 
 
 def test_messages_come_out_in_the_order_they_went_in() -> None:

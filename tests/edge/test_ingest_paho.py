@@ -10,7 +10,7 @@ from edge.clock import Stamp
 from edge.ingest import Inbox, Linger
 from edge.ingest_paho import PahoIngest
 from edge.ingest_paho_link import Broker, MqttVersion
-from edge.message import Message
+from edge.message import Message, Messages
 from protos.records import Quality
 from tests.edge.mosquitto import Mosquitto, Wire, free_port, until
 
@@ -40,7 +40,7 @@ class Listener:
         return heard
 
     def ack(self, messages: list[Message]) -> None:
-        self.ingest.ack([message.token for message in messages])
+        self.ingest.ack(Messages.of(messages))
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_messages_arrive_as_they_were_published(
     assert {(m.qos, m.retain, m.dup, m.arrival_us, m.quality) for m in heard} == {
         (1, False, False, NOW.wall_us, int(NOW.quality))
     }
-    assert all(message.packet_id and message.token is not None for message in heard)
+    assert all(message.packet_id for message in heard)
     state = listener.ingest.state
     assert (state.connected, state.error) == (True, "")
     assert state.protocol == f"MQTT {version.value}"
@@ -102,7 +102,7 @@ def test_qos_2_comes_as_qos_1_and_qos_0_has_nothing_to_acknowledge(
     mosquitto.publish([("a/t", b"0")], qos=0)
     two, zero = listener.hear(2)
     assert (two.qos, two.payload) == (1, b"2")
-    assert (zero.qos, zero.token) == (0, None)
+    assert (zero.qos, zero.packet_id) == (0, 0)
 
 
 @pytest.mark.broker

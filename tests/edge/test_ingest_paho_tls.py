@@ -85,7 +85,7 @@ def test_readings_come_over_tls_with_a_client_certificate(mosquitto: Mosquitto) 
     until(lambda: len(inbox) == 500, "not all came")
     heard = inbox.take(Linger(0.001, 0.001))
     assert [message.payload for message in heard] == sent
-    one.ack([message.token for message in heard])
+    one.ack(heard)
     until(lambda: mosquitto.log().count("Received PUBACK from gateway") == 500, "not acknowledged")
     one.stop()
 

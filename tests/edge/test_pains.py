@@ -31,7 +31,7 @@ EVENT_US = 1_600_000_000_000_000
 def message(topic: str, payload: bytes, packet_id: int) -> Message:
     return Message(
         topic, payload, qos=1, retain=False, dup=False, arrival_us=ARRIVAL_US + packet_id,
-        quality=int(Quality.GATEWAY_SYNCED), session=1, packet_id=packet_id, token=None,
+        quality=int(Quality.GATEWAY_SYNCED), session=1, packet_id=packet_id,
     )  # fmt: skip
 
 
@@ -139,7 +139,6 @@ def test_a_gateway_in_1970_keeps_what_it_hears_and_marks_the_time_as_unsynced(wo
             Message(
                 "plant/pump", b'{"flow": 7}', qos=1, retain=False, dup=False,
                 arrival_us=stamp.wall_us, quality=int(stamp.quality), session=1, packet_id=1,
-                token=None,
             )
         ]
     )  # fmt: skip

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.catalog import Catalog
+from edge.heard import Heard
 from edge.message import Message
 from edge.payload.said import GAUGE, ReadingLimits, Said
-from edge.reading import Heard, Reader
+from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
@@ -27,7 +28,6 @@ def message(topic: str, payload: bytes, **fields: object) -> Message:
         "quality": int(Quality.GATEWAY_UNSYNCED),
         "session": 1,
         "packet_id": 1,
-        "token": None,
     }
     return Message(topic, payload, **(plain | fields))  # type: ignore[arg-type]
 

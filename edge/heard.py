@@ -1,0 +1,55 @@
+"""Pure: what a batch of messages said, ready for the models and the buffer."""
+
+from dataclasses import dataclass
+
+from edge.chunk import Chunk, Reject
+from protos.records import Batch, concat
+from protos.series import SeriesEntry
+
+
+@dataclass(slots=True)
+class Counts:
+    """Messages by class, and values by kind; ``messages`` is the sum of the four classes."""
+
+    messages: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    collapsed: int = 0
+    ignored: int = 0
+    retained: int = 0
+    """Of the ignored ones, those that were retained values."""
+    alerts: int = 0
+    """Of the ignored ones, those that a gateway's agent told itself."""
+    partial: int = 0
+    """Of the accepted ones, those with a part that became a reject."""
+    numbers: int = 0
+    texts: int = 0
+    missing: int = 0
+
+    def as_totals(self) -> dict[str, int]:
+        """By name, those that are not zero, to be added to persisted totals."""
+        named = {name: getattr(self, name) for name in self.__slots__}
+        return {name: count for name, count in named.items() if count}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What a batch of messages said.
+
+    ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
+    the first time; ``marks`` are for the buffer (``edge.redelivery``).
+    """
+
+    batch: Batch
+    new_entries: tuple[SeriesEntry, ...]
+    marks: bytes
+    rejects: tuple[Reject, ...]
+    counts: Counts
+
+    def as_chunk(self, scores: Batch | None = None) -> Chunk:
+        """All of it, with the anomalies found in it, as one unit of commit."""
+        batch, totals = self.batch, self.counts.as_totals()
+        if scores is not None and scores.rows:
+            batch = concat([batch, scores])
+            totals["anomalies"] = scores.rows
+        return Chunk(batch, self.new_entries, self.marks, self.rejects, totals)
