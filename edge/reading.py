@@ -3,10 +3,10 @@
 Every message ends in exactly one class, and is counted there: accepted (its readings are rows),
 rejected (kept with its reason), collapsed (a redelivered copy) or ignored (retained values, topics
 of brokers and of this agent). A part that cannot be read makes a reject beside the readings of the
-rest. Conventions are asked in the order of `CONVENTIONS`; the last takes whatever is left.
+rest. What a message says is `edge.recognition`'s to tell.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -14,26 +14,20 @@ from edge.catalog import Catalog, SeriesRefused
 from edge.chunk import MARK_BYTES, Reject
 from edge.heard import Counts, Heard
 from edge.message import RETAIN, Burst, Message, Messages
-from edge.payload import flat_json, scalar
-from edge.payload.plan import OTHER_SHAPE, Plan, Planner
-from edge.payload.said import Channel, Convention, ReadingLimits, Said, Unreadable
+from edge.payload.plan import OTHER_SHAPE, Plan
+from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
 from edge.reading_quick import Quick, Row
 from edge.reading_rows import RowLists
+from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.topic import TopicFilters
 from protos.limits import KIB
 from protos.records import Batch, Kind
 
-CONVENTIONS: Final[tuple[Convention, ...]] = (flat_json.read, scalar.read)
-PLANNERS: Final[Mapping[Convention, Planner]] = {
-    flat_json.read: flat_json.plan,
-    scalar.read: scalar.plan,
-}
 OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
 SMALL_BYTES: Final = KIB  # no payload up to this can bring more than a message may
-_OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class _Work:
@@ -74,7 +68,7 @@ class Reader:
         ignore: topic filters of messages that are counted and not read.
         alerts: prefix of the topics on which anomalies are told; they are no readings.
         limits: what one message may ask of the gateway.
-        conventions: asked in order; tests may give their own.
+        recognition: knows the conventions, and what the operator says about topics.
     """
 
     def __init__(
@@ -85,16 +79,16 @@ class Reader:
         ignore: Sequence[str] = (),
         alerts: str = "tidegate/anomaly",
         limits: ReadingLimits | None = None,
-        conventions: tuple[Convention, ...] = CONVENTIONS,
+        recognition: Recognition | None = None,
     ) -> None:
         self._catalog = catalog
         self._redelivery = redelivery
         self._ignored = TopicFilters(ignore) if ignore else None
         self._alerts = f"{alerts}/"
-        self._limits = limits or ReadingLimits()
-        self._conventions = conventions
-        self._planners = PLANNERS
+        self._limits = limits or (recognition.limits if recognition else ReadingLimits())
+        self._recognition = recognition or Recognition(self._limits)
         self._quick = Quick(redelivery)
+        self._left: tuple[Row, Sequence[Said], str] | None = None
 
     def read(self, messages: Iterable[Message]) -> Heard:
         """Columns, new series, marks and rejects of the first of ``messages``, at least of one.
@@ -134,15 +128,18 @@ class Reader:
             counts.ignored += 1
             counts.retained += head & RETAIN
             counts.alerts += topic.startswith(self._alerts)
+            if head & RETAIN:
+                self._recognition.learn(topic, payload)
             return True
-        told: Sequence[Said] = ()
-        reason, convention = "", None
-        try:
-            convention, told = self._ask(topic, payload)
-        except Unreadable as error:
-            reason = error.reason
+        told, reason = self._understood(row, burst.arrival_us)
+        if isinstance(told, NotData):
+            counts.messages += 1
+            counts.ignored += not isinstance(told, Repeated)
+            counts.collapsed += isinstance(told, Repeated)
+            return True
         cost = MARK_BYTES + sum(self._cost(said) for said in told)
         if cost > quick.room and counts.messages + quick.taken:
+            self._left = (row, told, reason)
             return False
         counts.messages += 1
         dated = bool(told) and told[0].dated
@@ -164,56 +161,53 @@ class Reader:
             reject = self._reject(topic, payload, burst.arrival_us, reason)
             work.rejects.append(reject)
             quick.room -= 2 * NAME_COST + len(reason) + 2 * len(reject.payload)
-        elif convention is not None and quick.puzzled and quick.wants(topic):
-            self._plan(topic, payload, convention, told)
+        elif quick.puzzled and quick.wants(topic):
+            self._plan(topic, payload, told)
         return True
 
-    def _plan(
-        self, topic: str, payload: bytes, convention: Convention, told: Sequence[Said]
-    ) -> None:
+    def _understood(self, row: Row, arrival_us: int) -> tuple[Sequence[Said] | NotData, str]:
+        """What a message says, and why it says nothing; read once, though it may be asked twice.
+
+        A message for which a batch had no room comes again first in the next.
+        """
+        left, self._left = self._left, None
+        if left is not None and left[0] == row:
+            return left[1], left[2]
+        try:
+            return self.explain(row[0], row[1], arrival_us), ""
+        except NotData as error:
+            return error, ""
+        except Unreadable as error:
+            return (), error.reason
+
+    def _plan(self, topic: str, payload: bytes, told: Sequence[Said]) -> None:
         """Have this topic read quickly from now on, when its convention knows how."""
-        planner = self._planners.get(convention)
-        plan = planner(topic, payload, self._limits) if planner is not None else None
-        if plan is None or len(told) != 1 or told[0].texts or told[0].missing:
+        if len(told) != 1 or told[0].texts or told[0].missing:
+            return
+        plan = self._recognition.plan(topic, payload)
+        if plan is None:
             return
         channels = self._catalog.channels(plan.device)
         series = [channels.get(channel, 0) for channel in plan.channels]
         if all(series) and _agrees(plan, payload, told[0]):
             self._quick.learn(topic, plan, series, MARK_BYTES + ROW_BYTES * len(series))
 
-    def explain(self, topic: str, payload: bytes) -> Sequence[Said]:
+    def explain(self, topic: str, payload: bytes, arrival_us: int = 0) -> Sequence[Said]:
         """What one message says, without taking it in.
 
         Raises:
             Unreadable: with the reason; a convention that fails by our own fault is one too, so
                 that no message can stop the stream.
+            NotData: it is no reading by its nature, or its readings came already.
         """
-        return self._ask(topic, payload)[1]
-
-    def _ask(self, topic: str, payload: bytes) -> tuple[Convention, Sequence[Said]]:
-        if len(payload) > self._limits.payload_bytes_max:
-            raise Unreadable(
-                f"payload of {len(payload)} bytes is over {self._limits.payload_bytes_max}"
-            )
-        for convention in self._conventions:
-            try:
-                told = convention(topic, payload, self._limits)
-            except _OUR_FAULTS as error:
-                name = convention.__module__.rpartition(".")[2]
-                raise Unreadable(f"our fault in {name}: {error!r}") from error
-            if told is not None:
-                self._check(told, len(payload))
-                return convention, told
-        raise Unreadable("no convention reads it")
+        told = self._recognition.read(topic, payload, arrival_us)
+        self._check(told, len(payload))
+        return told
 
     def _check(self, told: Sequence[Said], payload_bytes: int) -> None:
-        """Refuse what says nothing, or more than the buffer takes as one."""
+        """Refuse more than the buffer takes as one."""
         if payload_bytes > SMALL_BYTES and self._is_too_much(told):
             raise Unreadable("more values, names and texts than one message may bring")
-        for said in told:
-            if said.numbers or said.texts or said.faults:
-                return
-        raise Unreadable("no value: every field is null, not finite, or absent")
 
     def _is_too_much(self, told: Sequence[Said]) -> bool:
         return sum(_cost(said, named=True) for said in told) > self._limits.message_bytes_max

@@ -2,5 +2,6 @@
 
 Both halves import this package, it imports neither. ``sync.proto`` and ``health.proto`` are what is
 said over gRPC; ``records`` what a block carries, ``block`` how it is kept; ``series`` how a series
-is named; ``limits`` bounds them all. Byte layouts: docs/format/.
+is named; ``limits`` bounds them all; ``sparkplug.proto`` is what Sparkplug B
+nodes say. Byte layouts: docs/format/.
 """

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 GENERATOR_VERSION = "1.85.1"
-SOURCES = ("protos/health.proto", "protos/sync.proto")
+SOURCES = ("protos/health.proto", "protos/sparkplug.proto", "protos/sync.proto")
 ROOT = Path(__file__).resolve().parent.parent
 
 

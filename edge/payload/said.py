@@ -1,6 +1,5 @@
 """Pure: the words in which every payload convention tells what a message says."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +12,7 @@ Channel = tuple[str, SeriesKind, str, Labels]
 """A series within its device: metric, kind, unit, labels sorted by name."""
 
 GAUGE = SeriesKind.GAUGE
+COUNTER = SeriesKind.COUNTER
 STATE = SeriesKind.STATE
 
 
@@ -23,6 +23,19 @@ class Unreadable(Exception):  # noqa: N818 - the contract's word
     def reason(self) -> str:
         """What is wrong with the payload, for whoever looks after the sensor."""
         return str(self.args[0])
+
+
+class NotData(Exception):  # noqa: N818 - an answer to be acted on
+    """A message that brings no reading by its nature: configuration, a last will, a command."""
+
+    @property
+    def reason(self) -> str:
+        """What it is instead, in words."""
+        return str(self.args[0])
+
+
+class Repeated(NotData):
+    """A message whose readings came already, by another way or a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,3 @@ class Said(msgspec.Struct):
     dated: bool = False
     missing: int = 0
     faults: list[str] = []
-
-
-Convention = Callable[[str, bytes, ReadingLimits], Sequence[Said] | None]

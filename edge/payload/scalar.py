@@ -2,37 +2,56 @@
 
 The last level of the topic is the metric and what stands before it is the device; a topic of one
 level is a device whose metric is `value`. A payload is a number, `true` or `false`, or a text,
-bare or as a JSON string.
+bare or as a JSON string. `online` and `offline` under `status`, `availability` or `LWT`, and `true`
+and `false` under `online`, are a connection's last will, which is no reading.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
+from edge.payload.offer import LAST_RANK, Convention, Offer
 from edge.payload.plan import OTHER_SHAPE, Plan
-from edge.payload.said import GAUGE, ReadingLimits, Said, Unreadable
-from edge.payload.value import DIGITS_MAX, NOTHING, number_of, say, stands_for_missing
+from edge.payload.said import Channel, NotData, Said, Unreadable
+from edge.payload.value import DIGITS_MAX, gauge, number_of, say, stands_for_missing
 
 LONE_METRIC = "value"
 _DECODE_NUMBER = msgspec.json.Decoder(float).decode
+_CONNECTION = ("status", "availability", "lwt", "online", "connected")
+_WILL_LEVELS = {
+    b"online": _CONNECTION,
+    b"offline": _CONNECTION,
+    b"true": ("online", "lwt"),
+    b"false": ("online", "lwt"),
+}
 
 
-def read(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | None:
+def read(offer: Offer) -> Sequence[Said]:
     """What a payload of one value says; every payload that is no JSON object is taken for one.
 
     Raises:
         Unreadable: an empty or binary payload, or a value that stands for none (`nan`, `null`).
+        NotData: a last will.
     """
-    try:
-        text = payload.decode().strip()
-    except UnicodeDecodeError as error:
-        raise Unreadable("binary payload: not UTF-8, and no convention reads it") from error
-    device, metric = name(topic)
+    device, metric = name(offer.topic)
+    word = offer.payload.strip().lower()
+    if metric.lower() in _WILL_LEVELS.get(word, ()):
+        raise NotData("a last will: the state of a connection")
+    return (value(offer, device, gauge(metric)),)
+
+
+def value(offer: Offer, device: str, channel: Channel) -> Said:
+    """What the one value of a payload says about ``device`` under ``channel``.
+
+    Raises:
+        Unreadable: as `read`.
+    """
+    text = offer.text()
     said = Said(device)
     number = number_of(text)
     if number is not None:
-        said.numbers.append(((metric, GAUGE, "", NOTHING), number))
-        return (said,)
+        said.numbers.append((channel, number))
+        return said
     if not text:
         raise Unreadable("empty payload")
     if text[0] == '"':
@@ -40,22 +59,22 @@ def read(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | 
     if text == "null" or stands_for_missing(text):
         raise Unreadable(f"{text[:16]} stands where a value should")
     if text in ("true", "false", "True", "False"):
-        say(said, metric, text in ("true", "True"), limits)
+        say(said, channel, text in ("true", "True"), offer.limits)
     elif not text.isprintable() and any(sign < " " and sign not in "\t\r\n" for sign in text):
         raise Unreadable("binary payload: control characters, and no convention reads it")
     else:
-        say(said, metric, text, limits)
-    return (said,)
+        say(said, channel, text, offer.limits)
+    return said
 
 
-def plan(topic: str, payload: bytes, _limits: ReadingLimits) -> Plan | None:
+def plan(offer: Offer) -> Plan | None:
     """How to read more numbers on this topic."""
     try:
-        _plain_number(payload)
+        _plain_number(offer.payload)
     except OTHER_SHAPE:
         return None
-    device, metric = name(topic)
-    return Plan(device, ((metric, GAUGE, "", NOTHING),), _plain_number, _alone)
+    device, metric = name(offer.topic)
+    return Plan(device, (gauge(metric),), _plain_number, _alone)
 
 
 def _plain_number(payload: bytes) -> float:
@@ -81,3 +100,6 @@ def _unquoted(text: str) -> str:
         return msgspec.json.decode(text, type=str)
     except (msgspec.DecodeError, UnicodeError):
         return text
+
+
+CONVENTION = Convention("scalar", LAST_RANK, read, plan=plan)

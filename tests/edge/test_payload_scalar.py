@@ -5,15 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.payload import scalar
+from edge.payload.known import Known
+from edge.payload.offer import Offer
 from edge.payload.said import GAUGE, STATE, ReadingLimits, Said, Unreadable
-
-LIMITS = ReadingLimits()
 
 
 def said(topic: str, payload: bytes) -> Said:
-    told = scalar.read(topic, payload, LIMITS)
-    assert told is not None
-    (only,) = told
+    (only,) = scalar.read(Offer(topic, payload, ReadingLimits(), Known()))
     return only
 
 
@@ -69,7 +67,7 @@ def test_a_quoted_text_loses_its_quotes() -> None:
 )
 def test_what_is_no_value_says_why(payload: bytes, reason: str) -> None:
     with pytest.raises(Unreadable) as caught:
-        scalar.read("d/m", payload, LIMITS)
+        said("d/m", payload)
     assert reason in caught.value.reason
 
 

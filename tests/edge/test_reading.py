@@ -1,16 +1,17 @@
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.catalog import Catalog
 from edge.heard import Heard
 from edge.message import Message
-from edge.payload.said import GAUGE, ReadingLimits, Said
+from edge.payload.offer import LAST_RANK, Answer, Convention, Offer
+from edge.payload.said import GAUGE, ReadingLimits
 from edge.reading import Reader
+from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
@@ -194,12 +195,13 @@ def test_a_payload_with_its_own_time_collapses_in_a_new_session_of_the_broker() 
     assert heard.counts.collapsed == 1
 
 
-def broken(topic: str, payload: bytes, limits: ReadingLimits) -> Sequence[Said] | None:
+def broken(offer: Offer) -> Answer:
     raise KeyError("no such field")
 
 
 def test_a_convention_that_fails_by_our_own_fault_stops_nothing() -> None:
-    heard = make_reader(conventions=(broken,)).read([message("a/t", b"1")])
+    recognition = Recognition(conventions=(Convention("broken", LAST_RANK, broken),))
+    heard = make_reader(recognition=recognition).read([message("a/t", b"1")])
     (reason,) = reasons(heard)
     assert reason.startswith("our fault in ")
     assert "no such field" in reason
@@ -213,6 +215,7 @@ def hostile() -> list[bytes]:
     return [b"{" + wide + b"}", b"{" + texts + b"}", deep, b"x" * 4096, b"\xff" * 5000, b"{"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(hostile())), max_size=60))
 def test_whatever_comes_every_message_has_one_class_and_every_chunk_fits(
     sent: list[tuple[str, bytes]],

@@ -92,13 +92,14 @@ def test_the_quick_way_is_taken_from_the_third_message_on_and_leaves_the_same_ma
     messages = sent(['{"t":1.5,"h":2}'] * 50)
     _, quick = reader()
     asked: list[str] = []
-    ask = quick._ask
+    recognition = quick._recognition
+    ask = recognition.read
 
     def counted(topic: str, *rest: Any) -> Any:
         asked.append(topic)
         return ask(topic, *rest)
 
-    quick._ask = counted  # type: ignore[method-assign]
+    recognition.read = counted  # type: ignore[method-assign, assignment]
     marks = quick.read(messages).marks
     assert len(asked) == 4, "two for each of two topics"
     _, slow = reader()

@@ -1,0 +1,119 @@
+"""Pure: Tasmota: `tele/NAME/SENSOR` → `{"Time":"…","DS18B20":{"Temperature":20.6},"TempUnit":"C"}`.
+
+The device is the topic between the prefix and the last word, in both of the usual orders
+(`tele/NAME/…` and `NAME/tele/…`). Each sensor's values are `SENSOR.Value`. `Time` is local and has
+no offset unless SetOption52 gives one. `TempUnit`, `PressureUnit` and `SpeedUnit` are units, not
+readings. `LWT`, `INFO1` … and everything under `cmnd` are no readings; `stat/…/RESULT` answers a
+command and says again what the device's own topics say.
+"""
+
+import re
+from typing import Final
+
+from edge.payload import scalar
+from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Unreadable
+from edge.payload.value import NOTHING, gauge
+
+_PREFIXES: Final = frozenset({"tele", "stat", "cmnd"})
+_TELE: Final = frozenset({"SENSOR", "STATE", "HASS_STATE", "ENERGY"})
+_STATUS: Final = {"STATUS8": "StatusSNS", "STATUS10": "StatusSNS", "STATUS11": "StatusSTS"}
+_KNOWN_TELE: Final = _TELE | {"LWT", "UPTIME", "RESULT", "MARGINS", "WAKEUP"}
+_NUMBERED = re.compile(r"(?:INFO|STATUS|POWER|SWITCH|SWITCHMODE|EVENT|MARGINS)[0-9]*|RESULT|LWT")
+_UNITS: Final = {
+    "Humidity": "%", "CarbonDioxide": "ppm", "eCO2": "ppm", "TVOC": "ppb", "Illuminance": "lx",
+    "Voltage": "V", "Current": "A", "Power": "W", "ApparentPower": "VA", "ReactivePower": "VAr",
+    "Total": "kWh", "Yesterday": "kWh", "Today": "kWh", "Frequency": "Hz", "PM2.5": "µg/m³",
+    "PM10": "µg/m³", "RSSI": "%", "Signal": "dBm",
+}  # fmt: skip
+_TEMPERATURES: Final = ("Temperature", "DewPoint", "HeatIndex", "ObjectTemperature")
+_CONTEXT: Final = {"Time", "TempUnit", "PressureUnit", "SpeedUnit", "StartupUTC"}
+_NO_READING: Final = {"Id", "Address", "TotalStartTime", "BSSId", "Downtime", "Berry", "UptimeSec"}
+_IN_ENERGY: Final = {"Period": "Wh"}
+
+
+def read(offer: Offer) -> Answer:
+    """What a Tasmota message says; None for anything else.
+
+    Raises:
+        NotData: a last will, a command or its answer, or what a device tells when it starts.
+        Unreadable: no JSON where there should be.
+    """
+    levels = offer.levels
+    if len(levels) < 3:
+        return None
+    if levels[0] in _PREFIXES:
+        prefix, device = levels[0], "/".join(levels[1:-1])
+    elif levels[-2] in _PREFIXES:
+        prefix, device = levels[-2], "/".join(levels[:-2])
+    else:
+        return None
+    last = levels[-1]
+    if prefix == "cmnd":
+        raise NotData("a command to a device")
+    if prefix == "tele" and last in _TELE:
+        return _sensors(device, offer.mapping())
+    if prefix == "stat" and last in _STATUS:
+        inner = offer.mapping().get(_STATUS[last])
+        if not isinstance(inner, dict):
+            raise Unreadable(f"{last} without {_STATUS[last]}")
+        return _sensors(device, inner)
+    if last.startswith(("POWER", "SWITCH", "BUTTON")) and offer.opening != b"{":
+        return (scalar.value(offer, device, gauge(last)),)
+    if last in _KNOWN_TELE or _NUMBERED.fullmatch(last):
+        raise NotData(_what(last))
+    return None
+
+
+def _what(last: str) -> str:
+    if last == "LWT":
+        return "a last will: the state of a connection"
+    if last.startswith("INFO"):
+        return "what the device tells of itself at its start"
+    return "the answer to a command; the device's own topics say the same"
+
+
+def _sensors(device: str, tree: dict[str, object]) -> Flat:
+    clock = "Time" if "Time" in tree else None
+    fixed = tuple(key for key in ("TempUnit", "PressureUnit", "SpeedUnit") if key in tree)
+    return Flat(device, tree, _Naming(tree), clock, fixed=fixed)
+
+
+class _Naming:
+    """Names of one message's values, by the units that it carries."""
+
+    __slots__ = ("_pressure", "_speed", "_temperature")
+
+    def __init__(self, tree: dict[str, object]) -> None:
+        degree = tree.get("TempUnit")
+        self._temperature = f"°{degree}" if degree in ("C", "F") else "°C"
+        pressure, speed = tree.get("PressureUnit"), tree.get("SpeedUnit")
+        self._pressure = pressure if isinstance(pressure, str) else "hPa"
+        self._speed = speed if isinstance(speed, str) else ""
+
+    def __call__(self, path: str) -> Channel | None:
+        if path in _CONTEXT:
+            return None
+        sensor, _, last = path.rpartition(".")
+        if last in _NO_READING:
+            return None
+        if last in _TEMPERATURES:
+            return gauge(path, self._temperature)
+        if last in ("Pressure", "SeaPressure"):
+            return gauge(path, self._pressure)
+        if sensor == "ENERGY" or sensor.startswith("ENERGY."):
+            return _energy(path)
+        if not sensor and last in _UNITS and last not in ("RSSI", "Signal"):
+            return gauge(path)
+        return gauge(path, _UNITS.get(last, ""))
+
+
+def _energy(path: str) -> Channel:
+    words = path.split(".")
+    name = words[1]
+    unit = _IN_ENERGY.get(name, _UNITS.get(name, ""))
+    kind = COUNTER if name == "Total" else GAUGE
+    return (path, kind, unit, NOTHING)
+
+
+CONVENTION = Convention("tasmota", TOPIC_RANK, read)

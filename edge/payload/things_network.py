@@ -1,0 +1,89 @@
+"""Pure: The Things Network v3: `v3/app1@tenant1/devices/dev1/up` → `{"uplink_message":{…}}`.
+
+The device id is the device; the metrics are those of `decoded_payload`, or of `normalized_payload`
+where there is no other. The time is when the network heard the uplink. Joins, downlinks and service
+messages are no readings; `location/solved` is one. An uplink that comes twice counts once. Fields
+that are empty, 0 or false are omitted by the server: an absent `f_cnt` is 0.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.payload import decoded
+from edge.payload.offer import TOPIC_RANK, Convention, Offer
+from edge.payload.said import NotData, Repeated, Said, Unreadable
+from edge.payload.value import gauge
+
+_OTHER: Final = frozenset({"join", "down", "service", "uplink"})
+_PLACE: Final = {"latitude": "°", "longitude": "°", "altitude": "m", "accuracy": "m"}
+
+
+def read(offer: Offer) -> Sequence[Said] | None:
+    """What a message of The Things Stack says; None for anything else.
+
+    Raises:
+        NotData: a join, a downlink, a simulated or an empty uplink.
+        Repeated: the uplink came already.
+        Unreadable: no decoded payload, or no JSON.
+    """
+    levels = offer.levels
+    if len(levels) < 5 or levels[0] != "v3" or levels[2] != "devices":
+        return None
+    message = offer.mapping()
+    device = levels[3]
+    if levels[4:] == ["up"]:
+        return _uplink(offer, device, message)
+    if levels[4:] == ["location", "solved"]:
+        return _location(offer, device, message)
+    if levels[4] in _OTHER:
+        raise NotData("the network's own affairs: a join, a downlink, or service data")
+    return None
+
+
+def _uplink(offer: Offer, device: str, message: dict[str, object]) -> Sequence[Said]:
+    uplink = message.get("uplink_message")
+    if not isinstance(uplink, dict):
+        raise Unreadable("an uplink without uplink_message")
+    if message.get("simulated") is True:
+        raise NotData("a simulated uplink")
+    values = _values(uplink)
+    received = uplink.get("received_at", message.get("received_at"))
+    if offer.known.came(("ttn", offer.topic, uplink.get("f_cnt", 0), str(received))):
+        raise Repeated("this uplink came already")
+    said = Said(device)
+    offer.date(said, received)
+    told = decoded.tell(offer, device, values, at_us=said.at_us, dated=said.dated)
+    if told:
+        decoded.say_radio(told[0], uplink.get("rx_metadata"), ())
+    return told
+
+
+def _values(uplink: dict[str, object]) -> dict[str, object]:
+    values = uplink.get("decoded_payload")
+    if isinstance(values, dict) and values:
+        return values
+    normalized = uplink.get("normalized_payload")
+    rows = normalized if isinstance(normalized, list) else [normalized]
+    merged = {key: value for row in rows if isinstance(row, dict) for key, value in row.items()}
+    if merged:
+        return merged
+    if "frm_payload" not in uplink:
+        raise NotData("an uplink without application data")
+    raise Unreadable("frm_payload is not decoded: give the application a payload formatter")
+
+
+def _location(offer: Offer, device: str, message: dict[str, object]) -> Sequence[Said]:
+    solved = message.get("location_solved")
+    location = solved.get("location") if isinstance(solved, dict) else None
+    if not isinstance(location, dict):
+        raise Unreadable("location/solved without a location")
+    said = Said(device)
+    offer.date(said, message.get("received_at"))
+    for name, unit in _PLACE.items():
+        value = location.get(name)
+        if isinstance(value, int | float):
+            said.numbers.append((gauge(f"location.{name}", unit), float(value)))
+    return (said,)
+
+
+CONVENTION = Convention("things-network", TOPIC_RANK, read)

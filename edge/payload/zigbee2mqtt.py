@@ -1,0 +1,156 @@
+"""Pure: Zigbee2MQTT: `zigbee2mqtt/FRIENDLY_NAME` → `{"temperature":27.34,"humidity":44.72}`.
+
+The friendly name is the device, whatever slashes and blanks it holds. `bridge/…` and
+`…/availability` are no readings, `…/set` and `…/get` are commands; `bridge/devices` tells the
+units of every device. With `output: attribute` each value has a topic of its own. `last_seen` is
+the time. A base topic other than `zigbee2mqtt` is known from its `bridge` topics on.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.payload import scalar
+from edge.payload.flat_json import clock_of
+from edge.payload.known import Bounded
+from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.said import Channel, NotData, Said, Unreadable
+from edge.payload.value import gauge
+
+BASE: Final = "zigbee2mqtt"
+BASES_MAX: Final = 16
+DEVICES_MAX: Final = 10_000
+UNITS: Final = {
+    "temperature": "°C", "device_temperature": "°C", "local_temperature": "°C", "humidity": "%",
+    "soil_moisture": "%", "pressure": "hPa", "battery": "%", "linkquality": "lqi", "power": "W",
+    "energy": "kWh", "current": "A", "illuminance": "lx", "illuminance_lux": "lx", "co2": "ppm",
+    "pm25": "µg/m³", "voc": "µg/m³", "occupied_heating_setpoint": "°C",
+    "current_heating_setpoint": "°C",
+}  # fmt: skip
+"""What the documentation of exposes says; `bridge/devices` knows better. Voltage is V of a plug and
+mV of a battery, so it has no unit until then."""
+_NO_READING: Final = {"last_seen", "device"}
+_COMMANDS: Final = {"set", "get"}
+
+
+class Bridges:
+    """What bridges told: their base topics, and the units of their devices' values."""
+
+    def __init__(self) -> None:
+        self.bases: list[str] = []
+        self.units: Bounded[tuple[str, str], dict[str, str]] = Bounded(DEVICES_MAX)
+
+    def add(self, base: str) -> None:
+        """Remember a base topic."""
+        if base not in self.bases and len(self.bases) < BASES_MAX:
+            self.bases.append(base)
+
+
+def read(offer: Offer) -> Answer:
+    """What a message below a base topic says; None for anything else.
+
+    Raises:
+        NotData: the bridge's own affairs, a last will, a command.
+        Unreadable: no JSON where there should be.
+    """
+    topic, bridges = offer.topic, offer.known.of(Bridges)
+    base = _base(topic, bridges)
+    if base is None:
+        if learn(offer):
+            raise NotData("Zigbee2MQTT's bridge: no reading")
+        return None
+    name = topic[len(base) + 1 :]
+    if name == "bridge" or name.startswith("bridge/"):
+        learn(offer)
+        raise NotData("Zigbee2MQTT's bridge: no reading")
+    device, _, last = name.rpartition("/")
+    if last == "availability":
+        raise NotData("a last will: the state of a connection")
+    if device and (last in _COMMANDS or device.rpartition("/")[2] in _COMMANDS):
+        raise NotData("a command to a device")
+    units = bridges.units.get((base, name))
+    if offer.opening != b"{":
+        return _attribute(offer, device, last, bridges.units.get((base, device)))
+    tree = offer.mapping()
+    clock = "last_seen" if tree.get("last_seen") is not None else clock_of(tree)
+    return Flat(name, tree, _naming(units), clock)
+
+
+def learn(offer: Offer) -> bool:
+    """Take what the bridge says of itself; False: it is no topic of a bridge."""
+    base, _, about = offer.topic.rpartition("/bridge/")
+    if not base or about not in ("state", "info", "devices", "groups", "definitions", "config"):
+        return False
+    bridges = offer.known.of(Bridges)
+    if base != BASE:
+        if about not in ("info", "devices"):
+            return base in bridges.bases
+        bridges.add(base)
+    if about == "devices":
+        _learn_devices(offer, base, bridges)
+    return True
+
+
+def _base(topic: str, bridges: Bridges) -> str | None:
+    if topic.startswith("zigbee2mqtt/"):
+        return BASE
+    return next((base for base in bridges.bases if topic.startswith(f"{base}/")), None)
+
+
+def _attribute(
+    offer: Offer, device: str, metric: str, units: dict[str, str] | None
+) -> Sequence[Said]:
+    """One value with a topic of its own."""
+    if not device:
+        raise Unreadable("no JSON object, as a device's state should be")
+    channel = _naming(units)(metric)
+    if channel is None:
+        raise NotData("when the device was last heard: no reading")
+    return (scalar.value(offer, device, channel),)
+
+
+class _Naming:
+    """Names of one device's values."""
+
+    __slots__ = ("_units",)
+
+    def __init__(self, units: dict[str, str] | None) -> None:
+        self._units = units
+
+    def __call__(self, path: str) -> Channel | None:
+        if path in _NO_READING or path.startswith("device."):
+            return None
+        unit = self._units.get(path) if self._units is not None else None
+        return gauge(path, UNITS.get(path, "") if unit is None else unit)
+
+
+_PLAIN: Final = _Naming(None)
+
+
+def _naming(units: dict[str, str] | None) -> _Naming:
+    return _PLAIN if units is None else _Naming(units)
+
+
+def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
+    """Units from `definition.exposes`: features with `property` and `unit`, at any depth."""
+    devices = offer.tree()
+    for device in devices if isinstance(devices, list) else ():
+        if not isinstance(device, dict) or not isinstance(device.get("definition"), dict):
+            continue
+        units: dict[str, str] = {}
+        _collect(device["definition"].get("exposes"), units, 0)
+        name = device.get("friendly_name")
+        if isinstance(name, str) and units:
+            bridges.units.put((base, name), units)
+
+
+def _collect(exposes: object, units: dict[str, str], depth: int) -> None:
+    for expose in exposes if isinstance(exposes, list) and depth < 4 else ():
+        if not isinstance(expose, dict):
+            continue
+        name, unit = expose.get("property"), expose.get("unit")
+        if isinstance(name, str) and isinstance(unit, str) and len(units) < 256:
+            units[name] = unit
+        _collect(expose.get("features"), units, depth + 1)
+
+
+CONVENTION = Convention("zigbee2mqtt", TOPIC_RANK, read, learn)

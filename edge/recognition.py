@@ -1,0 +1,154 @@
+"""Pure: which convention a message speaks, and what it says: every convention asked in its order.
+
+The operator's rules come first: they may name a convention, rename, or leave out. Then the
+convention that took this topic last is asked, then all of them. What discovery told about a topic
+(names, units) is applied to what was said.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from edge.payload import flat_json
+from edge.payload.discovery import Discovered
+from edge.payload.flat_plan import plan_of
+from edge.payload.known import Bounded, Known, Publish
+from edge.payload.offer import OBJECT_RANK, Answer, Convention, Flat, Offer
+from edge.payload.plan import Plan
+from edge.payload.registry import CONVENTIONS
+from edge.payload.rules import Rule, Rules
+from edge.payload.said import NotData, ReadingLimits, Said, Unreadable
+
+TOPICS_MAX: Final = 20_000
+_OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class Recognition:
+    """Reads messages by the conventions, learning from some of them.
+
+    Args:
+        limits: what one message may ask of the gateway.
+        rules: what the operator says about topics.
+        conventions: asked in this order; tests may give their own.
+        own: this gateway's name as a host of Sparkplug nodes.
+    """
+
+    def __init__(
+        self,
+        limits: ReadingLimits | None = None,
+        rules: Rules | None = None,
+        conventions: Sequence[Convention] = CONVENTIONS,
+        own: str = "tidegate",
+    ) -> None:
+        self.limits = limits or ReadingLimits()
+        self._rules = rules or Rules()
+        self.known = Known(self._rules.zone, own)
+        self.convention = ""
+        """The convention that read the last message; empty when none did."""
+        self._conventions = tuple(conventions)
+        self._named = {one.name: one for one in conventions}
+        self._took: Bounded[str, Convention] = Bounded(TOPICS_MAX)
+        self._discovered = self.known.of(Discovered)
+
+    def read(self, topic: str, payload: bytes, arrival_us: int = 0) -> Sequence[Said]:
+        """What one message says: at least one value, or a fault.
+
+        Raises:
+            Unreadable: with the reason; a convention that fails by our own fault is one too, so
+                that no message can stop the stream.
+            NotData: it is configuration, a last will, a command: no reading by its nature.
+            Repeated: its readings came already.
+        """
+        self.convention = ""
+        if len(payload) > self.limits.payload_bytes_max:
+            raise Unreadable(
+                f"payload of {len(payload)} bytes is over {self.limits.payload_bytes_max}"
+            )
+        rule = self._rules.of(topic)
+        if rule is not None and rule.ignore:
+            raise NotData("left out by a rule of the operator's")
+        offer = Offer(topic, payload, self.limits, self.known, arrival_us)
+        answer, convention = self._answer(offer, rule)
+        told = self._told(offer, answer, convention, rule)
+        for said in told:
+            if said.numbers or said.texts or said.faults:
+                return told
+        raise Unreadable("no value: every field is null, not finite, or absent")
+
+    def learn(self, topic: str, payload: bytes) -> None:
+        """Take what a retained message teaches (names, units, births); it is no reading."""
+        if len(payload) > self.limits.payload_bytes_max:
+            return
+        offer = Offer(topic, payload, self.limits, self.known)
+        for convention in self._conventions:
+            if convention.learn is None:
+                continue
+            try:
+                if convention.learn(offer):
+                    return
+            except (NotData, Unreadable, *_OUR_FAULTS):
+                return  # what cannot be read is told when it comes as a message of its own
+
+    def plan(self, topic: str, payload: bytes) -> Plan | None:
+        """The quick way of reading further messages of this topic; None: there is none."""
+        rule = self._rules.of(topic)
+        offer = Offer(topic, payload, self.limits, self.known)
+        try:
+            answer, convention = self._answer(offer, rule)
+            if isinstance(answer, Flat):
+                self._finish(answer, topic, convention, rule)
+                return plan_of(answer)
+        except (NotData, Unreadable):
+            return None
+        if convention.plan is None or rule is not None or self._discovered.of(topic) is not None:
+            return None
+        return convention.plan(offer)
+
+    def take_asked(self) -> tuple[Publish, ...]:
+        """What the conventions ask to be published since the last call."""
+        return self.known.take_asked()
+
+    def take_changed(self) -> frozenset[str]:
+        """Topics whose plans hold no longer: their values were named anew."""
+        return self._discovered.take_changed()
+
+    def _answer(self, offer: Offer, rule: Rule | None) -> tuple[Answer, Convention]:
+        for convention in self._asked(offer.topic, rule):
+            self.convention = convention.name
+            try:
+                answer = convention.read(offer)
+            except _OUR_FAULTS as error:
+                raise Unreadable(f"our fault in {convention.name}: {error!r}") from error
+            if answer is not None:
+                if self._took.get(offer.topic) is not convention:
+                    self._took.put(offer.topic, convention)
+                return answer, convention
+        self.convention = ""
+        raise Unreadable("no convention reads it")
+
+    def _asked(self, topic: str, rule: Rule | None) -> Iterable[Convention]:
+        if rule is not None and rule.convention:
+            return (self._named[rule.convention],)
+        took = self._took.get(topic)
+        if took is None or took.rank >= OBJECT_RANK:
+            return self._conventions
+        return (took, *self._conventions)
+
+    def _told(
+        self, offer: Offer, answer: Answer, convention: Convention, rule: Rule | None
+    ) -> Sequence[Said]:
+        if isinstance(answer, Flat):
+            self._finish(answer, offer.topic, convention, rule)
+            return flat_json.tell(offer, answer)
+        told = answer or ()
+        rename = self._discovered.of(offer.topic)
+        if rename is not None:
+            told = rename.apply(told, named=convention.rank >= OBJECT_RANK)
+        return told if rule is None else rule.apply(told, offer)
+
+    def _finish(self, flat: Flat, topic: str, convention: Convention, rule: Rule | None) -> None:
+        """Have the names of a plain tree pass through discovery and the operator's rule."""
+        rename = self._discovered.of(topic)
+        if rename is not None:
+            rename.dress(flat, named=convention.rank >= OBJECT_RANK)
+        if rule is not None:
+            rule.dress(flat)
