@@ -1,8 +1,9 @@
 """Pure: which convention a message speaks, and what it says: every convention asked in its order.
 
 The operator's rules come first: they may name a convention, rename, or leave out. Then the
-convention that took this topic last is asked, then all of them. What discovery told about a topic
-(names, units) is applied to what was said.
+convention that took this topic last is asked, then all of them; a topic that none knew by its name
+is not shown to those again, until something is learned. What discovery told about a topic (names,
+units) is applied to what was said.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
 from edge.payload.known import Bounded, Known, Publish
-from edge.payload.offer import OBJECT_RANK, Answer, Convention, Flat, Offer
+from edge.payload.offer import OBJECT_RANK, TOPIC_RANK, Answer, Convention, Flat, Offer
 from edge.payload.plan import Plan
 from edge.payload.registry import CONVENTIONS
 from edge.payload.rules import Rule, Rules
@@ -46,7 +47,9 @@ class Recognition:
         """The convention that read the last message; empty when none did."""
         self._conventions = tuple(conventions)
         self._named = {one.name: one for one in conventions}
+        self._unnamed = tuple(one for one in conventions if one.rank > TOPIC_RANK)
         self._took: Bounded[str, Convention] = Bounded(TOPICS_MAX)
+        self._took_object: Bounded[str, Convention] = Bounded(TOPICS_MAX)
         self._discovered = self.known.of(Discovered)
 
     def read(self, topic: str, payload: bytes, arrival_us: int = 0) -> Sequence[Said]:
@@ -84,6 +87,7 @@ class Recognition:
                 continue
             try:
                 if convention.learn(offer):
+                    self._forget(convention)
                     return
             except (NotData, Unreadable, *_OUR_FAULTS):
                 return  # what cannot be read is told when it comes as a message of its own
@@ -112,26 +116,35 @@ class Recognition:
         return self._discovered.take_changed()
 
     def _answer(self, offer: Offer, rule: Rule | None) -> tuple[Answer, Convention]:
-        for convention in self._asked(offer.topic, rule):
+        known = self._took_object if offer.opening == b"{" else self._took
+        took = known.get(offer.topic)
+        if rule is not None and rule.convention:
+            asked: Iterable[Convention] = (self._named[rule.convention],)
+        elif took is None:
+            asked = self._conventions
+        else:
+            asked = self._unnamed if took.rank > TOPIC_RANK else (took, *self._conventions)
+        for convention in asked:
             self.convention = convention.name
             try:
                 answer = convention.read(offer)
+            except NotData:
+                self._forget(convention)
+                raise
             except _OUR_FAULTS as error:
                 raise Unreadable(f"our fault in {convention.name}: {error!r}") from error
             if answer is not None:
-                if self._took.get(offer.topic) is not convention:
-                    self._took.put(offer.topic, convention)
+                if took is not convention:
+                    known.put(offer.topic, convention)
                 return answer, convention
         self.convention = ""
         raise Unreadable("no convention reads it")
 
-    def _asked(self, topic: str, rule: Rule | None) -> Iterable[Convention]:
-        if rule is not None and rule.convention:
-            return (self._named[rule.convention],)
-        took = self._took.get(topic)
-        if took is None or took.rank >= OBJECT_RANK:
-            return self._conventions
-        return (took, *self._conventions)
+    def _forget(self, taught: Convention) -> None:
+        """What a convention learned may be that a topic is its own: ask them all once more."""
+        if taught.learn is not None:
+            self._took.clear()
+            self._took_object.clear()
 
     def _told(
         self, offer: Offer, answer: Answer, convention: Convention, rule: Rule | None

@@ -8,7 +8,7 @@ time gives the readings' time.
 
 from collections.abc import Sequence
 
-from edge.payload.offer import OBJECT_RANK, Convention, Flat, Offer
+from edge.payload.offer import OBJECT_RANK, Convention, Flat, Names, Offer
 from edge.payload.said import Channel, ReadingLimits, Said, Unreadable
 from edge.payload.timestamp import Undated, time_us
 from edge.payload.value import gauge, say
@@ -28,7 +28,15 @@ def read(offer: Offer) -> Flat | None:
     tree = offer.tree()
     if not isinstance(tree, dict):
         raise Unreadable("a JSON list: no convention reads it")
-    return Flat(offer.topic, tree, gauge, clock_of(tree), offer.known.zone)
+    names = offer.known.of(Plain).names.__getitem__
+    return Flat(offer.topic, tree, names, clock_of(tree), offer.known.zone)
+
+
+class Plain:
+    """Names of values that have no unit and no other name but their place."""
+
+    def __init__(self) -> None:
+        self.names = Names(gauge)
 
 
 def clock_of(tree: dict[str, object]) -> str | None:

@@ -16,6 +16,7 @@ from edge.payload.said import Channel, ReadingLimits, Said, Unreadable
 from edge.payload.timestamp import Undated, time_us
 
 _NOT_DECODED = object()
+NAMES_MAX = 4096
 
 
 class Offer:
@@ -27,9 +28,13 @@ class Offer:
         limits: what one message may ask of the gateway.
         known: what earlier messages and the operator taught.
         arrival_us: when it arrived, µs UTC; 0 where nobody cares.
+
+    Attributes:
+        levels: of the topic.
+        opening: `{` or `[` where the payload looks like JSON; anything else otherwise.
     """
 
-    __slots__ = ("_tree", "arrival_us", "known", "levels", "limits", "payload", "topic")
+    __slots__ = ("_tree", "arrival_us", "known", "levels", "limits", "opening", "payload", "topic")
 
     def __init__(
         self, topic: str, payload: bytes, limits: ReadingLimits, known: Known, arrival_us: int = 0
@@ -40,12 +45,8 @@ class Offer:
         self.known = known
         self.arrival_us = arrival_us
         self.levels = topic.split("/")
+        self.opening = json_text.opening(payload)
         self._tree: object = _NOT_DECODED
-
-    @property
-    def opening(self) -> bytes:
-        """`{` or `[` where the payload looks like JSON; anything else otherwise."""
-        return json_text.opening(self.payload)
 
     def tree(self) -> object:
         """The payload as JSON.
@@ -108,6 +109,24 @@ class Flat:
     clock: str | None = None
     zone: tzinfo | None = None
     fixed: tuple[str, ...] = ()
+
+
+class Names(dict[str, Channel | None]):
+    """What values are called, by their dotted paths; kept, so that each is made up once.
+
+    Args:
+        name: makes up a name.
+    """
+
+    def __init__(self, name: Callable[[str], Channel | None]) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, path: str) -> Channel | None:
+        channel = self._name(path)
+        if len(self) < NAMES_MAX:
+            self[path] = channel
+        return channel
 
 
 Answer = Sequence[Said] | Flat | None

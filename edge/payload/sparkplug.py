@@ -12,12 +12,16 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
-from edge.payload.said import GAUGE, STATE, NotData, Said, Unreadable
+from edge.payload.said import GAUGE, STATE, Channel, NotData, Said, Unreadable
 from edge.payload.sparkplug_node import DEVICES_MAX, NAMESPACE, Born, Node, Nodes
 from edge.payload.sparkplug_value import say_metric, unit_of
 from edge.payload.value import NOTHING
 from protos import sparkplug_pb2 as pb
 
+_PLAIN: Final = {3: "int_value", 7: "int_value", 9: "float_value", 10: "double_value"}
+"""Fields of the datatypes Int32, UInt32, Float and Double."""
+_LEAST: Final = -1e300
+_MOST: Final = 1 << 31
 ONLINE: Final = ("online", STATE, "", NOTHING)
 _OF_NODE: Final = frozenset({"NBIRTH", "NDATA", "NDEATH"})
 _OF_DEVICE: Final = frozenset({"DBIRTH", "DDATA", "DDEATH"})
@@ -125,7 +129,8 @@ class _Message:
             if not name:
                 told.faults.append("a birth with a metric without a name")
                 continue
-            born = Born((name, GAUGE, unit_of(metric), NOTHING), metric.datatype)
+            channel = (name, GAUGE, unit_of(metric), NOTHING)
+            born = Born(channel, metric.datatype, _PLAIN.get(metric.datatype, ""))
             alias = metric.alias if metric.HasField("alias") else None
             self._node.add(self._short, name, alias, born)
             self._say(metric, born)
@@ -133,8 +138,18 @@ class _Message:
 
     def _data(self) -> Sequence[Said]:
         aliases, names, short = self._node.aliases, self._node.names, self._short
+        sent_ms, at_ms, told = self._payload.timestamp_ms, -1, list[tuple[Channel, float]]()
         for metric in self._payload.metrics:
             name = metric.name
+            plain = None if name else aliases.get(metric.alias)
+            if plain is not None and plain.field:
+                value = getattr(metric, plain.field)
+                if _LEAST < value < _MOST and value:  # nothing to be asked: neither null nor huge
+                    if at_ms != (metric.timestamp_ms or sent_ms):
+                        at_ms = metric.timestamp_ms or sent_ms
+                        told = self._at(at_ms).numbers
+                    told.append((plain.channel, float(value)))
+                    continue
             if name:
                 born = names.get((short, name)) or Born(
                     (name, GAUGE, unit_of(metric), NOTHING), metric.datatype

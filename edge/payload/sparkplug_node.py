@@ -26,10 +26,11 @@ _BOOLEAN: Final = 11
 
 
 class Born(msgspec.Struct, frozen=True):
-    """A metric of a birth."""
+    """A metric of a birth; ``field`` is where its values stand if they are plain numbers."""
 
     channel: Channel
     datatype: int
+    field: str = ""
 
 
 class Node:

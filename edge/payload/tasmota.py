@@ -8,10 +8,12 @@ command and says again what the device's own topics say.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from edge.payload import scalar
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.known import Bounded, Known
+from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Names, Offer
 from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Unreadable
 from edge.payload.value import NOTHING, gauge
 
@@ -29,6 +31,7 @@ _UNITS: Final = {
 _TEMPERATURES: Final = ("Temperature", "DewPoint", "HeatIndex", "ObjectTemperature")
 _CONTEXT: Final = {"Time", "TempUnit", "PressureUnit", "SpeedUnit", "StartupUTC"}
 _NO_READING: Final = {"Id", "Address", "TotalStartTime", "BSSId", "Downtime", "Berry", "UptimeSec"}
+_UNITS_MAX: Final = 256
 _IN_ENERGY: Final = {"Period": "Wh"}
 
 
@@ -52,12 +55,12 @@ def read(offer: Offer) -> Answer:
     if prefix == "cmnd":
         raise NotData("a command to a device")
     if prefix == "tele" and last in _TELE:
-        return _sensors(device, offer.mapping())
+        return _sensors(device, offer.mapping(), offer.known)
     if prefix == "stat" and last in _STATUS:
         inner = offer.mapping().get(_STATUS[last])
         if not isinstance(inner, dict):
             raise Unreadable(f"{last} without {_STATUS[last]}")
-        return _sensors(device, inner)
+        return _sensors(device, inner, offer.known)
     if last.startswith(("POWER", "SWITCH", "BUTTON")) and offer.opening != b"{":
         return (scalar.value(offer, device, gauge(last)),)
     if last in _KNOWN_TELE or _NUMBERED.fullmatch(last):
@@ -73,10 +76,27 @@ def _what(last: str) -> str:
     return "the answer to a command; the device's own topics say the same"
 
 
-def _sensors(device: str, tree: dict[str, object]) -> Flat:
+def _sensors(device: str, tree: dict[str, object], known: Known) -> Flat:
     clock = "Time" if "Time" in tree else None
     fixed = tuple(key for key in ("TempUnit", "PressureUnit", "SpeedUnit") if key in tree)
-    return Flat(device, tree, _Naming(tree), clock, fixed=fixed)
+    units = (tree.get("TempUnit"), tree.get("PressureUnit"), tree.get("SpeedUnit"))
+    return Flat(device, tree, known.of(_Units).of(units).__getitem__, clock, fixed=fixed)
+
+
+class _Units:
+    """Names of values, by the units that a message carries."""
+
+    def __init__(self) -> None:
+        self._names: Bounded[tuple[str, ...], Names] = Bounded(_UNITS_MAX)
+
+    def of(self, units: Sequence[object]) -> Names:
+        """Names by the texts of `TempUnit`, `PressureUnit` and `SpeedUnit`."""
+        key = tuple(unit if isinstance(unit, str) else "" for unit in units)
+        names = self._names.get(key)
+        if names is None:
+            names = Names(_Naming(*key))
+            self._names.put(key, names)
+        return names
 
 
 class _Naming:
@@ -84,12 +104,10 @@ class _Naming:
 
     __slots__ = ("_pressure", "_speed", "_temperature")
 
-    def __init__(self, tree: dict[str, object]) -> None:
-        degree = tree.get("TempUnit")
+    def __init__(self, degree: str, pressure: str, speed: str) -> None:
         self._temperature = f"°{degree}" if degree in ("C", "F") else "°C"
-        pressure, speed = tree.get("PressureUnit"), tree.get("SpeedUnit")
-        self._pressure = pressure if isinstance(pressure, str) else "hPa"
-        self._speed = speed if isinstance(speed, str) else ""
+        self._pressure = pressure or "hPa"
+        self._speed = speed
 
     def __call__(self, path: str) -> Channel | None:
         if path in _CONTEXT:
@@ -99,6 +117,8 @@ class _Naming:
             return None
         if last in _TEMPERATURES:
             return gauge(path, self._temperature)
+        if last == "Speed":
+            return gauge(path, self._speed)
         if last in ("Pressure", "SeaPressure"):
             return gauge(path, self._pressure)
         if sensor == "ENERGY" or sensor.startswith("ENERGY."):

@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import scalar
 from edge.payload.flat_json import clock_of
 from edge.payload.known import Bounded
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Names, Offer
 from edge.payload.said import Channel, NotData, Said, Unreadable
 from edge.payload.value import gauge
 
@@ -33,11 +33,12 @@ _COMMANDS: Final = {"set", "get"}
 
 
 class Bridges:
-    """What bridges told: their base topics, and the units of their devices' values."""
+    """What bridges told: their base topics, and names and units of their devices' values."""
 
     def __init__(self) -> None:
         self.bases: list[str] = []
-        self.units: Bounded[tuple[str, str], dict[str, str]] = Bounded(DEVICES_MAX)
+        self.plain = Names(_Naming({}))
+        self.names: Bounded[tuple[str, str], Names] = Bounded(DEVICES_MAX)
 
     def add(self, base: str) -> None:
         """Remember a base topic."""
@@ -67,12 +68,12 @@ def read(offer: Offer) -> Answer:
         raise NotData("a last will: the state of a connection")
     if device and (last in _COMMANDS or device.rpartition("/")[2] in _COMMANDS):
         raise NotData("a command to a device")
-    units = bridges.units.get((base, name))
     if offer.opening != b"{":
-        return _attribute(offer, device, last, bridges.units.get((base, device)))
+        return _attribute(offer, device, last, bridges.names.get((base, device), bridges.plain))
+    names = bridges.names.get((base, name), bridges.plain)
     tree = offer.mapping()
     clock = "last_seen" if tree.get("last_seen") is not None else clock_of(tree)
-    return Flat(name, tree, _naming(units), clock)
+    return Flat(name, tree, names.__getitem__, clock)
 
 
 def learn(offer: Offer) -> bool:
@@ -96,13 +97,11 @@ def _base(topic: str, bridges: Bridges) -> str | None:
     return next((base for base in bridges.bases if topic.startswith(f"{base}/")), None)
 
 
-def _attribute(
-    offer: Offer, device: str, metric: str, units: dict[str, str] | None
-) -> Sequence[Said]:
+def _attribute(offer: Offer, device: str, metric: str, names: Names) -> Sequence[Said]:
     """One value with a topic of its own."""
     if not device:
         raise Unreadable("no JSON object, as a device's state should be")
-    channel = _naming(units)(metric)
+    channel = names[metric]
     if channel is None:
         raise NotData("when the device was last heard: no reading")
     return (scalar.value(offer, device, channel),)
@@ -113,21 +112,13 @@ class _Naming:
 
     __slots__ = ("_units",)
 
-    def __init__(self, units: dict[str, str] | None) -> None:
+    def __init__(self, units: dict[str, str]) -> None:
         self._units = units
 
     def __call__(self, path: str) -> Channel | None:
         if path in _NO_READING or path.startswith("device."):
             return None
-        unit = self._units.get(path) if self._units is not None else None
-        return gauge(path, UNITS.get(path, "") if unit is None else unit)
-
-
-_PLAIN: Final = _Naming(None)
-
-
-def _naming(units: dict[str, str] | None) -> _Naming:
-    return _PLAIN if units is None else _Naming(units)
+        return gauge(path, self._units.get(path) or UNITS.get(path, ""))
 
 
 def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
@@ -140,7 +131,7 @@ def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
         _collect(device["definition"].get("exposes"), units, 0)
         name = device.get("friendly_name")
         if isinstance(name, str) and units:
-            bridges.units.put((base, name), units)
+            bridges.names.put((base, name), Names(_Naming(units)))
 
 
 def _collect(exposes: object, units: dict[str, str], depth: int) -> None:
