@@ -26,8 +26,7 @@ from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.errors import OperatorError
-from edge.ingest import Inbox, Linger
-from edge.ingest_paho import PahoIngest
+from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.reading import Reader
 from edge.rejected import RejectLog
@@ -68,7 +67,7 @@ class Agent:
     catalog: Catalog
     reader: Reader
     inbox: Inbox
-    ingest: PahoIngest
+    ingest: Ingest
     scorer: Scorer
     uplink: Uplink | None = None
 
@@ -82,7 +81,7 @@ class Agent:
         """
         clock = Clock()
         keys = find_key(config.buffer_key_path, os.environ)
-        broker = parts.broker(config)
+        ingest = parts.ingest(config, clock)
         models = parts.models(config)
         store = parts.store(config, keys, clock)
         catalog, reader = parts.reader(config, store.load())
@@ -95,7 +94,7 @@ class Agent:
             catalog,
             reader,
             Inbox(messages_max=settings.ingest.inbox_messages_max),
-            PahoIngest(broker, clock.now),
+            ingest,
             Scorer(models, settings.models.false_alarms_per_series_per_week),
         )
 

@@ -9,12 +9,15 @@ from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import EdgeConfig
 from edge.errors import TidegateError, UnreachableError
-from edge.ingest_paho_link import Broker
+from edge.ingest import Ingest
+from edge.ingest_broker import Broker
+from edge.ingest_native import NativeIngest
 from edge.keys import KeySource
 from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.redelivery import Redelivery
+from edge.settings_links import BrokerClient
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
 
@@ -67,6 +70,20 @@ def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
         alerts=settings.alerts.topic,
         limits=limits,
     )
+
+
+def ingest(config: EdgeConfig, clock: Clock) -> Ingest:
+    """The way in that the settings name; not started.
+
+    Raises:
+        OperatorError: a password, certificate or key file that cannot be used.
+    """
+    named = broker(config)
+    if config.settings.broker.client is BrokerClient.NATIVE:
+        return NativeIngest(named, clock.now)
+    from edge.ingest_paho import PahoIngest  # 10 MB that the native way does without
+
+    return PahoIngest(named, clock.now)
 
 
 def broker(config: EdgeConfig) -> Broker:

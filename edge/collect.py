@@ -178,11 +178,11 @@ class Collect:
         return self._finishing and not len(self._left) and not len(self._inbox)
 
     def _step(self) -> None:
-        enough = max(1, min(self._linger.enough, self._ingest.state.window // 2))
+        enough_max = max(1, self._ingest.state.window // 2)
         messages = self._left
         if not len(messages):
             linger = self._linger.on_card(self._commit_s)
-            messages = self._inbox.take(replace(linger, enough=enough))
+            messages = self._inbox.take(replace(linger, enough_max=enough_max))
             self._taken += len(messages)
         if self._stopping.is_set():
             return

@@ -20,15 +20,19 @@ class Linger:
     """How long a batch may wait for more messages, so that commits are few but alerts are quick.
 
     A batch waits at least ``min_s`` and at most ``max_s``, and in between until it has ``enough``
-    messages; a stream so slow that ``max_s`` would bring none more does not wait for them.
-    ``messages_max`` and ``bytes_max`` bound a batch, and with it one chunk of the buffer.
+    messages, or those of ``enough_s``, whichever are more; a stream so slow that ``max_s`` would
+    bring none more does not wait for them. It never waits for more than ``enough_max``, which is
+    for a broker that sends no more before it has PUBACKs. ``messages_max`` and ``bytes_max`` bound
+    a batch, and with it one chunk of the buffer.
     """
 
     min_s: float = 0.005
     max_s: float = 0.250
     enough: int = 64
+    enough_s: float = 0.05
+    enough_max: int = 1 << 30
     messages_max: int = 4096
-    bytes_max: int = 256 * 1024
+    bytes_max: int = 1 << 20
 
     def on_card(self, commit_s: float) -> "Linger":
         """The same on a card that takes ``commit_s`` for a commit: waits twice that, within bounds.
@@ -88,7 +92,7 @@ class Inbox:
         messages_max: room is gone when so many messages wait.
         bytes_max: or when they take so many bytes, payloads, topics and overhead together.
 
-    The bound is checked before a read, so the last message read may pass it by its own size.
+    The bound is checked before a read, so what the last read brought may pass it.
     """
 
     def __init__(self, *, messages_max: int = 20_000, bytes_max: int = 16 << 20) -> None:
@@ -163,7 +167,9 @@ class Inbox:
             if len(self._waiting):
                 self._wait(linger.messages_max, linger.min_s)
                 if self._rate_per_s * linger.max_s >= 2:
-                    self._wait(linger.enough, linger.max_s - linger.min_s)
+                    count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
+                    count = min(count, linger.enough_max, linger.messages_max)
+                    self._wait(count, linger.max_s - linger.min_s)
             self._woken = False
             was_full = not self.has_room
             batch = self._pop(linger)

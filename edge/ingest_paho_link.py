@@ -17,8 +17,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from paho.mqtt import client as paho
@@ -28,73 +26,32 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-NEVER_EXPIRES_S: Final = 0xFFFF_FFFF
-WINDOW_V311: Final = 20  # what mosquitto and others have in flight when the client cannot say
+from edge.ingest_broker import (
+    LOST,
+    REFUSED,
+    WINDOW_V311,
+    Broker,
+    MqttVersion,
+    not_granted,
+    not_reached,
+    refusal,
+    unanswered,
+)
+from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, RETAIN, Messages
+from edge.mqtt_wire import UNREADABLE_TOPIC
+
 _BURST_MAX: Final = 256
 _UNSUPPORTED: Final = "Unsupported protocol version"
-_HINTS: Final = {
-    "Not authorized": "check broker.username, broker.password_file and the broker's access rules",
-    "Bad user name or password": "check broker.username and broker.password_file",
-    "Session taken over": "another client uses this client id: give each gateway its own",
-    "Client identifier not valid": "choose another broker.client_id",
-}
-
-_LOST: Final = "the connection was lost"
-_TLS_THERE: Final = " before any answer (does the broker want TLS there? then mqtts://)"
-_NO_TLS_THERE: Final = " (has the broker no TLS there? then mqtt://)"
 
 
-class MqttVersion(Enum):
-    """Which MQTT to speak; AUTO tries 5 and falls back to 3.1.1 when the broker has no 5."""
-
-    AUTO = "auto"
-    V311 = "3.1.1"
-    V5 = "5"
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where and as whom to connect.
-
-    ``topics`` are filters, subscribed with QoS 1. ``receive_maximum`` (MQTT 5) is how many messages
-    the broker may have in flight to us. ``packet_bytes_max`` (MQTT 5) is what the broker may send
-    at most: larger publications stay with the broker, which drops them.
-    """
-
-    host: str
-    port: int
-    client_id: str
-    topics: tuple[str, ...]
-    username: str = ""
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-    version: MqttVersion = MqttVersion.AUTO
-    receive_maximum: int = 2000
-    packet_bytes_max: int = 4 << 20
-    keepalive_s: int = 30
-    timeout_s: float = 5.0
-    session_expiry_s: int = NEVER_EXPIRES_S
-
-
-class Link:
-    """One connection, driven by one thread; after ``closed`` it is of no more use.
+class PahoLink:
+    """One connection, driven by one thread; see `edge.ingest_broker.Link` for the contract.
 
     Attributes:
-        answered: the broker answered our CONNECT, for better or worse.
-        accepted: it took the connection; ``resumed``: with the session of an earlier one.
-        subscribed: it granted at least one topic filter.
-        unsupported: it does not speak this version of MQTT.
-        closed: the connection is over; ``error`` says why, empty when we left ourselves.
         heard: packets that came to a callback, a measure of progress.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        version: MqttVersion,
-        session: int,
-        deliver: Callable[["Link", paho.MQTTMessage], None],
-    ) -> None:
+    def __init__(self, broker: Broker, version: MqttVersion, session: int) -> None:
         self.session = session
         self.version = version
         self.answered = self.accepted = self.resumed = False
@@ -102,7 +59,7 @@ class Link:
         self.error = ""
         self.heard = 0
         self._broker = broker
-        self._deliver = deliver
+        self._messages = Messages()
         self._poll = select.poll()
         self._tended_at = 0.0
         self._client = self._make_client()
@@ -130,8 +87,7 @@ class Link:
             else:
                 self._client.connect(broker.host, broker.port, broker.keepalive_s)
         except (OSError, UnicodeError) as error:
-            hint = _NO_TLS_THERE if self._broker.tls and _is_not_tls(error) else ""
-            self._fail((str(error) or type(error).__name__) + hint)
+            self._fail(not_reached(error, self._broker.tls))
 
     def wait(self, wake: socket.socket, timeout_s: float, *, reading: bool) -> bool:
         """Wait until there is something to read, room to write, a wake-up, or the time is over.
@@ -140,7 +96,7 @@ class Link:
         """
         sock = self._client.socket()
         if sock is None or sock.fileno() < 0:
-            self._fail(_LOST)
+            self._fail(LOST)
             return False
         if reading and isinstance(sock, ssl.SSLSocket) and sock.pending():
             return True
@@ -152,22 +108,29 @@ class Link:
         if events & select.POLLOUT:
             self._check(self._client.loop_write())
         if not reading and events & ~select.POLLOUT:
-            self._fail(_LOST)
+            self._fail(LOST)
         return bool(events & ~select.POLLOUT)
 
-    def read(self, has_room: Callable[[], bool]) -> int:
-        """Read packets while there are any and there is room; how many were heard."""
+    def read(self, has_room: Callable[[int, int], bool]) -> Messages:
+        """Read packets while there are any and there is room."""
         start = self.heard
-        while not self.closed and has_room() and self.heard - start < _BURST_MAX:
+        self._messages = messages = Messages()
+        while (
+            not self.closed
+            and has_room(len(messages), messages.size)
+            and self.heard - start < _BURST_MAX
+        ):
             before = self.heard
             self._check(self._client.loop_read())
             if self.heard == before:
                 break
-        return self.heard - start
+        return messages
 
-    def ack(self, packet_id: int, qos: int) -> None:
-        """Send a PUBACK; packet ids must be of this connection, in order of arrival."""
-        self._check(self._client.ack(packet_id, qos))
+    def ack(self, packet_ids: Sequence[int], heads: Sequence[int]) -> None:
+        """Send PUBACKs; packet ids must be of this connection, in order of arrival."""
+        for packet_id, head in zip(packet_ids, heads, strict=True):
+            if head & QOS and not self.closed:
+                self._check(self._client.ack(packet_id, (head & QOS) >> QOS_SHIFT))
 
     def tend(self) -> None:
         """Keep-alive, once a second at most; a broker that does not answer it is a lost one."""
@@ -222,7 +185,7 @@ class Link:
         self.answered = True
         if reason.is_failure:
             self.unsupported = str(reason) == _UNSUPPORTED
-            self._fail(_told("the broker refused the connection", reason))
+            self._fail(_told(REFUSED, reason))
             return
         self.accepted = True
         self.resumed = flags.session_present
@@ -249,13 +212,22 @@ class Link:
         refused = [name for name, reason in pairs if reason.is_failure]
         self.subscribed = len(refused) < len(pairs)
         if refused:
-            self.error = f"the broker did not grant {', '.join(refused)}: check its access rules"
+            self.error = not_granted(refused)
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
     ) -> None:
         self.heard += 1
-        self._deliver(self, message)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = UNREADABLE_TOPIC
+        heard, payload = self._messages, bytes(message.payload)
+        heard.topics.append(topic)
+        heard.payloads.append(payload)
+        heard.heads.append(message.retain * RETAIN | message.qos << QOS_SHIFT | message.dup * DUP)
+        heard.packet_ids.append(message.mid)
+        heard.size += len(payload) + len(topic) + MESSAGE_OVERHEAD_BYTES
 
     def _on_disconnect(
         self,
@@ -265,29 +237,20 @@ class Link:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self._fail(_told(_LOST, reason))
+        self._fail(_told(LOST, reason))
 
     def _check(self, code: MQTTErrorCode) -> None:
         if code not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
-            self._fail(f"{_LOST}: {paho.error_string(code)}")
+            self._fail(f"{LOST}: {paho.error_string(code)}")
 
     def _fail(self, error: str) -> None:
         """Note the end of the connection; the first reason told is the one that counts."""
         if not self.closed:
             self.closed = True
-            mute = error.startswith(_LOST) and not self.answered and self._broker.tls is None
-            self.error = error + (_TLS_THERE if mute else "")
-
-
-def _is_not_tls(error: Exception) -> bool:
-    """Whether a handshake ended as it does with a server that speaks no TLS."""
-    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
-        return True
-    return isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER"
+            self.error = error if self.answered else unanswered(error, self._broker.tls)
 
 
 def _told(what: str, reason: ReasonCode) -> str:
     if str(reason) == "Unspecified error":  # paho's word for a socket that ended
         return what
-    hint = _HINTS.get(str(reason))
-    return f"{what}: {reason} ({hint})" if hint else f"{what}: {reason}"
+    return refusal(what, str(reason))

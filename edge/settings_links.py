@@ -1,6 +1,7 @@
 """The gateway's settings of its two lines: the broker that sensors publish to, and the cloud."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,6 +39,13 @@ def check_filters(key: str, filters: Sequence[str]) -> None:
             raise WrongValueError(key, f"{one[:80]!r} is no topic filter: {problem}", hint)
 
 
+class BrokerClient(StrEnum):
+    """Which implementation of MQTT reads the broker."""
+
+    NATIVE = "native"
+    PAHO = "paho"
+
+
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
     """The MQTT broker that sensors publish to."""
 
@@ -67,6 +75,13 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
             "Empty: `tidegate-` and the gateway's name."
         ),
     ] = ""
+    client: Annotated[
+        BrokerClient,
+        Meta(
+            description="What speaks MQTT: `native`, the quick one, or `paho`, a library, should a "
+            "broker not get on with it."
+        ),
+    ] = BrokerClient.PAHO
     receive_maximum: Annotated[
         int,
         Meta(
@@ -75,7 +90,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=65535,
         ),
-    ] = 2000
+    ] = 8000
 
     def __post_init__(self) -> None:
         """Refuse a url that is none, and files that do not go together."""

@@ -7,8 +7,18 @@ import pytest
 
 from cloud.journal import Journal
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from edge.ingest_native import NativeIngest
+from edge.ingest_paho import PahoIngest
 
 Open = Callable[[], Journal]
+IngestType = type[NativeIngest] | type[PahoIngest]
+
+
+@pytest.fixture(params=[NativeIngest, PahoIngest], ids=["native", "paho"])
+def ingest_type(request: pytest.FixtureRequest) -> IngestType:
+    """An implementation of `edge.ingest.Ingest`."""
+    made: IngestType = request.param
+    return made
 
 
 @pytest.fixture(params=["sqlite"])

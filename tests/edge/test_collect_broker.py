@@ -17,8 +17,8 @@ from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.ingest import Inbox
+from edge.ingest_broker import Broker, MqttVersion
 from edge.ingest_paho import PahoIngest
-from edge.ingest_paho_link import Broker, MqttVersion
 from edge.keys import find_key, make_key_file
 from edge.reading import Reader
 from edge.redelivery import Redelivery

@@ -3,6 +3,7 @@ import ipaddress
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -10,9 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.clock import Stamp
-from edge.ingest import Inbox, Linger
-from edge.ingest_paho import PahoIngest
-from edge.ingest_paho_link import Broker
+from edge.ingest import Inbox, Ingest, Linger
+from edge.ingest_broker import Broker
 from protos.records import Quality
 from tests.edge.mosquitto import Mosquitto, free_port, until
 
@@ -69,15 +69,21 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.stop()
 
 
-def ingest(mosquitto: Mosquitto, authority: str, client: str) -> PahoIngest:
+def make(ingest_type: Any, mosquitto: Mosquitto, authority: str, client: str) -> Ingest:
     context = ssl.create_default_context(cafile=mosquitto.folder / f"{authority}.crt")
     context.load_cert_chain(mosquitto.folder / f"{client}.crt", mosquitto.folder / f"{client}.key")
-    port = int(mosquitto.access.split("listener ")[1].split()[0])
-    return PahoIngest(Broker("127.0.0.1", port, "gateway", ("#",), tls=context), lambda: NOW)
+    return over(ingest_type, int(mosquitto.access.split("listener ")[1].split()[0]), context)
 
 
-def test_readings_come_over_tls_with_a_client_certificate(mosquitto: Mosquitto) -> None:
-    one, inbox = ingest(mosquitto, "ca", "gateway"), Inbox()
+def over(ingest_type: Any, port: int, tls: ssl.SSLContext | None) -> Ingest:
+    made: Ingest = ingest_type(Broker("127.0.0.1", port, "gateway", ("#",), tls=tls), lambda: NOW)
+    return made
+
+
+def test_readings_come_over_tls_with_a_client_certificate(
+    ingest_type: Any, mosquitto: Mosquitto
+) -> None:
+    one, inbox = make(ingest_type, mosquitto, "ca", "gateway"), Inbox()
     one.start(inbox)
     assert one.wait_connected(10), one.state.error
     sent = [b"%d" % n for n in range(500)]
@@ -87,21 +93,21 @@ def test_readings_come_over_tls_with_a_client_certificate(mosquitto: Mosquitto) 
     assert [message.payload for message in heard] == sent
     one.ack(heard)
     until(lambda: mosquitto.log().count("Received PUBACK from gateway") == 500, "not acknowledged")
-    one.stop()
+    one.stop(5)
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["TLS to a plain port", "plain to a TLS port"])
 def test_the_wrong_scheme_for_a_port_is_told_with_the_right_one(
-    mosquitto: Mosquitto, tls: bool
+    ingest_type: Any, mosquitto: Mosquitto, tls: bool
 ) -> None:
     secure = int(mosquitto.access.split("listener ")[1].split()[0])
     context = ssl.create_default_context(cafile=mosquitto.folder / "ca.crt") if tls else None
     port = mosquitto.port if tls else secure
-    one = PahoIngest(Broker("127.0.0.1", port, "gateway", ("#",), tls=context), lambda: NOW)
+    one = over(ingest_type, port, context)
     one.start(Inbox())
     until(lambda: one.state.error, "no error was told")
     assert one.state.error.endswith("then mqtt://)" if tls else "then mqtts://)")
-    one.stop()
+    one.stop(5)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +115,11 @@ def test_the_wrong_scheme_for_a_port_is_told_with_the_right_one(
     [("stranger", "gateway", "certificate verify failed"), ("ca", "stranger", "")],
 )
 def test_a_certificate_that_does_not_fit_is_told(
-    mosquitto: Mosquitto, authority: str, client: str, error: str
+    ingest_type: Any, mosquitto: Mosquitto, authority: str, client: str, error: str
 ) -> None:
-    one = ingest(mosquitto, authority, client)
+    one = make(ingest_type, mosquitto, authority, client)
     one.start(Inbox())
     until(lambda: one.state.error, "no error was told")
     assert not one.state.connected
     assert error in one.state.error
-    one.stop()
+    one.stop(5)
