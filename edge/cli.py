@@ -19,6 +19,7 @@ VERBS: Final = {
     "run": "collect, watch and deliver until stopped",
     "status": "how the gateway is",
     "tap": "show live how each message is read",
+    "decode": "explain how one message is read",
     "rejects": "list the messages that could not be read, and why",
     "replay": "publish a recorded CSV as a sensor would",
     "buffer": "what waits for the cloud: stats, verify, export, drain",

@@ -8,15 +8,19 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edge.errors import OperatorError
 from edge.settings import EdgeSettings
 from protos.settings import SettingsError, read_settings
 
+if TYPE_CHECKING:
+    from edge.payload.rules import Rules
+
 HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
 FILE_NAME: Final = "edge.toml"
+RULES_NAME: Final = "rules.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,22 @@ class EdgeConfig:
     def control_path(self) -> Path:
         """Socket of the running agent."""
         return self.home / "run" / "control.sock"
+
+    def rules(self) -> "Rules":
+        """What the operator says about topics.
+
+        Raises:
+            OperatorError: a file that cannot be used.
+        """
+        from edge.rules_file import load_rules
+
+        named = self.settings.ingest.rules_file
+        return load_rules(self.file(named or RULES_NAME), required=bool(named))
+
+    @property
+    def host_id(self) -> str:
+        """Name as a host of Sparkplug nodes."""
+        return self.settings.sparkplug.host_id or f"tidegate-{self.name}"
 
     @property
     def client_id(self) -> str:
@@ -154,6 +174,8 @@ def load(home: Path) -> EdgeConfig:
         if name:
             _text(config.file(name), f"broker.{key}")
     config.cloud_proxy()
+    if settings.ingest.rules_file or config.file(RULES_NAME).exists():
+        config.rules()
     return config
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edge.chunk import Chunk, Reject
+from edge.payload.known import Publish
 from protos.records import Batch, concat
 from protos.series import SeriesEntry
 
@@ -37,7 +38,8 @@ class Heard:
     """What a batch of messages said.
 
     ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
-    the first time; ``marks`` are for the buffer (``edge.redelivery``).
+    the first time; ``marks`` are for the buffer (``edge.redelivery``). ``asked`` is to be published
+    in answer, as a host of Sparkplug nodes asks for births.
     """
 
     batch: Batch
@@ -45,6 +47,7 @@ class Heard:
     marks: bytes
     rejects: tuple[Reject, ...]
     counts: Counts
+    asked: tuple[Publish, ...] = ()
 
     def as_chunk(self, scores: Batch | None = None) -> Chunk:
         """All of it, with the anomalies found in it, as one unit of commit."""

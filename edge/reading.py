@@ -117,6 +117,7 @@ class Reader:
             self._redelivery.take_marks(),
             tuple(work.rejects),
             counts,
+            self._recognition.take_asked(),
         )
 
     def _read_in_full(self, row: Row, burst: Burst, work: "_Work") -> bool:
@@ -130,12 +131,14 @@ class Reader:
             counts.alerts += topic.startswith(self._alerts)
             if head & RETAIN:
                 self._recognition.learn(topic, payload)
+                quick.forget(self._recognition.take_changed())
             return True
         told, reason = self._understood(row, burst.arrival_us)
         if isinstance(told, NotData):
             counts.messages += 1
             counts.ignored += not isinstance(told, Repeated)
             counts.collapsed += isinstance(told, Repeated)
+            quick.forget(self._recognition.take_changed())
             return True
         cost = MARK_BYTES + sum(self._cost(said) for said in told)
         if cost > quick.room and counts.messages + quick.taken:

@@ -5,7 +5,7 @@ read in full. A topic gets its plan at its second message, so that a topic heard
 one whose shape keeps changing keeps the plan it has after `CHANGES_MAX` changes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -115,6 +115,12 @@ class Quick:
             return False
         self._heard[topic] = times
         return times > 1
+
+    def forget(self, topics: Iterable[str]) -> None:
+        """Read these topics in full again: what their values are called has changed."""
+        for topic in topics:
+            self._known.pop(topic, None)
+            self._heard.pop(topic, None)
 
     def learn(self, topic: str, plan: Plan, series: Sequence[int], bytes_each: int) -> None:
         """Read this topic by ``plan`` from now on; ``series`` are the numbers of its channels."""

@@ -17,6 +17,10 @@ from protos.records import Kind, Quality, Rows, strings
 
 I8 = NDArray[np.int64]
 SENSOR_TIME: Final = int(Quality.SENSOR)
+SYNCED: Final = int(Quality.GATEWAY_SYNCED)
+AHEAD_US_MAX: Final = 900_000_000
+"""A quarter of an hour: a sensor further ahead of a gateway whose clock is set has a wrong clock,
+and its readings keep their time of arrival. A gateway not sure of its own time judges nobody."""
 
 
 class Shapes:
@@ -116,6 +120,8 @@ class RowLists:
         ts = arrival
         if self.dated:
             which, when = np.array(self.dated, np.int64).T
+            wrong = (when > arrival[which] + AHEAD_US_MAX) & (quality[which] == SYNCED)
+            which, when = which[~wrong], when[~wrong]
             ts, quality = arrival.copy(), quality.copy()
             ts[which], quality[which] = when, SENSOR_TIME
         values = strings(self.values) if kind is Kind.TEXTS else np.array(self.values, np.float64)

@@ -30,7 +30,6 @@ class Recognition:
         limits: what one message may ask of the gateway.
         rules: what the operator says about topics.
         conventions: asked in this order; tests may give their own.
-        own: this gateway's name as a host of Sparkplug nodes.
     """
 
     def __init__(
@@ -38,11 +37,10 @@ class Recognition:
         limits: ReadingLimits | None = None,
         rules: Rules | None = None,
         conventions: Sequence[Convention] = CONVENTIONS,
-        own: str = "tidegate",
     ) -> None:
         self.limits = limits or ReadingLimits()
         self._rules = rules or Rules()
-        self.known = Known(self._rules.zone, own)
+        self.known = Known(self._rules.zone)
         self.convention = ""
         """The convention that read the last message; empty when none did."""
         self._conventions = tuple(conventions)

@@ -120,6 +120,13 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
             "always are."
         ),
     ] = msgspec.field(default_factory=list)
+    rules_file: Annotated[
+        str,
+        Meta(
+            description="What topics mean where no convention says so: names, units, times, what "
+            "to leave out (`docs/guide/devices.md`). Empty: `rules.toml`, if there is one."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse a range that is empty, and filters that are none."""
@@ -128,6 +135,30 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
             hint = f"make it at most {self.linger_ms_max}, or ingest.linger_ms_max longer"
             raise WrongValueError("linger_ms_min", cause, hint)
         check_filters("ignore", self.ignore)
+
+
+class Sparkplug(msgspec.Struct, frozen=True, kw_only=True):
+    """This gateway as a host application of Sparkplug B nodes, once it hears one."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Whether its STATE is published and nodes are asked for births; they are "
+            "read either way."
+        ),
+    ] = True
+    host_id: Annotated[
+        str,
+        Meta(
+            description="Its name in `spBv1.0/STATE/…`. Empty: `tidegate-` and the gateway's name."
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is no level of a topic."""
+        if set(self.host_id) & set("/#+\0"):
+            cause = "it is one level of a topic"
+            raise WrongValueError("host_id", cause, "leave out /, + and #")
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +208,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     cloud: Cloud
     buffer: Buffer
     ingest: Ingest
+    sparkplug: Sparkplug
     models: Models
     alerts: Alerts
     metrics: Metrics

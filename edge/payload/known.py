@@ -34,12 +34,10 @@ class Known:
 
     Args:
         zone: of local times; None: they stay without meaning.
-        own: name of this gateway as a host of others.
     """
 
-    def __init__(self, zone: tzinfo | None = None, own: str = "tidegate") -> None:
+    def __init__(self, zone: tzinfo | None = None) -> None:
         self.zone = zone
-        self.own = own
         self._states: dict[type, object] = {}
         self._ways: Bounded[Hashable, tuple[str, int]] = Bounded(WAYS_MAX)
         self._recent: Bounded[Hashable, None] = Bounded(RECENT_MAX)

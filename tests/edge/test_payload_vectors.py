@@ -58,7 +58,7 @@ def recognition(vector: Vector) -> Recognition:
     rules = [TopicRule(**rule) for rule in named]
     zones = {rule.time_zone: ZoneInfo(rule.time_zone) for rule in rules if rule.time_zone}
     zone = ZoneInfo(str(vector["zone"])) if "zone" in vector else None
-    return Recognition(rules=Rules(rules, zones, zone), own="gateway")
+    return Recognition(rules=Rules(rules, zones, zone))
 
 
 def moment_us(text: object) -> int:

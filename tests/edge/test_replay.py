@@ -16,7 +16,6 @@ import pytest
 from deploy.demo.broker import Broker, new_broker
 from edge.cli import console
 from edge.commands.replay import Pace
-from edge.commands.tap import Explainer
 from edge.config import EdgeConfig, load
 
 BIN = Path(sys.executable).parent
@@ -209,24 +208,3 @@ async def test_tap_shows_how_a_live_message_is_read(home: Path, broker: Broker) 
         assert await process.wait() == 0
     assert "flow = 3.25" in told
     assert "state = 'open'" in told
-
-
-def test_tap_explains_what_is_no_reading(tmp_path: Path) -> None:
-    explain = Explainer(config_for(tmp_path / "edge", "mqtt://127.0.0.1:9"))
-
-    def told(topic: str, payload: bytes, *, retained: bool = False) -> str:
-        return "\n".join(explain.lines(topic, payload, retained=retained))
-
-    assert "retained: the last value" in told("a/b", b"1", retained=True)
-    assert "ignored by ingest.ignore" in told("secret/a", b"1")
-    assert "of the broker or of this agent" in told("tidegate/anomaly/a/b", b"1")
-    assert "rejected: " in told("a/b", b"{torn")
-    assert "= 1.5" in told("a/b", b"1.5")
-
-
-def test_tap_lets_no_payload_command_the_terminal(tmp_path: Path) -> None:
-    explain = Explainer(config_for(tmp_path / "edge", "mqtt://127.0.0.1:9"))
-    told = list(explain.lines("a/b", b'{"x": "\\u001b[2J"}', retained=False))
-    told += list(explain.lines("a/b", b"\x1b]0;owned\x07", retained=False))
-    assert told
-    assert not [line for line in told if "\x1b[2J" in line or "\x1b]" in line or "\x07" in line]
