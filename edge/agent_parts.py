@@ -16,6 +16,7 @@ from edge.keys import KeySource
 from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
+from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.settings_links import BrokerClient
 from edge.store.limits import StoreLimits
@@ -62,14 +63,23 @@ def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
     redelivery = Redelivery(
         loaded.marks_key, loaded.marks, messages_max=settings.buffer.dedup_messages_max
     )
-    limits = ReadingLimits(payload_bytes_max=settings.ingest.payload_bytes_max)
     return catalog, Reader(
         catalog,
         redelivery,
         ignore=settings.ingest.ignore,
         alerts=settings.alerts.topic,
-        limits=limits,
+        recognition=recognition(config),
     )
+
+
+def recognition(config: EdgeConfig) -> Recognition:
+    """What knows the conventions, with the operator's rules.
+
+    Raises:
+        OperatorError: a rules file that cannot be used.
+    """
+    limits = ReadingLimits(payload_bytes_max=config.settings.ingest.payload_bytes_max)
+    return Recognition(limits, config.rules())
 
 
 def ingest(config: EdgeConfig, clock: Clock) -> Ingest:
