@@ -9,12 +9,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
-
-import aiomqtt
 
 from edge import agent_parts as parts
 from edge import alert, identity
@@ -26,12 +23,16 @@ from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.errors import OperatorError
+from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
+from edge.message import Messages
 from edge.reading import Reader
 from edge.rejected import RejectLog
 from edge.score import Scorer
+from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
+from edge.traffic import Traffic
 from edge.uplink import Line, Uplink
 from edge.uplink_channel import Endpoint
 
@@ -105,7 +106,12 @@ class Agent:
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
         rejects = RejectLog()
-        alerts = alert.Alerts(self._alert_clients(), self.config.settings.alerts.topic)
+        clients = parts.clients(self.config)
+        alerts = alert.Alerts(lambda: clients("alerts"), self.config.settings.alerts.topic)
+        host = SparkplugHost(
+            lambda topic, payload: clients("host", topic, payload), self.config.host_id
+        )
+        traffic = Traffic(self.reader.origin)
 
         def fail(error: Exception) -> None:
             if not fatal.done():
@@ -118,6 +124,12 @@ class Agent:
             told = [self._alert(one) for one in found]
             loop.call_soon_threadsafe(alerts.add, told)
 
+        def on_heard(messages: Messages, heard: Heard) -> None:
+            rejects.add(heard.rejects)
+            traffic.add(messages.topics)
+            if heard.asked or self.reader.hears_nodes:
+                loop.call_soon_threadsafe(host.add, heard.asked)
+
         collect = Collect(
             inbox=self.inbox,
             ingest=self.ingest,
@@ -127,7 +139,7 @@ class Agent:
             scorer=self.scorer,
             linger=self._linger(),
             on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
-            on_heard=lambda _, heard: rejects.add(heard.rejects),
+            on_heard=on_heard,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
         )
@@ -136,6 +148,7 @@ class Agent:
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
+            "top": traffic.told,
             "buffer": self._buffer_stats,
         }
         async with (
@@ -146,7 +159,7 @@ class Agent:
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
             try:
-                await self._hold(stop, fatal, alerts, reporter, collect)
+                await self._hold(stop, fatal, (alerts, host), reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -156,13 +169,15 @@ class Agent:
         self,
         stop: asyncio.Event,
         fatal: "asyncio.Future[object]",
-        alerts: alert.Alerts,
+        courtesies: tuple[alert.Alerts, SparkplugHost],
         reporter: Reporter,
         collect: Collect,
     ) -> None:
+        alerts, host = courtesies
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(alerts.run(), name="alerts"),
+                tasks.create_task(self._be_host(host), name="Sparkplug host"),
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(self._deliver(reporter), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
@@ -176,6 +191,10 @@ class Agent:
                 task.cancel()
         if fatal.done():
             fatal.result()
+
+    async def _be_host(self, host: SparkplugHost) -> None:
+        if self.config.settings.sparkplug.enabled:
+            await host.run()
 
     async def _finish(self, collect: Collect) -> None:
         """Read no more, keep what was read, and deliver what can be delivered in a moment."""
@@ -276,20 +295,3 @@ class Agent:
             ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
             model=found.model,
         )  # fmt: skip
-
-    def _alert_clients(self) -> Callable[[], aiomqtt.Client]:
-        """What makes a client for each connection; files are read once, as for the ingest."""
-        broker, config = self.config.settings.broker, self.config
-        password, tls = config.broker_password(), config.broker_tls()
-
-        def connect() -> aiomqtt.Client:
-            return aiomqtt.Client(
-                broker.host,
-                broker.port,
-                identifier=f"{config.client_id}-alerts",
-                username=broker.username or None,
-                password=password,
-                tls_context=tls,
-            )
-
-        return connect

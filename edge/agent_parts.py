@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Loaded
@@ -22,7 +23,17 @@ from edge.settings_links import BrokerClient
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
 
+if TYPE_CHECKING:
+    import aiomqtt
+
 log = logging.getLogger(__name__)
+
+
+class Clients(Protocol):
+    """Makes an MQTT client of its own for a purpose, with a retained will if there is a topic."""
+
+    def __call__(self, purpose: str, topic: str = "", payload: bytes = b"") -> "aiomqtt.Client":
+        """A client that is not connected yet."""
 
 
 def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
@@ -113,6 +124,31 @@ def broker(config: EdgeConfig) -> Broker:
         tls=config.broker_tls(),
         receive_maximum=named.receive_maximum,
     )
+
+
+def clients(config: EdgeConfig) -> "Clients":
+    """What makes MQTT clients for what is not hot; files are read once, as for the ingest.
+
+    Raises:
+        OperatorError: a password, certificate or key file that cannot be used.
+    """
+    named = config.settings.broker
+    password, tls = config.broker_password(), config.broker_tls()
+
+    def connect(purpose: str, topic: str = "", payload: bytes = b"") -> "aiomqtt.Client":
+        import aiomqtt
+
+        return aiomqtt.Client(
+            named.host,
+            named.port,
+            identifier=f"{config.client_id}-{purpose}",
+            username=named.username or None,
+            password=password,
+            tls_context=tls,
+            will=aiomqtt.Will(topic, payload, 1, retain=True) if topic else None,
+        )
+
+    return connect
 
 
 def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:

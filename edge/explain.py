@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from edge.config import EdgeConfig
-from edge.payload.said import NotData, ReadingLimits, Repeated, Said, Unreadable
+from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
 from edge.payload.value import NOTHING
 from edge.reading import OWN_PREFIX
 from edge.recognition import Recognition
@@ -98,7 +98,8 @@ class Explainer:
 
 
 def _values(said: Said) -> Iterator[Value]:
-    for (metric, kind, unit, labels), value in (*said.numbers, *said.texts):
+    told: list[tuple[Channel, float | str]] = [*said.numbers, *said.texts]
+    for (metric, kind, unit, labels), value in told:
         yield Value(
             device=said.device,
             metric=metric,

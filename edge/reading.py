@@ -195,6 +195,15 @@ class Reader:
         if all(series) and _agrees(plan, payload, told[0]):
             self._quick.learn(topic, plan, series, MARK_BYTES + ROW_BYTES * len(series))
 
+    @property
+    def hears_nodes(self) -> bool:
+        """Whether a Sparkplug node was heard, whose host this gateway may be."""
+        return self._recognition.hears_nodes
+
+    def origin(self, topic: str) -> tuple[str, str]:
+        """Convention and device that a topic was last read as; empty while it was not."""
+        return self._recognition.origin(topic)
+
     def explain(self, topic: str, payload: bytes, arrival_us: int = 0) -> Sequence[Said]:
         """What one message says, without taking it in.
 

@@ -18,6 +18,7 @@ from edge.payload.plan import Plan
 from edge.payload.registry import CONVENTIONS
 from edge.payload.rules import Rule, Rules
 from edge.payload.said import NotData, ReadingLimits, Said, Unreadable
+from edge.payload.sparkplug_node import Nodes
 
 TOPICS_MAX: Final = 20_000
 _OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -49,6 +50,8 @@ class Recognition:
         self._took: Bounded[str, Convention] = Bounded(TOPICS_MAX)
         self._took_object: Bounded[str, Convention] = Bounded(TOPICS_MAX)
         self._discovered = self.known.of(Discovered)
+        self._nodes = self.known.of(Nodes)
+        self._devices: Bounded[str, str] = Bounded(TOPICS_MAX)
 
     def read(self, topic: str, payload: bytes, arrival_us: int = 0) -> Sequence[Said]:
         """What one message says: at least one value, or a fault.
@@ -72,6 +75,8 @@ class Recognition:
         told = self._told(offer, answer, convention, rule)
         for said in told:
             if said.numbers or said.texts or said.faults:
+                if topic not in self._devices:
+                    self._devices.put(topic, said.device)
                 return told
         raise Unreadable("no value: every field is null, not finite, or absent")
 
@@ -104,6 +109,16 @@ class Recognition:
         if convention.plan is None or rule is not None or self._discovered.of(topic) is not None:
             return None
         return convention.plan(offer)
+
+    @property
+    def hears_nodes(self) -> bool:
+        """Whether a Sparkplug node was heard."""
+        return len(self._nodes) > 0
+
+    def origin(self, topic: str) -> tuple[str, str]:
+        """Convention and device that a topic was last read as; empty while it was not."""
+        took = self._took_object.get(topic) or self._took.get(topic)
+        return (took.name if took is not None else "", self._devices.get(topic, ""))
 
     def take_asked(self) -> tuple[Publish, ...]:
         """What the conventions ask to be published since the last call."""
@@ -142,6 +157,7 @@ class Recognition:
         """What a convention learned may be that a topic is its own: ask them all once more."""
         if taught.learn is not None:
             self._took.clear()
+            self._devices.clear()
             self._took_object.clear()
 
     def _told(

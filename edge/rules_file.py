@@ -76,7 +76,7 @@ def _problem(rule: TopicRule) -> str:
     except ValueError as error:
         return str(error)
     named = set(re.findall(r"\?P<n_(\w+)>", form))
-    if rule.device and "device" in named or rule.metric and "metric" in named:
+    if (rule.device and "device" in named) or (rule.metric and "metric" in named):
         return "it names the device or the metric twice"
     names = sorted(one.name for one in CONVENTIONS)
     if rule.convention and rule.convention not in names:
