@@ -29,6 +29,7 @@ from edge.keys import KeySource, find_key
 from edge.message import Messages
 from edge.reading import Reader
 from edge.rejected import RejectLog
+from edge.retry import Retry
 from edge.score import Scorer
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
@@ -149,6 +150,7 @@ class Agent:
             "status": reporter.health,
             "rejects": reporter.rejects,
             "top": traffic.told,
+            "retry": Retry(self, collect, lambda: parts.recognition(self.config)).told,
             "buffer": self._buffer_stats,
         }
         async with (

@@ -125,7 +125,7 @@ class Reporter:
 
     async def rejects(self) -> list[Rejected]:
         """The newest messages that could not be read, newest first."""
-        rejects = await asyncio.wrap_future(self.store.rejects(SHOWN_MAX))
+        rejects = await asyncio.wrap_future(self.store.rejects_kept(SHOWN_MAX))
         return shown(rejects)
 
     def status(self) -> pb.Status:

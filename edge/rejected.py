@@ -26,20 +26,24 @@ TELL_S: Final = 60.0
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     """One message that could not be read, whole or in part; `at` is its arrival in µs UTC.
 
-    Every text is escaped; `payload` is its beginning, `cut` when there was more.
+    Every text is escaped; `payload` is its beginning, `cut` when there was more; `hex` is what was
+    kept of it, byte by byte; `no` names it for as long as it is kept.
     """
 
+    no: int
     at: int
     topic: str
     reason: str
     payload: str
     cut: bool = False
+    hex: str = ""
 
 
-def shown(rejects: Iterable[Reject]) -> list[Rejected]:
+def shown(rejects: Iterable[tuple[int, Reject]]) -> list[Rejected]:
     """What is told of rejects, in the order given."""
     return [
         Rejected(
+            no=no,
             at=one.arrival_us,
             topic=_start(one.topic),
             reason=_start(one.reason),
@@ -47,8 +51,9 @@ def shown(rejects: Iterable[Reject]) -> list[Rejected]:
                 one.payload[:PAYLOAD_BYTES_SHOWN].decode("utf-8", "backslashreplace")
             ),
             cut=len(one.payload) > PAYLOAD_BYTES_SHOWN,
+            hex=one.payload.hex(),
         )
-        for one in rejects
+        for no, one in rejects
     ]
 
 

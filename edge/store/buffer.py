@@ -104,6 +104,18 @@ class Buffer:
         found = self._file.rows("SELECT no, data FROM rejects ORDER BY no DESC LIMIT ?", limit)
         return [self._reject(no, data) for no, data in found]
 
+    def rejects_kept(self, limit: int) -> list[tuple[int, Reject]]:
+        """The newest rejects with their numbers, newest first."""
+        found = self._file.rows("SELECT no, data FROM rejects ORDER BY no DESC LIMIT ?", limit)
+        return [(no, self._reject(no, data)) for no, data in found]
+
+    def forget_rejects(self, numbers: Sequence[int]) -> None:
+        """Let go of rejects that have become readings."""
+        with self._rows.transaction():
+            for no in numbers:
+                self._file.write("DELETE FROM rejects WHERE no = ?", no)
+        self._memory.rejects.forget(frozenset(numbers))
+
     def _reject(self, no: int, data: bytes) -> Reject:
         try:
             return read_reject(self._rows.unseal(RowKind.REJECT, number_identity(no), 0, data))

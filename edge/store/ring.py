@@ -22,6 +22,11 @@ class Ring:
         kept = deque(rows)
         return cls(kept, sum(size for _, size in kept), kept[-1][0] if kept else 0)
 
+    def forget(self, numbers: frozenset[int]) -> None:
+        """Leave rows out, wherever they stand; their numbers are not given again."""
+        self.rows = deque((no, size) for no, size in self.rows if no not in numbers)
+        self.total = sum(size for _, size in self.rows)
+
     def draft(self) -> "Draft":
         """A view to try changes on."""
         return Draft(self)

@@ -120,6 +120,14 @@ class Store:
         """The newest rejects, newest first."""
         return self._call(lambda: self._buffer.rejects(limit))
 
+    def rejects_kept(self, limit: int) -> "Future[list[tuple[int, Reject]]]":
+        """The newest rejects with their numbers, newest first."""
+        return self._call(lambda: self._buffer.rejects_kept(limit))
+
+    def forget_rejects(self, numbers: Sequence[int]) -> "Future[None]":
+        """Let go of rejects that have become readings."""
+        return self._call(lambda: self._buffer.forget_rejects(numbers))
+
     def close(self) -> None:
         """Finish what is queued, write back, close; StorageError when the store had failed."""
         self._writer.queue.close(StorageError("use the buffer", "it is closed"))

@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
 
 async def asked(home: Path, *arguments: str, rejects: tuple[Reject, ...] = (TORN, HOSTILE)) -> int:
     async def answer() -> object:
-        return shown(rejects)
+        return shown(enumerate(rejects, 1))
 
     async with Control(home / "run" / "control.sock", {"rejects": answer}):
         call = console().call
@@ -39,7 +39,8 @@ async def test_a_reject_is_shown_with_time_topic_reason_and_payload(
 ) -> None:
     assert await asked(home, "--limit", "1") == 0
     assert capsys.readouterr().out == (
-        "2023-11-14T22:13:20.000+00:00  plant/pump\n    JSON ends in the middle\n    {torn\n"
+        "2023-11-14T22:13:20.000+00:00  plant/pump  (no. 1)\n"
+        "    JSON ends in the middle\n    {torn\n"
     )
 
 
