@@ -1,5 +1,6 @@
 """Pure: the quick plan of a plain tree of values, made from one message of it."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
@@ -13,6 +14,7 @@ from edge.payload.timestamp import time_us
 
 Path = tuple[str, ...]
 _DEPTH_MAX = 6
+_PLAIN_KEY = re.compile(r'[^"\\\x00-\x1f]*')  # what msgspec takes for the name of a field
 
 
 class _NotPlain(Exception):  # noqa: N818 - an answer to be acted on
@@ -47,6 +49,8 @@ def _fields(flat: Flat, tree: dict[str, object], path: Path, depth: int) -> Iter
     if depth > _DEPTH_MAX:
         raise _NotPlain
     for key, value in tree.items():
+        if _PLAIN_KEY.fullmatch(key) is None:
+            raise _NotPlain
         here = (*path, key)
         if isinstance(value, dict):
             yield from _fields(flat, value, here, depth + 1)
@@ -78,6 +82,8 @@ def _plan_of_list(flat: Flat) -> Plan | None:
     tree: object = flat.tree
     while isinstance(tree, dict) and len(tree) == 1 and len(keys) < _DEPTH_MAX - 1:
         ((key, tree),) = tree.items()
+        if _PLAIN_KEY.fullmatch(key) is None:
+            return None
         keys.append(key)
     if not isinstance(tree, list) or not tree or flat.clock:
         return None

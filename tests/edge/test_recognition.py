@@ -1,5 +1,6 @@
 """Laws of recognition: nothing raises, what is learned holds, plans agree with reading."""
 
+import json
 import random
 import tomllib
 from pathlib import Path
@@ -137,6 +138,14 @@ def test_a_unit_in_the_payload_is_part_of_its_plan() -> None:
     assert plan.values(plan.decode(in_celsius)) == (1.0,)
     with pytest.raises(Exception, match="Invalid enum value"):
         plan.decode(in_celsius.replace(b'"C"', b'"F"'))
+
+
+@pytest.mark.parametrize("key", ['"', "\\", "\n", "\0"])
+def test_a_key_that_must_be_escaped_makes_no_plan(key: str) -> None:
+    for tree in ({key: 1}, {"b": {key: 1}}, {key: [1, 2]}):
+        data = json.dumps(tree).encode()
+        assert outcome(Recognition(), "plant/p", data) is not None
+        assert Recognition().plan("plant/p", data) is None
 
 
 def test_a_count_where_a_time_may_stand_makes_no_plan() -> None:
