@@ -1,7 +1,9 @@
 """Pure: the gateway's series: which name has which number, given once and kept for ever.
 
 Entries and devices are numbered 1, 2, 3 … in the order in which they are first heard. An erased
-entry keeps its number; should the device speak again, it is a new one.
+entry keeps its number; should the device speak again, it is a new one. A gauge whose unit is not
+told is the one of that name whose unit is known: discovery tells units, and after a start some
+readings may come before it does.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +11,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.payload.said import Channel
+from edge.payload.said import Channel, Labels
 from protos.limits import (
     LABELS_MAX,
     NAME_BYTES_MAX,
@@ -55,6 +57,7 @@ class Catalog:
         self._bytes_max = min(bytes_max, SERIES_BYTES_MAX)
         self._bytes = 0
         self._numbers: dict[str, dict[Channel, int]] = {}
+        self._with_unit: dict[tuple[str, str, Labels], int] = {}
         self._device_nos: dict[str, int] = {}
         self._keys: list[SeriesKey | None] = [None]
         self._kinds = bytearray(1)
@@ -79,6 +82,10 @@ class Catalog:
             SeriesRefused: a name out of its limits, or too many series.
         """
         known = self.channels(device).get(channel)
+        if known is None and channel[1] is SeriesKind.GAUGE and not channel[2]:
+            known = self._with_unit.get((device, channel[0], channel[3]))
+            if known is not None:
+                self._numbers[device][channel] = known
         if known is not None:
             return known
         key = _key(device, channel)
@@ -116,7 +123,11 @@ class Catalog:
         self._device_no_max = max(self._device_no_max, entry.device_no)
         if key is not None:
             channel = (key.metric, key.kind, key.unit, key.labels)
-            self._numbers.setdefault(key.device, {})[channel] = entry.entry
+            channels = self._numbers.setdefault(key.device, {})
+            channels[channel] = entry.entry
+            if key.unit and key.kind is not SeriesKind.STATE:
+                self._with_unit[key.device, key.metric, key.labels] = entry.entry
+                channels.pop((key.metric, SeriesKind.GAUGE, "", key.labels), None)
             self._device_nos[key.device] = entry.device_no
 
 

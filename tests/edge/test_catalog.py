@@ -68,6 +68,19 @@ def test_units_labels_and_kinds_make_series_of_their_own() -> None:
     assert [catalog.add("d", channel) for channel in channels] == [1, 2, 3, 4]
 
 
+def test_a_gauge_without_its_unit_is_the_one_whose_unit_is_known() -> None:
+    catalog = Catalog(salt=salts())
+    assert catalog.add("d", ("t", GAUGE, "", ())) == 1
+    assert catalog.add("d", ("t", GAUGE, "°C", ())) == 2
+    assert catalog.add("d", ("t", GAUGE, "", ())) == 2, "discovery came, and said what it is"
+    assert catalog.add("d", ("t", STATE, "", ())) == 3, "a text or a boolean has no unit"
+    assert catalog.add("e", ("t", GAUGE, "", ())) == 4
+    again = Catalog(catalog.take_new(), salt=salts())
+    assert again.add("d", ("t", GAUGE, "", ())) == 2, "it comes before discovery at a start"
+    assert again.add("d", ("t", GAUGE, "K", ())) == 5
+    assert again.add("d", ("t", GAUGE, "°C", ())) == 2
+
+
 def test_too_many_series_are_refused_and_known_ones_still_found() -> None:
     catalog = Catalog(salt=salts(), series_max=2)
     catalog.add("a", TEMPERATURE)
