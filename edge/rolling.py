@@ -59,8 +59,13 @@ class Windows:
         kept = np.flatnonzero(np.isfinite(values))
         if not len(kept):
             return Windowed(kept, np.zeros((0, self.length)), kept)
-        order = kept[np.argsort(series[kept], kind="stable")]
-        groups, starts, counts = np.unique(series[order], return_index=True, return_counts=True)
+        if len(kept) == len(values):
+            order = np.argsort(series, kind="stable")
+        else:
+            order = kept[np.argsort(series[kept], kind="stable")]
+        who = series[order]
+        starts = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1]]))
+        groups, counts = who[starts], np.diff(starts, append=len(order))
         self._grow(int(groups[-1]) + 1)
 
         past = self.length - 1

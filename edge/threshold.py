@@ -113,14 +113,18 @@ class Thresholds:
             return verdict
         self._grow(int(series[usable].max()) + 1)
         order = usable[np.argsort(series[usable], kind="stable")]
-        groups, starts, counts = np.unique(series[order], return_index=True, return_counts=True)
-        rank = np.arange(len(order)) - np.repeat(starts, counts)
-        ordinal = np.repeat(self._seen[groups], counts) + rank
+        who = series[order]
+        starts = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1]]))
+        groups, counts = who[starts], np.diff(starts, append=len(order))
+        before = self._seen[groups]
+        ordinal = np.arange(len(order)) + np.repeat(before - starts, counts)
         # Rounds end where a series' own count passes a multiple of BLOCK, whatever the batch.
-        rounds = ordinal // BLOCK - np.repeat(self._seen[groups] // BLOCK, counts)
-        for number in range(int(rounds.max()) + 1):
-            here = rounds == number
+        rounds = ordinal // BLOCK - np.repeat(before // BLOCK, counts)
+        last = int(rounds.max())
+        for number in range(last + 1):
+            here = np.flatnonzero(rounds == number) if last else slice(None)
             self._judge_round(order[here], ordinal[here], series, scores, ts, verdict)
+        self._seen[groups] += counts
         return verdict
 
     def _judge_round(
@@ -132,22 +136,26 @@ class Thresholds:
         ts: I8,
         verdict: Verdict,
     ) -> None:
-        who, score, when = series[rows], np.maximum(scores[rows], 0.0), ts[rows]
+        who, score, when = series[rows].astype(np.int64), np.maximum(scores[rows], 0.0), ts[rows]
         threshold = self._threshold[who]
         over = score > threshold
         verdict.threshold[rows] = threshold
-        verdict.alarm[rows[over]] = self._raises(who[over], ordinal[over])
+        if over.any():
+            verdict.alarm[rows[over]] = self._raises(who[over], ordinal[over])
 
         # One wild fault must not teach that wild is usual; a lasting change still will, in steps.
         learned = np.minimum(score, LEARN_MAX * threshold)
         octave = np.log2(np.maximum(learned, _EDGES[0])) - LOWEST_OCTAVE
         bins = np.minimum((octave * BINS_PER_OCTAVE).astype(np.int64), BINS - 1)
-        np.add.at(self._counts, (who, bins), 1)
-        self._times[who, ordinal % BLOCK] = when
-        np.add.at(self._seen, who, 1)
-        self._refresh(np.unique(who[ordinal % BLOCK == BLOCK - 1]))
+        # Flat views of the tables: two indices at a time cost numpy several times as much.
+        np.add.at(self._counts.reshape(-1), who * BINS + bins, np.uint16(1))
+        place = ordinal % BLOCK
+        self._times.reshape(-1)[who * BLOCK + place] = when
+        ended = np.flatnonzero(place == BLOCK - 1)
+        if len(ended):
+            self._refresh(who[ended], ordinal[ended] + 1)
 
-    def _learn_cadence(self, who: NDArray[np.uint32]) -> None:
+    def _learn_cadence(self, who: I8) -> None:
         """Add the steps of event time inside the block that these series have just filled."""
         # As floats: the widest step between int64 times has no int64.
         step = np.diff(self._times[who].astype(np.float64), axis=1)
@@ -161,7 +169,7 @@ class Thresholds:
         self._watched_us[old] /= 2
         self._steps[old] //= 2
 
-    def _raises(self, who: NDArray[np.uint32], ordinal: I8) -> Bools:
+    def _raises(self, who: I8, ordinal: I8) -> Bools:
         """Which of these scores past their threshold begin a run; input sorted by series."""
         before = np.empty_like(ordinal)
         before[1:] = np.where(who[1:] == who[:-1], ordinal[:-1], self._excess_at[who[1:]])
@@ -172,15 +180,13 @@ class Thresholds:
         np.add.at(self._alarms, who[begins], 1)
         return begins
 
-    def _refresh(self, who: NDArray[np.uint32]) -> None:
-        """Set the thresholds of these series anew from what they have shown."""
-        if not len(who):
-            return
+    def _refresh(self, who: I8, seen: I8) -> None:
+        """Set the thresholds of these series anew from the ``seen`` scores they have shown."""
         full = who[self._counts[who].sum(axis=1, dtype=np.int64) > COUNT_MAX]
         self._counts[full] //= 2
         self._learn_cadence(who)
         step_us = np.maximum(self._watched_us[who], 1.0) / np.maximum(self._steps[who], 1)
-        weeks = step_us * self._seen[who] / WEEK_US
+        weeks = step_us * seen / WEEK_US
         chance = np.clip(self.alarms_per_week * step_us / WEEK_US, 1e-12, 0.5)
         allowed = 1.0 + self.alarms_per_week * weeks
         ease = np.clip(np.sqrt(self._alarms[who] / allowed), 1.0, EASE_MAX)

@@ -32,6 +32,18 @@ def kernel() -> "np.ndarray[Any, np.dtype[np.float32]]":
     return np.append(-weights, 1.0).astype(np.float32).reshape(1, 1, TAPS + 1)
 
 
+def forecast() -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """`(WINDOW, WINDOW - TAPS)`: the same taps at every place, as one matrix of a product.
+
+    A product of matrices costs a fourth of what a convolution of one channel does.
+    """
+    taps = kernel().reshape(-1)
+    matrix = np.zeros((WINDOW, WINDOW - TAPS), np.float32)
+    for place in range(WINDOW - TAPS):
+        matrix[place : place + TAPS + 1, place] = taps
+    return matrix
+
+
 def graph() -> Any:
     """The ONNX model: `window` float64 (n, WINDOW) → `score` float32 (n,)."""
     from onnx import TensorProto, checker, helper
@@ -59,7 +71,7 @@ def _constants() -> list[Any]:
         "earlier": WINDOW - TAPS - 1, "end": WINDOW - TAPS,
     }  # fmt: skip
     return [
-        numpy_helper.from_array(kernel(), "kernel"),
+        numpy_helper.from_array(forecast(), "forecast"),
         *(numpy_helper.from_array(np.array(v, np.float32), name) for name, v in floats.items()),
         *(numpy_helper.from_array(np.array([v], np.int64), name) for name, v in whole.items()),
     ]
@@ -77,11 +89,9 @@ def _nodes() -> list[Any]:
         node("ReduceMean", ["history"], "level", axes=[1], keepdims=1),
         node("Sub", ["window", "level"], "centred64"),
         node("Cast", ["centred64"], "centred", to=TensorProto.FLOAT),
-        # Residuals of the foretold values: (n, 1, WINDOW - TAPS).
-        node("Unsqueeze", ["centred", "one"], "signal"),
-        node("Conv", ["signal", "kernel"], "foretold"),
-        node("Abs", ["foretold"], "sizes3"),
-        node("Squeeze", ["sizes3", "one"], "sizes"),
+        # Residuals of the foretold values: (n, WINDOW - TAPS).
+        node("MatMul", ["centred", "forecast"], "foretold"),
+        node("Abs", ["foretold"], "sizes"),
         node("Slice", ["sizes", "zero", "earlier", "values"], "before"),
         node("Slice", ["sizes", "earlier", "end", "values"], "newest"),
         node("ReduceMean", ["before"], "spread", axes=[1], keepdims=1),
