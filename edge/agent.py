@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Final
 
 from edge import agent_parts as parts
-from edge import alert, identity
+from edge import alert, identity, memory
 from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -52,6 +52,7 @@ async def run(config: EdgeConfig) -> None:
         OperatorError, StorageError: what keeps it from starting, or ends it.
     """
     agent = await asyncio.to_thread(Agent.assemble, config)
+    memory.settle()
     try:
         await agent.run()
     finally:

@@ -19,7 +19,7 @@ from protos.records import Batch, Kind
 log = logging.getLogger(__name__)
 
 # Bytes of windows in one call of a model: bounds its memory, whatever the window's length.
-CALL_BYTES_MAX: Final = 768 << 10
+CALL_BYTES_MAX: Final = 384 << 10
 
 
 class SeriesKinds(Protocol):

@@ -14,12 +14,15 @@ def command(place: Place) -> None:
 
     import asyncio
 
+    from edge import memory
     from edge.control import sole_agent
     from protos.log import log_to_stderr
 
+    memory.share_arena()
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
     with sole_agent(config.control_path):
         from edge import agent
 
+        memory.settle()  # now, so that the models' runtime is loaded into what this leaves
         asyncio.run(agent.run(config))
