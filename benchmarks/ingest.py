@@ -31,7 +31,7 @@ from edge.errors import UnreachableError
 MESSAGES, ROUNDS, SECONDS = 200_000, 2, 20
 AGENT_CORE, BROKER_CORE, LOAD_CORES = {0}, {1}, {2, 3}
 RATES: Final = (200, 1000, 5000)
-LOOK_S: Final = 0.02
+LOOK_S: Final = 0.1
 PATIENCE_S: Final = 120.0
 SPIKE_EVERY: Final = 150
 MODULE: Final = [sys.executable, "-m"]

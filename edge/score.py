@@ -15,10 +15,13 @@ from edge.models import Model
 from edge.rolling import Windows
 from edge.threshold import Thresholds
 from protos.records import Batch, Kind
+from protos.series import SeriesKind
 
 log = logging.getLogger(__name__)
 
-# Bytes of windows in one call of a model: bounds its memory, whatever the window's length.
+# Bytes of windows made at once, and of those in one call of a model: they bound memory, whatever
+# the window's length. What a call works on then stays in the processor's cache.
+WINDOWS_BYTES_MAX: Final = 4 << 20
 CALL_BYTES_MAX: Final = 384 << 10
 
 
@@ -38,7 +41,8 @@ class Bench:
     model: Model
     windows: Windows
     thresholds: Thresholds
-    kinds: NDArray[np.uint8]
+    wanted: NDArray[np.bool_]
+    """By kind of series: whether the model is for it."""
     scored: int = 0
     anomalies: int = 0
     failure: str = ""
@@ -74,7 +78,7 @@ class Scorer:
                 model,
                 Windows(model.manifest.window),
                 Thresholds(self.alarms_per_week),
-                np.array(sorted(model.kinds), np.uint8),
+                np.isin(np.arange(max(SeriesKind) + 1), sorted(model.kinds)),
             )
             for model in self.models
         ]
@@ -90,9 +94,10 @@ class Scorer:
         for bench in self._benches:
             if bench.failure or not len(numbers["series"]):
                 continue
-            mine = np.isin(catalog.kind_of[numbers["series"]], bench.kinds)
-            columns = {name: numbers[name][mine] for name in ("series", "ts", "value")}
-            most = max(1, CALL_BYTES_MAX // (8 * bench.windows.length))
+            mine = bench.wanted[catalog.kind_of[numbers["series"]]]
+            kept = slice(None) if mine.all() else mine
+            columns = {name: numbers[name][kept] for name in ("series", "ts", "value")}
+            most = max(1, WINDOWS_BYTES_MAX // (8 * bench.windows.length))
             for start in range(0, len(columns["series"]), most):
                 part = {name: c[start : start + most] for name, c in columns.items()}
                 rows = self._anomalies(bench, part)
@@ -118,10 +123,10 @@ class Scorer:
         scores = self._run(bench, windowed.windows)
         who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
-        raised = verdict.alarm
         bench.scored += len(scores)
-        bench.anomalies += int(raised.sum())
-        model = np.empty(int(raised.sum()), object)
+        raised = np.flatnonzero(verdict.alarm)
+        bench.anomalies += len(raised)
+        model = np.empty(len(raised), object)
         model[:] = bench.model.manifest.label
         return {
             "series": who[raised],
@@ -136,7 +141,9 @@ class Scorer:
         if not len(windows):
             return np.zeros(0)
         try:
-            scores = bench.model.score(windows)
+            most = max(1, CALL_BYTES_MAX // (8 * bench.windows.length))
+            parts = [windows[at : at + most] for at in range(0, len(windows), most)]
+            scores = np.concatenate([bench.model.score(part) for part in parts])
             if scores.shape != (len(windows),):
                 raise ValueError(f"{len(windows)} windows gave scores of shape {scores.shape}")
         except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on

@@ -1,5 +1,7 @@
 """`tidegate-edge run`: the agent, until it is stopped."""
 
+import os
+
 import click
 
 from edge.config import load
@@ -18,6 +20,8 @@ def command(place: Place) -> None:
     from edge.control import sole_agent
     from protos.log import log_to_stderr
 
+    # Its threads would only wait, each with buffers of its own: nothing here multiplies matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     memory.share_arena()
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
