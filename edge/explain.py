@@ -64,9 +64,11 @@ class Explainer:
     ) -> Explained:
         """What becomes of one message."""
         if retained:
-            self._recognition.learn(topic, payload)
-            why = "retained: the last value kept by the broker, not a new reading"
-            return Explained(topic=topic, outcome="ignored", why=why)
+            problem = self._recognition.learn(topic, payload)
+            why = problem or "retained: the last value kept by the broker, not a new reading"
+            outcome = "rejected" if problem else "ignored"
+            convention = self._recognition.convention
+            return Explained(topic=topic, outcome=outcome, why=why, convention=convention)
         why = self._why_not(topic)
         if why:
             return Explained(topic=topic, outcome="ignored", why=why)

@@ -126,12 +126,13 @@ class Reader:
         counts, quick = work.counts, self._quick
         if head & RETAIN or self._is_ignored(topic):
             counts.messages += 1
-            counts.ignored += 1
-            counts.retained += head & RETAIN
             counts.alerts += topic.startswith(self._alerts)
-            if head & RETAIN:
-                self._recognition.learn(topic, payload)
-                quick.forget(self._recognition.take_changed())
+            problem = self._learned(topic, payload) if head & RETAIN else ""
+            counts.rejected += bool(problem)
+            counts.ignored += not problem
+            counts.retained += head & RETAIN and not problem
+            if problem:
+                work.rejects.append(self._reject(topic, payload, burst.arrival_us, problem))
             return True
         told, reason = self._understood(row, burst.arrival_us)
         if isinstance(told, NotData):
@@ -167,6 +168,12 @@ class Reader:
         elif quick.puzzled and quick.wants(topic):
             self._plan(topic, payload, told)
         return True
+
+    def _learned(self, topic: str, payload: bytes) -> str:
+        """Take what a retained message teaches; why it could not be taken, empty when it was."""
+        problem = "" if self._is_ignored(topic) else self._recognition.learn(topic, payload)
+        self._quick.forget(self._recognition.take_changed())
+        return problem
 
     def _understood(self, row: Row, arrival_us: int) -> tuple[Sequence[Said] | NotData, str]:
         """What a message says, and why it says nothing; read once, though it may be asked twice.

@@ -80,20 +80,31 @@ class Recognition:
                 return told
         raise Unreadable("no value: every field is null, not finite, or absent")
 
-    def learn(self, topic: str, payload: bytes) -> None:
-        """Take what a retained message teaches (names, units, births); it is no reading."""
+    def learn(self, topic: str, payload: bytes) -> str:
+        """Take what a retained message teaches (names, units); it is no reading.
+
+        Why it could not be taken; empty when it was, or teaches nothing.
+        """
+        self.convention = ""
         if len(payload) > self.limits.payload_bytes_max:
-            return
+            return ""
         offer = Offer(topic, payload, self.limits, self.known)
         for convention in self._conventions:
             if convention.learn is None:
                 continue
             try:
                 if convention.learn(offer):
+                    self.convention = convention.name
                     self._forget(convention)
-                    return
-            except (NotData, Unreadable, *_OUR_FAULTS):
-                return  # what cannot be read is told when it comes as a message of its own
+                    return ""
+            except NotData:
+                return ""
+            except Unreadable as error:
+                self.convention = convention.name
+                return error.reason
+            except _OUR_FAULTS as error:
+                return f"our fault in {convention.name}: {error!r}"
+        return ""
 
     def plan(self, topic: str, payload: bytes) -> Plan | None:
         """The quick way of reading further messages of this topic; None: there is none."""

@@ -93,6 +93,7 @@ class Discovered:
     def __init__(self) -> None:
         self._topics: Bounded[str, Named] = Bounded(TOPICS_MAX)
         self._wills: Bounded[str, None] = Bounded(TOPICS_MAX)
+        self._told: Bounded[str, str] = Bounded(TOPICS_MAX)
         self._changed: set[str] = set()
 
     def of(self, topic: str) -> Named | None:
@@ -112,6 +113,13 @@ class Discovered:
         changed = frozenset(self._changed)
         self._changed.clear()
         return changed
+
+    def was_told(self, topic: str, problem: str) -> bool:
+        """Whether this problem of a topic's configuration was told before; now it is."""
+        if self._told.get(topic) == problem:
+            return True
+        self._told.put(topic, problem)
+        return False
 
     def add_will(self, topic: str) -> None:
         """Remember that ``topic`` tells of a connection, not of a device."""

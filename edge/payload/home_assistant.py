@@ -3,7 +3,8 @@
 Such a message is no reading: it tells names, units and classes of the values on other topics. Both
 forms are read: one entity a message, and `<prefix>/device/…/config` with a map of components; keys
 may be abbreviated, and `~` stands for a base topic. A `value_template` may be `{{ value }}` or a
-path within `value_json`, with filters that change no meaning; any other is a reject with its name.
+path within `value_json`, with filters that change no meaning; any other is a reject with its name,
+once, though a broker sends it again at every connection.
 """
 
 import re
@@ -61,7 +62,7 @@ def learn(offer: Offer) -> bool:
     problems: list[str] = []
     for entity in _entities(config):
         problem = _add(discovered, entity, device)
-        if problem:
+        if problem and not discovered.was_told(offer.topic, problem):
             problems.append(problem)
     if problems:
         raise Unreadable(problems[0])

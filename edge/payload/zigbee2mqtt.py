@@ -2,8 +2,9 @@
 
 The friendly name is the device, whatever slashes and blanks it holds. `bridge/…` and
 `…/availability` are no readings, `…/set` and `…/get` are commands; `bridge/devices` tells the
-units of every device. With `output: attribute` each value has a topic of its own. `last_seen` is
-the time. A base topic other than `zigbee2mqtt` is known from its `bridge` topics on.
+units of every device. With `output: attribute` each value has a topic of its own; of a device that
+speaks both ways the JSON is taken. `last_seen` is the time. A base topic other than `zigbee2mqtt`
+is known from its `bridge` topics on.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from edge.payload import scalar
 from edge.payload.flat_json import clock_of
 from edge.payload.known import Bounded
 from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Names, Offer
-from edge.payload.said import Channel, NotData, Said, Unreadable
+from edge.payload.said import Channel, NotData, Repeated, Said, Unreadable
 from edge.payload.value import gauge
 
 BASE: Final = "zigbee2mqtt"
@@ -33,11 +34,12 @@ _COMMANDS: Final = {"set", "get"}
 
 
 class Bridges:
-    """What bridges told: their base topics, and names and units of their devices' values."""
+    """What bridges told: base topics, names and units of values, and which devices speak JSON."""
 
     def __init__(self) -> None:
         self.bases: list[str] = []
         self.plain = Names(_Naming({}))
+        self.whole: Bounded[tuple[str, str], None] = Bounded(DEVICES_MAX)
         self.names: Bounded[tuple[str, str], Names] = Bounded(DEVICES_MAX)
 
     def add(self, base: str) -> None:
@@ -51,6 +53,7 @@ def read(offer: Offer) -> Answer:
 
     Raises:
         NotData: the bridge's own affairs, a last will, a command.
+        Repeated: one value of a device whose JSON says the same.
         Unreadable: no JSON where there should be.
     """
     topic, bridges = offer.topic, offer.known.of(Bridges)
@@ -69,9 +72,13 @@ def read(offer: Offer) -> Answer:
     if device and (last in _COMMANDS or device.rpartition("/")[2] in _COMMANDS):
         raise NotData("a command to a device")
     if offer.opening != b"{":
+        if (base, device) in bridges.whole:
+            raise Repeated("the device's own topic says the same as JSON")
         return _attribute(offer, device, last, bridges.names.get((base, device), bridges.plain))
     names = bridges.names.get((base, name), bridges.plain)
     tree = offer.mapping()
+    if (base, name) not in bridges.whole:
+        bridges.whole.put((base, name), None)
     clock = "last_seen" if tree.get("last_seen") is not None else clock_of(tree)
     return Flat(name, tree, names.__getitem__, clock)
 

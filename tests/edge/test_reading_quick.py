@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.catalog import Catalog
@@ -73,6 +73,7 @@ def totals(heard: list[Heard]) -> dict[str, int]:
     return added
 
 
+@settings(deadline=None)
 @given(st.lists(PAYLOADS, min_size=1, max_size=4), st.integers(2, 5))
 @example(['{"temperature":21.5,"ok":true,"ts":1600000000}'], 3)
 @example(["21.5"], 3)

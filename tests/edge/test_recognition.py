@@ -176,6 +176,17 @@ def test_what_discovery_tells_later_reaches_a_topic_that_is_read_quickly() -> No
     assert units == ["", "l/s"]
 
 
+def test_a_retained_template_that_is_no_path_is_a_reject_once() -> None:
+    reader = Reader(Catalog(salt=lambda: bytes(16)), Redelivery(bytes(32)))
+    config = b'{"state_topic":"a/b","value_template":"{{ value_json.t * 2 }}"}'
+    kept = Message("homeassistant/sensor/x/config", config, 1, True, False, ARRIVAL_US, 1, 1, 1)
+    first, again = reader.read([kept]), reader.read([kept])
+    assert "is not a path within value_json" in first.rejects[0].reason
+    assert first.counts.as_totals() == {"messages": 1, "rejected": 1}
+    assert again.rejects == ()
+    assert again.counts.as_totals() == {"messages": 1, "ignored": 1, "retained": 1}
+
+
 def test_a_time_far_ahead_of_a_set_clock_is_not_believed() -> None:
     ahead = ARRIVAL_US + AHEAD_US_MAX
     for quality, at_us, believed in [
