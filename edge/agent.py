@@ -17,7 +17,7 @@ from typing import Final
 import aiomqtt
 
 from edge import agent_parts as parts
-from edge import alert, identity
+from edge import alert, corrections, identity
 from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -80,7 +80,7 @@ class Agent:
             OperatorError: settings, key or models that cannot be used.
             StorageError: a buffer that cannot be used.
         """
-        clock = Clock()
+        clock = Clock(path=config.clock_path)
         keys = find_key(config.buffer_key_path, os.environ)
         broker = parts.broker(config)
         models = parts.models(config)
@@ -167,6 +167,7 @@ class Agent:
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(self._deliver(reporter), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(self._correct(), name="correct times"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -187,6 +188,9 @@ class Agent:
 
     async def _buffer_stats(self) -> BufferStats:
         return await asyncio.wrap_future(self.store.stats())
+
+    async def _correct(self) -> None:
+        await corrections.run(self.clock, self.store, self._wake_uplink)
 
     def _wake_uplink(self) -> None:
         if self.uplink is not None:

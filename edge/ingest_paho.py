@@ -172,6 +172,7 @@ class PahoIngest:
                 link.session,
                 packet_id,
                 token,
+                stamp.stretch,
             )
         )
 

@@ -241,9 +241,10 @@ class Reader:
         faults = said.faults
         self._named = False
         channels = self._catalog.channels(said.device)
-        ts, quality = said.at_us, SENSOR_TIME
+        ts, quality, arrival = said.at_us, SENSOR_TIME, message.arrival_us
         if ts is None:
             ts, quality = message.arrival_us, message.quality
+            arrival += message.stretch
         told: list[tuple[Channel, float]] | list[tuple[Channel, str]]
         for told, columns in ((said.numbers, numbers), (said.texts, texts)):
             if not told:
@@ -255,7 +256,7 @@ class Reader:
                     columns.series.append(series)
                     columns.told.append(value)  # type: ignore[arg-type]
             taken = len(columns.series) - before
-            columns.stamps.append((ts, quality, message.arrival_us, taken))
+            columns.stamps.append((ts, quality, arrival, taken))
         return faults
 
     def _entry(self, device: str, channel: Channel, faults: list[str]) -> int:
