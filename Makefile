@@ -69,5 +69,9 @@ sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+SECONDS ?= 60
+fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
+	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx

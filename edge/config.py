@@ -81,7 +81,7 @@ class EdgeConfig:
         try:
             return self.home / Path(name).expanduser()
         except RuntimeError as error:
-            tried = f"find the file {name!r} that {FILE_NAME} names as `{key}`"
+            tried = f"find the file {name!r} that {self.settings_path} names as `{key}`"
             raise OperatorError(tried, str(error), f"write the whole path in `{key}`") from error
 
     def broker_password(self) -> str | None:

@@ -11,6 +11,7 @@ answer is fed back by the method of the same name in the past tense. `Mark` asks
 from collections.abc import Sequence
 from typing import Final
 
+from edge.sync_bounds import absurdity, words
 from edge.sync_effects import (
     BeginEpoch,
     BufferState,
@@ -24,7 +25,7 @@ from edge.sync_effects import (
 from edge.sync_outbox import Outbox
 from protos import sync_pb2 as pb
 from protos.block import Block, ChunkRun
-from protos.limits import BLOCK_BYTES_TARGET, PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
+from protos.limits import PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
 from protos.series import SeriesEntry
 
 __all__ = ["BufferState", "Effect", "Session"]
@@ -37,7 +38,8 @@ class Session:
     """One session: from the hello to the close. Make a new one for each connection.
 
     ``epoch``, ``head``, ``stored`` and ``archived`` say where delivery stands, ``number`` and
-    ``generation`` what the cloud called this session and its journal.
+    ``generation`` what the cloud called this session and its journal. The link is measured by
+    ``pace.tick``, to be told the time of what is fed next.
     """
 
     def __init__(self, gateway: str, boot_id: bytes, agent_version: str) -> None:
@@ -53,6 +55,7 @@ class Session:
         self.archived = 0
         self._state: BufferState | None = None
         self._outbox = Outbox()
+        self.pace = self._outbox.pace
         self._asked = False
         self._loading = 0  # from_seq of the last LoadBlocks
         self._grant: pb.EpochGrant | None = None
@@ -94,12 +97,13 @@ class Session:
         self._heard = True
         if self.phase is Phase.CLOSED:
             return []
+        if absurd := absurdity(message):
+            return self._close(absurd, "its software or memory is at fault: report it")
         match message.WhichOneof("body"):
             case "resume":
                 return self._resume(message.resume)
             case "fault":
-                fault = message.fault
-                return self._close(fault.message, fault.hint, fault.code, fault.retry_after_ms)
+                return self._close(*words(message.fault))
             case "ack" if self._is_present(message.ack):
                 return self._acked(message.ack)
             case "resend" if self._is_present(message.resend):
@@ -116,12 +120,12 @@ class Session:
     def wake(self) -> list[Effect]:
         """New chunks wait in the buffer."""
         self._idle = False
-        self._outbox.pace.woken()
+        self.pace.woken()
         return self._pump()
 
     def tick(self, now_us: int) -> list[Effect]:
         """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
-        self._outbox.pace.tick(now_us)
+        self.pace.tick(now_us)
         waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
         if self._heard or not waits:
             self._heard, self._silent_since_us = False, now_us
@@ -133,12 +137,11 @@ class Session:
     def sealed(self, block: Block | None) -> list[Effect]:
         """The answer to `Seal`; None: no chunk waits."""
         self._asked = False
-        self._outbox.pace.sealed(None if block is None else len(block.data))
+        self._outbox.sealed(block)
         if block is None:
             self._idle = True
         else:
             self.head = block.header.seq
-            self._outbox.offer([block])
         return self._pump()
 
     def unreadable(self, told: str) -> list[Effect]:
@@ -278,7 +281,7 @@ class Session:
         sends, undeclared = self._outbox.pour()
         if undeclared is not None:
             return [*sends, *self._ask(undeclared)]
-        if self._outbox.waits or not self._outbox.has_room(BLOCK_BYTES_TARGET):
+        if self._outbox.waits or not self._outbox.may_seal:
             return [*sends]
         if self._outbox.next_seq <= self.head:
             self._loading = self._outbox.next_seq
