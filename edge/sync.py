@@ -11,7 +11,7 @@ answer is fed back by the method of the same name in the past tense. `Mark` asks
 from collections.abc import Sequence
 from typing import Final
 
-from edge.sync_bounds import absurdity, words
+from edge.sync_bounds import refusal
 from edge.sync_effects import (
     BeginEpoch,
     BufferState,
@@ -97,13 +97,11 @@ class Session:
         self._heard = True
         if self.phase is Phase.CLOSED:
             return []
-        if absurd := absurdity(message):
-            return self._close(absurd, "its software or memory is at fault: report it")
+        if refused := refusal(message):
+            return self._close(*refused)
         match message.WhichOneof("body"):
             case "resume":
                 return self._resume(message.resume)
-            case "fault":
-                return self._close(*words(message.fault))
             case "ack" if self._is_present(message.ack):
                 return self._acked(message.ack)
             case "resend" if self._is_present(message.resend):

@@ -16,8 +16,19 @@ WORDS_MAX: Final = 1000
 """Characters of a message or hint that are kept."""
 
 
-def absurdity(message: pb.CloudMessage) -> str:
-    """What no sound cloud says; empty when every number can be held."""
+def refusal(message: pb.CloudMessage) -> tuple[str, str, pb.Code, int] | None:
+    """Why a message ends the session: message, hint, code and pause in ms; None when it does not.
+
+    It is the cloud's Fault, each part within its bound, or says what no buffer could hold.
+    """
+    if message.WhichOneof("body") == "fault":
+        return _words(message.fault)
+    absurd = _absurdity(message)
+    hint = "its software or memory is at fault: report it"
+    return (absurd, hint, pb.CODE_UNSPECIFIED, 0) if absurd else None
+
+
+def _absurdity(message: pb.CloudMessage) -> str:
     match message.WhichOneof("body"):
         case "resume":
             resume = message.resume
@@ -33,8 +44,7 @@ def absurdity(message: pb.CloudMessage) -> str:
     return f"the cloud says {most}, which no buffer can hold" if most > SEQ_MAX else ""
 
 
-def words(fault: pb.Fault) -> tuple[str, str, pb.Code, int]:
-    """Message, hint, code and pause in ms of a refusal, each within its bound."""
+def _words(fault: pb.Fault) -> tuple[str, str, pb.Code, int]:
     retry_ms = min(fault.retry_after_ms, RETRY_MS_MAX)
     message = fault.message or "the cloud ended the session without a reason"
     return message[:WORDS_MAX], fault.hint[:WORDS_MAX], fault.code, retry_ms

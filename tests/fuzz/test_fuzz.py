@@ -95,7 +95,7 @@ def test_a_decoder_that_fails_in_another_way_is_caught(monkeypatch: pytest.Monke
 
 
 def test_a_session_that_believes_any_number_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "absurdity", lambda _: "")
+    monkeypatch.setattr(sync, "refusal", lambda _: None)
     with pytest.raises(ValueError, match="epoch or seq outside"):
         sync_edge.check(FOUND_EPOCH)
 
