@@ -129,6 +129,12 @@ class Drive:
             for path, inode in self._durable.items()
         }
 
+    def settle(self) -> None:
+        """All that was written is durable from now on."""
+        for path, inode in self._now.items():
+            inode.durable, inode.pending = bytearray(path.read_bytes()), []
+        self._durable = dict(self._now)
+
     def moved_on(self, folder: Path, seed: int) -> "Drive":
         """The same disk under another folder, for a process that follows one that was killed.
 
