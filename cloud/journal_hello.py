@@ -43,7 +43,9 @@ def decide_hello(
     cursor = replace(_meet(cursor, hello.boot_id), heard_us=hello.mono_us, late=0)
     if cursor.strikes >= CLONE_STRIKES_MAX:
         told = "two machines take turns with this gateway's identity"
-        hint = "stop the copy and enrol it under a name of its own (tidegate-edge enroll)"
+        hint = (
+            "stop the copy, or name it anew with all it holds (tidegate-edge enroll --rename TOKEN)"
+        )
         refusal = fault(pb.CLONE, told, hint, CLONE_RETRY_MS)
         return Decision(cursor, (refusal,), ends=True, alarm=Alarm.CLONE)
     past = _standing(cursor, hello.epoch)

@@ -34,6 +34,7 @@ def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
         keys=keys,
         limits=store_limits(config),
         boot_id=clock.boot_id,
+        begun_as=config.buffer_name,
     )
 
 

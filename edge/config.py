@@ -38,6 +38,11 @@ class EdgeConfig:
         return self.settings.gateway.name
 
     @property
+    def buffer_name(self) -> str:
+        """The name that the buffer's rows are bound to."""
+        return self.settings.gateway.begun_as or self.name
+
+    @property
     def identity_folder(self) -> Path:
         """Folder of key, certificate and authority."""
         return self.home / "identity"

@@ -27,12 +27,20 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The name in the certificate; readings are kept under it from the first."),
     ]
+    begun_as: Annotated[
+        str,
+        Meta(
+            description="The name under which the buffer was begun, where this gateway has got "
+            "another since; `enroll --rename` writes it. Empty: its own."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse what no certificate can carry."""
-        problem = gateway_name_problem(self.name)
-        if problem:
-            raise WrongValueError("name", problem, "choose another name")
+        for key, name in (("name", self.name), ("begun_as", self.begun_as or self.name)):
+            problem = gateway_name_problem(name)
+            if problem:
+                raise WrongValueError(key, problem, "choose another name")
 
 
 class Buffer(msgspec.Struct, frozen=True, kw_only=True):

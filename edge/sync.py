@@ -11,7 +11,7 @@ answer is fed back by the method of the same name in the past tense. `Mark` asks
 from collections.abc import Sequence
 from typing import Final
 
-from edge.sync_bounds import refusal
+from edge.sync_bounds import FORK_HINT, refusal
 from edge.sync_effects import (
     BeginEpoch,
     BufferState,
@@ -203,8 +203,7 @@ class Session:
             return self._close(f"the cloud chose protocol {resume.protocol}", "upgrade the agent")
         if resume.stored == state.head and resume.stored_hash != state.head_hash:
             told = f"the cloud holds another block {resume.stored} of epoch {self.epoch}"
-            hint = "two machines share one identity, or a disk was altered: enrol this gateway anew"
-            return self._close(told, hint, pb.FORK)
+            return self._close(told, FORK_HINT, pb.FORK)
         self.number, self.generation = resume.session, resume.generation
         self.stored = min(resume.stored, state.head)
         self.archived = min(resume.archived, self.stored)

@@ -10,6 +10,10 @@ from protos import sync_pb2 as pb
 from protos.codec.header import CHUNK_PREFIX_BYTES
 from protos.limits import CHUNK_COUNTER_MAX, SEQ_MAX
 
+FORK_HINT: Final = (
+    "two machines share one identity, or a disk was altered: give the copy a name of its own "
+    "(tidegate-edge enroll --rename TOKEN), or accept both (tidegate-cloud gateways pardon NAME)"
+)
 RETRY_MS_MAX: Final = 3_600_000
 """The longest pause that a cloud may ask for: it may be mended by then."""
 WORDS_MAX: Final = 1000

@@ -17,6 +17,7 @@ from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
 from edge.store.prepare import read_reject
 from edge.store.release import Release
+from edge.store.renamed import take_name
 from edge.store.room import Room
 from edge.store.rows import SealedRows, data_key, key_ids, number_identity
 from protos.codec.wire import MalformedEntry
@@ -48,24 +49,27 @@ class Buffer:
         limits: StoreLimits,
         boot_id: bytes,
         sealer: SealerMaker = best_sealer,
+        begun_as: str = "",
     ) -> None:
+        bound = begun_as or gateway
         keys.key()  # without one nothing is made
         prepare(path)
         self._file = BufferFile(path, limits)
         try:
             with telling(path, "read"):
-                key = data_key(self._file, keys.key_for(key_ids(self._file)), gateway)
-                self._rows = SealedRows(self._file, gateway, key, sealer(key))
+                key = data_key(self._file, keys.key_for(key_ids(self._file)), bound)
+                self._rows = SealedRows(self._file, bound, key, sealer(key))
                 self._memory, found = recall(self._rows)
                 self._loaded = replace(found, marks_key=marks_key(key))
                 self._tell_of_the_log()
+                self.release = Release(self._rows, self._memory)
+                take_name(self._rows, self._memory, self.release, gateway, bound)
         except BaseException:
             self._file.abandon()
             raise
         self._limits = limits
         self._tier = keys.tier
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
-        self.release = Release(self._rows, self._memory)
         room = Room(self._rows, self._memory, limits, self.release)
         self._intake = Intake(self._rows, self._memory, limits, room)
 

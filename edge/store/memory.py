@@ -31,6 +31,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """The sealed row that names where the buffer stands; 0 and zeros at the beginning.
 
     Blocks up to (``released_epoch``, ``released``) were stored and gave their chunks up for room.
+    ``name``: what the gateway is called in them; "": as when the buffer was begun.
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     series_root: bytes = EMPTY_ROOT
     released_epoch: int = 0
     released: int = 0
+    name: str = ""
 
 
 class Recipe(msgspec.Struct, frozen=True, array_like=True):

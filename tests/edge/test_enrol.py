@@ -273,3 +273,19 @@ async def test_a_guessed_name_stays_once_something_is_kept_under_it(
     assert await asyncio.to_thread(call, ["--home", str(home), "enroll", line]) == 4
     assert "now called" not in capsys.readouterr().out
     assert edge_config.load(home).name == name
+
+
+async def test_a_copy_is_renamed_with_what_it_holds(
+    cloud: Cloud, edge: EdgeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(enrol, cloud.token(), edge, "test")
+    (edge.home / "buffer.db").touch()
+    call = console().call
+    for name, buffer_name in (("well-7", "pump-1"), ("well-8", "pump-1")):
+        line = cloud.token(name).line()
+        words = ["--home", str(edge.home), "enroll", "--rename", line]
+        assert await asyncio.to_thread(call, words) == 0
+        assert f"this gateway is now called {name}" in capsys.readouterr().out
+        config = edge_config.load(edge.home)
+        assert (config.name, config.buffer_name) == (name, buffer_name)
+        assert load(edge.home / "identity", name).name == name
