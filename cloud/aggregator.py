@@ -32,6 +32,7 @@ from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
+from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
@@ -103,8 +104,12 @@ class Aggregator:
                 bytes_max=settings.journal.bytes_max,
                 segment_bytes_max=settings.journal.segment_bytes,
             )
-            journal = SqliteJournal.open(config.journal_folder, now_us=now_us, limits=limits)
+            beside = LakeGround(config.lake_folder)
+            journal = SqliteJournal.open(
+                config.journal_folder, now_us=now_us, limits=limits, ground=beside.ground
+            )
             undo.callback(journal.close)
+            beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
             live = Live(journal, names)
             consolidator = Consolidator(
@@ -113,6 +118,7 @@ class Aggregator:
                 names,
                 live,
                 releases=Releases(journal.quarantined_blocks, names, now_us),
+                floors=FloorKeeper(config.lake_folder, journal),
                 bytes_per_pass=settings.lake.batch_bytes,
             )
             undo.callback(consolidator.close)

@@ -16,22 +16,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
-import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
+from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_floors import FloorKeeper
 from cloud.lake_merge import merge_in
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
-from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES, TableSpec
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
@@ -107,6 +107,7 @@ class Consolidator:
         viewers: Viewers,
         *,
         releases: Releases | None = None,
+        floors: FloorKeeper | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
         step: Step = no_step,
     ) -> None:
@@ -115,6 +116,7 @@ class Consolidator:
         self._names = names
         self._viewers = viewers
         self._releases = releases
+        self._floors = floors
         self._bytes = bytes_per_pass
         self._step = step
         self._tables: dict[str, LakeTable] = {}
@@ -140,6 +142,8 @@ class Consolidator:
             table.accept()
         self._sweeper.forget()
         at = self._offsets()[READINGS.name]
+        if self._floors is not None:
+            self._floors.open(at)
         while self._pass_to(at):
             pass
         self._release(lambda _: None)  # the first view has them
@@ -174,9 +178,11 @@ class Consolidator:
             self._lock = None
 
     def _release(self, shown: Callable[[Decoded], None]) -> int:
+        if self._floors is not None:
+            self._floors.note()
         if self._releases is None:
             return 0
-        return self._releases.carry_out([*self._tables.values()], _rows, shown)
+        return self._releases.carry_out([*self._tables.values()], rows_of, shown)
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -200,7 +206,14 @@ class Consolidator:
         }
 
     def _check_promises(self) -> None:
-        archived = self._journal.archived()
+        archived, head = self._journal.archived(), self._journal.head()
+        if self._offsets()[READINGS.name] > head:
+            raise StorageError(
+                f"consolidate into {self._root}",
+                f"the lake stands at offset {self._offsets()[READINGS.name]}, the journal ends at "
+                f"{head}: it was lost or is an older copy",
+                "start `tidegate-cloud serve`, which begins it anew behind the lake",
+            )
         for name, offset in self._offsets().items():
             if offset < archived:
                 table = self._tables[name]
@@ -238,6 +251,8 @@ class Consolidator:
         killer = self._attempts.given_up(entries)
         decoded = decode([e for e in entries if e.offset != killer], self._names)
         self._set_apart(decoded, killer)
+        if self._floors is not None and READINGS.name in todo.tables:
+            self._floors.keep(entries)
         self._commit(decoded, todo, entries[-1].offset)
         return decoded
 
@@ -248,7 +263,7 @@ class Consolidator:
             self._journal.quarantine(killer, "the process died of it again and again")
 
     def _commit(self, decoded: Decoded, todo: lake_plan.Range, end: int) -> None:
-        rows = _rows(decoded, todo.start)
+        rows = rows_of(decoded, todo.start)
         left = [name for name in RARE_NAMES if name in todo.tables]
         if READINGS.name in todo.tables:
             empty = [name for name in left if not rows[name].num_rows]
@@ -267,21 +282,3 @@ class Consolidator:
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = {name: table.state.files for name, table in self._tables.items()}
         self._viewers.publish(Batch(offset, MappingProxyType(files)))
-
-
-def _rows(decoded: Decoded, start: int) -> dict[str, pa.Table]:
-    """Rows of every table, arranged, from the blocks after offset ``start``."""
-    rows = {name: _written(decoded, TABLES[name]) for name in (READINGS.name, *RARE_NAMES)}
-    finer = rows[READINGS.name]
-    for spec in ROLLUPS:
-        is_finest = spec is ROLLUPS[0]
-        finer = reduce_rows(finer, spec, start) if is_finest else merge_rows(finer, spec)
-        rows[spec.name] = finer
-    return rows
-
-
-def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:
-    rows = decoded.tables.get(spec.name)
-    if rows is None:
-        return spec.schema.empty_table()
-    return lake_parquet.arrange(rows.select(spec.schema.names))

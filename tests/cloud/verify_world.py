@@ -8,6 +8,7 @@ import numpy as np
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Batch, Consolidator
+from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
 from protos import records
 from protos.records import Batch as Rows
@@ -29,12 +30,21 @@ class Home:
         self.start()
 
     def start(self) -> None:
+        beside = LakeGround(self.root / "lake")
         self.journal = SqliteJournal.open(
-            self.root / "journal", now_us=lambda: next(self.clock), limits=self.limits
+            self.root / "journal",
+            now_us=lambda: next(self.clock),
+            limits=self.limits,
+            ground=beside.ground,
         )
+        beside.adopt_into(self.journal.quarantined_blocks)
         self.viewer = Viewer()
         self.lake = Consolidator(
-            self.root / "lake", self.journal, Names(self.journal.series), self.viewer
+            self.root / "lake",
+            self.journal,
+            Names(self.journal.series),
+            self.viewer,
+            floors=FloorKeeper(self.root / "lake", self.journal),
         )
         self.lake.recover()
         for sender in self.senders.values():
