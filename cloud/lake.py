@@ -16,15 +16,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
+from cloud.lake_correct import Corrector
 from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, decode, within_rows
 from cloud.lake_floors import FloorKeeper
+from cloud.lake_level import catch_up, check_promises, check_reach
 from cloud.lake_merge import merge_in
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
@@ -63,10 +66,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The batch view: all tables as of one offset."""
+    """The batch view: all tables as of one offset.
+
+    ``corrected`` rises when rows of earlier batches were moved to their true times.
+    """
 
     offset: int
     tables: Mapping[str, FileList]
+    corrected: tuple[int, int] = (0, 0)
 
 
 class Viewers(Protocol):
@@ -122,6 +129,7 @@ class Consolidator:
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._sweeper = Sweeper()
+        self._corrector = Corrector(self._sweeper)
         self._lock: int | None = None
 
     def recover(self) -> None:
@@ -137,16 +145,16 @@ class Consolidator:
             )
             for name, spec in TABLES.items()
         }
-        self._check_promises()
+        self._come_level()
         for table in self._tables.values():
             table.accept()
         self._sweeper.forget()
+        self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
-        if self._floors is not None:
-            self._floors.open(at)
         while self._pass_to(at):
             pass
         self._release(lambda _: None)  # the first view has them
+        self._corrector.carry_out(self._tables)
         self._archive()
 
     def run_once(self) -> Progress:
@@ -157,8 +165,9 @@ class Consolidator:
         head = self._journal.head()
         decoded = self._pass_to(head)
         released = self._release(self._viewers.released)
+        corrected = self._corrector.carry_out(self._tables)
         merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
-        if decoded or merged or released:
+        if decoded or merged or released or corrected:
             self._archive()
         self._sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
@@ -182,7 +191,12 @@ class Consolidator:
             self._floors.note()
         if self._releases is None:
             return 0
-        return self._releases.carry_out([*self._tables.values()], rows_of, shown)
+        settle = self._corrector.settle
+        return self._releases.carry_out(
+            [*self._tables.values()],
+            lambda decoded, start: rows_of(settle(decoded), start),
+            lambda decoded: shown(settle(decoded)),
+        )
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -205,24 +219,15 @@ class Consolidator:
             name: max(table.state.offset, says.get(name, 0)) for name, table in self._tables.items()
         }
 
-    def _check_promises(self) -> None:
-        archived, head = self._journal.archived(), self._journal.head()
-        if self._offsets()[READINGS.name] > head:
-            raise StorageError(
-                f"consolidate into {self._root}",
-                f"the lake stands at offset {self._offsets()[READINGS.name]}, the journal ends at "
-                f"{head}: it was lost or is an older copy",
-                "start `tidegate-cloud serve`, which begins it anew behind the lake",
-            )
-        for name, offset in self._offsets().items():
-            if offset < archived:
-                table = self._tables[name]
-                torn = ", ".join(path.name for path in table.aside) or "no torn entry"
-                raise StorageError(
-                    f"open the lake's table {table.folder}",
-                    f"it holds offsets to {offset}, {archived} were archived ({torn})",
-                    "restore the lake from a backup, or rebuild it while the journal has them",
-                )
+    def _come_level(self) -> None:
+        """Refuse a lake that is not as promised; what a lost journal cannot bring catches up."""
+        at = self._offsets()[READINGS.name]
+        check_reach(self._root, at, self._journal)
+        if self._floors is not None:
+            self._floors.open(at)
+            if min(self._offsets().values()) < self._journal.archived():
+                catch_up(self._tables, self._offsets(), self._floors.start, self._floors.rare())
+        check_promises(self._tables, self._offsets(), self._journal)
 
     def _pass_to(self, head: int) -> Decoded | None:
         """Commit the next range up to ``head`` to all tables that lack it; None when none does."""
@@ -249,11 +254,13 @@ class Consolidator:
             )
         entries = within_rows(entries, ROWS_PER_PASS)
         killer = self._attempts.given_up(entries)
-        decoded = decode([e for e in entries if e.offset != killer], self._names)
+        kept = [e for e in entries if e.offset != killer]
+        decoded = self._corrector.settle(decode(kept, self._names))
         self._set_apart(decoded, killer)
+        rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:
-            self._floors.keep(entries)
-        self._commit(decoded, todo, entries[-1].offset)
+            self._floors.keep(entries, {name: rows[name] for name in RARE_NAMES})
+        self._commit(rows, todo, entries[-1].offset)
         return decoded
 
     def _set_apart(self, decoded: Decoded, killer: int | None) -> None:
@@ -262,8 +269,7 @@ class Consolidator:
         if killer is not None:
             self._journal.quarantine(killer, "the process died of it again and again")
 
-    def _commit(self, decoded: Decoded, todo: lake_plan.Range, end: int) -> None:
-        rows = rows_of(decoded, todo.start)
+    def _commit(self, rows: Mapping[str, pa.Table], todo: lake_plan.Range, end: int) -> None:
         left = [name for name in RARE_NAMES if name in todo.tables]
         if READINGS.name in todo.tables:
             empty = [name for name in left if not rows[name].num_rows]
@@ -281,4 +287,5 @@ class Consolidator:
             self._step("before archived")
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = {name: table.state.files for name, table in self._tables.items()}
-        self._viewers.publish(Batch(offset, MappingProxyType(files)))
+        corrected = self._tables[READINGS.name].state.corrected
+        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected))

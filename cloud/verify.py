@@ -197,7 +197,8 @@ def _compare_rollups(moment: _Moment, rows: Counter[Key], verdict: Verdict) -> N
     stands = moment.tables[READINGS.name]
     for spec in ROLLUPS:
         state = moment.tables[spec.name]
-        if (state.offset, state.released) != (stands.offset, stands.released):
+        standing = (state.offset, state.released, state.corrected)
+        if standing != (stands.offset, stands.released, stands.corrected):
             verdict.notes.append(f"{spec.name} is at {state.offset}, not compared")
             continue
         try:
