@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey campaigns crash sim sim-mutants clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey campaigns crash crash-mutants sim sim-mutants clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
 
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge
+	@$(PY) -m tests.crash.mutants $(if $(SEED),--seed $(SEED))
 
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)

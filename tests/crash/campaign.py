@@ -39,6 +39,7 @@ class Campaign:
     rounds: int
     seed: int
     plan: Plan | None = None
+    recover_s: float = RECOVER_S
     done: int = 0
     problem: str = ""
     seen: Counter[str] = field(default_factory=Counter)
@@ -61,6 +62,7 @@ class Campaign:
         except (StuckError, StackError, DiskError) as error:
             story = self._stories[-1] if self._stories else "at the start"
             self.problem = f"round {self.done} ({story}): {error}"
+            self.verdict = self.site.judge_stores()
         except KeyboardInterrupt:
             self.problem = "interrupted"
         self._say_what_is_wrong()
@@ -111,7 +113,7 @@ class Campaign:
                 self._end(trouble, chance)
         self._end(kill, chance)
         say(f"round {self.done}: {self._stories[-1]}; {site.heard.acknowledged} acknowledged")
-        site.recover(RECOVER_S)
+        site.recover(self.recover_s)
 
     def _end(self, fault: Fault, chance: random.Random) -> None:
         assert self.plan is not None

@@ -130,7 +130,7 @@ class InMemory:
         for old in self.home.iterdir():
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         refill(self.home, self.aside)
-        os.sync()
+        run("sync", "-f", str(self.home))
 
 
 def refill(home: Path, aside: Path) -> None:

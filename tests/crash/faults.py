@@ -49,9 +49,13 @@ class KillAtRandom:
 
 @dataclass(slots=True)
 class KillAtPoint:
-    """A death at a named step; a half that ended by another fault meanwhile is started again."""
+    """A death at a named step; a half that ended by another fault meanwhile is started again.
+
+    ``powers``: for every second death the power goes as well.
+    """
 
     point: Failpoint
+    powers: bool = True
 
     @property
     def name(self) -> str:
@@ -92,9 +96,8 @@ class KillAtPoint:
         return True
 
     def _revive(self, site: Site, chance: random.Random) -> None:
-        """Start it again; for every second death the power went as well."""
         half = self.point.half
-        if chance.random() < 0.5 and site.disks[half].mounted:
+        if self.powers and chance.random() < 0.5 and site.disks[half].mounted:
             site.cut_power(half)
         else:
             site.half(half).start()

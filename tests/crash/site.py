@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.demo import tally
 from deploy.demo.stack import Half, Stack, new_stack, run
+from tests.crash import stores
 from tests.crash.disk import Disk
 from tests.crash.line import Line, Loop
 from tests.crash.mqtt_tap import MqttTap
@@ -51,6 +52,7 @@ class Site:
     own_disks: bool = True
     edge_environment: tuple[str, ...] = ()
     cloud_environment: tuple[str, ...] = ()
+    lake_interval_s: float = 0.5
     kills: int = 0
     power_cuts: int = 0
     restarts: int = 0
@@ -97,7 +99,7 @@ class Site:
         )
         # Small logs, so that checkpoints, rotation and trimming are among what is interrupted.
         cloud.write_text(
-            cloud.read_text().replace("interval_s = 2.0", "interval_s = 0.5")
+            cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
         )
 
@@ -192,6 +194,18 @@ class Site:
     def judge(self) -> Verdict:
         """Hold history against what was acknowledged."""
         return self.heard.judge(self.history())
+
+    def judge_stores(self) -> Verdict:
+        """The same where the halves do not get there: by what lies in their stores."""
+        for half in (self.stack.edge, self.stack.cloud):
+            half.kill()
+        cloud = self.stack.home("cloud")
+        found = set(
+            map(int, stores.in_buffer(self.stack.home("edge"), self.folder / "buffer.jsonl"))
+        )
+        found |= set(map(int, stores.in_journal(cloud / "journal")))
+        found |= set(map(int, stores.in_lake(cloud / "lake")))
+        return self.heard.judge(dict.fromkeys(found & set(range(len(self.heard.first))), 1))
 
     def second_count(self) -> dict[str, object]:
         """What the product says itself: is history whole, and what of ours is not in it."""

@@ -150,6 +150,21 @@ def acknowledge_early(module):
     module.Collect._commit = mutant
 
 
+def delete_early(module):
+    marked = module.Release.mark
+
+    def mutant(self, stored, archived, generation):
+        marked(self, stored, stored, generation)
+
+    module.Release.mark = mutant
+
+
+MUTANTS = {
+    "acknowledges before the commit": ("edge.collect", acknowledge_early),
+    "deletes what is stored": ("edge.store.release", delete_early),
+}
+
+
 def prepare(module):
     name = module.__name__
     for path in POINTS.get(name, ()):
@@ -163,8 +178,8 @@ def prepare(module):
         module.Sweeper.__init__.__defaults__ = (2.0,)  # of its grace
     if name == "cloud.lake":
         tell_steps(module)
-    if name == "edge.collect" and MUTANT == "acknowledges before the commit":
-        acknowledge_early(module)
+    if name == MUTANTS.get(MUTANT, ("",))[0]:
+        MUTANTS[MUTANT][1](module)
     if name in WRITERS and not kept:
         import watched_disk
 
