@@ -7,6 +7,7 @@ import numpy as np
 from protos import records
 from protos.records import Batch, Kind, Quality, table
 from protos.stretch import stretch_tag
+from tests.cloud.lake_runs import World
 from tests.cloud.lake_world import DAY_US, T0, Gateway
 
 HOUR_US = 3_600_000_000
@@ -57,3 +58,8 @@ def unsynced(
     quality = np.full(len(ts), int(Quality.GATEWAY_UNSYNCED))
     entry = np.full(len(ts), gateway.series(device))
     return records.numbers(entry, ts, np.array(values), quality, ts + wrong.tag)
+
+
+def told(world: World) -> list[tuple[object, ...]]:
+    """Time, value, quality and lag of every reading in the lake."""
+    return world.rows(columns="epoch_us(ts), value, quality, lag_us")
