@@ -3,7 +3,8 @@
 One small file, `floors/upto-<offset>.mp` in the lake's folder: by gateway the newest block that the
 tables have passed, with its hash, and how much they passed; beside it the list of blocks set apart.
 It is on the disk before `readings` is committed at that offset, so a table never stands where no
-such file is. SHA-256 of the rest ‖ MessagePack.
+such file is. SHA-256 of the rest ‖ MessagePack. Rows that the pass has for rare tables lie beside
+it until the next (`cloud.lake_level`).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+import pyarrow as pa
 
 from cloud.errors import StorageError
 from cloud.journal import Entry
@@ -22,9 +24,10 @@ from cloud.journal_counts import EPOCHS_MAX, Counts, Tally, readings_of
 from cloud.journal_cursor import Closed, Cursor
 from cloud.journal_restore import Floor, Ground
 from cloud.journal_sqlite.quarantine import Quarantine, Quarantined
+from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.log import LOG
 from cloud.lake_table.parquet import fsync, make_folder
-from cloud.lake_table.schema import READINGS
+from cloud.lake_table.schema import RARE, READINGS
 from cloud.lake_table.table import look
 from protos.block import MalformedBlock, read_header
 
@@ -60,12 +63,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """The file's content: all tables hold, or passed over, the offsets up to ``offset``.
+    """The file's content: `readings` holds, or passed over, the offsets up to ``offset``.
 
+    ``start``: where the last pass began.
     ``newest``: by gateway and epoch, the seq and hash of the newest block; ``tallies``: what was
     passed, all of it as stored and archived.
     """
 
+    start: int
     offset: int
     generation: int
     newest: Mapping[str, Mapping[int, tuple[int, bytes]]]
@@ -84,7 +89,7 @@ class Floors:
     def after(self, entries: Sequence[Entry], apart: Sequence[Quarantined]) -> "Floors":
         """With these blocks passed as well; those at or below ``offset`` are in it already."""
         newest = {gateway: dict(epochs) for gateway, epochs in self.newest.items()}
-        tallies, offset = dict(self.tallies), self.offset
+        tallies, offset, start = dict(self.tallies), self.offset, self.offset
         told = {one.offset: one.readings for one in apart}
         for entry in (one for one in entries if one.offset > offset):
             own = newest.setdefault(entry.gateway, {})
@@ -95,7 +100,7 @@ class Floors:
             tally = tallies.get(entry.gateway, Tally()).stored(entry.epoch, 1, readings)
             tallies[entry.gateway] = tally.archived(entry.epoch, 1, readings)
             offset = entry.offset
-        return replace(self, offset=offset, newest=newest, tallies=tallies, apart=_listed(apart))
+        return Floors(start, offset, self.generation, newest, tallies, _listed(apart))
 
 
 class FloorKeeper:
@@ -104,7 +109,28 @@ class FloorKeeper:
     def __init__(self, root: Path, journal: Source) -> None:
         self._root = root
         self._journal = journal
-        self._floors = Floors(0, 0, {}, {}, ())
+        self._floors = Floors(0, 0, 0, {}, {}, ())
+
+    @property
+    def start(self) -> int:
+        """Where the last pass of `readings` began."""
+        return self._floors.start
+
+    def rare(self) -> dict[str, pa.Table]:
+        """What the last pass had for each rare table; those without rows are absent.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        found = {}
+        for spec in RARE:
+            path = self._rare_path(spec.name, self._floors.offset)
+            if path.exists():
+                try:
+                    found[spec.name] = lake_parquet.read([path], spec)
+                except (pa.ArrowException, OSError) as error:
+                    raise StorageError(f"read {path}", str(error), _LOST) from error
+        return found
 
     def open(self, offset: int) -> None:
         """Take up the file of the offset that `readings` stands at.
@@ -122,10 +148,17 @@ class FloorKeeper:
             self._write()
         self._drop_all_but(offset)
 
-    def keep(self, entries: Sequence[Entry]) -> None:
-        """Bring the file for the last of these offsets to the disk; the one before stays too."""
+    def keep(self, entries: Sequence[Entry], rare: Mapping[str, pa.Table]) -> None:
+        """Bring the file for the last of these offsets to the disk; the one before stays too.
+
+        ``rare``: what the pass has for each rare table, kept as well until the next pass.
+        """
         before = self._floors.offset
         self._floors = self._floors.after(entries, self._journal.quarantined())
+        for spec in RARE:
+            if rare[spec.name].num_rows:
+                path = self._rare_path(spec.name, self._floors.offset)
+                lake_parquet.write_durably(path, rare[spec.name], spec, lake_parquet.no_step)
         self._write()
         self._drop_all_but(before, self._floors.offset)
 
@@ -147,12 +180,13 @@ class FloorKeeper:
                 if 0 < one.stored == one.archived  # of others the next block will tell the hash
             }
         tallies = {gateway: _passed(tally) for gateway, tally in self._journal.counts().items()}
-        floors = Floors(self._journal.archived(), self._journal.generation, newest, tallies, ())
+        at = self._journal.archived()
+        floors = Floors(at, at, self._journal.generation, newest, tallies, ())
         apart = self._journal.quarantined()
         while floors.offset < offset:
             read = self._journal.read(floors.offset, _READ_BYTES)
             floors = floors.after([one for one in read if one.offset <= offset], apart)
-        return replace(floors, apart=_listed(apart))
+        return replace(floors, start=offset, apart=_listed(apart))
 
     def _write(self) -> None:
         data = msgspec.msgpack.encode(self._floors)
@@ -165,15 +199,19 @@ class FloorKeeper:
 
     def _drop_all_but(self, *offsets: int) -> None:
         kept = {floors_path(self._root, offset) for offset in offsets}
+        kept |= {self._rare_path(spec.name, offset) for spec in RARE for offset in offsets}
         for path in (self._root / FOLDER).iterdir():
             if path not in kept:
                 path.unlink()
+
+    def _rare_path(self, table: str, offset: int) -> Path:
+        return self._root / FOLDER / f"{table}-{offset:016d}.parquet"
 
 
 def read_floors(root: Path, offset: int) -> Floors:
     """The file of an offset in the lake under ``root``; StorageError when it cannot be believed."""
     if offset == 0:
-        return Floors(0, 0, {}, {}, ())
+        return Floors(0, 0, 0, {}, {}, ())
     path = floors_path(root, offset)
     try:
         data = path.read_bytes()

@@ -9,19 +9,21 @@ from cloud.backup import take
 from cloud.config import load
 from cloud.errors import StorageError
 from cloud.journal_restore import EPOCHS_OF_A_GENERATION
-from cloud.journal_sqlite.quarantine import State
 from cloud.lake import Consolidator
-from cloud.lake_floors import LakeGround, read_floors
+from cloud.lake_floors import LakeGround
 from cloud.lake_names import Names
 from cloud.ledger_files import read_ledger
 from cloud.restore import restore
-from cloud.verify import Verdict, verify
-from protos import sync_pb2 as pb
-from protos.block import GENESIS_HASH, read_block
-from protos.series import EMPTY_ROOT
+from protos.block import GENESIS_HASH
 from tests.cloud.lake_runs import Viewer
+from tests.cloud.lost_world import (
+    check_whole,
+    copied,
+    lose_journal,
+    send_again,
+    set_back_journal,
+)
 from tests.cloud.verify_world import T0, Home
-from tests.contract.sender import WAIT_S, WINDOW_BYTES, Sender
 
 
 @pytest.fixture
@@ -29,62 +31,6 @@ def home(tmp_path: Path):
     made = Home(tmp_path / "cloud")
     yield made
     made.stop()
-
-
-def verdict(home: Home) -> Verdict:
-    return verify(home.root / "journal", home.root / "lake")
-
-
-def check_whole(home: Home) -> str:
-    found = verdict(home)
-    assert found.is_whole, found.faults
-    return found.line()
-
-
-def lose_journal(home: Home) -> None:
-    home.stop()
-    shutil.rmtree(home.root / "journal")
-    home.start()
-
-
-def set_back_journal(home: Home, copy: Path) -> None:
-    home.stop()
-    shutil.rmtree(home.root / "journal")
-    shutil.copytree(copy, home.root / "journal")
-    home.start()
-
-
-def copied(home: Home, to: Path) -> Path:
-    home.stop()
-    shutil.copytree(home.root / "journal", to)
-    home.start()
-    for sender in home.senders.values():
-        sender.hello()
-    return to
-
-
-def send_again(home: Home, sender: Sender, generation: int, kept_from: int = 1) -> int:
-    """What a gateway does that keeps its blocks from one seq on: readings sent again."""
-    kept = [read_block(block.data)[2] for block in sender.blocks]
-    hello = pb.Hello(
-        protocol_min=1, protocol_max=1, gateway=sender.name, epoch=sender.epoch,
-        head=len(sender.blocks), head_hash=sender.blocks[-1].hash, oldest_kept=kept_from,
-        boot_id=sender.boot_id, generation=generation, series_high=len(sender.series),
-        series_root=sender.root,
-    )  # fmt: skip
-    replies = home.journal.hello(sender.name, hello, WINDOW_BYTES).result(WAIT_S).replies
-    (resume,) = (one.resume for one in replies if one.HasField("resume"))
-    (grant,) = (one.epoch_grant for one in replies if one.HasField("epoch_grant"))
-    assert resume.generation == home.journal.generation > generation
-    assert grant.epoch > sender.epoch
-    above = grant.previous_stored if grant.stored_epoch == sender.epoch else 0
-    sender.session, sender.epoch = grant.session, grant.epoch
-    sender.blocks, sender.series, sender.root = [], [], EMPTY_ROOT
-    sender.declare(2)
-    again = kept[max(above, kept_from - 1) :]
-    for batch in again:
-        sender.send(batch=batch)
-    return len(again)
 
 
 def test_a_journal_lost_under_a_living_lake_goes_on_behind_it(home) -> None:
@@ -190,63 +136,6 @@ def test_a_journal_lost_again_before_anything_came_is_begun_anew_again(home) -> 
     assert send_again(home, home.senders["gw"], generation) == 1
     home.drain()
     assert "11 readings" in check_whole(home)
-
-
-def test_blocks_set_apart_are_still_known_when_their_bytes_are_lost(home) -> None:
-    home.send("gw", 5)
-    home.poison("gw", 7)
-    home.drain()
-    generation = home.journal.generation
-    lose_journal(home)
-    assert "5 readings in the lake = 12 archived − 7 quarantined" in check_whole(home)
-    (apart,) = home.journal.quarantined()
-    assert (apart.state, apart.readings) == (State.HELD, 7)
-    assert home.journal.quarantined_blocks.data(apart) is None
-    send_again(home, home.senders["gw"], generation)
-    home.drain()
-    check_whole(home)
-
-
-def test_tickets_of_releases_go_on_above_those_the_lake_has_seen(home) -> None:
-    apart = home.journal.quarantined_blocks
-    apart.adopt((), 41)
-    home.poison("gw")
-    home.drain()
-    (block,) = home.journal.quarantined()
-    assert apart.release(block) == 42
-
-
-def test_a_lake_whose_floors_are_lost_gets_them_again_from_its_journal(home) -> None:
-    home.send("gw", 5)
-    home.poison("gw", 7)
-    home.drain()
-    home.send("gw", 6)
-    whole = read_floors(home.root / "lake", 2)
-    for path in (home.root / "lake" / "floors").iterdir():
-        path.write_bytes(b"\xff" + path.read_bytes()[1:])
-    home.stop()
-    home.start()
-    again = read_floors(home.root / "lake", 2)
-    assert again.tallies == whole.tallies
-    assert again.apart == whole.apart
-    home.senders["gw"].hello()
-    home.send("gw", 1)
-    home.drain()
-    floors = read_floors(home.root / "lake", 4).ground().floors
-    (cursor,) = home.journal.cursors()
-    assert [(one.epoch, one.seq, one.hash) for one in floors] == [(1, 4, cursor.stored_hash)]
-
-
-def test_a_lost_journal_and_lost_floors_are_refused_with_the_way_out(home) -> None:
-    home.send("gw")
-    home.drain()
-    home.stop()
-    shutil.rmtree(home.root / "journal")
-    shutil.rmtree(home.root / "lake" / "floors")
-    with pytest.raises(StorageError, match="restore the cloud from a backup"):
-        home.start()
-    shutil.rmtree(home.root / "lake")
-    home.start()
 
 
 def test_a_consolidator_refuses_a_journal_that_ends_before_its_lake(home) -> None:

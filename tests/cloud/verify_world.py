@@ -10,6 +10,7 @@ from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Batch, Consolidator
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
+from cloud.lake_table.parquet import no_step
 from protos import records
 from protos.records import Batch as Rows
 from protos.records import GapReason, Kind
@@ -27,6 +28,7 @@ class Home:
         self.root, self.limits = root, limits
         self.clock = itertools.count(T0, 1000)
         self.senders: dict[str, Sender] = {}
+        self.step = no_step
         self.start()
 
     def start(self) -> None:
@@ -45,6 +47,7 @@ class Home:
             Names(self.journal.series),
             self.viewer,
             floors=FloorKeeper(self.root / "lake", self.journal),
+            step=self.step,
         )
         self.lake.recover()
         for sender in self.senders.values():
