@@ -23,6 +23,7 @@ from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
+from cloud.lake_correct import Corrector
 from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, decode, within_rows
 from cloud.lake_floors import FloorKeeper
@@ -65,10 +66,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The batch view: all tables as of one offset."""
+    """The batch view: all tables as of one offset.
+
+    ``corrected`` rises when rows of earlier batches were moved to their true times.
+    """
 
     offset: int
     tables: Mapping[str, FileList]
+    corrected: tuple[int, int] = (0, 0)
 
 
 class Viewers(Protocol):
@@ -124,6 +129,7 @@ class Consolidator:
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._sweeper = Sweeper()
+        self._corrector = Corrector(self._sweeper)
         self._lock: int | None = None
 
     def recover(self) -> None:
@@ -143,10 +149,12 @@ class Consolidator:
         for table in self._tables.values():
             table.accept()
         self._sweeper.forget()
+        self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
             pass
         self._release(lambda _: None)  # the first view has them
+        self._corrector.carry_out(self._tables)
         self._archive()
 
     def run_once(self) -> Progress:
@@ -157,8 +165,9 @@ class Consolidator:
         head = self._journal.head()
         decoded = self._pass_to(head)
         released = self._release(self._viewers.released)
+        corrected = self._corrector.carry_out(self._tables)
         merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
-        if decoded or merged or released:
+        if decoded or merged or released or corrected:
             self._archive()
         self._sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
@@ -182,7 +191,12 @@ class Consolidator:
             self._floors.note()
         if self._releases is None:
             return 0
-        return self._releases.carry_out([*self._tables.values()], rows_of, shown)
+        settle = self._corrector.settle
+        return self._releases.carry_out(
+            [*self._tables.values()],
+            lambda decoded, start: rows_of(settle(decoded), start),
+            lambda decoded: shown(settle(decoded)),
+        )
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -240,7 +254,8 @@ class Consolidator:
             )
         entries = within_rows(entries, ROWS_PER_PASS)
         killer = self._attempts.given_up(entries)
-        decoded = decode([e for e in entries if e.offset != killer], self._names)
+        kept = [e for e in entries if e.offset != killer]
+        decoded = self._corrector.settle(decode(kept, self._names))
         self._set_apart(decoded, killer)
         rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:
@@ -272,4 +287,5 @@ class Consolidator:
             self._step("before archived")
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = {name: table.state.files for name, table in self._tables.items()}
-        self._viewers.publish(Batch(offset, MappingProxyType(files)))
+        corrected = self._tables[READINGS.name].state.corrected
+        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected))
