@@ -57,9 +57,8 @@ class Plan:
     """Every round a kill, and with it a trouble of a line or a machine in turns.
 
     Args:
-        disks: whether the halves have disks that can be filled and cut.
-        faketime: the library that gives a process another clock, or "".
-        only: patterns of kills; nothing else comes, for a demonstration.
+        kills, lines, machines: the decks.
+        has_troubles: whether there are any; a narrow plan has kills alone.
     """
 
     kills: Deck
@@ -91,7 +90,13 @@ class Plan:
 
 
 def whole_plan(seed: int, *, disks: bool, faketime: str) -> Plan:
-    """Everything there is; the first rounds kill each part, and cut the power of both halves."""
+    """Everything there is; the first rounds kill each part, and cut the power of both halves.
+
+    Args:
+        seed: of the order.
+        disks: whether the halves have disks that can be filled and cut.
+        faketime: the library that gives a process another clock, or "".
+    """
     first: list[Fault] = [KillAtRandom("edge"), KillAtRandom("broker"), KillAtRandom("cloud")]
     cuts: list[Fault] = [PowerCut(half) for half in HALVES] if disks else []
     kills = [*first, *cuts, *(KillAtRandom(half, 2) for half in HALVES)]
