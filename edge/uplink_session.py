@@ -116,7 +116,9 @@ class Conversation:
     @property
     def eta_s(self) -> float | None:
         """Seconds until the backlog is sealed and sent; None while that cannot be told."""
-        return self._drain.eta_s if self.session.phase is Phase.LIVE else None
+        if self.session.phase is not Phase.LIVE:
+            return None
+        return self._drain.eta_s if self.session.pace.is_behind else 0.0
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
@@ -127,6 +129,7 @@ class Conversation:
             mono_us = self._clock.now().mono_us
             event: Event = partial(self.session.greet, state, self._report(), mono_us)
             while True:
+                self.session.pace.tick(self._clock.now().mono_us)
                 close = await self._carry_out(event())
                 self._moved()
                 if close is not None:
@@ -167,13 +170,19 @@ class Conversation:
             self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
 
     def _look(self, is_time_to_report: bool) -> list[Effect]:
-        now_us = self._clock.now().mono_us
-        self._drain.note(now_us, self._report().backlog_bytes)
-        effects = self.session.tick(now_us)
+        effects = self.session.tick(self._clock.now().mono_us)
+        self._await(self._buffer.sync_state(), self._note)
         if self.session.phase is not Phase.LIVE or not is_time_to_report:
             return effects
         status = Send(pb.GatewayMessage(status=self._report()))
         return [*effects, status, *self.session.wake()]
+
+    def _note(self, state: BufferState) -> list[Effect]:
+        """How much waits; a backlog that comes after this one is watched anew."""
+        if not self.session.pace.is_behind:
+            self._drain = Drain()
+        self._drain.note(self._clock.now().mono_us, state.unsealed_bytes)
+        return []
 
     async def _carry_out(self, effects: Sequence[Effect]) -> Close | None:
         for effect in effects:
