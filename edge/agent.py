@@ -80,7 +80,7 @@ class Agent:
             OperatorError: settings, key or models that cannot be used.
             StorageError: a buffer that cannot be used.
         """
-        clock = Clock(path=config.clock_path)
+        clock = parts.clock(config)
         keys = find_key(config.buffer_key_path, os.environ)
         broker = parts.broker(config)
         models = parts.models(config)

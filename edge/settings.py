@@ -4,6 +4,7 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -165,6 +166,26 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
             raise WrongValueError("topic", cause, "leave out + and #, as in tidegate/anomaly")
 
 
+class ClockTrust(StrEnum):
+    """Whose word counts for whether the clock is right."""
+
+    SYSTEM = "system"
+    ALWAYS = "always"
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """When the gateway's clock is believed."""
+
+    trust: Annotated[
+        ClockTrust,
+        Meta(
+            description="`system` believes the clock once the kernel or systemd-timesyncd says it "
+            "is synchronised; `always`, for clocks kept right by other means, from 2025 on. Times "
+            "from before that are corrected as soon as it is believed."
+        ),
+    ] = ClockTrust.SYSTEM
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent tells on stderr."""
 
@@ -187,5 +208,6 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     models: Models
     alerts: Alerts
+    clock: Clock
     metrics: Metrics
     log: Log
