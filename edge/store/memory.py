@@ -174,7 +174,10 @@ def read_state(rows: SealedRows) -> State | None:
 def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
     """The state row, or what the kept blocks tell when it cannot be opened."""
     try:
-        return read_state(rows) or State(series_high=series, series_root=root)
+        found = read_state(rows)
+        if found is None and (series or rows.file.one("SELECT 1 FROM blocks LIMIT 1")):
+            raise SealError("read the state", "its row is missing")
+        return found or State(series_high=series, series_root=root)
     except SealError as error:
         (data,) = rows.file.one("SELECT data FROM state WHERE no = 1") or (b"",)
         lost.append(_Lost(RowKind.STATE, "state", str(error), 0, data, "state", 1))
