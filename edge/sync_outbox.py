@@ -12,7 +12,12 @@ from edge.sync_effects import LoadEntries, Seal, Send
 from edge.sync_pace import Pace, Sent
 from protos import sync_pb2 as pb
 from protos.block import Block
-from protos.limits import BLOCK_BYTES_TARGET, DECLARE_BYTES_MAX, DECLARE_ENTRIES_MAX
+from protos.limits import (
+    BLOCK_BYTES_TARGET,
+    DECLARE_BYTES_MAX,
+    DECLARE_ENTRIES_MAX,
+    WINDOW_BYTES_MAX,
+)
 from protos.records import Kind
 from protos.series import SeriesEntry, encode_entry
 
@@ -66,6 +71,12 @@ class Outbox:
     def next_seal(self) -> Seal:
         """What is to be sealed for the room there is."""
         return Seal(self.pace.target(self.room), self.pace.next_end())
+
+    def begin(self, resume: pb.Resume, from_seq: int) -> None:
+        """The cloud resumed a session."""
+        self.session, self.epoch, self.known = resume.session, resume.epoch, resume.series_known
+        self.window = max(1, min(resume.window_bytes, WINDOW_BYTES_MAX))
+        self.go_back(from_seq)
 
     def go_back(self, from_seq: int) -> None:
         """Send from ``from_seq`` again; what was sent before counts no longer."""

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from edge.sync import SILENCE_US_MAX, Session
 from edge.sync_effects import (
     BeginEpoch,
@@ -129,14 +127,6 @@ def test_a_sealed_block_is_sent_and_the_next_is_sealed_until_none_waits() -> Non
     assert session.wake() == [Seal(BLOCK_BYTES_TARGET)]
 
 
-def test_what_was_sealed_and_not_stored_goes_before_anything_is_sealed() -> None:
-    session = opened()
-    effects = session.received(resume(stored=3, stored_hash=b"x" * 32, archived=3))
-    assert effects == [Mark(3, 3, 7), LoadBlocks(4, 1 << 20)]
-    assert seqs(session.blocks_loaded([block(4), block(5)])) == [4, 5]
-    assert isinstance(session.received(ack(5))[-1], Seal)
-
-
 def test_no_more_is_sealed_than_the_window_holds() -> None:
     session = measured(window_bytes=100_000)
     session.wake()
@@ -243,37 +233,6 @@ def test_a_grant_that_meets_an_open_question_waits_for_its_answer() -> None:
     assert session.received(ack(5, 5)) == []
     effects = session.sealed(block(6))
     assert (seqs(effects), effects[-1]) == ([], BeginEpoch(3, (), (2, 5), 7))
-
-
-def test_another_generation_waits_for_a_grant_and_marks_nothing_before_it() -> None:
-    session = opened(replace(STATE, generation=6))
-    assert session.received(resume(stored=2, archived=1)) == []
-    assert session.phase is Phase.GRANT
-    effects = session.received(grant(stored_epoch=1, previous_stored=8))
-    assert effects == [BeginEpoch(3, (), (1, 8), 7)]
-
-
-def test_a_cloud_that_stands_before_what_is_kept_is_asked_for_a_new_epoch() -> None:
-    session = opened()
-    mark, request = session.received(resume(stored=2, archived=2, stored_hash=b"x" * 32))
-    assert mark == Mark(2, 2, 7)
-    assert isinstance(request, Send)
-    assert "oldest kept is 4" in request.message.epoch_request.why
-
-
-@pytest.mark.parametrize("answer", ["empty", "unreadable"])
-def test_a_block_that_cannot_be_read_again_leads_to_a_new_epoch(answer: str) -> None:
-    session = opened()
-    session.received(resume(stored=3, archived=3, stored_hash=b"x" * 32))
-    (request,) = session.blocks_loaded([]) if answer == "empty" else session.unreadable("bit rot")
-    assert isinstance(request, Send)
-    assert request.message.epoch_request.closed_epoch == 2
-
-
-def test_another_block_at_our_head_ends_the_session_as_a_fork() -> None:
-    (close,) = opened().received(resume(stored_hash=b"x" * 32))
-    assert isinstance(close, Close)
-    assert close.code == pb.FORK
 
 
 def test_a_fault_ends_the_session_with_the_clouds_own_words() -> None:
