@@ -134,11 +134,8 @@ class Agent:
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
-        answers = {
-            "status": reporter.health,
-            "rejects": reporter.rejects,
-            "buffer": self._buffer_stats,
-        }
+        answers = {"status": reporter.health, "rejects": reporter.rejects,
+                   "buffer": self._buffer_stats, "settings": reporter.settings}  # fmt: skip
         async with (
             Control(self.config.control_path, answers),
             told_outside(self.config.settings.metrics.listen, reporter),

@@ -33,6 +33,7 @@ from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.rejected import SHOWN_MAX, Rejected, shown
 from edge.score import Scorer
+from edge.settings import EdgeSettings
 from edge.store.limits import StoreBusy
 from edge.store.store import Store
 from edge.uplink import Uplink
@@ -86,6 +87,10 @@ class Reporter:
                 self._stats = await asyncio.wrap_future(self.store.stats())
             self._rates.append((self.clock.now().mono_us, self._total("messages"), self._rows()))
             await asyncio.sleep(FRESH_S)
+
+    async def settings(self) -> EdgeSettings:
+        """The settings that this agent runs with, whatever the file says by now."""
+        return self.config.settings
 
     async def health(self) -> Health:
         """Everything `status` shows, as it is now."""
