@@ -27,6 +27,7 @@ from tests.crash.verdict import Verdict
 
 RECOVER_S = 120.0
 DRAIN_S = 600.0
+INTERRUPTED = "interrupted"
 ROUNDS_FOR_ALL = 50
 """In so many rounds every kind comes at least once."""
 
@@ -64,7 +65,7 @@ class Campaign:
             self.problem = f"round {self.done} ({story}): {error}"
             self.verdict = self.site.judge_stores()
         except KeyboardInterrupt:
-            self.problem = "interrupted"
+            self.problem = INTERRUPTED
         self._say_what_is_wrong()
         return self.is_well
 
@@ -101,16 +102,13 @@ class Campaign:
         self._begins.append(site.sent)
         self._stories.append(kill.name if trouble is None else f"{kill.name} + {trouble.name}")
         time.sleep(chance.uniform(0.1, 0.8))
-        try:
-            if trouble is not None:
-                trouble.begin(site, chance)
-                time.sleep(chance.uniform(0, 0.8))
-            kill.begin(site, chance)
-            if trouble is not None:
-                time.sleep(chance.uniform(0.2, 1.5))
-        finally:
-            if trouble is not None:
-                self._end(trouble, chance)
+        if trouble is not None:
+            trouble.begin(site, chance)
+            time.sleep(chance.uniform(0, 0.8))
+        kill.begin(site, chance)
+        if trouble is not None:
+            time.sleep(chance.uniform(0.2, 1.5))
+            self._end(trouble, chance)
         self._end(kill, chance)
         say(f"round {self.done}: {self._stories[-1]}; {site.heard.acknowledged} acknowledged")
         site.recover(self.recover_s)
@@ -195,8 +193,9 @@ def main() -> int:
     try:
         is_well = campaign.run()
     finally:
-        campaign.site.close(keep=not is_well and campaign.problem != "interrupted")
-    if is_well or campaign.problem == "interrupted":
+        is_over = is_well or campaign.problem == INTERRUPTED
+        campaign.site.close(keep=not is_over, gently=campaign.problem != INTERRUPTED)
+    if is_over:
         shutil.rmtree(folder)
     else:
         say(f"FAILED {campaign.problem}\nagain: make crash ROUNDS={asked.rounds} SEED={seed}")

@@ -1,18 +1,18 @@
-"""The faults of the campaign: each begins, is held for a moment and ends; all drawn by seed."""
+"""The faults of the campaign: deaths, wrong clocks and bad lines; each begins and ends.
+
+Those of disks are in `tests.crash.faults_disk`; `tests.crash.plan` draws them by seed.
+"""
 
 import random
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from tests.crash.disk import InMemory
-from tests.crash.line import Line, Trouble
-from tests.crash.orders import Do, Failpoint, Moment, Way
+from tests.crash.line import Trouble
+from tests.crash.orders import Do, Failpoint, Way
 from tests.crash.site import Site, StuckError, await_until
 
 POINT_PATIENCE_S = 30.0
-ENDS_BY_ITSELF_S = 20.0
 
 
 class Fault(Protocol):
@@ -104,155 +104,6 @@ class KillAtPoint:
 
 
 @dataclass(slots=True)
-class PowerCut:
-    half: str
-
-    @property
-    def name(self) -> str:
-        return f"power cut of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        site.cut_power(self.half)
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        return True
-
-
-@dataclass(slots=True)
-class DeadDisk:
-    """Every call to the disk gets EIO from now on: the half has to end by itself."""
-
-    half: str
-
-    @property
-    def name(self) -> str:
-        return f"dead disk of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        site.disks[self.half].cut()
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        try:
-            await_until(
-                f"{self.half} ends for its dead disk",
-                lambda: not site.is_running(self.half),
-                ENDS_BY_ITSELF_S,
-            )
-        finally:
-            site.kill(self.half, site.disks[self.half].restore)
-            site.power_cuts += 1
-        return True
-
-
-@dataclass(slots=True)
-class FullMemory:
-    """The home moves to a small tmpfs, which fills up, gets room again, and moves back."""
-
-    half: str
-
-    @property
-    def name(self) -> str:
-        return f"full tmpfs of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        disk = site.disks[self.half]
-        memory = InMemory(disk.folder, site.folder / f"{self.half}.aside", disk.mib)
-        site.kill(self.half, memory.enter)
-        try:
-            site.recover(60)
-            full = FullDisk(self.half)
-            full.begin(site, chance)
-            time.sleep(chance.uniform(2, 4))
-            full.end(site, chance)
-            site.recover(90)
-        finally:
-            site.kill(self.half, memory.leave)
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        return True
-
-
-@dataclass(slots=True)
-class FullDisk:
-    """No block is left for a while; the half may refuse or end, and must come back by itself."""
-
-    half: str
-    _over: threading.Event = field(default_factory=threading.Event)
-    _filler: threading.Thread | None = None
-
-    @property
-    def name(self) -> str:
-        return f"full disk of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        self._over.clear()
-        self._filler = threading.Thread(target=self._fill, args=(site,), daemon=True)
-        self._filler.start()
-
-    def _fill(self, site: Site) -> None:
-        while not self._over.wait(0.05):
-            site.disks[self.half].fill()
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        self._over.set()
-        if self._filler is not None:
-            self._filler.join()
-        site.disks[self.half].relieve()
-        return True
-
-
-@dataclass(slots=True)
-class SlowDisk:
-    """Each sync takes as long as on an SD card, and now and then ten times that."""
-
-    half: str
-
-    @property
-    def name(self) -> str:
-        return f"slow disk of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        seconds = chance.uniform(0.01, 0.03)
-        site.orders(self.half).give(Do.SLOW, "disk:*sync", Moment.BEFORE, seconds=seconds)
-        time.sleep(chance.uniform(0.5, 2))
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        site.orders(self.half).take_back(Do.SLOW)
-        return True
-
-
-@dataclass(slots=True)
-class FailingDisk:
-    """One write or sync gets EIO; then the disk is as before."""
-
-    half: str
-    operation: str
-
-    @property
-    def name(self) -> str:
-        return f"EIO at a {self.operation} of {self.half}"
-
-    def begin(self, site: Site, chance: random.Random) -> None:
-        orders, calls = site.orders(self.half), chance.randint(1, 5)
-        orders.give(Do.FAIL, f"disk:{self.operation}", Moment.BEFORE, calls=calls)
-        time.sleep(chance.uniform(0.1, 1))
-
-    def end(self, site: Site, chance: random.Random) -> bool:
-        orders = site.orders(self.half)
-
-        def has_failed() -> bool:
-            site.tend()
-            return not orders.is_open(Do.FAIL)
-
-        try:
-            await_until(f"{self.name} came", has_failed, POINT_PATIENCE_S)
-        except StuckError:
-            orders.take_back(Do.FAIL)
-            return False
-        return True
-
-
-@dataclass(slots=True)
 class WrongClock:
     """The gateway is started again with a clock that is years off, and then with a right one."""
 
@@ -285,14 +136,11 @@ class BadLine:
     def name(self) -> str:
         return f"{self.trouble.value} on the line to the {self.to}"
 
-    def _line(self, site: Site) -> Line:
-        return site.broker_line if self.to == "broker" else site.cloud_line
-
     def begin(self, site: Site, chance: random.Random) -> None:
         for _ in range(chance.randint(1, 3) if self.trouble is Trouble.CUT else 1):
-            self._line(site).fail(self.trouble)
+            site.lines[self.to].fail(self.trouble)
             time.sleep(chance.uniform(0.2, 1.5))
 
     def end(self, site: Site, chance: random.Random) -> bool:
-        self._line(site).heal()
+        site.lines[self.to].heal()
         return True

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash.campaign import Campaign, interrupted
-from tests.crash.faults import Fault, KillAtPoint, PowerCut
+from tests.crash.campaign import INTERRUPTED, Campaign, interrupted
+from tests.crash.faults import Fault, KillAtPoint
+from tests.crash.faults_disk import PowerCut
 from tests.crash.orders import FAILPOINTS, Do, Moment
 from tests.crash.plan import narrow_plan
 from tests.crash.site import Site, await_until, say
@@ -85,7 +86,10 @@ class Slowly:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A power cut when segments of the journal are archived and unlinked: the lake is alone."""
+    """A power cut when segments of the journal are archived and unlinked: the lake is alone.
+
+    ``wait_s`` must be longer than ext4's commits are apart (5 s), so that the unlinking is durable.
+    """
 
     cut: PowerCut
     wait_s: float
@@ -111,7 +115,7 @@ EDGE_CUT = Attack([PowerCut("edge")])
 # Under pressure the gateway deletes what is stored; here it always does. The lake stays behind, so
 # that the journal alone holds what was acknowledged.
 CLOUD_CUT = Attack([PowerCut("cloud")], "deletes what is stored", 40.0)
-LAKE_CUT = Attack([Late(PowerCut("cloud"), 1.0)])
+LAKE_CUT = Attack([Late(PowerCut("cloud"), 7.0)])
 MUTANTS = (
     Mutant("edge", "", IN_COMMIT),
     Mutant("edge", "", EDGE_CUT),
@@ -161,7 +165,7 @@ def main() -> int:
     wrong: list[str] = []
     for mutant in [mutant for mutant in MUTANTS if asked.only in mutant.name]:
         campaign = attacked(mutant, asked.rounds, asked.seed, asked.per_s)
-        if campaign.problem == "interrupted":
+        if campaign.problem == INTERRUPTED:
             return 130
         found = campaign.told()
         told[mutant.name] = {key: found[key] for key in TOLD if key in found}

@@ -4,18 +4,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.crash.faults import (
-    BadLine,
+from tests.crash.faults import BadLine, Fault, KillAtPoint, KillAtRandom, WrongClock
+from tests.crash.faults_disk import (
     DeadDisk,
     FailingDisk,
-    Fault,
     FullDisk,
     FullMemory,
-    KillAtPoint,
-    KillAtRandom,
     PowerCut,
     SlowDisk,
-    WrongClock,
 )
 from tests.crash.line import Trouble
 from tests.crash.orders import FAILPOINTS

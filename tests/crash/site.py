@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+import urllib.error
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ class Site:
     cloud_line: Line = field(init=False)
     disks: dict[str, Disk] = field(default_factory=dict)
     publisher: Publisher | None = None
+    closing: bool = False
 
     def open(self) -> None:
         """Start everything and wait until readings are acknowledged."""
@@ -142,6 +144,21 @@ class Site:
     def is_running(self, name: str) -> bool:
         process = self.half(name).process
         return process is not None and process.poll() is None
+
+    @property
+    def lines(self) -> dict[str, Line]:
+        """The lines of the gateway, by where they lead."""
+        return {"broker": self.broker_line, "cloud": self.cloud_line}
+
+    def cloud_is_unwell(self) -> bool:
+        """Whether the cloud answers, and says that something stands in its way."""
+        try:
+            self.stack.get("/healthz")
+        except urllib.error.HTTPError as refusal:
+            return refusal.code == 503
+        except (OSError, ValueError):
+            return False
+        return False
 
     def tend(self) -> None:
         """What systemd does: a half that ended by itself is started again."""
@@ -224,10 +241,13 @@ class Site:
                 found += numbers(one["metric"], values)
         return found
 
-    def close(self, *, keep: bool) -> None:
+    def close(self, *, keep: bool, gently: bool = True) -> None:
         """End everything; the folder is complete on the disk when it is kept."""
+        self.closing = True
         for name in ("edge", "cloud"):
             self.orders(name).take_back_all()
+            if not gently:
+                self.half(name).kill()
         self.stack.close()
         self.loop.close()
         for name, disk in self.disks.items():
