@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey campaigns crash crash-mutants sim sim-mutants clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,6 +56,16 @@ check-wheels: .venv/.stamp ## the edge must install on a Pi from wheels alone
 
 bench-journey: setup servers ## what a message costs on its way through the edge
 	@$(PY) -m benchmarks.journey
+
+bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a message
+	@$(PY) -m benchmarks.buffer
+
+bench-backlog: .venv/.stamp ## what delivery costs over backlogs of several sizes
+	@$(PY) -m benchmarks.backlog
+
+MINUTES ?= 10
+soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
+	@$(PY) -m benchmarks.soak $(MINUTES)
 
 ROUNDS ?= 20
 SEEDS ?= 200
