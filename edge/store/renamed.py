@@ -1,7 +1,7 @@
 """A buffer whose gateway was given another name: what the cloud lacks goes there under the new one.
 
 Two machines from one copied card are told apart by this: the copy is enrolled under a name of its
-own (docs/decisions/0027). Rows stay bound to the name that the buffer was begun under.
+own (docs/decisions/0016). Rows stay bound to the name that the buffer was begun under.
 """
 
 from edge.seal import SealError
