@@ -24,7 +24,7 @@ BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 TIMESYNC: Final = Path("/run/systemd/timesync/synchronized")
 SYNC_CHECK_US: Final = 5_000_000  # one system call in five seconds, whatever the rate of readings
 
-__all__ = ["SANE_FROM_US", "Clock", "Stamp"]
+__all__ = ["SANE_FROM_US", "Clock", "Stamp", "write_durably"]
 
 _log = logging.getLogger(__name__)
 _STA_UNSYNC: Final = 0x40  # <linux/timex.h>
@@ -191,7 +191,7 @@ class Clock:
         if self._path is None or not self._timeline.unsaved:
             return
         try:
-            _write(self._path, msgspec.json.encode(self._timeline.kept))
+            write_durably(self._path, msgspec.json.encode(self._timeline.kept))
         except OSError as error:
             if not self._is_told:
                 _log.error("could not keep the clock's state in %s: %s", self._path, error)
@@ -213,8 +213,8 @@ def _load(path: Path | None) -> Kept:
         return Kept()
 
 
-def _write(path: Path, data: bytes) -> None:
-    """The file whole under its name, and on the disk."""
+def write_durably(path: Path, data: bytes) -> None:
+    """Put a file in place whole, on the disk when it returns. OSError."""
     fresh = path.with_name(path.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,8 +1,8 @@
 """One gateway's configuration: the settings in its home, and where everything in that home lies.
 
-The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`, `models/` and `run/`.
-Everything relative in the settings is relative to it. What can be wrong is said once, with the way
-out.
+The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`, `renewal.json`,
+`models/` and `run/`. Everything relative in the settings is relative to it. What can be wrong is
+said once, with the way out.
 """
 
 import os
@@ -61,6 +61,11 @@ class EdgeConfig:
     def clock_path(self) -> Path:
         """What is known of times while the clock is not to be believed."""
         return self.home / "clock.json"
+
+    @property
+    def renewal_path(self) -> Path:
+        """How old the certificate is, as the gateway ran."""
+        return self.home / "renewal.json"
 
     @property
     def models_folder(self) -> Path:

@@ -120,6 +120,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
     error: str = ""
     hint: str = ""
     certificate_not_after_us: int = 0
+    renewals: int = 0
 
 
 class AlertsHealth(msgspec.Struct, kw_only=True):
@@ -247,7 +248,9 @@ def _cloud_lines(health: Health) -> Iterator[str]:
     if cloud.certificate_not_after_us:
         left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
         when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
-        yield f"identity valid until {when} ({f'{left:,} days left' if left >= 0 else 'EXPIRED'})"
+        renewed = f", renewed {cloud.renewals:,} times" if cloud.renewals else ""
+        life = f"{left:,} days left" if left >= 0 else "EXPIRED"
+        yield f"identity valid until {when} ({life}{renewed})"
 
 
 def _span(seconds: float) -> str:

@@ -82,10 +82,10 @@ class Buffer(Protocol):
 
 
 class Conversation:
-    """A session on the line. ``moved`` is called after each event, on the loop.
+    """A session on the line; ``moved`` is called after each event, on the loop.
 
-    ``session`` is the state machine, to be read at any time; ``blocks``, ``bytes`` count what was
-    handed to the network.
+    ``terms`` is called with what the cloud says of the certificate. ``session`` is the state
+    machine, to be read at any time; ``blocks``, ``bytes`` count what was handed to the network.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Conversation:
         clock: Clock,
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
+        terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
     ) -> None:
         self.session = session
         self.blocks = 0
@@ -106,6 +107,7 @@ class Conversation:
         self._clock = clock
         self._report = report
         self._moved = moved
+        self._terms = terms
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
@@ -148,6 +150,10 @@ class Conversation:
         self.session.expect()
         self._events.put_nowait(self.session.wake)
 
+    def leave(self) -> None:
+        """End the session in good order; to be called on the loop."""
+        self._events.put_nowait(lambda: [Close(pb.CODE_UNSPECIFIED, "", "")])
+
     async def _read(self) -> None:
         try:
             async for message in self._call:
@@ -160,6 +166,9 @@ class Conversation:
 
     def _receive(self, message: pb.CloudMessage) -> list[Effect]:
         self._credit.release()
+        if message.HasField("terms"):  # of the certificate: no matter of delivery
+            self._terms(message.terms)
+            return []
         return self.session.received(message)
 
     async def _tick(self) -> None:

@@ -30,6 +30,7 @@ PURE_MODULES = {
     "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/rolling.py",
     "edge/threshold.py", "edge/seal.py", "edge/sync.py", "edge/timeline.py", "protos/stretch.py",
+    "edge/renewal.py",
     "edge/payload/flat_json.py", "edge/payload/scalar.py",
     "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py", "cloud/correction.py",
 }  # fmt: skip
