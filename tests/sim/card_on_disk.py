@@ -96,9 +96,9 @@ class Picture:
     def released(self, above: tuple[int, int]) -> int:
         """Records of the blocks above this name whose chunks are no longer here."""
         return sum(
-            records
+            records - sum(held.records for no, held in self.chunks.items() if first <= no <= last)
             for name, (first, last, records) in self.blocks.items()
-            if name > above and not any(first <= no <= last for no in self.chunks)
+            if name > above
         )
 
 
