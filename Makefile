@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey campaigns crash sim sim-mutants clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -57,6 +57,16 @@ check-wheels: .venv/.stamp ## the edge must install on a Pi from wheels alone
 bench-journey: setup servers ## what a message costs on its way through the edge
 	@$(PY) -m benchmarks.journey
 
+bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a message
+	@$(PY) -m benchmarks.buffer
+
+bench-backlog: .venv/.stamp ## what delivery costs over backlogs of several sizes
+	@$(PY) -m benchmarks.backlog
+
+MINUTES ?= 10
+soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
+	@$(PY) -m benchmarks.soak $(MINUTES)
+
 ROUNDS ?= 20
 SEEDS ?= 200
 STEPS ?= 5000
@@ -68,6 +78,13 @@ sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
 
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge
+	@$(PY) -m tests.crash.mutants $(if $(SEED),--seed $(SEED))
+
+SECONDS ?= 60
+fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
+	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
 
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx

@@ -32,6 +32,7 @@ from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
+from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
@@ -39,6 +40,7 @@ from cloud.live import Live
 from cloud.presence import news_into
 from cloud.query import Query
 from cloud.registry import Registry
+from cloud.renewal import RenewalDesk
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.page_door import PageServer, listen, served
@@ -97,14 +99,18 @@ class Aggregator:
         settings = config.settings
         authority = Authority.load(config.authority_folder)
         with ExitStack() as undo:
-            registry = Registry.open(config.registry_path)
+            registry = Registry.open(config.registry_path, config.certificate_life_us)
             undo.callback(registry.close)
             limits = JournalLimits(
                 bytes_max=settings.journal.bytes_max,
                 segment_bytes_max=settings.journal.segment_bytes,
             )
-            journal = SqliteJournal.open(config.journal_folder, now_us=now_us, limits=limits)
+            beside = LakeGround(config.lake_folder)
+            journal = SqliteJournal.open(
+                config.journal_folder, now_us=now_us, limits=limits, ground=beside.ground
+            )
             undo.callback(journal.close)
+            beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
             live = Live(journal, names)
             consolidator = Consolidator(
@@ -113,6 +119,7 @@ class Aggregator:
                 names,
                 live,
                 releases=Releases(journal.quarantined_blocks, names, now_us),
+                floors=FloorKeeper(config.lake_folder, journal),
                 bytes_per_pass=settings.lake.batch_bytes,
             )
             undo.callback(consolidator.close)
@@ -132,11 +139,11 @@ class Aggregator:
         heard: asyncio.Queue[Presence] = asyncio.Queue(PRESENCE_WAITING_MAX)
         ingest = Ingest(
             self.journal,
-            admit=lambda certificate: self.registry.admission(certificate.name, certificate.serial),
+            admit=lambda certificate: self.registry.admission(certificate, now_us()),
             heard=news_into(heard),
             now_us=now_us,
-            limits=self._limits(),
-        )
+            limits=self._limits(), desk=RenewalDesk(self.authority, self.registry, now_us),
+        )  # fmt: skip
         sync = self._sync_server(ingest)
         outcomes: Counter[str] = Counter()
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
@@ -263,6 +270,8 @@ class Aggregator:
                 for name in await asyncio.to_thread(self._withdrawn, present):
                     log.warning("the certificate of %s was withdrawn: its session ends", name)
                     ingest.revoke(name)
+            with _told_only("look for renewals that are asked for"):
+                ingest.remind(await asyncio.to_thread(self.registry.renewals_asked))
 
     def _withdrawn(self, present: Sequence[Presence]) -> list[str]:
         """Connected gateways that hold no valid certificate any more."""

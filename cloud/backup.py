@@ -24,8 +24,9 @@ from cloud.config import CloudConfig
 from cloud.errors import OperatorError, StorageError
 from cloud.journal_sqlite.quarantine import Quarantine
 from cloud.journal_sqlite.segment import list_segments, open_reader, read_opening, sync_path
+from cloud.lake_floors import floors_path
 from cloud.lake_table.log import LOG
-from cloud.lake_table.schema import TABLES, TableSpec
+from cloud.lake_table.schema import READINGS, TABLES, TableSpec
 from cloud.lake_table.table import covered, look
 
 MANIFEST: Final = "backup.json"
@@ -104,12 +105,20 @@ def _history(config: CloudConfig, target: Path, told: Told) -> tuple[int, int]:
         for spec in TABLES.values():
             told(f"lake {spec.name}")
             _copy_table(config.lake_folder, target / "lake", spec)
+        _copy_floors(config.lake_folder, target / "lake")
         told("journal")
         oldest, generation = _copy_journal(config.journal_folder, target / "journal")
         lake = covered(target / "lake")
         if oldest <= lake + 1:
             return lake, generation
     raise StorageError("back up", "the journal is trimmed as fast as it is copied", "try again")
+
+
+def _copy_floors(lake: Path, target: Path) -> None:
+    """What the copied `readings` keep of their journal; if overtaken, it is made anew later."""
+    path = floors_path(lake, look(target, READINGS).offset)
+    with contextlib.suppress(FileNotFoundError):
+        _copy(path, target / path.relative_to(lake))
 
 
 def _copy_table(lake: Path, target: Path, spec: TableSpec) -> None:

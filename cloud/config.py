@@ -36,6 +36,11 @@ class CloudConfig:
         return self.home / "ca"
 
     @property
+    def certificate_life_us(self) -> int:
+        """How long a gateway's certificate serves."""
+        return self.settings.certificates.gateway_days * 86_400_000_000
+
+    @property
     def registry_path(self) -> Path:
         """The registry's file."""
         return self.home / "registry.db"

@@ -16,7 +16,6 @@ import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final, NoReturn
 from urllib.parse import unquote
 
@@ -150,8 +149,7 @@ class Desk:
             key = request_key_sha256(request.csr_der, token.gateway)
             if token.used_us is not None:
                 return self._same_again(token, key)
-            now = datetime.fromtimestamp(now_us / 1e6, UTC)
-            made = self.authority.sign(request.csr_der, token.gateway, now)
+            made = self.authority.sign(request.csr_der, token.gateway)
         except PeerError as error:
             if isinstance(error, RefusedError):
                 raise

@@ -1,16 +1,16 @@
 """The built-in certificate authority: the cloud's own, for its server and its gateways alone.
 
-P-256 throughout. Validity begins in 1970, and lasts until 2099 for the authority and the server: a
-gateway whose clock fell back to 1970 must still accept the server (gRPC in Python cannot be told
-what time it is), and it knows the authority because its token pinned it. What ends a gateway's
-access is the registry's revocation, and its certificate's own end after ten years.
+P-256 throughout. Validity begins in 1970 and lasts until 2099: a gateway whose clock fell back to
+1970 must still accept the server (gRPC in Python cannot be told what time it is), and it knows the
+authority because its token pinned it. How long a gateway's certificate serves, and what ends its
+access, is the registry's to say (`cloud.renewal`).
 """
 
 import hashlib
 import ipaddress
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,7 +24,6 @@ from cloud.errors import OperatorError, PeerError
 
 EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_DAY: Final = datetime(2099, 12, 31, tzinfo=UTC)
-GATEWAY_LIFE: Final = timedelta(days=3652)
 GATEWAY_URN: Final = "urn:tidegate:gateway:"
 CSR_BYTES_MAX: Final = 4096
 
@@ -134,7 +133,7 @@ class Authority:
             return False
         return list(names.value) == wanted and key.public_key() == certificate.public_key()
 
-    def sign(self, csr_der: bytes, name: str, now: datetime) -> GatewayCertificate:
+    def sign(self, csr_der: bytes, name: str) -> GatewayCertificate:
         """Certify a gateway's key under `name`, whatever else the request asks for.
 
         Raises:
@@ -146,7 +145,7 @@ class Authority:
             [x509.UniformResourceIdentifier(GATEWAY_URN + name)]
         )
         certificate = (
-            self._leaf(_common_name(name), public, min(now + GATEWAY_LIFE, LAST_DAY))
+            self._leaf(_common_name(name), public, LAST_DAY)
             .add_extension(alternatives, critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
             .sign(self._key, hashes.SHA256())

@@ -14,22 +14,21 @@ from typing import Any, Final
 
 import grpc
 
-from cloud.errors import PeerError, StorageError
+from cloud.errors import StorageError
 from cloud.health import Health
-from cloud.identity import GatewayCertificate, ServerCredentials, read_gateway_certificate
+from cloud.identity import GatewayCertificate, ServerCredentials
+from cloud.ingest_renewal import Peer, RenewService, peer_of
 from cloud.ingest_stream import ByteBudget, Context, Requests, Stream
 from cloud.journal import Journal, JournalOverloadedError
 from cloud.journal_cursor import Cursor, fault
 from cloud.registry import Admission
+from cloud.renewal import RenewalDesk, refusal
 from protos import sync_pb2 as pb
 from protos.health_pb2_grpc import add_HealthServicer_to_server
 from protos.limits import MESSAGE_BYTES_MAX, MIB, WINDOW_BYTES_DEFAULT
-from protos.sync_pb2_grpc import SyncServicer, add_SyncServicer_to_server
+from protos.sync_pb2_grpc import add_SyncServicer_to_server
 
 log = logging.getLogger(__name__)
-
-Peer = GatewayCertificate | pb.CloudMessage
-"""Who calls, or why not."""
 
 HELLO_S_MAX: Final = 20.0
 """How long a new stream may say nothing."""
@@ -69,11 +68,12 @@ class Presence:
     status: pb.Status
 
 
-class Ingest(SyncServicer):
+class Ingest(RenewService):
     """The Sync servicer. Made on the loop that serves it.
 
     ``admit`` says whether a certificate may speak now; it may block, and is called from threads.
     ``heard`` is told when a gateway comes, goes, and reports, on the loop. ``now_us``: µs UTC.
+    ``desk`` renews certificates; None: this server renews none.
     """
 
     def __init__(
@@ -84,11 +84,14 @@ class Ingest(SyncServicer):
         heard: Callable[[Presence], None],
         now_us: Callable[[], int],
         limits: IngestLimits | None = None,
+        desk: RenewalDesk | None = None,
     ) -> None:
         self._journal = journal
         self._admit = admit
         self._heard = heard
         self._now_us = now_us
+        super().__init__(desk)
+        self._reminded: dict[str, int] = {}
         self._limits = limits or IngestLimits()
         self._budget = ByteBudget(self._limits.waiting_bytes_max)
         self._streams: dict[str, set[Stream]] = {}
@@ -119,7 +122,17 @@ class Ingest(SyncServicer):
 
     def revoke(self, gateway: str) -> None:
         """End the gateway's streams: its certificate was withdrawn."""
-        self._end(gateway, _revoked(gateway))
+        last = refusal(Admission.REVOKED, gateway)
+        if last is not None:
+            self._end(gateway, last)
+
+    def remind(self, gateways: Sequence[str]) -> None:
+        """Tell these, once a session, that an operator wants their certificates renewed."""
+        for name in gateways:
+            for stream in list(self._streams.get(name, ())):
+                if stream.session and self._reminded.get(name) != stream.session:
+                    self._reminded[name] = stream.session
+                    stream.tell(pb.CertificateTerms(asked=True))
 
     async def close(self) -> None:
         """Take no more streams, and end those that live in good order."""
@@ -167,6 +180,8 @@ class Ingest(SyncServicer):
             if await stream.greet(hello, self._limits.window_bytes):
                 self._fence(others, stream.session)
                 self._note(stream)
+                if self._desk is not None:
+                    stream.tell(await asyncio.to_thread(self._desk.terms, peer))
                 await stream.talk(requests)
         except JournalOverloadedError as error:
             return fault(pb.OVERLOADED, error.cause, error.hint, OVERLOADED_RETRY_MS)
@@ -181,7 +196,7 @@ class Ingest(SyncServicer):
 
     async def admitted(self, context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
         """Whose certificate a call shows, or the refusal."""
-        peer = _peer(context)
+        peer = peer_of(context)
         if isinstance(peer, pb.CloudMessage):
             return peer
         try:
@@ -190,11 +205,7 @@ class Ingest(SyncServicer):
             log.error("could not look up whether %s may connect: %s", peer.name, error)
             told = "who may connect cannot be looked up now"
             return fault(pb.STORAGE_FAILED, told, "look at the cloud's disk and its log")
-        if admission is Admission.REVOKED:
-            return _revoked(peer.name)
-        if admission is Admission.NOT_ENROLLED:
-            return fault(pb.NOT_ENROLLED, f"{peer.name} is not enrolled here", _ENROL)
-        return peer
+        return refusal(admission, peer.name) or peer
 
     def _fence(self, streams: set[Stream], session: int) -> None:
         """End all older streams; the one asking may be the older itself."""
@@ -231,9 +242,6 @@ class Ingest(SyncServicer):
             self._note(stream, is_here=False)
 
 
-_ENROL: Final = "enrol the gateway: `tidegate-cloud token create`, then `tidegate-edge enroll`"
-
-
 def make_server(
     ingest: Ingest, address: str, credentials: ServerCredentials, limits: IngestLimits | None = None
 ) -> tuple[grpc.aio.Server, int]:
@@ -262,24 +270,9 @@ def make_server(
     return server, server.add_secure_port(address, secure)
 
 
-def _peer(context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
-    """Whose certificate it is, or the refusal."""
-    try:
-        for pem in context.auth_context().get("x509_pem_cert", ()):
-            return read_gateway_certificate(pem)
-        return fault(pb.NOT_ENROLLED, "no certificate was shown", _ENROL)
-    except PeerError as error:
-        return fault(pb.NOT_ENROLLED, error.cause, _ENROL)
-
-
 async def _first(requests: Requests) -> pb.Hello | None:
     async with asyncio.timeout(HELLO_S_MAX):
         message = await anext(requests, None)
     if message is None or not message.HasField("hello"):
         return None
     return message.hello
-
-
-def _revoked(gateway: str) -> pb.CloudMessage:
-    told = f"the certificate of {gateway} was withdrawn"
-    return fault(pb.REVOKED, told, _ENROL)

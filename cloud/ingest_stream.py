@@ -93,6 +93,7 @@ class Stream:
         self._slots = asyncio.Semaphore(ANSWERS_MAX)
         self._stirred = asyncio.Event()
         self._archived: Cursor | None = None
+        self._terms: pb.CertificateTerms | None = None
         self._ended: asyncio.Future[pb.CloudMessage | None]
         self._ended = asyncio.get_running_loop().create_future()
 
@@ -133,6 +134,11 @@ class Stream:
         May come before the hello is decided: what it says is durable all the same.
         """
         self._archived = cursor
+        self._stirred.set()
+
+    def tell(self, terms: pb.CertificateTerms) -> None:
+        """Say how old the certificate is, with the next answers or at once."""
+        self._terms = terms
         self._stirred.set()
 
     async def _read(self, requests: Requests) -> None:
@@ -188,6 +194,9 @@ class Stream:
             if self._archived is not None:
                 replies.append(ack(replace(self._archived, session=self.session)))
                 self._archived = None
+            if self._terms is not None:
+                replies.append(pb.CloudMessage(terms=self._terms))
+                self._terms = None
             await self._write(coalesced(replies))
             if decided and decided[-1].ends:
                 return

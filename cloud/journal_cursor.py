@@ -240,12 +240,15 @@ def forgive(cursor: Cursor) -> Cursor:
 def fork(cursor: Cursor, seq: int) -> Decision:
     """Two streams claim the same seq: the stored one stands, the other ends and keeps its own."""
     told = f"block {seq} of epoch {cursor.epoch} is held with another content"
-    hint = "two machines share one identity or a disk was altered: enrol this gateway anew"
-    refusal = fault(pb.FORK, told, hint, FORK_RETRY_MS)
+    refusal = fault(pb.FORK, told, _FORK_HINT, FORK_RETRY_MS)
     forked = replace(cursor, forks=cursor.forks + 1)
     return Decision(forked, (refusal,), ends=True, alarm=Alarm.FORK)
 
 
+_FORK_HINT: Final = (
+    "two machines share one identity, or a disk was altered: give the copy a name of its own "
+    "(tidegate-edge enroll --rename TOKEN), or accept both (tidegate-cloud gateways pardon NAME)"
+)
 _QUOTA_HINT: Final = (
     "ignore topics that mint a series per message, and upgrade the gateway: it refuses them itself"
 )

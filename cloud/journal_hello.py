@@ -43,7 +43,9 @@ def decide_hello(
     cursor = replace(_meet(cursor, hello.boot_id), heard_us=hello.mono_us, late=0)
     if cursor.strikes >= CLONE_STRIKES_MAX:
         told = "two machines take turns with this gateway's identity"
-        hint = "stop the copy and enrol it under a name of its own (tidegate-edge enroll)"
+        hint = (
+            "stop the copy, or name it anew with all it holds (tidegate-edge enroll --rename TOKEN)"
+        )
         refusal = fault(pb.CLONE, told, hint, CLONE_RETRY_MS)
         return Decision(cursor, (refusal,), ends=True, alarm=Alarm.CLONE)
     past = _standing(cursor, hello.epoch)
@@ -115,7 +117,9 @@ def _refusal(cursor: Cursor, hello: pb.Hello) -> pb.CloudMessage | None:
         older = "the gateway" if hello.protocol_max < PROTOCOL_MIN else "the cloud"
         return fault(pb.PROTOCOL_UNSUPPORTED, told, f"upgrade {older}")
     sane = len(hello.head_hash) == len(GENESIS_HASH) and len(hello.boot_id) == 16
-    if not sane or max(hello.epoch, hello.head) >= SEQ_MAX or (hello.head and not hello.epoch):
+    sane = sane and max(hello.epoch, hello.head, hello.generation) < SEQ_MAX
+    sane = sane and hello.oldest_kept <= hello.head + 1
+    if not sane or (hello.head and not hello.epoch):
         return fault(pb.MALFORMED, "the hello does not say a state a gateway can be in", "")
     return None
 

@@ -4,10 +4,11 @@ Both happen under a new `generation`, before the first gateway is heard. What th
 the copy is told by its floors; the rest the gateways send again (docs/decisions/0025).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from cloud.journal_counts import Tally
 from cloud.journal_cursor import CLOSED_EPOCHS_MAX, Closed, Cursor
 from protos.block import GENESIS_HASH
 from protos.series import EMPTY_ROOT
@@ -27,12 +28,27 @@ class Floor:
     hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a living lake says of the journal it was made from, up to ``offset``.
+
+    ``generation``: of the newest journal it saw. ``tallies``: what it passed, by gateway, all of it
+    stored and archived.
+    """
+
+    offset: int
+    generation: int
+    floors: tuple[Floor, ...] = ()
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+
+
 def reborn(cursor: Cursor, floors: Sequence[Floor], generation: int) -> Cursor:
     """The cursor that a restored journal of ``generation`` begins with, not below its lake.
 
     Its present epoch is closed and the next is of the new generation: each gateway is granted it at
-    its first hello. ``generation`` must be one that never was (seconds since 1970 are), not the
-    copy's plus one. ``floors`` of other gateways are passed over.
+    its first hello. Sessions, too, go on above any that was ever given. ``generation`` must be one
+    that never was (seconds since 1970 are), not the copy's plus one. ``floors`` of other gateways
+    are passed over.
     """
     present = Closed(cursor.epoch, cursor.stored, cursor.stored_hash, cursor.archived)
     known = {one.epoch: one for one in (*cursor.closed, present)}
@@ -46,6 +62,7 @@ def reborn(cursor: Cursor, floors: Sequence[Floor], generation: int) -> Cursor:
     closed = tuple(known[no] for no in sorted(known) if known[no].stored or known[no].deleted)
     return replace(
         cursor,
+        session=max(cursor.session, generation * EPOCHS_OF_A_GENERATION),
         epoch=max(max(known) + 1, generation * EPOCHS_OF_A_GENERATION),
         stored=0,
         stored_hash=GENESIS_HASH,

@@ -23,15 +23,18 @@ from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import Attempts
+from cloud.lake_correct import Corrector
+from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_floors import FloorKeeper
+from cloud.lake_level import catch_up, check_promises, check_reach
 from cloud.lake_merge import merge_in
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
-from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES, TableSpec
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
@@ -63,10 +66,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The batch view: all tables as of one offset."""
+    """The batch view: all tables as of one offset.
+
+    ``corrected`` rises when rows of earlier batches were moved to their true times.
+    """
 
     offset: int
     tables: Mapping[str, FileList]
+    corrected: tuple[int, int] = (0, 0)
 
 
 class Viewers(Protocol):
@@ -107,6 +114,7 @@ class Consolidator:
         viewers: Viewers,
         *,
         releases: Releases | None = None,
+        floors: FloorKeeper | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
         step: Step = no_step,
     ) -> None:
@@ -115,11 +123,13 @@ class Consolidator:
         self._names = names
         self._viewers = viewers
         self._releases = releases
+        self._floors = floors
         self._bytes = bytes_per_pass
         self._step = step
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._sweeper = Sweeper()
+        self._corrector = Corrector(self._sweeper)
         self._lock: int | None = None
 
     def recover(self) -> None:
@@ -135,14 +145,16 @@ class Consolidator:
             )
             for name, spec in TABLES.items()
         }
-        self._check_promises()
+        self._come_level()
         for table in self._tables.values():
             table.accept()
         self._sweeper.forget()
+        self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
             pass
         self._release(lambda _: None)  # the first view has them
+        self._corrector.carry_out(self._tables)
         self._archive()
 
     def run_once(self) -> Progress:
@@ -153,8 +165,9 @@ class Consolidator:
         head = self._journal.head()
         decoded = self._pass_to(head)
         released = self._release(self._viewers.released)
+        corrected = self._corrector.carry_out(self._tables)
         merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
-        if decoded or merged or released:
+        if decoded or merged or released or corrected:
             self._archive()
         self._sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
@@ -174,9 +187,16 @@ class Consolidator:
             self._lock = None
 
     def _release(self, shown: Callable[[Decoded], None]) -> int:
+        if self._floors is not None:
+            self._floors.note()
         if self._releases is None:
             return 0
-        return self._releases.carry_out([*self._tables.values()], _rows, shown)
+        settle = self._corrector.settle
+        return self._releases.carry_out(
+            [*self._tables.values()],
+            lambda decoded, start: rows_of(settle(decoded), start),
+            lambda decoded: shown(settle(decoded)),
+        )
 
     def _take_lock(self) -> None:
         if self._lock is not None:
@@ -199,17 +219,15 @@ class Consolidator:
             name: max(table.state.offset, says.get(name, 0)) for name, table in self._tables.items()
         }
 
-    def _check_promises(self) -> None:
-        archived = self._journal.archived()
-        for name, offset in self._offsets().items():
-            if offset < archived:
-                table = self._tables[name]
-                torn = ", ".join(path.name for path in table.aside) or "no torn entry"
-                raise StorageError(
-                    f"open the lake's table {table.folder}",
-                    f"it holds offsets to {offset}, {archived} were archived ({torn})",
-                    "restore the lake from a backup, or rebuild it while the journal has them",
-                )
+    def _come_level(self) -> None:
+        """Refuse a lake that is not as promised; what a lost journal cannot bring catches up."""
+        at = self._offsets()[READINGS.name]
+        check_reach(self._root, at, self._journal)
+        if self._floors is not None:
+            self._floors.open(at)
+            if min(self._offsets().values()) < self._journal.archived():
+                catch_up(self._tables, self._offsets(), self._floors.start, self._floors.rare())
+        check_promises(self._tables, self._offsets(), self._journal)
 
     def _pass_to(self, head: int) -> Decoded | None:
         """Commit the next range up to ``head`` to all tables that lack it; None when none does."""
@@ -236,9 +254,13 @@ class Consolidator:
             )
         entries = within_rows(entries, ROWS_PER_PASS)
         killer = self._attempts.given_up(entries)
-        decoded = decode([e for e in entries if e.offset != killer], self._names)
+        kept = [e for e in entries if e.offset != killer]
+        decoded = self._corrector.settle(decode(kept, self._names))
         self._set_apart(decoded, killer)
-        self._commit(decoded, todo, entries[-1].offset)
+        rows = rows_of(decoded, todo.start)
+        if self._floors is not None and READINGS.name in todo.tables:
+            self._floors.keep(entries, {name: rows[name] for name in RARE_NAMES})
+        self._commit(rows, todo, entries[-1].offset)
         return decoded
 
     def _set_apart(self, decoded: Decoded, killer: int | None) -> None:
@@ -247,8 +269,7 @@ class Consolidator:
         if killer is not None:
             self._journal.quarantine(killer, "the process died of it again and again")
 
-    def _commit(self, decoded: Decoded, todo: lake_plan.Range, end: int) -> None:
-        rows = _rows(decoded, todo.start)
+    def _commit(self, rows: Mapping[str, pa.Table], todo: lake_plan.Range, end: int) -> None:
         left = [name for name in RARE_NAMES if name in todo.tables]
         if READINGS.name in todo.tables:
             empty = [name for name in left if not rows[name].num_rows]
@@ -266,22 +287,5 @@ class Consolidator:
             self._step("before archived")
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = {name: table.state.files for name, table in self._tables.items()}
-        self._viewers.publish(Batch(offset, MappingProxyType(files)))
-
-
-def _rows(decoded: Decoded, start: int) -> dict[str, pa.Table]:
-    """Rows of every table, arranged, from the blocks after offset ``start``."""
-    rows = {name: _written(decoded, TABLES[name]) for name in (READINGS.name, *RARE_NAMES)}
-    finer = rows[READINGS.name]
-    for spec in ROLLUPS:
-        is_finest = spec is ROLLUPS[0]
-        finer = reduce_rows(finer, spec, start) if is_finest else merge_rows(finer, spec)
-        rows[spec.name] = finer
-    return rows
-
-
-def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:
-    rows = decoded.tables.get(spec.name)
-    if rows is None:
-        return spec.schema.empty_table()
-    return lake_parquet.arrange(rows.select(spec.schema.names))
+        corrected = self._tables[READINGS.name].state.corrected
+        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected))

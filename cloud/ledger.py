@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from cloud.journal_counts import EARLIER, Counts, Tally
 from cloud.journal_cursor import Cursor
+from cloud.journal_restore import EPOCHS_OF_A_GENERATION
 from protos.records import GapReason
 
 REASONS_MAX: Final = 5
@@ -82,6 +83,11 @@ class LedgerRow:
     reasons: tuple[str, ...] = ()
 
     @property
+    def generation(self) -> int:
+        """The journal's generation that granted the epoch; 0 for the first journal of a cloud."""
+        return self.epoch // EPOCHS_OF_A_GENERATION
+
+    @property
     def in_lake(self) -> int:
         """Readings that the lake must hold of what is archived (promise 7)."""
         return self.counts.archived_readings - self.quarantined[1] - self.discarded[1]
@@ -121,6 +127,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
     return {
         "gateway": row.gateway,
         "epoch": row.epoch,
+        "generation": row.generation,
         "open": row.is_open,
         "expected": row.expected,
         "stored": row.stored,

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from deltalake.exceptions import DeltaError
 
 from cloud import live_tail, rollup
+from cloud.correction import Known, corrections_of, settled
 from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
@@ -26,7 +27,7 @@ from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
-from cloud.lake_table.schema import ANOMALIES, READINGS, ROLLUP_1D, TABLES
+from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D, TABLES
 from cloud.live_feed import Feed
 from cloud.live_series import SeriesBook
 from cloud.live_tail import TailBatch
@@ -84,6 +85,9 @@ class Live:
         self._view = View(0, 0, _NOTHING, ())
         self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
         self._seen: int | None = None
+        self._known = Known()
+        self._read: frozenset[str] = frozenset()
+        self._corrected = (0, 0)
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -107,7 +111,13 @@ class Live:
         if self._seen is None:
             self._seed(batch)
         with self._lock:
+            self._learn(batch)
             tail = live_tail.after(self._view.tail, batch.offset)
+            if batch.corrected != self._corrected:  # what was counted stood at other times
+                self._corrected = batch.corrected
+                self.book = _book_of(batch)
+                for each in tail:
+                    self._count(each)
             journal = max(self._view.journal, batch.offset)
             self._show(View(batch.offset, journal, batch.tables, tail))
         self._wake.set()  # the tail may have room again
@@ -144,10 +154,10 @@ class Live:
         if entries[0].offset != start + 1:
             return self._catch_up(start, entries[0].offset)
         entries = within_rows(entries, ROWS_PER_STEP)
-        batch = live_tail.batch_of(decode(entries, self._names), start)
-        self._count(batch)
+        batch = live_tail.batch_of(self._settle(decode(entries, self._names)), start)
         end = entries[-1].offset
-        with self._lock:
+        with self._lock:  # a book made anew has the view's tail, neither more nor less
+            self._count(batch)
             view = self._view
             fresh = live_tail.after((replace(batch, end=end),), view.lake)
             tail = live_tail.extend(view.tail, fresh[0]) if fresh else view.tail
@@ -174,7 +184,7 @@ class Live:
     def _retry(self) -> None:
         """Go on later; from the tables, where consolidation has got past what stopped us."""
         if self._seen is not None and self._view.lake > self._seen:
-            self._seed(Batch(self._view.lake, self._view.tables))
+            self._seed(Batch(self._view.lake, self._view.tables, self._corrected))
         timer = threading.Timer(RETRY_S, self._wake.set)
         timer.daemon = True
         timer.start()
@@ -201,16 +211,36 @@ class Live:
                 f"offsets {seen + 1} to {oldest - 1} are gone and the lake has {view.lake} of them",
                 "restore the journal from a backup",
             )
-        self._seed(Batch(view.lake, view.tables))
+        self._seed(Batch(view.lake, view.tables, self._corrected))
         return True
 
     def _seed(self, batch: Batch) -> None:
-        """Fill the book from the lake, file by file; ties are settled by `part`."""
-        book = SeriesBook()
-        for path in batch.tables[ROLLUP_1D.name].paths():
-            rows = lake_parquet.read([Path(path)], ROLLUP_1D)
-            book.add_readings(rows, partials_of(rows))
-        for path in batch.tables[ANOMALIES.name].paths():
-            book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
-        self.book = book
+        """Begin from the lake: what it holds is known, what follows will be decoded."""
+        self._learn(batch)
+        self.book = _book_of(batch)
+        self._corrected = batch.corrected
         self._seen = batch.offset
+
+    def _settle(self, decoded: Decoded) -> Decoded:
+        """Times put right by every correction so far; what is in the tables follows with them."""
+        self._known = self._known.plus(corrections_of(decoded.tables.get(CORRECTIONS.name)))
+        return settled(decoded, self._known)
+
+    def _learn(self, batch: Batch) -> None:
+        """Know the corrections that the tables hold."""
+        paths = batch.tables[CORRECTIONS.name].paths()
+        for path in (path for path in paths if path not in self._read):
+            rows = lake_parquet.read([Path(path)], CORRECTIONS)
+            self._known = self._known.plus(corrections_of(rows))
+        self._read = frozenset(paths)
+
+
+def _book_of(batch: Batch) -> SeriesBook:
+    """What the lake knows of every series, file by file; ties are settled by `part`."""
+    book = SeriesBook()
+    for path in batch.tables[ROLLUP_1D.name].paths():
+        rows = lake_parquet.read([Path(path)], ROLLUP_1D)
+        book.add_readings(rows, partials_of(rows))
+    for path in batch.tables[ANOMALIES.name].paths():
+        book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
+    return book

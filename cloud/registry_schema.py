@@ -36,6 +36,15 @@ def m0001_first_tables(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m0002_renewal(db: Database) -> None:
+    """Know which certificate replaces which, which were shown, and whose renewal is asked for."""
+    db.execute("ALTER TABLE certificates ADD COLUMN replaces TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE certificates ADD COLUMN shown_us INTEGER")
+    db.execute("ALTER TABLE gateways ADD COLUMN renewal_asked_us INTEGER")
+    db.execute("ALTER TABLE gateways ADD COLUMN renewed_us INTEGER NOT NULL DEFAULT 0")
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Name the steps a newer version took, which this one cannot know."""
     known = {step.name for step in MIGRATIONS.applied(db)} | {

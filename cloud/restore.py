@@ -118,7 +118,7 @@ def begin_generation(folder: Path, archived: int, now_us: int) -> int:
     reborn_rows = (
         replace(stood, cursor=reborn(stood.cursor, (), generation)) for stood in standing.values()
     )
-    begun = Opening(generation, head + 1, min(archived, told), now_us)
+    begun = Opening(generation, head + 1, min(archived, told), now_us, begun=head + 1)
     previous = newest
     if head < newest.first:
         # It holds no block and has the name of the one to be made: what it knew goes over.

@@ -71,6 +71,22 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
     ] = 10
 
 
+class Certificates(msgspec.Struct, frozen=True, kw_only=True):
+    """How long gateways' certificates serve."""
+
+    gateway_days: Annotated[
+        int,
+        Meta(
+            description="Life of a gateway's certificate, from its issue by this cloud's clock. It "
+            "is renewed by itself in the last third; past its life nothing but its renewal is "
+            "accepted.",
+            ge=1,
+            le=18_250,
+            extra={"unit": "days"},
+        ),
+    ] = 730
+
+
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
     """The log of blocks, the source of truth until they are in the lake."""
 
@@ -151,6 +167,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     listen: Listen
     enrolment: Enrolment
+    certificates: Certificates
     journal: Journal
     lake: Lake
     metrics: Metrics

@@ -42,6 +42,8 @@ class Verdict:
     quarantined: int = 0
     erased: int = 0
     gateways: int = 0
+    begun: int = 1
+    generation: int = 0
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -65,6 +67,15 @@ class Verdict:
         return (
             f"history is whole: {self.in_lake:,} readings in the lake = {self.archived:,}"
             f" archived{apart}{gone}; {self.blocks:,} blocks proved of {self.gateways} gateways"
+            f"{self._anew()}"
+        )
+
+    def _anew(self) -> str:
+        if self.begun == 1:
+            return ""
+        return (
+            f"; the journal was lost or restored and begun anew at offset {self.begun:,},"
+            f" generation {self.generation}"
         )
 
 
@@ -93,6 +104,7 @@ def verify(journal: Path, lake: Path, progress: Progress = lambda *_: None) -> V
     chain = verify_chain.prove(journal, moment.snapshot, moment.apart, verdict.blame, progress)
     verdict.blocks = chain.blocks
     verdict.gateways = len(moment.snapshot.standing)
+    verdict.begun, verdict.generation = moment.snapshot.begun, moment.snapshot.generation
     _compare_journal(moment.snapshot, chain, verdict)
     _compare_lake(moment, rows, chain, verdict)
     _compare_rollups(moment, rows, verdict)
@@ -185,7 +197,8 @@ def _compare_rollups(moment: _Moment, rows: Counter[Key], verdict: Verdict) -> N
     stands = moment.tables[READINGS.name]
     for spec in ROLLUPS:
         state = moment.tables[spec.name]
-        if (state.offset, state.released) != (stands.offset, stands.released):
+        standing = (state.offset, state.released, state.corrected)
+        if standing != (stands.offset, stands.released, stands.corrected):
             verdict.notes.append(f"{spec.name} is at {state.offset}, not compared")
             continue
         try:

@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final
 
 from edge import agent_parts as parts
-from edge import alert, identity, memory
+from edge import alert, corrections, memory
 from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -22,7 +21,7 @@ from edge.clock import Clock
 from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
-from edge.errors import OperatorError
+from edge.delivery import Delivery
 from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
@@ -34,8 +33,6 @@ from edge.score import Scorer
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
 from edge.traffic import Traffic
-from edge.uplink import Line, Uplink
-from edge.uplink_channel import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +69,7 @@ class Agent:
     inbox: Inbox
     ingest: Ingest
     scorer: Scorer
-    uplink: Uplink | None = None
+    delivery: Delivery | None = None
 
     @classmethod
     def assemble(cls, config: EdgeConfig) -> "Agent":
@@ -82,7 +79,7 @@ class Agent:
             OperatorError: settings, key or models that cannot be used.
             StorageError: a buffer that cannot be used.
         """
-        clock = Clock()
+        clock = parts.clock(config)
         keys = find_key(config.buffer_key_path, os.environ)
         ingest = parts.ingest(config, clock)
         models = parts.models(config)
@@ -153,6 +150,7 @@ class Agent:
             "top": traffic.told,
             "retry": Retry(self, collect, lambda: parts.recognition(self.config)).told,
             "buffer": self._buffer_stats,
+            "settings": reporter.settings,
         }
         async with (
             Control(self.config.control_path, answers),
@@ -177,13 +175,16 @@ class Agent:
         collect: Collect,
     ) -> None:
         alerts, host = courtesies
+        delivery = Delivery(self.config, self.clock, self.store, reporter.status)
+        self.delivery = reporter.delivery = delivery
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(alerts.run(), name="alerts"),
                 tasks.create_task(self._be_host(host), name="Sparkplug host"),
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
-                tasks.create_task(self._deliver(reporter), name="deliver"),
+                tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(self._correct(), name="correct times"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -203,63 +204,22 @@ class Agent:
         """Read no more, keep what was read, and deliver what can be delivered in a moment."""
         log.info("stopping; what is not delivered stays in the buffer")
         await asyncio.to_thread(collect.finish)
-        if self.uplink is not None and self.uplink.state.line is Line.LIVE:
-            await self.uplink.drain(STOP_DRAIN_S)
+        if self.delivery is not None:
+            await self.delivery.drain(STOP_DRAIN_S)
 
     async def _buffer_stats(self) -> BufferStats:
         return await asyncio.wrap_future(self.store.stats())
 
+    async def _correct(self) -> None:
+        await corrections.run(self.clock, self.store, self._wake_uplink)
+
     def _wake_uplink(self) -> None:
-        if self.uplink is not None:
-            self.uplink.wake()
+        if self.delivery is not None:
+            self.delivery.wake()
 
     def _end(self, collect: Collect) -> None:
         collect.stop()
         self.ingest.stop(timeout_s=5.0)
-
-    async def _deliver(self, reporter: Reporter) -> None:
-        """Wait to be enrolled, then deliver for ever."""
-        who = await self._identity()
-        try:
-            who.require_valid(self.clock.now().wall_us)
-        except OperatorError as error:
-            # The clock may be wrong and the cloud decides in the end, so it is told and tried.
-            log.error("%s", error)
-        endpoint = Endpoint(
-            self.config.settings.cloud.address or who.sync_address,
-            who.cloud_name,
-            who.authority_pem,
-            who.certificate_pem,
-            who.key_pem,
-            self.config.cloud_proxy(),
-        )
-        self.uplink = reporter.uplink = uplink = Uplink(
-            gateway=self.config.name,
-            endpoint=endpoint,
-            buffer=self.store,
-            clock=self.clock,
-            agent_version=version("tidegate"),
-            report=reporter.status,
-        )
-        reporter.identity = who
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(uplink.run(), name="uplink")
-            tasks.create_task(self._watch_cloud(uplink), name="watch the cloud")
-
-    async def _identity(self) -> identity.Identity:
-        """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""
-        folder, told = self.config.identity_folder, ""
-        while True:
-            try:
-                if identity.is_enrolled(folder):
-                    return await asyncio.to_thread(identity.load, folder, self.config.name)
-                now = f"not enrolled: {identity.way_out(self.config.name, replace=False)}"
-            except OperatorError as error:
-                now = str(error)
-            if now != told:
-                log.error("%s; readings are collected and kept meanwhile", now)
-                told = now
-            await asyncio.sleep(WATCH_S)
 
     async def _watch_broker(self) -> None:
         """Tell once of each cause for which the broker is away, and once when it is back."""
@@ -273,19 +233,6 @@ class Agent:
             elif not state.connected and state.error and state.error not in told:
                 told.add(state.error)
                 log.error("%s", parts.unreachable(self.config, state.error))
-            await asyncio.sleep(WATCH_S)
-
-    async def _watch_cloud(self, uplink: Uplink) -> None:
-        """Tell once when the cloud is away, with the reason, and once when it is back."""
-        told = ""
-        while True:
-            state = uplink.state
-            if state.line is Line.LIVE and told:
-                log.info("the cloud is back: delivery goes on")
-                told = ""
-            elif state.error and state.error != told:
-                told = state.error
-                log.warning("%s", parts.undelivered(told, state.hint))
             await asyncio.sleep(WATCH_S)
 
     def _linger(self) -> Linger:

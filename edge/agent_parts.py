@@ -19,6 +19,7 @@ from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.recognition import Recognition
 from edge.redelivery import Redelivery
+from edge.settings import ClockTrust
 from edge.settings_links import BrokerClient
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
@@ -49,7 +50,14 @@ def store(config: EdgeConfig, keys: KeySource, clock: Clock) -> Store:
         keys=keys,
         limits=store_limits(config),
         boot_id=clock.boot_id,
+        begun_as=config.buffer_name,
     )
+
+
+def clock(config: EdgeConfig) -> Clock:
+    """The gateway's clock, believed as the settings say, with what is known from before."""
+    always = config.settings.clock.trust is ClockTrust.ALWAYS
+    return Clock(path=config.clock_path, synced=(lambda: True) if always else None)
 
 
 def store_limits(config: EdgeConfig) -> StoreLimits:

@@ -17,6 +17,7 @@ from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
+from edge.delivery import Delivery
 from edge.errors import OperatorError
 from edge.health import (
     AlertsHealth,
@@ -28,14 +29,14 @@ from edge.health import (
     IngestHealth,
     ModelHealth,
 )
-from edge.identity import Identity, is_enrolled
+from edge.identity import is_enrolled
 from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.rejected import SHOWN_MAX, Rejected, shown
 from edge.score import Scorer
+from edge.settings import EdgeSettings
 from edge.store.limits import StoreBusy
 from edge.store.store import Store
-from edge.uplink import Uplink
 from protos import sync_pb2 as pb
 from protos.records import Quality
 from protos.scrape import Door
@@ -50,7 +51,7 @@ ROWS_TO_TELL_DAYS: Final = 10_000
 
 @dataclass(slots=True)
 class Reporter:
-    """Puts the agent's state together; `uplink` and `identity` come once it is enrolled."""
+    """Puts the agent's state together; `delivery` comes with the loop."""
 
     config: EdgeConfig
     clock: Clock
@@ -62,8 +63,7 @@ class Reporter:
     scorer: Scorer
     collect: Collect
     alerts: Alerts
-    uplink: Uplink | None = None
-    identity: Identity | None = None
+    delivery: Delivery | None = None
     _started_us: int = field(init=False)
     _wall_ahead_us: int = field(init=False)
     _stats: BufferStats | None = None
@@ -86,6 +86,10 @@ class Reporter:
                 self._stats = await asyncio.wrap_future(self.store.stats())
             self._rates.append((self.clock.now().mono_us, self._total("messages"), self._rows()))
             await asyncio.sleep(FRESH_S)
+
+    async def settings(self) -> EdgeSettings:
+        """The settings that this agent runs with, whatever the file says by now."""
+        return self.config.settings
 
     async def health(self) -> Health:
         """Everything `status` shows, as it is now."""
@@ -134,7 +138,7 @@ class Reporter:
         said = pb.Status(
             clock_quality=pb.CLOCK_SYNCED if synced else pb.CLOCK_UNSYNCED,
             key_tier=self.keys.tier.value,
-            certificate_not_after_us=self.identity.not_after_us if self.identity else 0,
+            certificate_not_after_us=self.delivery.not_after_us if self.delivery else 0,
         )
         stats = self._stats
         if stats is not None:
@@ -242,11 +246,13 @@ class Reporter:
 
     def _cloud(self) -> CloudHealth:
         said = CloudHealth(enrolled=is_enrolled(self.config.identity_folder))
-        if self.identity is not None:
-            said.certificate_not_after_us = self.identity.not_after_us
-            said.address = self.config.settings.cloud.address or self.identity.sync_address
-        if self.uplink is not None:
-            state = self.uplink.state
+        delivery = self.delivery
+        if delivery is not None and delivery.who is not None:
+            said.certificate_not_after_us = delivery.not_after_us
+            said.renewals = delivery.renewal.renewals if delivery.renewal else 0
+            said.address = self.config.settings.cloud.address or delivery.who.sync_address
+        if delivery is not None and delivery.uplink is not None:
+            state = delivery.uplink.state
             said.line, said.session, said.epoch = state.line.value, state.session, state.epoch
             said.head, said.stored, said.archived = state.head, state.stored, state.archived
             said.attempts, said.failures, said.retry_s = (

@@ -1,7 +1,8 @@
 """One gateway's configuration: the settings in its home, and where everything in that home lies.
 
-The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `models/` and `run/`. Everything
-relative in the settings is relative to it. What can be wrong is said once, with the way out.
+The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`, `renewal.json`,
+`models/` and `run/`. Everything relative in the settings is relative to it. What can be wrong is
+said once, with the way out.
 """
 
 import os
@@ -41,6 +42,11 @@ class EdgeConfig:
         return self.settings.gateway.name
 
     @property
+    def buffer_name(self) -> str:
+        """The name that the buffer's rows are bound to."""
+        return self.settings.gateway.begun_as or self.name
+
+    @property
     def identity_folder(self) -> Path:
         """Folder of key, certificate and authority."""
         return self.home / "identity"
@@ -54,6 +60,16 @@ class EdgeConfig:
     def buffer_path(self) -> Path:
         """The buffer's file."""
         return self.home / "buffer.db"
+
+    @property
+    def clock_path(self) -> Path:
+        """What is known of times while the clock is not to be believed."""
+        return self.home / "clock.json"
+
+    @property
+    def renewal_path(self) -> Path:
+        """How old the certificate is, as the gateway ran."""
+        return self.home / "renewal.json"
 
     @property
     def models_folder(self) -> Path:
@@ -74,7 +90,7 @@ class EdgeConfig:
         from edge.rules_file import load_rules
 
         named = self.settings.ingest.rules_file
-        return load_rules(self.file(named or RULES_NAME), required=bool(named))
+        return load_rules(self.file(named or RULES_NAME, "ingest.rules_file"), required=bool(named))
 
     @property
     def host_id(self) -> str:
@@ -86,9 +102,17 @@ class EdgeConfig:
         """MQTT client id."""
         return self.settings.broker.client_id or f"tidegate-{self.name}"
 
-    def file(self, name: str) -> Path:
-        """A file that a setting names; relative names are relative to the home."""
-        return self.home / Path(name).expanduser()
+    def file(self, name: str, key: str) -> Path:
+        """A file that the setting ``key`` names; relative names are relative to the home.
+
+        Raises:
+            OperatorError: it begins with the home of a user whom this machine does not know.
+        """
+        try:
+            return self.home / Path(name).expanduser()
+        except RuntimeError as error:
+            tried = f"find the file {name!r} that {self.settings_path} names as `{key}`"
+            raise OperatorError(tried, str(error), f"write the whole path in `{key}`") from error
 
     def broker_password(self) -> str | None:
         """First line of the password file; None without one.
@@ -96,10 +120,10 @@ class EdgeConfig:
         Raises:
             OperatorError: the file cannot be read.
         """
-        name = self.settings.broker.password_file
+        name, key = self.settings.broker.password_file, "broker.password_file"
         if not name:
             return None
-        lines = _text(self.file(name), "broker.password_file").splitlines()
+        lines = _text(self.file(name, key), key).splitlines()
         return lines[0] if lines else ""
 
     def cloud_proxy(self) -> str:
@@ -111,9 +135,9 @@ class EdgeConfig:
         cloud = self.settings.cloud
         if not cloud.proxy_username:
             return cloud.proxy.rstrip("/")
-        name, password = cloud.proxy_password_file, ""
+        name, password, key = cloud.proxy_password_file, "", "cloud.proxy_password_file"
         if name:
-            lines = _text(self.file(name), "cloud.proxy_password_file").splitlines()
+            lines = _text(self.file(name, key), key).splitlines()
             password = lines[0] if lines else ""
         user = f"{quote(cloud.proxy_username, safe='')}:{quote(password, safe='')}"
         return f"http://{user}@{cloud.proxy.removeprefix('http://').rstrip('/')}"
@@ -127,9 +151,9 @@ class EdgeConfig:
         broker = self.settings.broker
         if not broker.tls:
             return None
+        named = {of: getattr(broker, of) for of in ("ca_file", "cert_file", "key_file")}
         ca, cert, key = (
-            str(self.file(name)) if name else None
-            for name in (broker.ca_file, broker.cert_file, broker.key_file)
+            str(self.file(name, f"broker.{of}")) if name else None for of, name in named.items()
         )
         try:
             context = ssl.create_default_context(cafile=ca)
@@ -172,9 +196,9 @@ def load(home: Path) -> EdgeConfig:
     for key in ("password_file", "ca_file", "cert_file", "key_file"):
         name = getattr(settings.broker, key)
         if name:
-            _text(config.file(name), f"broker.{key}")
+            _text(config.file(name, f"broker.{key}"), f"broker.{key}")
     config.cloud_proxy()
-    if settings.ingest.rules_file or config.file(RULES_NAME).exists():
+    if settings.ingest.rules_file or (home / RULES_NAME).exists():
         config.rules()
     return config
 
@@ -186,7 +210,11 @@ def _text(path: Path, key: str) -> str:
     except FileNotFoundError as error:
         hint = f"put the file there or correct `{key}`"
         raise OperatorError(f"read {path}{named}", "there is no such file", hint) from error
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except (OSError, ValueError) as error:  # also bytes that are no text, and a name with a NUL
+        cause = error.strerror if isinstance(error, OSError) else _no_text(error)
         hint = "check the file and who may read it"
         raise OperatorError(f"read {path}{named}", str(cause), hint) from error
+
+
+def _no_text(error: ValueError) -> str:
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge import identity_next
 from edge.config import EdgeConfig
 from edge.errors import OperatorError, PeerError, TidegateError, UnreachableError
 from edge.identity import Identity, common_name, is_enrolled, keep, load, pending_key
@@ -76,6 +77,7 @@ def enrol(
     certificate = _checked(tried, answer, token, authority, key)
     folder = config.identity_folder
     keep(folder, certificate, authority, answer.sync_address, answer.cloud_name)
+    identity_next.discard(folder)
     return load(folder, config.name)
 
 

@@ -120,6 +120,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
     error: str = ""
     hint: str = ""
     certificate_not_after_us: int = 0
+    renewals: int = 0
 
 
 class AlertsHealth(msgspec.Struct, kw_only=True):
@@ -141,7 +142,10 @@ class ModelHealth(msgspec.Struct, kw_only=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """Everything `status` shows; `running` is false when it was put together without the agent."""
+    """Everything `status` shows; `running` is false when it was put together without the agent.
+
+    ``settings_changed``: keys whose file says something else than the agent runs with.
+    """
 
     gateway: str
     version: str
@@ -155,6 +159,7 @@ class Health(msgspec.Struct, kw_only=True):
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
     alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
+    settings_changed: list[str] = msgspec.field(default_factory=list)
 
 
 def told(health: Health) -> str:
@@ -168,6 +173,9 @@ def _lines(health: Health) -> Iterator[str]:
     if health.clock.now_us:
         trust = "synchronised" if health.clock.synced else "NOT synchronised"
         yield f"clock    {_day(health.clock.now_us, '%Y-%m-%d %H:%M:%S UTC')}, {trust}"
+    if health.settings_changed:
+        yield f"settings {', '.join(health.settings_changed)} changed in the file since the start:"
+        yield "         restart the agent to use them (`tidegate-edge config show --effective`)"
     if health.running:
         yield from _live_lines(health)
     yield from _buffer_lines(health.buffer, running=health.running)
@@ -240,7 +248,9 @@ def _cloud_lines(health: Health) -> Iterator[str]:
     if cloud.certificate_not_after_us:
         left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
         when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
-        yield f"identity valid until {when} ({f'{left:,} days left' if left >= 0 else 'EXPIRED'})"
+        renewed = f", renewed {cloud.renewals:,} times" if cloud.renewals else ""
+        life = f"{left:,} days left" if left >= 0 else "EXPIRED"
+        yield f"identity valid until {when} ({life}{renewed})"
 
 
 def _span(seconds: float) -> str:

@@ -155,8 +155,8 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
-def pending_key(folder: Path) -> ec.EllipticCurvePrivateKey:
-    """The key to enrol with: made once, on the disk before it is ever used.
+def pending_key(folder: Path, into: Path | None = None) -> ec.EllipticCurvePrivateKey:
+    """The key to enrol with, or one ``into`` another folder: on the disk before it is ever used.
 
     The same key serves until its enrolment has succeeded, so that an answer lost on the way can be
     asked for again.
@@ -164,7 +164,7 @@ def pending_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     Raises:
         StorageError: it cannot be written.
     """
-    pending = _pending(folder)
+    pending = into or _pending(folder)
     try:
         pending.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = pending / KEY_FILE
@@ -178,7 +178,7 @@ def pending_key(folder: Path) -> ec.EllipticCurvePrivateKey:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        _write(file, pem, 0o600)
+        put(file, pem, 0o600)
     except OSError as error:
         cause, hint = str(error), "check the disk and who owns the home"
         raise StorageError(f"write the gateway's key in {pending}", cause, hint) from error
@@ -209,8 +209,8 @@ def keep(
     cloud = f"sync_address = {toml_value(sync_address)}\ncloud_name = {toml_value(cloud_name)}\n"
     try:
         for name, held in ((CERTIFICATE_FILE, certificate), (AUTHORITY_FILE, authority)):
-            _write(pending / name, held.public_bytes(serialization.Encoding.PEM), 0o644)
-        _write(pending / CLOUD_FILE, cloud.encode(), 0o644)
+            put(pending / name, held.public_bytes(serialization.Encoding.PEM), 0o644)
+        put(pending / CLOUD_FILE, cloud.encode(), 0o644)
         _settle(folder)
     except OSError as error:
         cause, hint = str(error), "check the disk, then enrol again with the same token"
@@ -234,7 +234,16 @@ def _settle(folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def replace_by(folder: Path, complete: Path) -> None:
+    """Put a complete identity in another folder in the place of the one in ``folder``. OSError."""
+    pending = _pending(folder)
+    shutil.rmtree(pending, ignore_errors=True)
+    complete.rename(pending)
+    _sync_folder(folder.parent)
+    _settle(folder)
+
+
+def put(path: Path, data: bytes, mode: int) -> None:
     """Put a file in place whole, with its mode from the first byte, on the disk when it returns."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)

@@ -162,7 +162,8 @@ class SessionIngest:
         if len(heard):
             stamp = self._stamp
             quality = int(stamp.quality)
-            heard.bursts.append(Burst(len(heard), stamp.wall_us, quality, link.session))
+            burst = Burst(len(heard), stamp.wall_us, quality, link.session, stamp.stretch)
+            heard.bursts.append(burst)
             self._inbox.extend(heard)
 
     def _send_acks(self, link: Link) -> None:

@@ -22,7 +22,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it arrived; not yet acknowledged.
 
     ``arrival_us`` is µs UTC by the gateway's clock and ``quality`` (``protos.records.Quality``)
-    says how far that clock was to be trusted at that moment. ``session`` rises with every
+    says how far that clock was to be trusted at that moment; ``stretch`` tags the stretch of
+    unsynced time it was in (`protos.stretch`), 0 when synced. ``session`` rises with every
     connection of the ingest; ``packet_id`` is MQTT's (0 at QoS 0).
     """
 
@@ -35,6 +36,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     quality: int
     session: int
     packet_id: int
+    stretch: int = 0
 
 
 class Burst(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +46,7 @@ class Burst(msgspec.Struct, frozen=True, gc=False):
     arrival_us: int
     quality: int
     session: int
+    stretch: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +102,7 @@ class Messages:
             burst.quality,
             burst.session,
             self.packet_ids[row],
+            burst.stretch,
         )
 
     def add(self, one: Message) -> None:
@@ -107,7 +111,7 @@ class Messages:
         self.payloads.append(one.payload)
         self.heads.append(one.retain | one.qos << QOS_SHIFT | one.dup * DUP)
         self.packet_ids.append(one.packet_id)
-        self.bursts.append(Burst(1, one.arrival_us, one.quality, one.session))
+        self.bursts.append(Burst(1, one.arrival_us, one.quality, one.session, one.stretch))
         self.size += len(one.payload) + len(one.topic) + MESSAGE_OVERHEAD_BYTES
 
     def extend(self, more: "Messages") -> None:

@@ -283,6 +283,7 @@ _DELIVERED: Final[tuple[Row, ...]] = (
     _gauge(
         "certificate_not_after_seconds", "When the certificate expires, since 1970.", _not_after_s
     ),
+    _total("certificate_renewals", "Times that it was renewed here.", lambda h: h.cloud.renewals),
 )
 
 TABLE: Final = (*_ABOUT, *_HEARD, *_KEPT, *_DELIVERED)

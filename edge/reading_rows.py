@@ -115,14 +115,15 @@ class RowLists:
         series, counts = shapes.spread(np.array(self.seen, np.int64), self.loose)
         ends = np.array([end for end, _ in bursts], np.int64)
         entries = np.diff(ends, prepend=0)
-        told = [(burst.arrival_us, burst.quality) for _, burst in bursts]
-        arrival, quality = np.repeat(np.array(told, np.int64), entries, axis=0).T
-        ts = arrival
+        told = [(burst.arrival_us, burst.quality, burst.stretch) for _, burst in bursts]
+        ts, quality, stretch = np.repeat(np.array(told, np.int64), entries, axis=0).T
+        arrival = ts + stretch
         if self.dated:
             which, when = np.array(self.dated, np.int64).T
-            wrong = (when > arrival[which] + AHEAD_US_MAX) & (quality[which] == SYNCED)
+            wrong = (when > ts[which] + AHEAD_US_MAX) & (quality[which] == SYNCED)
             which, when = which[~wrong], when[~wrong]
-            ts, quality = arrival.copy(), quality.copy()
+            arrival[which] = ts[which]  # a time of its own is in no stretch
+            ts, quality = ts.copy(), quality.copy()
             ts[which], quality[which] = when, SENSOR_TIME
         values = strings(self.values) if kind is Kind.TEXTS else np.array(self.values, np.float64)
         return {

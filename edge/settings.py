@@ -4,6 +4,7 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -27,12 +28,20 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="The name in the certificate; readings are kept under it from the first."),
     ]
+    begun_as: Annotated[
+        str,
+        Meta(
+            description="The name under which the buffer was begun, where this gateway has got "
+            "another since; `enroll --rename` writes it. Empty: its own."
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         """Refuse what no certificate can carry."""
-        problem = gateway_name_problem(self.name)
-        if problem:
-            raise WrongValueError("name", problem, "choose another name")
+        for key, name in (("name", self.name), ("begun_as", self.begun_as or self.name)):
+            problem = gateway_name_problem(name)
+            if problem:
+                raise WrongValueError(key, problem, "choose another name")
 
 
 class Buffer(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +197,26 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
             raise WrongValueError("topic", cause, "leave out + and #, as in tidegate/anomaly")
 
 
+class ClockTrust(StrEnum):
+    """Whose word counts for whether the clock is right."""
+
+    SYSTEM = "system"
+    ALWAYS = "always"
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """When the gateway's clock is believed."""
+
+    trust: Annotated[
+        ClockTrust,
+        Meta(
+            description="`system` believes the clock once the kernel or systemd-timesyncd says it "
+            "is synchronised; `always`, for clocks kept right by other means, from 2025 on. Times "
+            "from before that are corrected as soon as it is believed."
+        ),
+    ] = ClockTrust.SYSTEM
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent tells on stderr."""
 
@@ -211,5 +240,6 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     sparkplug: Sparkplug
     models: Models
     alerts: Alerts
+    clock: Clock
     metrics: Metrics
     log: Log

@@ -14,13 +14,18 @@ from protos.settings import WrongValueError
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
-def _broker_url(url: str) -> SplitResult:
-    form = "write mqtt://host[:port], or mqtts://host[:port] for TLS"
+def _split(key: str, url: str, form: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 (raises ValueError when it is no port)
     except ValueError as error:
-        raise WrongValueError("url", f"{error}: {url!r}", form) from error
+        raise WrongValueError(key, f"{error}: {url!r}", form) from error
+    return parts
+
+
+def _broker_url(url: str) -> SplitResult:
+    form = "write mqtt://host[:port], or mqtts://host[:port] for TLS"
+    parts = _split("url", url, form)
     if parts.scheme not in MQTT_PORTS or not parts.hostname or parts.path not in ("", "/"):
         cause = f"expected mqtt://host[:port] or mqtts://host[:port], got {url!r}"
         raise WrongValueError("url", cause, form)
@@ -144,7 +149,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a proxy that cannot be used, and credentials where they would be shown."""
-        parts, form = urlsplit(self.proxy), "write it as http://host:port"
+        form = "write it as http://host:port"
+        parts = _split("proxy", self.proxy, form)
         if parts.username or parts.password:
             hint = "they belong in `proxy_username` and `proxy_password_file`"
             raise WrongValueError("proxy", "user and password do not belong in it", hint)

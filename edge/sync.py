@@ -11,6 +11,7 @@ answer is fed back by the method of the same name in the past tense. `Mark` asks
 from collections.abc import Sequence
 from typing import Final
 
+from edge.sync_bounds import refusal
 from edge.sync_effects import (
     BeginEpoch,
     BufferState,
@@ -21,10 +22,10 @@ from edge.sync_effects import (
     Phase,
     Send,
 )
+from edge.sync_hello import disproof, hello_of, objection
 from edge.sync_outbox import Outbox
 from protos import sync_pb2 as pb
 from protos.block import Block, ChunkRun
-from protos.limits import BLOCK_BYTES_TARGET, PROTOCOL_MAX, PROTOCOL_MIN, WINDOW_BYTES_MAX
 from protos.series import SeriesEntry
 
 __all__ = ["BufferState", "Effect", "Session"]
@@ -37,7 +38,8 @@ class Session:
     """One session: from the hello to the close. Make a new one for each connection.
 
     ``epoch``, ``head``, ``stored`` and ``archived`` say where delivery stands, ``number`` and
-    ``generation`` what the cloud called this session and its journal.
+    ``generation`` what the cloud called this session and its journal. The link is measured by
+    ``pace.tick``, to be told the time of what is fed next.
     """
 
     def __init__(self, gateway: str, boot_id: bytes, agent_version: str) -> None:
@@ -53,9 +55,12 @@ class Session:
         self.archived = 0
         self._state: BufferState | None = None
         self._outbox = Outbox()
+        self.pace = self._outbox.pace
         self._asked = False
         self._loading = 0  # from_seq of the last LoadBlocks
         self._grant: pb.EpochGrant | None = None
+        self._checking: pb.Resume | None = None
+        self._later: dict[str | None, pb.CloudMessage] = {}  # meanwhile, the newest of each
         self._idle = False  # nothing waits as chunks, as far as is known
         self._heard = True
         self._silent_since_us = 0
@@ -71,35 +76,22 @@ class Session:
         self._state = state
         self.epoch, self.head = state.epoch, state.head
         self.stored, self.archived = state.stored, state.archived
-        hello = pb.Hello(
-            protocol_min=PROTOCOL_MIN,
-            protocol_max=PROTOCOL_MAX,
-            gateway=self._gateway,
-            epoch=state.epoch,
-            head=state.head,
-            head_hash=state.head_hash,
-            oldest_kept=state.oldest_kept,
-            boot_id=self._boot_id,
-            series_high=state.series_high,
-            series_root=state.series_root,
-            agent_version=self._agent_version,
-            status=status,
-            generation=state.generation,
-            mono_us=mono_us,
-        )
-        return [Send(pb.GatewayMessage(hello=hello))]
+        me = (self._gateway, self._boot_id, self._agent_version)
+        return [Send(pb.GatewayMessage(hello=hello_of(*me, state, status, mono_us)))]
 
     def received(self, message: pb.CloudMessage) -> list[Effect]:
         """A message of the cloud; one of an older session or epoch changes nothing."""
         self._heard = True
         if self.phase is Phase.CLOSED:
             return []
+        if refused := refusal(message):
+            return self._close(*refused)
+        if self._checking is not None:
+            self._later[message.WhichOneof("body")] = message
+            return []
         match message.WhichOneof("body"):
             case "resume":
                 return self._resume(message.resume)
-            case "fault":
-                fault = message.fault
-                return self._close(fault.message, fault.hint, fault.code, fault.retry_after_ms)
             case "ack" if self._is_present(message.ack):
                 return self._acked(message.ack)
             case "resend" if self._is_present(message.resend):
@@ -116,12 +108,12 @@ class Session:
     def wake(self) -> list[Effect]:
         """New chunks wait in the buffer."""
         self._idle = False
-        self._outbox.pace.woken()
+        self.pace.woken()
         return self._pump()
 
     def tick(self, now_us: int) -> list[Effect]:
         """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
-        self._outbox.pace.tick(now_us)
+        self.pace.tick(now_us)
         waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
         if self._heard or not waits:
             self._heard, self._silent_since_us = False, now_us
@@ -133,12 +125,11 @@ class Session:
     def sealed(self, block: Block | None) -> list[Effect]:
         """The answer to `Seal`; None: no chunk waits."""
         self._asked = False
-        self._outbox.pace.sealed(None if block is None else len(block.data))
+        self._outbox.sealed(block)
         if block is None:
             self._idle = True
         else:
             self.head = block.header.seq
-            self._outbox.offer([block])
         return self._pump()
 
     def unreadable(self, told: str) -> list[Effect]:
@@ -146,6 +137,8 @@ class Session:
 
         A new epoch frees what is whole: the store sets the damaged part aside when it begins.
         """
+        if self._checking is not None:
+            return self._checked(())
         self._asked = False
         if not self._is_live():
             return self._pump()
@@ -153,6 +146,8 @@ class Session:
 
     def blocks_loaded(self, blocks: Sequence[Block]) -> list[Effect]:
         """The answer to `LoadBlocks`."""
+        if self._checking is not None:
+            return self._checked(blocks)
         self._asked = False
         missing = not blocks or blocks[0].header.seq != self._loading
         if missing and self._is_live() and self._loading > self.stored:
@@ -194,23 +189,31 @@ class Session:
 
     def _resume(self, resume: pb.Resume) -> list[Effect]:
         state = self._state
-        if self.phase is not Phase.HELLO and resume.session == self.number:
+        if self.phase is not Phase.HELLO or state is None:
+            told = "the cloud resumed what was not asked"
+            return [] if resume.session == self.number else self._close(told, "upgrade it")
+        if objected := objection(resume, state):
+            return self._close(*objected)
+        if 0 < resume.stored < state.head:
+            self._checking = resume  # is that block ours? Before anything of it is believed
+            return self._ask(LoadBlocks(resume.stored, 1))
+        return self._resumed(state, resume)
+
+    def _checked(self, blocks: Sequence[Block]) -> list[Effect]:
+        """The block that the cloud stored last, as it is here; none when it was let go."""
+        resume, self._checking, self._asked = self._checking, None, False
+        if self.phase is Phase.CLOSED or resume is None or self._state is None:
             return []
-        if state is None or self.phase is not Phase.HELLO or resume.epoch != self.epoch:
-            return self._close("the cloud resumed what was not asked", "upgrade the older side")
-        if not PROTOCOL_MIN <= resume.protocol <= PROTOCOL_MAX:
-            return self._close(f"the cloud chose protocol {resume.protocol}", "upgrade the agent")
-        if resume.stored == state.head and resume.stored_hash != state.head_hash:
-            told = f"the cloud holds another block {resume.stored} of epoch {self.epoch}"
-            hint = "two machines share one identity, or a disk was altered: enrol this gateway anew"
-            return self._close(told, hint, pb.FORK)
+        if disproved := disproof(resume, blocks):
+            return self._close(*disproved)
+        later = (effect for held in self._later.values() for effect in self.received(held))
+        return [*self._resumed(self._state, resume), *later]  # in this order
+
+    def _resumed(self, state: BufferState, resume: pb.Resume) -> list[Effect]:
         self.number, self.generation = resume.session, resume.generation
         self.stored = min(resume.stored, state.head)
         self.archived = min(resume.archived, self.stored)
-        outbox = self._outbox
-        outbox.session, outbox.epoch, outbox.known = self.number, self.epoch, resume.series_known
-        outbox.window = max(1, min(resume.window_bytes, WINDOW_BYTES_MAX))
-        outbox.go_back(self.stored + 1)
+        self._outbox.begin(resume, self.stored + 1)
         if state.epoch == 0:
             return [self._request("no epoch yet")]
         if state.generation not in (0, resume.generation):
@@ -278,14 +281,12 @@ class Session:
         sends, undeclared = self._outbox.pour()
         if undeclared is not None:
             return [*sends, *self._ask(undeclared)]
-        if self._outbox.waits or not self._outbox.has_room(BLOCK_BYTES_TARGET):
+        if self._outbox.waits or not self._outbox.may_seal:
             return [*sends]
         if self._outbox.next_seq <= self.head:
             self._loading = self._outbox.next_seq
             return [*sends, *self._ask(LoadBlocks(self._loading, self._outbox.room))]
-        if self._idle:
-            return [*sends]
-        return [*sends, *self._ask(self._outbox.next_seal())]
+        return [*sends] if self._idle else [*sends, *self._ask(self._outbox.next_seal())]
 
     def _ask(self, question: Effect) -> list[Effect]:
         self._asked = True

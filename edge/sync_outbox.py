@@ -6,13 +6,23 @@ forgets what was sent after it. Bytes count from sending until the cloud has sto
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from edge.sync_effects import LoadEntries, Seal, Send
-from edge.sync_pace import Pace
+from edge.sync_pace import Pace, Sent
 from protos import sync_pb2 as pb
 from protos.block import Block
-from protos.limits import DECLARE_BYTES_MAX, DECLARE_ENTRIES_MAX
+from protos.limits import (
+    BLOCK_BYTES_TARGET,
+    DECLARE_BYTES_MAX,
+    DECLARE_ENTRIES_MAX,
+    WINDOW_BYTES_MAX,
+)
+from protos.records import Kind
 from protos.series import SeriesEntry, encode_entry
+
+_NOTES: Final = frozenset({Kind.GAPS, Kind.CORRECTIONS})
+"""What the buffer sends before all readings, whichever end of them was asked for."""
 
 
 class Outbox:
@@ -26,7 +36,7 @@ class Outbox:
         self.next_seq = 1
         self.declared = 0
         self.pace = Pace()
-        self._flight: deque[tuple[int, int]] = deque()  # (seq, bytes) sent and not yet stored
+        self._flight: deque[tuple[int, Sent]] = deque()  # (seq, block) sent and not yet stored
         self._flight_bytes = 0
         self._waiting: deque[Block] = deque()  # loaded, not yet sent
         self._resent = (0, 0)  # (from_seq, how many more resends of it are echoes)
@@ -44,16 +54,29 @@ class Outbox:
     @property
     def room(self) -> int:
         """Bytes that may be sent now; at least 1, so that one block too big for any window goes."""
-        return max(self.pace.ahead(self.window) - self._flight_bytes, 1)
+        return max(self.window - self._flight_bytes, 1)
 
     def has_room(self, bytes_more: int) -> bool:
         """True when so many more may be sent, or nothing is on its way."""
-        most = self.pace.ahead(self.window)
-        return not self._flight or self._flight_bytes + bytes_more <= most
+        return not self._flight or self._flight_bytes + bytes_more <= self.window
+
+    @property
+    def may_seal(self) -> bool:
+        """True when a block more fits the window whatever its size, and the link is not ahead."""
+        if not self._flight:
+            return True
+        fits = self.has_room(BLOCK_BYTES_TARGET)
+        return fits and self.pace.allows(self._flight_bytes, self.window)
 
     def next_seal(self) -> Seal:
         """What is to be sealed for the room there is."""
         return Seal(self.pace.target(self.room), self.pace.next_end())
+
+    def begin(self, resume: pb.Resume, from_seq: int) -> None:
+        """The cloud resumed a session."""
+        self.session, self.epoch, self.known = resume.session, resume.epoch, resume.series_known
+        self.window = max(1, min(resume.window_bytes, WINDOW_BYTES_MAX))
+        self.go_back(from_seq)
 
     def go_back(self, from_seq: int) -> None:
         """Send from ``from_seq`` again; what was sent before counts no longer."""
@@ -79,11 +102,19 @@ class Outbox:
     def stored(self, seq: int) -> None:
         """Everything up to ``seq`` is stored: its bytes are free, and it is not sent again."""
         while self._flight and self._flight[0][0] <= seq:
-            size = self._flight.popleft()[1]
-            self._flight_bytes -= size
-            self.pace.stored(size)
+            sent = self._flight.popleft()[1]
+            self._flight_bytes -= sent.size
+            self.pace.stored(sent)
         if seq >= self.next_seq:
             self.go_back(seq + 1)
+
+    def sealed(self, block: Block | None) -> None:
+        """What `next_seal` led to; None: nothing waits."""
+        self.pace.sealed(None if block is None else len(block.data))
+        if block is not None:
+            if block.header.rows and block.header.rows.keys() <= _NOTES:
+                self.pace.noted()
+            self.offer([block])
 
     def offer(self, blocks: Sequence[Block]) -> None:
         """Take blocks that come next; others are of a past that was gone back from."""
@@ -110,7 +141,8 @@ class Outbox:
 
     def _send(self, block: Block) -> Send:
         seq = block.header.seq
-        self._flight.append((seq, len(block.data)))
+        sent = self.pace.sent(len(block.data), is_alone=not self._flight)
+        self._flight.append((seq, sent))
         self._flight_bytes += len(block.data)
         self.next_seq = seq + 1
         data = pb.BlockData(session=self.session, epoch=self.epoch, seq=seq, data=block.data)

@@ -2,80 +2,150 @@
 
 After an outage the oldest readings wait for the link, and so would the newest behind them. So while
 a backlog drains, one block in `LIVE_SHARE` may hold the newest chunks instead, and no more is kept
-under way than the cloud stored in the last second or so: a fresh block waits behind little.
+under way than the link carries in its round trip and `AHEAD_S`: a fresh block waits behind little,
+and a link of any length stays busy (docs/decisions/0026; the law is BBR's: Cardwell et al., 2016).
 """
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from protos.limits import BLOCK_BYTES_TARGET, KIB, WINDOW_BYTES_MAX
 
 LIVE_SHARE: Final = 4
 """Of so many blocks of a backlog at most one goes out of turn: the backlog keeps three quarters."""
+TURNS_KEPT: Final = 2
+"""Turns out of turn that may be saved up: what is new need not wait for one that was just taken."""
 AHEAD_S: Final = 0.5
-"""What is under way while a backlog drains, as time of the link: live readings wait behind it."""
-AHEAD_BYTES_MIN: Final = 2 * BLOCK_BYTES_TARGET
-"""Less would leave a link with a long round trip idle."""
-BLOCK_BYTES_MIN: Final = 4 * KIB
-"""On a slow link blocks are smaller, down to this."""
+"""What waits for the link while a backlog drains, as its time: live readings wait behind it."""
+AHEAD_TRIPS: Final = 0.6
+"""The same as a share of the round trip, which is more on a very long way: two blocks must be able
+to become three, or it would never be found out that the link carries more."""
+BLOCK_BYTES_MIN: Final = KIB
+"""On a slow link blocks are smaller, down to this; a chunk is never split."""
+AHEAD_BLOCKS_MIN: Final = 2
+"""One goes while the other is answered; with less nobody could find out what a link carries."""
+RATE_SAMPLES: Final = 16
+"""Blocks of late, the fastest of which tells what the link carries: a stall of the cloud's disk
+between them does not."""
+PROBE_US: Final = 30_000_000
+"""How long a round trip is believed; then one block goes alone, for a queue cannot be told from a
+longer way otherwise."""
 SAMPLE_US_MIN: Final = 500_000
-ETA_SAMPLES: Final = 16
+ETA_SAMPLES: Final = 64
+ETA_EVERY_US_MAX: Final = 10_000_000
+"""An estimate looks back on ten minutes at most: a lake commits in steps, a link has its moods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A block under way: its bytes, when it left, what was stored until then, whether alone."""
+
+    size: int
+    at_us: int
+    stored: int
+    is_alone: bool
 
 
 class Pace:
-    """The pace of one session. Bytes are of blocks; times are µs on a monotonic clock."""
+    """The pace of one session. Bytes are of blocks; times are µs on a monotonic clock.
+
+    ``is_behind`` until it turns out that nothing waits.
+    """
 
     def __init__(self) -> None:
-        self.is_behind = False
+        self.is_behind = True
         self._is_fresh = False
+        self._may_be_more = False  # behind a full block of the newest chunks
+        self._is_newest = False  # the block asked for last takes the newest chunks
         self._target = BLOCK_BYTES_TARGET
-        self._in_turn = 0  # blocks sealed in turn since the last one out of turn
+        self._last = 0  # bytes of the last block: chunks larger than a target make larger blocks
+        self._in_turn = 0  # blocks sealed in turn that no block out of turn was taken for
+        self._now_us = 0
         self._stored = 0
-        self._since_us: int | None = None
-        self._rate = 0.0  # bytes a second, 0: not known yet
+        self._rates: deque[float] = deque(maxlen=RATE_SAMPLES)  # bytes a second
+        self._trip_us = 0  # the shortest round trip since the last probe; 0: not known
+        self._probed_us = 0
 
     def woken(self) -> None:
         """New chunks were committed."""
         self._is_fresh = True
 
     def next_end(self) -> bool:
-        """Whether the block to be sealed now takes the newest chunks."""
-        is_due = self.is_behind and self._is_fresh and self._in_turn >= LIVE_SHARE - 1
-        self._in_turn = 0 if is_due else self._in_turn + 1
-        self._is_fresh = self._is_fresh and not is_due
-        return is_due
+        """Whether the block to be sealed now takes the newest chunks.
+
+        What was just committed takes the first turn there is, what may be left behind it the
+        second, so that it is in nobody's way.
+        """
+        first = LIVE_SHARE - 1
+        least = first if self._is_fresh else TURNS_KEPT * first
+        is_wanted = self._is_fresh or self._may_be_more
+        self._is_newest = self.is_behind and is_wanted and self._in_turn >= least
+        if self._is_newest:
+            self._in_turn -= first
+            self._is_fresh = self._may_be_more = False
+        else:
+            self._in_turn = min(self._in_turn + 1, TURNS_KEPT * first)
+        return self._is_newest
 
     def sealed(self, size: int | None) -> None:
         """What sealing gave: a block that filled its target leaves more behind it, None nothing."""
-        self.is_behind = size is not None and (self.is_behind or 2 * size >= self._target)
+        is_full = size is not None and 2 * size >= self._target
+        self._may_be_more = self._may_be_more or (self._is_newest and is_full)
+        self.is_behind = size is not None and (self.is_behind or is_full)
+        self._last = size or 0
 
-    def stored(self, size: int) -> None:
-        """The cloud stored so many bytes."""
-        self._stored += size
+    def noted(self) -> None:
+        """What was sealed was a note of the gateway's own, which goes first: it takes no turn."""
+        if self._is_newest:
+            self._is_fresh, self._in_turn = True, self._in_turn + LIVE_SHARE - 1
+
+    def sent(self, size: int, *, is_alone: bool) -> Sent:
+        """A block leaves; ``is_alone``: nothing else is under way."""
+        return Sent(size, self._now_us, self._stored, is_alone)
+
+    def stored(self, sent: Sent) -> None:
+        """The cloud has stored a block."""
+        self._stored += sent.size
+        trip_us = max(1, self._now_us - sent.at_us)
+        self._rates.append((self._stored - sent.stored) * 1_000_000 / trip_us)
+        if sent.is_alone:
+            self._trip_us, self._probed_us = trip_us, self._now_us
+        elif self._trip_us:
+            self._trip_us = min(self._trip_us, trip_us)
 
     def tick(self, now_us: int) -> None:
-        """The time: measures what the link carries."""
-        if self._since_us is None:
-            self._since_us, self._stored = now_us, 0
-            return
-        passed_us = now_us - self._since_us
-        if passed_us >= SAMPLE_US_MIN:
-            if self._stored:
-                self._rate = self._stored * 1_000_000 / passed_us
-            self._since_us, self._stored = now_us, 0
+        """The time."""
+        self._now_us = now_us
+
+    def allows(self, under_way: int, window: int) -> bool:
+        """Whether a block may follow so many bytes at once, within the cloud's ``window``."""
+        if self.is_behind and self._is_probing:
+            return not under_way
+        size = max(self.block_bytes, self._last)
+        return under_way + size <= max(self.ahead(window), AHEAD_BLOCKS_MIN * size)
 
     def ahead(self, window: int) -> int:
-        """Bytes that may be under way within the cloud's ``window``."""
-        if not self.is_behind:
+        """Bytes that may be under way within the cloud's ``window``, while more waits."""
+        if not self.is_behind or not self._trip_us:
             return window
-        return min(window, max(AHEAD_BYTES_MIN, int(self._rate * AHEAD_S)), WINDOW_BYTES_MAX)
+        trip_s = self._trip_us / 1_000_000
+        carried = max(self._rates) * (trip_s + max(AHEAD_S, AHEAD_TRIPS * trip_s))
+        return min(window, int(carried), WINDOW_BYTES_MAX)
+
+    @property
+    def _is_probing(self) -> bool:
+        return not self._trip_us or self._now_us - self._probed_us >= PROBE_US
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a block that leave room for a second one; few while the link is not known."""
+        rate = max(self._rates, default=0.0)
+        return min(BLOCK_BYTES_TARGET, max(BLOCK_BYTES_MIN, int(rate * AHEAD_S / 2)))
 
     def target(self, room: int) -> int:
         """Bytes of the next block."""
-        self._target = min(BLOCK_BYTES_TARGET, room)
-        if self.is_behind and self._rate:
-            slow = max(BLOCK_BYTES_MIN, int(self._rate * AHEAD_S / 2))
-            self._target = min(self._target, slow)
+        self._target = min(self.block_bytes, room)
         return self._target
 
 
@@ -83,22 +153,35 @@ class Drain:
     """When a backlog will be through, from how it shrank of late."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[int, int]] = deque(maxlen=ETA_SAMPLES)
+        self._seen: deque[tuple[int, int]] = deque()
+        self._every_us = 0
 
     def note(self, now_us: int, backlog_bytes: int) -> None:
-        """The backlog as of now."""
-        self._seen.append((now_us, backlog_bytes))
+        """The backlog as of now: what is not sealed yet."""
+        seen = self._seen
+        if len(seen) > 1 and seen[-1][0] - seen[-2][0] < self._every_us:
+            seen.pop()
+        seen.append((now_us, backlog_bytes))
+        if len(seen) > ETA_SAMPLES:
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        """Half as many samples of as long a time, or the last of it."""
+        every_us = 2 * (self._seen[-1][0] - self._seen[0][0]) // ETA_SAMPLES
+        if every_us > ETA_EVERY_US_MAX:
+            self._seen.popleft()
+        else:
+            self._every_us = every_us
+            self._seen = deque([*list(self._seen)[:-1:2], self._seen[-1]])
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until nothing waits, 0 when less than a block does; None while it does not shrink
-        or was not watched for long enough.
+        """Seconds until nothing waits; None while it does not shrink or was not watched for long
+        enough.
         """  # noqa: D205
         if not self._seen:
             return None
         now_us, left = self._seen[-1]
-        if left <= BLOCK_BYTES_TARGET:
-            return 0.0
         first_us, before = self._seen[0]
         if before <= left or now_us - first_us < SAMPLE_US_MIN:
             return None

@@ -62,6 +62,8 @@ class UplinkState:
     blocks_sent: int = 0
     bytes_sent: int = 0
     eta_s: float | None = None
+    code: int = pb.CODE_UNSPECIFIED
+    """Why the cloud refused the last session; unspecified while all is well."""
 
 
 def pause_s(failures: int, close: Close, chance: random.Random) -> float:
@@ -79,7 +81,8 @@ def pause_s(failures: int, close: Close, chance: random.Random) -> float:
 class Uplink:
     """Delivers the buffer to the cloud. Made on the loop that runs it.
 
-    ``report`` makes the Status for hello and every so often; it must not block.
+    ``report`` makes the Status for hello and every so often; it must not block. ``terms`` is called
+    on the loop with what the cloud says of the certificate.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Uplink:
         clock: Clock,
         agent_version: str,
         report: Callable[[], pb.Status],
+        terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
         chance: random.Random | None = None,
         wake_linger_s: float = WAKE_LINGER_S,
     ) -> None:
@@ -100,6 +104,7 @@ class Uplink:
         self._clock = clock
         self._agent_version = agent_version
         self._report = report
+        self._terms = terms
         self._chance = chance or random.Random()
         self._wake_linger_s = wake_linger_s
         self._loop = asyncio.get_running_loop()
@@ -121,6 +126,13 @@ class Uplink:
         if not self._is_waking:
             self._is_waking = True
             self._loop.call_soon_threadsafe(self._linger)
+
+    def use(self, endpoint: Endpoint) -> None:
+        """Go on with another endpoint, from a session of its own at once; on the loop."""
+        self._endpoint = endpoint
+        self._hurry.set()
+        if self._talk is not None:
+            self._talk.leave()
 
     async def run(self) -> None:
         """Deliver until cancelled; what goes wrong on the way is in `state`, never raised.
@@ -163,6 +175,7 @@ class Uplink:
                 self._clock,
                 self._report,
                 self._on_moved,
+                self._terms,
             )
             try:
                 return await self._talk.hold()
@@ -182,6 +195,7 @@ class Uplink:
             hint=close.hint,
             retry_s=pause,
             failures=failures,
+            code=close.code,
         )
         self._hurry.clear()
         try:
@@ -217,7 +231,7 @@ class Uplink:
         if session.phase is Phase.LIVE:
             if self._state.line is not Line.LIVE:
                 self._live_since_s = self._loop.time()
-            self._become(line=Line.LIVE, error="", hint="", retry_s=0.0)
+            self._become(line=Line.LIVE, error="", hint="", retry_s=0.0, code=pb.CODE_UNSPECIFIED)
         self._moved.set()
 
     def _become(self, **changes: Any) -> None:

@@ -82,10 +82,10 @@ class Buffer(Protocol):
 
 
 class Conversation:
-    """A session on the line. ``moved`` is called after each event, on the loop.
+    """A session on the line; ``moved`` is called after each event, on the loop.
 
-    ``session`` is the state machine, to be read at any time; ``blocks``, ``bytes`` count what was
-    handed to the network.
+    ``terms`` is called with what the cloud says of the certificate. ``session`` is the state
+    machine, to be read at any time; ``blocks``, ``bytes`` count what was handed to the network.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Conversation:
         clock: Clock,
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
+        terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
     ) -> None:
         self.session = session
         self.blocks = 0
@@ -106,6 +107,7 @@ class Conversation:
         self._clock = clock
         self._report = report
         self._moved = moved
+        self._terms = terms
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
@@ -116,7 +118,9 @@ class Conversation:
     @property
     def eta_s(self) -> float | None:
         """Seconds until the backlog is sealed and sent; None while that cannot be told."""
-        return self._drain.eta_s if self.session.phase is Phase.LIVE else None
+        if self.session.phase is not Phase.LIVE:
+            return None
+        return self._drain.eta_s if self.session.pace.is_behind else 0.0
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
@@ -127,6 +131,7 @@ class Conversation:
             mono_us = self._clock.now().mono_us
             event: Event = partial(self.session.greet, state, self._report(), mono_us)
             while True:
+                self.session.pace.tick(self._clock.now().mono_us)
                 close = await self._carry_out(event())
                 self._moved()
                 if close is not None:
@@ -145,6 +150,10 @@ class Conversation:
         self.session.expect()
         self._events.put_nowait(self.session.wake)
 
+    def leave(self) -> None:
+        """End the session in good order; to be called on the loop."""
+        self._events.put_nowait(lambda: [Close(pb.CODE_UNSPECIFIED, "", "")])
+
     async def _read(self) -> None:
         try:
             async for message in self._call:
@@ -157,6 +166,9 @@ class Conversation:
 
     def _receive(self, message: pb.CloudMessage) -> list[Effect]:
         self._credit.release()
+        if message.HasField("terms"):  # of the certificate: no matter of delivery
+            self._terms(message.terms)
+            return []
         return self.session.received(message)
 
     async def _tick(self) -> None:
@@ -167,13 +179,19 @@ class Conversation:
             self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
 
     def _look(self, is_time_to_report: bool) -> list[Effect]:
-        now_us = self._clock.now().mono_us
-        self._drain.note(now_us, self._report().backlog_bytes)
-        effects = self.session.tick(now_us)
+        effects = self.session.tick(self._clock.now().mono_us)
+        self._await(self._buffer.sync_state(), self._note)
         if self.session.phase is not Phase.LIVE or not is_time_to_report:
             return effects
         status = Send(pb.GatewayMessage(status=self._report()))
         return [*effects, status, *self.session.wake()]
+
+    def _note(self, state: BufferState) -> list[Effect]:
+        """How much waits; a backlog that comes after this one is watched anew."""
+        if not self.session.pace.is_behind:
+            self._drain = Drain()
+        self._drain.note(self._clock.now().mono_us, state.unsealed_bytes)
+        return []
 
     async def _carry_out(self, effects: Sequence[Effect]) -> Close | None:
         for effect in effects:

@@ -37,6 +37,9 @@ class Quality(IntEnum):
     SENSOR = 0
     GATEWAY_SYNCED = 1
     GATEWAY_UNSYNCED = 2
+    """An estimate, in order of arrival; ``arrival`` is ``ts`` + the stretch's tag, and no lag."""
+    GATEWAY_CORRECTED = 3
+    """Was UNSYNCED until the gateway told how far its clock was off; never sent in a block."""
 
 
 class GapReason(IntEnum):

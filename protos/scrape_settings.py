@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from protos.address import split_address
+from protos.settings import WrongValueError
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,4 +26,5 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 split_address(self.listen)
             except ValueError as error:
-                raise ValueError(f"listen: {error}") from error
+                hint = "write host:port, as in 127.0.0.1:9464, or leave it empty"
+                raise WrongValueError("listen", str(error), hint) from error

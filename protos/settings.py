@@ -14,6 +14,8 @@ from typing import TypeVar, cast
 import msgspec
 from msgspec import inspect as kinds
 
+from protos.shown import printable
+
 Table = TypeVar("Table", bound=msgspec.Struct)
 
 SETTINGS_TEXT_MAX = 1 << 20  # A settings file is some kilobytes; a megabyte is not one.
@@ -53,7 +55,7 @@ def read_settings(text: str, table: type[Table]) -> Table:
         )
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number beyond reason
         raise SettingsError(
             f"not valid TOML: {error or 'nested too deeply'}",
             'strings stand in quotes (url = "mqtt://…"), sections in brackets ([broker])',
@@ -89,7 +91,7 @@ class _Finding:
         for name in data:
             if name not in self.tables:
                 what = "section" if isinstance(data[name], dict) else "key"
-                self.complain(f"unknown {what} `{name}`", self._nearest(name))
+                self.complain(f"unknown {what} `{_name(name)}`", self._nearest(name))
 
     def section(self, name: str, data: object) -> msgspec.Struct | None:
         if not isinstance(data, dict):
@@ -99,7 +101,7 @@ class _Finding:
         fields = {field.name: field for field in msgspec.structs.fields(self.tables[name])}
         for key in data:
             if key not in fields:
-                self.complain(f"unknown key `{name}.{key}`", self._nearest(key, name))
+                self.complain(f"unknown key `{name}.{_name(key)}`", self._nearest(key, name))
         values = {
             key: self._value(f"{name}.{key}", field, data)
             for key, field in fields.items()
@@ -187,6 +189,12 @@ def _limits(low: float | None, high: float | None, above: float | None = None) -
     if low is not None and high is not None:
         return f" from {low:_} to {high:_}"
     return f" of at least {low:_}" if low is not None else ""
+
+
+def _name(name: str) -> str:
+    """A name as it stands in the file, on one line."""
+    shown = printable(name)
+    return shown[:SHOWN_CHARS_MAX] + ("…" if len(shown) > SHOWN_CHARS_MAX else "")
 
 
 def _shown(value: object) -> str:

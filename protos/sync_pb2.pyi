@@ -25,6 +25,7 @@ class Code(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STORAGE_FAILED: _ClassVar[Code]
     SHUTTING_DOWN: _ClassVar[Code]
     SERIES_CONFLICT: _ClassVar[Code]
+    RENEWAL_DUE: _ClassVar[Code]
 
 class ClockQuality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -47,9 +48,28 @@ NOT_ENROLLED: Code
 STORAGE_FAILED: Code
 SHUTTING_DOWN: Code
 SERIES_CONFLICT: Code
+RENEWAL_DUE: Code
 CLOCK_UNSPECIFIED: ClockQuality
 CLOCK_SYNCED: ClockQuality
 CLOCK_UNSYNCED: ClockQuality
+
+class RenewRequest(_message.Message):
+    __slots__ = ("csr_der", "agent_version")
+    CSR_DER_FIELD_NUMBER: _ClassVar[int]
+    AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    csr_der: bytes
+    agent_version: str
+    def __init__(self, csr_der: _Optional[bytes] = ..., agent_version: _Optional[str] = ...) -> None: ...
+
+class RenewResponse(_message.Message):
+    __slots__ = ("certificate_der", "life_us", "fault")
+    CERTIFICATE_DER_FIELD_NUMBER: _ClassVar[int]
+    LIFE_US_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    certificate_der: bytes
+    life_us: int
+    fault: Fault
+    def __init__(self, certificate_der: _Optional[bytes] = ..., life_us: _Optional[int] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
 
 class EnrolRequest(_message.Message):
     __slots__ = ("token_id", "token_secret", "gateway", "csr_der", "protocol_min", "protocol_max", "agent_version")
@@ -96,18 +116,30 @@ class GatewayMessage(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., declare: _Optional[_Union[Declare, _Mapping]] = ..., block: _Optional[_Union[BlockData, _Mapping]] = ..., epoch_request: _Optional[_Union[EpochRequest, _Mapping]] = ..., status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
 
 class CloudMessage(_message.Message):
-    __slots__ = ("resume", "ack", "resend", "epoch_grant", "fault")
+    __slots__ = ("resume", "ack", "resend", "epoch_grant", "fault", "terms")
     RESUME_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     RESEND_FIELD_NUMBER: _ClassVar[int]
     EPOCH_GRANT_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     resume: Resume
     ack: Ack
     resend: Resend
     epoch_grant: EpochGrant
     fault: Fault
-    def __init__(self, resume: _Optional[_Union[Resume, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., resend: _Optional[_Union[Resend, _Mapping]] = ..., epoch_grant: _Optional[_Union[EpochGrant, _Mapping]] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
+    terms: CertificateTerms
+    def __init__(self, resume: _Optional[_Union[Resume, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., resend: _Optional[_Union[Resend, _Mapping]] = ..., epoch_grant: _Optional[_Union[EpochGrant, _Mapping]] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., terms: _Optional[_Union[CertificateTerms, _Mapping]] = ...) -> None: ...
+
+class CertificateTerms(_message.Message):
+    __slots__ = ("life_us", "left_us", "asked")
+    LIFE_US_FIELD_NUMBER: _ClassVar[int]
+    LEFT_US_FIELD_NUMBER: _ClassVar[int]
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    life_us: int
+    left_us: int
+    asked: bool
+    def __init__(self, life_us: _Optional[int] = ..., left_us: _Optional[int] = ..., asked: _Optional[bool] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol_min", "protocol_max", "gateway", "epoch", "head", "head_hash", "oldest_kept", "boot_id", "series_high", "series_root", "agent_version", "status", "generation", "mono_us")

@@ -119,6 +119,11 @@ class SyncStub:
                 request_serializer=protos_dot_sync__pb2.GatewayMessage.SerializeToString,
                 response_deserializer=protos_dot_sync__pb2.CloudMessage.FromString,
                 _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/tidegate.v1.Sync/Renew',
+                request_serializer=protos_dot_sync__pb2.RenewRequest.SerializeToString,
+                response_deserializer=protos_dot_sync__pb2.RenewResponse.FromString,
+                _registered_method=True)
 
 
 class SyncServicer:
@@ -132,6 +137,13 @@ class SyncServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """A new certificate for the one shown, which stays good until the new one was shown once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +151,11 @@ def add_SyncServicer_to_server(servicer, server):
                     servicer.Session,
                     request_deserializer=protos_dot_sync__pb2.GatewayMessage.FromString,
                     response_serializer=protos_dot_sync__pb2.CloudMessage.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=protos_dot_sync__pb2.RenewRequest.FromString,
+                    response_serializer=protos_dot_sync__pb2.RenewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -170,6 +187,33 @@ class Sync:
             '/tidegate.v1.Sync/Session',
             protos_dot_sync__pb2.GatewayMessage.SerializeToString,
             protos_dot_sync__pb2.CloudMessage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Sync/Renew',
+            protos_dot_sync__pb2.RenewRequest.SerializeToString,
+            protos_dot_sync__pb2.RenewResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,9 +29,10 @@ PURE_MODULES = {
     "protos/codec/content.py", "protos/codec/decimals.py", "protos/codec/frame.py",
     "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/rolling.py",
-    "edge/threshold.py", "edge/seal.py", "edge/sync.py",
+    "edge/threshold.py", "edge/seal.py", "edge/sync.py", "edge/timeline.py", "protos/stretch.py",
+    "edge/renewal.py",
     "edge/payload/flat_json.py", "edge/payload/scalar.py",
-    "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py",
+    "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py", "cloud/correction.py",
 }  # fmt: skip
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

@@ -22,7 +22,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     place = ctx.ensure_object(Place)
-    rows = Registry.open(load(place.home).registry_path).gateways()
+    config = load(place.home)
+    rows = Registry.open(config.registry_path, config.certificate_life_us).gateways()
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows]))
         return
@@ -49,6 +50,22 @@ def revoke(place: Place, name: str, why: str) -> None:
         registry.revoke_tokens(name, now_us)
         registry.audit(now_us, "gateway revoke", name, "command line", why)
     click.echo(f"{count} certificates revoked; {name} may not open another session")
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def renew(place: Place, name: str) -> None:
+    """Ask the gateway NAME for a new key and certificate, at once or when it next connects."""
+    registry = Registry.open(load(place.home).registry_path)
+    now_us = time.time_ns() // 1000
+    if name not in {row.name for row in registry.gateways() if row.certificate_not_after_us}:
+        hint = "`tidegate-cloud gateways` lists all; one without a certificate is to be enrolled"
+        raise OperatorError(f"renew the gateway {name!r}", "it has no certificate here", hint)
+    with registry.transaction():
+        registry.ask_renewal(name, now_us)
+        registry.audit(now_us, "gateway renew", name, "command line", "asked for")
+    click.echo(f"{name} renews its certificate as soon as it is connected")
 
 
 @command.command()
@@ -81,11 +98,21 @@ def pardon(place: Place, name: str) -> None:
 def _line(row: GatewayRow, now_us: int) -> str:
     heard = f"heard {_ago(now_us - row.last_seen_us)} ago" if row.last_seen_us else "never heard"
     end = row.certificate_not_after_us
-    until = datetime.fromtimestamp(end / 1e6, UTC).strftime("%Y-%m-%d") if end else ""
-    identity = f"certificate until {until}" if end else "REVOKED"
+    identity = f"certificate until {_day(end)}, {_left(end - now_us)}" if end else "REVOKED"
+    identity += f", renewed {_day(row.renewed_us)}" if row.renewed_us else ""
+    identity += ", renewal asked for" if row.renewal_asked_us else ""
     backlog = int(str(row.status.get("backlog_rows", 0)))  # protobuf's JSON writes int64 as text
     waiting = f", {backlog:,} rows waiting there" if backlog else ""
     return f"{printable(row.name):24}  {heard:20}  {identity}{waiting}"
+
+
+def _day(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%d")
+
+
+def _left(left_us: int) -> str:
+    days = left_us // 86_400_000_000
+    return f"{days:,} days left" if days >= 0 else f"past its life by {-days:,} days"
 
 
 def _ago(past_us: int) -> str:

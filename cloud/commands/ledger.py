@@ -46,6 +46,8 @@ def _rows(place: Place) -> Sequence[Row]:
 
 def _tell(row: Row) -> None:
     epoch = f"epoch {row['epoch']}" if row["epoch"] else "earlier epochs"
+    if row.get("generation"):
+        epoch += f" of generation {row['generation']}"
     ended = "" if row["open"] else ", ended"
     click.echo(
         f"{row['gateway']}  {epoch}{ended}: {row['expected']:,} blocks expected,"
@@ -63,7 +65,8 @@ def _tell(row: Row) -> None:
         click.echo(f"    {row['forked_blocks']:,} blocks of another stream kept aside")
     if row["deleted_blocks"]:
         click.echo(
-            f"    {row['deleted_blocks']:,} blocks deleted before an older journal came back"
+            f"    {row['deleted_blocks']:,} blocks that an earlier journal had archived, that the"
+            " gateway then deleted, and that the lake does not hold"
         )
     for reason, lost in row["gaps"].items():
         click.echo(f"    gaps, {reason}: {lost['readings']:,} readings in {lost['records']:,}")

@@ -8,8 +8,8 @@ counts it with its reason.
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS quarantine (
     attempts INTEGER NOT NULL, since_us INTEGER NOT NULL, bytes INTEGER NOT NULL, data BLOB,
     PRIMARY KEY (gateway, epoch, seq, hash)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS pardon (gateway TEXT PRIMARY KEY, asked_us INTEGER NOT NULL) STRICT
+CREATE TABLE IF NOT EXISTS pardon (gateway TEXT PRIMARY KEY, asked_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS ticket (one INTEGER PRIMARY KEY, upto INTEGER NOT NULL) STRICT
 """
 _GROWN = """
 ALTER TABLE quarantine ADD COLUMN readings INTEGER NOT NULL DEFAULT 0;
@@ -49,6 +50,15 @@ _LIST = """
 SELECT gateway, epoch, seq, hash, cause, offset, reason, attempts, since_us, bytes,
     readings, state, ticket, settled_us, why
 FROM quarantine ORDER BY offset, gateway, epoch, seq
+"""
+_ADOPT = """
+INSERT OR IGNORE INTO quarantine (gateway, epoch, seq, hash, cause, offset, reason, attempts,
+    since_us, bytes, readings, state, ticket, settled_us, why, data)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)
+"""
+_TICKET = """
+SELECT 1 + max(coalesce((SELECT max(ticket) FROM quarantine), 0),
+    coalesce((SELECT upto FROM ticket), 0))
 """
 _NAMED = " WHERE (gateway, epoch, seq, hash) = (?, ?, ?, ?)"
 
@@ -153,7 +163,7 @@ class Quarantine:
             cause, hint = "another block holds its place in the journal", "see `gateways pardon`"
             raise OperatorError(f"release block {block.hash.hex()[:12]}", cause, hint)
         with self._told(), self._connection:
-            ticket = int(self._connection.execute("SELECT max(ticket) FROM quarantine").get) + 1
+            ticket = int(self._connection.execute(_TICKET).get)
             self._move(block, State.HELD, State.RELEASING, 0, "")
             self._connection.execute(
                 "UPDATE quarantine SET ticket = ?" + _NAMED, (ticket, *_name(block))
@@ -191,6 +201,21 @@ class Quarantine:
                 "UPDATE quarantine SET state = ? WHERE state = ? AND ticket > ?",
                 (int(State.RELEASING), int(State.RELEASED), ticket),
             )
+
+    def adopt(self, blocks: Iterable[Quarantined], released: int) -> None:
+        """List blocks that were set apart before this file was lost; their bytes went with it.
+
+        The lake holds what was released up to ticket ``released``: later ones go on above it.
+        """
+        rows = []
+        for one in blocks:
+            is_in = one.state is State.RELEASING and one.ticket <= released
+            values = astuple(replace(one, state=State.RELEASED) if is_in else one)
+            rows.append(values)
+        with self._told(), self._connection:
+            self._connection.executemany(_ADOPT, rows)
+            sql = "INSERT INTO ticket VALUES (1, ?1) ON CONFLICT DO UPDATE SET upto = max(upto, ?1)"
+            self._connection.execute(sql, (released,))
 
     def ask_pardon(self, gateway: str, now_us: int) -> None:
         """Ask the cloud, running or not, to settle the gateway's fork in its favour."""

@@ -5,6 +5,7 @@ that it never took a block, and a hole is an error that an operator must know of
 """
 
 import fcntl
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import BinaryIO
 import apsw
 
 from cloud.errors import OperatorError, StorageError
+from cloud.journal_restore import Ground
+from cloud.journal_sqlite.rebirth import begin_beside
 from cloud.journal_sqlite.segment import (
     SQLITE_MIN,
     Opening,
@@ -30,23 +33,31 @@ from cloud.journal_sqlite.segment import (
     sync_path,
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """A journal ready to be written to. ``lock``: an open file, closing it lets others in.
 
     ``segments``: all, oldest first. ``opening``: of the newest. ``ignored``: why segments were set
-    aside, one line each.
+    aside, one line each. ``begun_anew``: why a generation was begun just now, "" when none was.
     """
 
     lock: BinaryIO
     segments: tuple[Segment, ...]
     opening: Opening
     ignored: tuple[str, ...]
+    begun_anew: str = ""
 
 
-def recover(folder: Path, now_us: Callable[[], int]) -> Recovered:
+def recover(
+    folder: Path, now_us: Callable[[], int], ground: Callable[[], Ground] | None = None
+) -> Recovered:
     """Make sense of the folder, which is made if need be, and lock it against other writers.
+
+    ``ground`` is asked for what the lake beside it holds: a journal that does not reach it was
+    lost, or is an older copy, and is begun anew behind it.
 
     Raises:
         OperatorError: another process writes to it.
@@ -61,7 +72,7 @@ def recover(folder: Path, now_us: Callable[[], int]) -> Recovered:
         lock = _lock(folder)
         try:
             sweep(folder)
-            return _recover(folder, lock, now_us)
+            return _recover(folder, lock, now_us, ground() if ground else Ground(0, 0))
         except BaseException:
             lock.close()
             raise
@@ -69,7 +80,7 @@ def recover(folder: Path, now_us: Callable[[], int]) -> Recovered:
         raise StorageError(tried, str(error), "check the disk and who owns the folder") from error
 
 
-def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int]) -> Recovered:
+def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int], ground: Ground) -> Recovered:
     segments = list_segments(folder)
     ignored: list[str] = []
     opening = None
@@ -79,6 +90,16 @@ def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int]) -> Recover
         except TornSegmentError as error:
             ignored.append(str(error))
             set_aside(segments.pop())
+    why = _why_anew(segments, opening, ground)
+    if why and not ground.generation:
+        cause = f"{why}, and what the lake kept of it cannot be read"
+        hint = "restore the cloud from a backup (docs/guide/backup.md)"
+        raise StorageError(f"open the journal {folder}", cause, hint)
+    if why:
+        generation = opening.generation if opening else 0
+        made = begin_beside(folder, segments, ground, generation, now_us())
+        segments, opening = [made], read_opening(made)
+        log.error("the journal %s begins anew, generation %d: %s", folder, opening.generation, why)
     if opening is None:
         now = now_us()
         made = create_segment(folder, Opening(max(1, now // 1_000_000), 1, 0, now))
@@ -90,7 +111,23 @@ def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int]) -> Recover
         if segment.wal.exists():
             sync_path(segment.wal)
     sync_path(folder)
-    return Recovered(lock, tuple(segments), opening, tuple(ignored))
+    return Recovered(lock, tuple(segments), opening, tuple(ignored), why)
+
+
+def _why_anew(segments: list[Segment], opening: Opening | None, ground: Ground) -> str:
+    """Why this journal cannot go on beside its lake; "" when it can."""
+    if not ground.offset:
+        return ""
+    if opening is None:
+        return f"it is lost, the lake holds offsets to {ground.offset}"
+    with closing(open_reader(segments[-1])) as reader:
+        head = last_offset(reader, segments[-1].first)
+    if head < ground.offset:
+        return f"it ends at offset {head}, the lake holds {ground.offset}: it is an older copy"
+    if opening.generation < ground.generation:
+        told = f"it is of generation {opening.generation}"
+        return f"{told}, the lake was filled by generation {ground.generation}: it is an older copy"
+    return ""
 
 
 def _check_chain(segments: list[Segment]) -> None:

@@ -92,12 +92,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a segment said of itself when it was made."""
+    """What a segment said of itself when it was made.
+
+    ``begun``: the first offset of its generation; above 1 another journal came before.
+    """
 
     generation: int
     first: int
     archived: int
     opened_us: int
+    begun: int = 1
 
 
 def list_segments(folder: Path) -> list[Segment]:
@@ -147,6 +151,7 @@ def _write_meta(connection: apsw.Connection, opening: Opening) -> None:
     count = "SELECT count(*) FROM "
     rows = {
         "archived": opening.archived,
+        "begun": opening.begun,
         "cursors": connection.execute(count + "cursor").get,
         "first": opening.first,
         "generation": opening.generation,
@@ -176,7 +181,8 @@ def read_opening(segment: Segment) -> Opening:
             for table, counted in (("cursor", "cursors"), ("series", "series")):
                 if reader.execute(f"SELECT count(*) FROM {table}").get < meta[counted]:
                     return _torn(segment, tried, f"its opening table `{table}` is short")
-            return Opening(meta["generation"], meta["first"], meta["archived"], meta["opened_us"])
+            generation, begun = meta["generation"], meta.get("begun", 1)
+            return Opening(generation, meta["first"], meta["archived"], meta["opened_us"], begun)
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, KeyError) as error:
         return _torn(segment, tried, f"its opening state cannot be read: {error}")
 

@@ -17,9 +17,13 @@ _GROWN = """SELECT gateway, epoch, sum(readings) FROM name
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One committed state: offsets ``oldest`` … ``head`` are held, ``archived`` were told."""
+    """One committed state: offsets ``oldest`` … ``head`` are held, ``archived`` were told.
+
+    ``begun``: the first offset of the generation; above 1 another journal came before.
+    """
 
     generation: int
+    begun: int
     oldest: int
     head: int
     archived: int
@@ -34,7 +38,8 @@ def take_snapshot(folder: Path) -> Snapshot:
     """
     segments = list_segments(folder) if folder.is_dir() else []
     if not segments:
-        hint = "name the cloud's home with --home; `tidegate-cloud serve` makes the journal"
+        hint = "name the cloud's home with --home; `tidegate-cloud serve` makes the journal, and "
+        hint += "begins a lost one anew behind its lake"
         raise StorageError(f"read the journal {folder}", "there is none", hint)
     newest = segments[-1]
     opening = read_opening(newest)
@@ -47,7 +52,7 @@ def take_snapshot(folder: Path) -> Snapshot:
         raise StorageError(
             f"read the journal {newest.path}", str(error), "check the disk"
         ) from error
-    return Snapshot(opening.generation, segments[0].first, head, archived, standing)
+    return Snapshot(opening.generation, opening.begun, segments[0].first, head, archived, standing)
 
 
 def readings_between(folder: Path, above: int, upto: int) -> dict[tuple[str, int], int] | None:

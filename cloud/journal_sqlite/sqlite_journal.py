@@ -24,6 +24,7 @@ from cloud.journal_cursor import (
     forgive,
 )
 from cloud.journal_hello import decide_epoch_request, decide_hello
+from cloud.journal_restore import Ground
 from cloud.journal_sqlite.held import Arrived, Transaction
 from cloud.journal_sqlite.quarantine import Cause, Quarantine, Quarantined
 from cloud.journal_sqlite.reader import ReaderPool
@@ -75,18 +76,23 @@ class SqliteJournal:
 
     @classmethod
     def open(
-        cls, folder: Path, *, now_us: Callable[[], int], limits: JournalLimits | None = None
+        cls,
+        folder: Path,
+        *,
+        now_us: Callable[[], int],
+        limits: JournalLimits | None = None,
+        ground: Callable[[], Ground] | None = None,
     ) -> "SqliteJournal":
         """Open the journal in `folder`, made and given a generation if there is none yet.
 
         `now_us` is the clock, µs UTC. The first generation is the second of its making, so that a
-        journal made after one was lost is told from it.
+        journal made after one was lost is told from it. `ground`: see `recovery.recover`.
 
         Raises:
             OperatorError: another process writes to it.
             StorageError: the disk fails, or what it holds is damaged or of a newer version.
         """
-        found = recover(folder, now_us)
+        found = recover(folder, now_us, ground)
         try:
             return cls(folder, found, limits or JournalLimits(), now_us)
         except BaseException:
@@ -283,11 +289,8 @@ class SqliteJournal:
         self, gateway: str, block: Arrived, cause: Cause, offset: int, reason: str
     ) -> None:
         name = (gateway, block.epoch, block.seq, block.hash)
-        size = len(block.data)
-        since_us = self._now_us()
-        record = Quarantined(
-            *name, cause, offset, reason, 1, since_us, size, readings=block.readings
-        )
+        now, size = self._now_us(), len(block.data)
+        record = Quarantined(*name, cause, offset, reason, 1, now, size, block.readings)
         self.quarantined_blocks.put(record, block.data)
 
 

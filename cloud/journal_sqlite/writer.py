@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -141,7 +141,7 @@ class Writer:
     ) -> None:
         self._folder, self._limits, self._now_us = folder, limits, now_us
         self._committed, self._rotated = committed, rotated
-        self._generation = opening.generation
+        self._opening = opening
         self._past = Past()
         self._lock = threading.Lock()  # of `segments` and `_sealed_bytes`
         self.segments: tuple[Segment, ...] = tuple(segments)
@@ -258,7 +258,12 @@ class Writer:
         try:
             segment = create_segment(
                 self._folder,
-                Opening(self._generation, self.head + 1, self.archived, self._now_us()),
+                replace(
+                    self._opening,
+                    first=self.head + 1,
+                    archived=self.archived,
+                    opened_us=self._now_us(),
+                ),
                 cursors=cursor_rows(self.standing.values()),
                 previous=self._segment,
             )

@@ -40,6 +40,11 @@ class DataFile:
         """Whether it holds a block that lies within the offsets of another file."""
         return self.path.rsplit("/", 1)[-1].startswith(_RELEASE)
 
+    @property
+    def ticket(self) -> int:
+        """Of the release that it holds; 0 for a file of a pass or a merge."""
+        return int(self.path.rsplit("/", 1)[-1].split("-")[1]) if self.is_release else 0
+
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class FileList:

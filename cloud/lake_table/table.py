@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Final, Self
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
@@ -24,12 +24,22 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList, file_name, from_add_actions, release_name
+from cloud.lake_table.files import DataFile, FileList, file_name, release_name
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, RARE, READINGS, TABLES, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+from cloud.lake_table.state import (
+    APP,
+    CORRECTED,
+    CORRECTED_RELEASE,
+    RELEASE,
+    State,
+    covered,
+    look,
+    read_state,
+)
 
-APP: Final = "tidegate"
-"""App id of all commits; `APP:table` in the log of `readings` speaks for a table of rare rows."""
+__all__ = ["APP", "LakeTable", "Piece", "State", "covered", "look"]
+
 CHECKPOINT_EVERY: Final = 32
 """Commits between checkpoints: a load replays at most so many entries (0.4 ms each)."""
 LOG_KEPT: Final = "interval 1 hours"
@@ -37,42 +47,14 @@ LOG_KEPT: Final = "interval 1 hours"
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
-RELEASE: Final = "release"
-"""`APP:release` in the log of every table: the newest ticket whose rows are in it (`release`)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Rows, arranged, of offsets in (start, end], and the period that they are to lie in."""
 
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A table as of one version: the offset of its own commits, and what it says for others.
-
-    ``released``: rows of quarantined blocks are in it up to this ticket.
-    """
-
-    offset: int
-    says: Mapping[str, int]
-    files: FileList
-    released: int = 0
-
-
-def look(root: Path, spec: TableSpec, speaks_for: Iterable[str] = ()) -> State:
-    """The newest version of a table, read beside its committer and without touching anything.
-
-    StorageError when there is none, or its log cannot be read.
-    """
-    folder = root / spec.name
-    try:
-        return _state(DeltaTable(str(folder)), folder, speaks_for)
-    except DeltaError as error:
-        hint = "restore the lake from a backup (docs/guide/backup.md)"
-        cause = str(error).splitlines()[0]
-        raise StorageError(f"read the table {folder}", cause, hint) from error
-
-
-def covered(root: Path) -> int:
-    """The offset up to which all tables have everything, by their commits or `readings`' word."""
-    rare = tuple(spec.name for spec in RARE)
-    says = look(root, READINGS, rare).says
-    return min(max(look(root, spec).offset, says.get(name, 0)) for name, spec in TABLES.items())
+    rows: pa.Table
+    period: str
+    start: int
+    end: int
 
 
 class LakeTable:
@@ -152,7 +134,7 @@ class LakeTable:
 
     def _take_state(self, handle: DeltaTable) -> None:
         self._handle = handle
-        self.state = _state(handle, self.folder, self._speaks_for)
+        self.state = read_state(handle, self.folder, self._speaks_for)
 
     def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
         """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
@@ -193,6 +175,20 @@ class LakeTable:
         add = self._write(combine(rows), period, start, end, version)
         removes = [_remove(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
+
+    def replace(self, files: Sequence[DataFile], pieces: Sequence[Piece]) -> None:
+        """In one commit, the pieces in place of ``files``; no two are of one period and offsets.
+
+        Raises as `append`; the old files stay on the disk, as after `merge`.
+        """
+        version = self.state.files.version + 1
+        named = [(one, file_name(one.start, one.end, version)) for one in pieces]
+        adds = [self._add(one.rows, one.period, name) for one, name in named]
+        self._commit([*adds, *map(_remove, files)], self.state.offset, {})
+
+    def mark_corrected(self, offset: int, ticket: int) -> None:
+        """Corrections up to this offset, and of blocks released up to this ticket, are applied."""
+        self._commit([], self.state.offset, {CORRECTED: offset, CORRECTED_RELEASE: ticket})
 
     def remove(self, paths: Iterable[str]) -> None:
         """Delete data files (relative paths) that no log entry and no view names any more."""
@@ -268,15 +264,6 @@ class LakeTable:
         self._step("log cleaned")
 
 
-def _state(handle: DeltaTable, folder: Path, speaks_for: Iterable[str]) -> State:
-    def told(app: str) -> int:
-        return handle.transaction_version(app) or 0
-
-    files = FileList(str(folder), handle.version(), _files(handle))
-    says = {name: told(f"{APP}:{name}") for name in speaks_for}
-    return State(told(APP), says, files, told(f"{APP}:{RELEASE}"))
-
-
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
     return rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
 
@@ -288,12 +275,3 @@ def _remove(file: DataFile) -> RemoveAction:
 def _now_ms() -> int:
     """Wall time for the log, where it is told and never decided by."""
     return time.time_ns() // 1_000_000
-
-
-def _files(handle: DeltaTable) -> tuple[DataFile, ...]:
-    actions = pa.table(cast(Any, handle.get_add_actions(flatten=True)))
-    for column in ("min.ts", "max.ts"):
-        if column in actions.column_names:
-            index = actions.column_names.index(column)
-            actions = actions.set_column(index, column, actions[column].cast(pa.int64()))
-    return from_add_actions(actions.to_pylist())

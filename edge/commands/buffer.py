@@ -135,7 +135,7 @@ def inspection(config: EdgeConfig) -> "Iterator[Inspection]":
 
     keys = find_key(config.buffer_key_path, os.environ)
     with Inspection.of(
-        config.buffer_path, gateway=config.name, keys=keys, limits=store_limits(config)
+        config.buffer_path, gateway=config.buffer_name, keys=keys, limits=store_limits(config)
     ) as look:
         yield look
 

@@ -1,6 +1,7 @@
 """`tidegate-edge enroll`: a pasted token against an identity."""
 
 import dataclasses
+import re
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,29 +11,42 @@ import msgspec
 
 from edge.commands.init import GUESSED
 from edge.config import EdgeConfig, load
-from edge.errors import StorageError
+from edge.errors import OperatorError, StorageError
+from edge.settings import EdgeSettings
 from protos.console import Place
+from protos.settings import read_settings
 from protos.token import Token
 
 
 @click.command()
 @click.argument("token")
 @click.option("--replace", is_flag=True, help="Enrol anew; the readings in the buffer are kept.")
+@click.option(
+    "--rename",
+    is_flag=True,
+    help="Take the token's name and go on with this buffer: what the cloud lacks is sent under it.",
+)
 @click.pass_obj
-def command(place: Place, token: str, replace: bool) -> None:
+def command(place: Place, token: str, replace: bool, rename: bool) -> None:
     """Get an identity from the cloud with a one-time TOKEN ('-' reads it from stdin)."""
     from edge.enrol import enrol, parse_token
 
     parsed = parse_token(sys.stdin.read(65536) if token == "-" else token)
     config = load(place.home)
-    renamed = _renamed(config, parsed)
-    identity = enrol(parsed, renamed, version("tidegate"), replace=replace)
+    text = config.settings_path.read_text(encoding="utf-8")
+    if rename and parsed.gateway != config.name:
+        text = _with_name(text, config, parsed.gateway)
+        renamed = _reread(config, text)
+    else:
+        renamed = _renamed(config, parsed)
+        text = text.replace(_guessed(config.name), _guessed(parsed.gateway), 1)
+    identity = enrol(parsed, renamed, version("tidegate"), replace=replace or rename)
     if renamed is not config:
-        _keep_name(config, parsed.gateway)
+        _keep_name(config, parsed.gateway, text)
     until = datetime.fromtimestamp(identity.not_after_us / 1e6, UTC).strftime("%Y-%m-%d")
     click.echo(f"enrolled as {identity.name}; readings go to {identity.sync_address}")
     click.echo(f"the certificate is valid until {until}")
-    if replace and config.control_path.exists():
+    if (replace or rename) and config.control_path.exists():
         click.echo("restart the agent so that it uses the new identity")
 
 
@@ -51,12 +65,31 @@ def _renamed(config: EdgeConfig, token: Token) -> EdgeConfig:
     return dataclasses.replace(config, settings=settings)
 
 
-def _keep_name(config: EdgeConfig, name: str) -> None:
+def _with_name(text: str, config: EdgeConfig, name: str) -> str:
+    """The settings with another name, and the one that the buffer was begun under."""
+    lines = f'name = "{name}"\nbegun_as = "{config.buffer_name}"'
+    without = re.sub(r"(?m)^[ \t]*begun_as[ \t]*=.*\n", "", text)
+    return re.sub(
+        r"(?m)(^\[gateway\](?:\n(?!\[).*)*?\n)[ \t]*name[ \t]*=.*$", rf"\1{lines}", without
+    )
+
+
+def _reread(config: EdgeConfig, text: str) -> EdgeConfig:
+    """What the settings would be, before the token is spent."""
+    settings = read_settings(text, EdgeSettings)
+    changed = dataclasses.replace(config, settings=settings)
+    if changed.name == config.name or changed.buffer_name != config.buffer_name:
+        tried = f"write another name into {config.settings_path}"
+        hint = f'write name = "…" and begun_as = "{config.buffer_name}" under [gateway] yourself'
+        raise OperatorError(tried, "its [gateway] is not written as `init` writes it", hint)
+    return changed
+
+
+def _keep_name(config: EdgeConfig, name: str, text: str) -> None:
     """Write the name that the cloud has agreed to into the settings, and say so."""
     path = config.settings_path
     try:
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(_guessed(config.name), _guessed(name), 1), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         tried = f"write the name {name} into {path}"
         hint = f'the identity is kept; write name = "{name}" under [gateway] yourself'

@@ -31,7 +31,7 @@ def rotate(place: Place, as_json: bool) -> None:
     config = load(place.home)
     keys = find_key(config.buffer_key_path, os.environ)
     new = rotate_key(
-        config.buffer_path, gateway=config.name, keys=keys, limits=store_limits(config)
+        config.buffer_path, gateway=config.buffer_name, keys=keys, limits=store_limits(config)
     )
     if as_json:
         click.echo(msgspec.json.encode({"key": str(keys.path), "id": new.hex()}))

@@ -8,6 +8,7 @@ import msgspec
 
 from edge.clock import Clock
 from edge.config import EdgeConfig, load
+from edge.config_origin import changed
 from edge.control import ask
 from edge.errors import OperatorError, UnreachableError
 from edge.health import BrokerHealth, BufferHealth, ClockHealth, CloudHealth, Health, told
@@ -23,6 +24,7 @@ def command(place: Place, as_json: bool) -> None:
     config = load(place.home)
     try:
         health = msgspec.json.decode(ask(config.control_path, "status"), type=Health)
+        health.settings_changed = changed(config)
     except UnreachableError as error:
         health = from_disk(config)
         if not as_json:

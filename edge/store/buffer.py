@@ -14,9 +14,11 @@ from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
 from edge.store.file import BufferFile, prepare, telling
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
-from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall
+from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall, write_totals
 from edge.store.prepare import read_reject
+from edge.store.recount import TORN_ENDS, check_numbers, recount_chunks
 from edge.store.release import Release
+from edge.store.renamed import take_name
 from edge.store.room import Room
 from edge.store.rows import SealedRows, data_key, key_ids, number_identity
 from protos.codec.wire import MalformedEntry
@@ -48,35 +50,50 @@ class Buffer:
         limits: StoreLimits,
         boot_id: bytes,
         sealer: SealerMaker = best_sealer,
+        begun_as: str = "",
     ) -> None:
+        bound = begun_as or gateway
         keys.key()  # without one nothing is made
         prepare(path)
         self._file = BufferFile(path, limits)
         try:
             with telling(path, "read"):
-                key = data_key(self._file, keys.key_for(key_ids(self._file)), gateway)
-                self._rows = SealedRows(self._file, gateway, key, sealer(key))
+                key = data_key(self._file, keys.key_for(key_ids(self._file)), bound)
+                self._rows = SealedRows(self._file, bound, key, sealer(key))
                 self._memory, found = recall(self._rows)
-                self._loaded = replace(found, marks_key=marks_key(key))
+                check_numbers(self._rows, self._memory, len(found.entries))
+                recount_chunks(self._rows, self._memory)
                 self._tell_of_the_log()
+                counters = self._memory.counters()
+                self._loaded = replace(found, marks_key=marks_key(key), counters=counters)
+                self.release = Release(self._rows, self._memory)
+                take_name(self._rows, self._memory, self.release, gateway, bound)
         except BaseException:
             self._file.abandon()
             raise
         self._limits = limits
         self._tier = keys.tier
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
-        self.release = Release(self._rows, self._memory)
         room = Room(self._rows, self._memory, limits, self.release)
         self._intake = Intake(self._rows, self._memory, limits, room)
 
     def _tell_of_the_log(self) -> None:
-        """Count commits that a damaged log has swallowed among what is set aside."""
+        """Count commits that a damaged log has swallowed among what is set aside.
+
+        A last one that is not whole is counted by itself: nobody may have been told that it was
+        kept.
+        """
         lost = self._file.behind_the_end
         if lost.is_damage:
             with self._rows.transaction():
                 name = f"{lost.commits} commits at the end of the log"
                 reason = f"a frame before them is damaged; {self._file.path.name}-wal.damaged"
                 self._rows.set_aside(RowKind.CHUNK, name, reason, 0, b"")
+        elif lost.frames:
+            totals = dict(self._memory.totals)
+            with self._rows.transaction():
+                write_totals(self._rows, totals, {TORN_ENDS: 1})
+            self._memory.totals = totals
 
     def loaded(self) -> Loaded:
         """What was found at the opening; once, for it may be large."""

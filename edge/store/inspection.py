@@ -19,6 +19,7 @@ from edge.store.file import BufferFile, prepare, telling
 from edge.store.limits import PAGE_BYTES, StoreLimits
 from edge.store.memory import Memory, State, read_entry, read_recipe, read_state
 from edge.store.pieces import COLUMNS, Bad, Piece, Pieces
+from edge.store.renamed import delivered_as
 from edge.store.rows import SealedRows, data_key, key_ids, number_identity
 from protos.block import GENESIS_HASH
 from protos.codec.wire import MalformedEntry
@@ -63,7 +64,8 @@ class Inspection:
         self._memory = Memory()
         self._pieces = Pieces(self._rows, self._memory)
         self._root = EMPTY_ROOT
-        self._blocks = Blocks(self._rows, self._memory, gateway, bytes(16))
+        name = delivered_as(self._rows, gateway)
+        self._blocks = Blocks(self._rows, self._memory, name, bytes(16))
 
     @classmethod
     @contextmanager

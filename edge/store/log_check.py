@@ -8,6 +8,7 @@ more behind the end are damage, and what they held was acknowledged.
 
 import struct
 from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,8 @@ def behind_the_end(log: Path, frames_read: int) -> BehindTheEnd:
         file.seek(_HEADER.size + frames_read * step)
         while len(frame := file.read(_FRAME.size)) == _FRAME.size:
             fields = _FRAME.unpack(frame)
-            if list(fields[_SALTS]) == salts:
+            # One of both is enough: a frame whose salt is what was damaged is ours as well.
+            if any(map(eq, fields[_SALTS], salts)):
                 frames, commits = frames + 1, commits + bool(fields[1])
             file.seek(page_bytes, 1)
         return BehindTheEnd(frames, commits)

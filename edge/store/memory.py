@@ -31,6 +31,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """The sealed row that names where the buffer stands; 0 and zeros at the beginning.
 
     Blocks up to (``released_epoch``, ``released``) were stored and gave their chunks up for room.
+    ``name``: what the gateway is called in them; "": as when the buffer was begun.
     """
 
     epoch: int = 0
@@ -43,6 +44,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     series_root: bytes = EMPTY_ROOT
     released_epoch: int = 0
     released: int = 0
+    name: str = ""
 
 
 class Recipe(msgspec.Struct, frozen=True, array_like=True):
@@ -172,7 +174,10 @@ def read_state(rows: SealedRows) -> State | None:
 def _state(rows: SealedRows, series: int, root: bytes, lost: list[_Lost]) -> State:
     """The state row, or what the kept blocks tell when it cannot be opened."""
     try:
-        return read_state(rows) or State(series_high=series, series_root=root)
+        found = read_state(rows)
+        if found is None and (series or rows.file.one("SELECT 1 FROM blocks LIMIT 1")):
+            raise SealError("read the state", "its row is missing")
+        return found or State(series_high=series, series_root=root)
     except SealError as error:
         (data,) = rows.file.one("SELECT data FROM state WHERE no = 1") or (b"",)
         lost.append(_Lost(RowKind.STATE, "state", str(error), 0, data, "state", 1))

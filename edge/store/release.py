@@ -21,6 +21,7 @@ from edge.store.memory import (
     write_totals,
 )
 from edge.store.notes import Note
+from edge.store.prepare import Priority
 from edge.store.rows import SealedRows
 from edge.store.spans import Spans
 from edge.sync_effects import BufferState
@@ -92,8 +93,14 @@ class Release:
     def has_archived(self) -> bool:
         """Whether archived blocks are still here."""
         state = self._memory.state
-        sql = f"SELECT 1 FROM blocks WHERE {_ARCHIVED} LIMIT 1"
-        return self._file.one(sql, state.epoch, state.archived) is not None
+        # The first block tells: asked after every job, it must cost no more than one row.
+        oldest = self._file.one("SELECT epoch, seq FROM blocks ORDER BY epoch, seq LIMIT 1")
+        if oldest is None:
+            return False
+        epoch, seq = oldest
+        if epoch == state.epoch:
+            return bool(seq <= state.archived)
+        return bool(epoch < state.epoch and state.archived > 0)
 
     def forget_some(self) -> bool:
         """The same as `forget`, inside a transaction."""
@@ -117,8 +124,8 @@ class Release:
         row = self._file.one(sql, *after, state.epoch, state.stored)
         return None if row is None else (row[0], row[1], row[2], row[3], row[4], row[5])
 
-    def delete_chunks(self, row: BlockRow) -> None:
-        """Delete the chunks of a block inside a transaction.
+    def delete_chunks(self, row: BlockRow, below: int = Priority.KEPT + 1) -> None:
+        """Delete the chunks of a block whose priority is ``below`` this, inside a transaction.
 
         Its recipe tells which they are; when it is unreadable its columns do, but chunks that
         another block names as well are not touched.
@@ -127,13 +134,14 @@ class Release:
             recipe = read_recipe(self._rows, row)
         except SealError:
             sql = (
-                "DELETE FROM chunks WHERE no BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM blocks"
-                " WHERE no BETWEEN first AND last AND (epoch, seq) <> (?3, ?4))"
+                "DELETE FROM chunks WHERE no BETWEEN ?1 AND ?2 AND priority < ?5 AND NOT EXISTS"
+                " (SELECT 1 FROM blocks WHERE no BETWEEN first AND last"
+                " AND (epoch, seq) <> (?3, ?4))"
             )
-            self._file.write(sql, row[2], row[3], row[0], row[1])
+            self._file.write(sql, row[2], row[3], row[0], row[1], below)
         else:
-            sql = "DELETE FROM chunks WHERE no BETWEEN ? AND ?"
-            self._file.write(sql, recipe.first, recipe.last)
+            sql = "DELETE FROM chunks WHERE no BETWEEN ? AND ? AND priority < ?"
+            self._file.write(sql, recipe.first, recipe.last, below)
 
     def begin_epoch(
         self,
@@ -185,7 +193,11 @@ class Release:
             except SealError:
                 times = (0, 0)
             seq = row[1] if row[0] == old.epoch else 0
-            gaps.append(Gap(*times, row[4], GapReason.DELETED_BEFORE_LOSS, seq, seq))
+            sql = "SELECT coalesce(sum(rows), 0) FROM chunks WHERE no BETWEEN ? AND ?"
+            (left,) = self._file.one(sql, row[2], row[3]) or (0,)  # notes are still here
+            if row[4] > left:
+                reason = GapReason.DELETED_BEFORE_LOSS
+                gaps.append(Gap(*times, row[4] - left, reason, seq, seq))
         return gaps
 
     def _recount(self, sealed: Spans, totals: Mapping[str, int]) -> dict[str, int]:

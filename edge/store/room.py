@@ -79,11 +79,15 @@ class Room:
         return freed
 
     def _give_up(self, freed: Freed) -> bool:
-        """Delete the chunks of the oldest stored block that still has them."""
+        """Delete the readings of the oldest stored block that still has them.
+
+        What tells of other chunks stays until it is archived: should the cloud lose it, it is said
+        again.
+        """
         row = self._release.stored_after(freed.state)
         if row is None:
             return False
-        self._release.delete_chunks(row)
+        self._release.delete_chunks(row, Priority.KEPT)
         freed.state = msgspec.structs.replace(
             freed.state, released_epoch=row[0], released=row[1]
         )  # fmt: skip

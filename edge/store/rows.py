@@ -25,6 +25,7 @@ from edge.seal import (
     wrap_key,
 )
 from edge.store.file import BufferFile
+from edge.store.spans import TOP
 from protos.block import ChunkRun
 from protos.limits import CHUNK_COUNTER_MAX
 
@@ -185,11 +186,16 @@ class SealedRows:
         return tuple(runs)
 
     def span(self, run: ChunkRun) -> tuple[int, int] | None:
-        """First and last chunk number of a run; None when no such opening is known."""
-        for opening in self._openings:
+        """First and last chunk number of a run; None when no such opening is known.
+
+        Never numbers of the next opening: a card that was set back has them for other chunks than
+        the cloud knows by this run.
+        """
+        for at, opening in enumerate(self._openings):
             if opening.prefix == run.prefix:
                 first = opening.base + run.first
-                return first, first + run.count - 1
+                end = next((after.base for after in self._openings[at + 1 :]), TOP)
+                return first, min(first + run.count, end) - 1
         return None
 
     def _opening_of_chunk(self, no: int) -> Opening:

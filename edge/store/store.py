@@ -46,15 +46,19 @@ class Store:
         limits: StoreLimits,
         boot_id: bytes,
         sealer: SealerMaker = best_sealer,
+        begun_as: str = "",
     ) -> "Store":
         """Open the buffer at ``path``, making or migrating it first.
+
+        ``begun_as``: the name it was made under, where the gateway was renamed since.
 
         StorageError: the key is wrong, another agent has it, it is damaged or too new.
         OperatorError: there is no key.
         """
         made = Buffer(
-            path, gateway=gateway, keys=keys, limits=limits, boot_id=boot_id, sealer=sealer
-        )
+            path, gateway=gateway, keys=keys, limits=limits, boot_id=boot_id, sealer=sealer,
+            begun_as=begun_as,
+        )  # fmt: skip
         return cls(made, limits)
 
     def commit(self, chunk: Chunk) -> "Future[ChunkRun]":

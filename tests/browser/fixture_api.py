@@ -28,6 +28,7 @@ from fixture_data import (
     Line,
     gateways,
     hourly_temperature,
+    ledger,
     live_vibration,
     minute_line,
     valve_states,
@@ -140,6 +141,11 @@ class Api:
         found = [] if self.world.mode["empty"] else gateways(self.world.now())
         return JSONResponse({"now": self.world.now(), "gateways": found})
 
+    async def ledger(self, request: Request) -> Response:
+        wanted = request.query_params.get("gateway")
+        rows = [] if self.world.mode["empty"] else ledger()
+        return JSONResponse({"ledger": [r for r in rows if wanted in (None, r["gateway"])]})
+
     async def devices(self, request: Request) -> Response:
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for line in self._lines(request):
@@ -220,9 +226,9 @@ class Api:
         return JSONResponse(self.world.asked)
 
     def routes(self) -> list[Route]:
-        reads = ("status", "gateways", "devices", "series", "history", "anomalies", "live")
+        reads = ["status", "gateways", "ledger", "devices", "series", "history", "anomalies"]
         return [
-            *(Route(f"/api/v1/{name}", getattr(self, name)) for name in reads),
+            *(Route(f"/api/v1/{name}", getattr(self, name)) for name in (*reads, "live")),
             Route("/fixture/push", self.push, methods=["POST"]),
             Route("/fixture/mode", self.mode, methods=["POST"]),
             Route("/fixture/asked", self.asked),

@@ -114,6 +114,25 @@ def valve_states(now: int) -> Line:
     return Line("00000000000000c3", *place, t, v, words=("open", "closing", "shut"))
 
 
+def ledger() -> list[dict[str, Any]]:
+    """One epoch that is whole, one that is behind, one that lost something."""
+    base = {
+        "generation": 0, "open": True, "archived_readings": 900_000, "quarantined_blocks": 0,
+        "quarantined_readings": 0, "discarded_blocks": 0, "discarded_readings": 0,
+        "forked_blocks": 0, "deleted_blocks": 0, "gaps": {}, "reasons": [],
+    }  # fmt: skip
+    whole = {"expected": 902, "stored": 902, "archived": 902, "readings": 900_000,
+             "blocks": 902, "archived_blocks": 902, "in_lake": 900_000}  # fmt: skip
+    lost = {"open": False, "quarantined_blocks": 1, "quarantined_readings": 40,
+            "in_lake": 899_960, "gaps": {"evicted": {"records": 2, "readings": 7_300}},
+            "reasons": ["block 17: body, zstd frame at byte 3: 12 plain bytes"]}  # fmt: skip
+    return [
+        {"gateway": "greenhouse-3", "epoch": 1, **base, **whole, **lost},
+        {"gateway": "greenhouse-3", "epoch": 2, **base, **whole},
+        {"gateway": "quay-crane-2", "epoch": 1, **base, **whole, "expected": 951, "archived": 870},
+    ]
+
+
 def gateways(now: int) -> list[dict[str, Any]]:
     """One gateway of every health."""
     base = {

@@ -111,7 +111,12 @@ def test_a_phone_needs_no_sideways_scrolling_and_pinches(browser: Browser, serve
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
     page = context.new_page()
-    for route in ("#/", "#/gateways/pump-house", "#/gateways/pump-house/devices/pump-1"):
+    for route in (
+        "#/",
+        "#/ledger",
+        "#/gateways/pump-house",
+        "#/gateways/pump-house/devices/pump-1",
+    ):
         page.goto(f"{server}{route}")
         page.locator("tbody tr").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") == 390, route

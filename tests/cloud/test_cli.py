@@ -143,16 +143,22 @@ def test_gateways_are_listed_and_revoked(home: Path, capsys: Capture) -> None:
     enrol(home, "pump")
     capsys.readouterr()
     assert call(home, "gateways") == 0
-    assert "certificate until 2100-01-01" in capsys.readouterr().out
+    assert "certificate until 1972-01-01, past its life by" in capsys.readouterr().out
     assert call(home, "gateways", "--json") == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["pump"]
+    assert call(home, "gateways", "renew", "pump") == 0
+    assert "as soon as it is connected" in capsys.readouterr().out
+    assert call(home, "gateways") == 0
+    assert "renewal asked for" in capsys.readouterr().out
+    assert call(home, "gateways", "renew", "fan") == 2
+    assert "it has no certificate here" in capsys.readouterr().err
     assert call(home, "gateways", "revoke", "pump", "--why", "stolen") == 0
     capsys.readouterr()
     assert call(home, "gateways") == 0
     assert "REVOKED" in capsys.readouterr().out
     assert call(home, "gateways", "revoke", "fan") == 2
     actions = [row["action"] for row in Registry.open(home / "registry.db").audit_rows()]
-    assert actions == ["gateway revoke", "token create"]
+    assert actions == ["gateway revoke", "gateway renew", "token create"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

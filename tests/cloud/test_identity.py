@@ -71,7 +71,7 @@ def test_a_damaged_server_key_is_made_anew(authority: Authority, tmp_path: Path)
 def test_a_gateway_gets_its_name_and_nothing_more(
     authority: Authority, key: ec.EllipticCurvePrivateKey
 ) -> None:
-    made = authority.sign(request("pump-1", key), "pump-1", NOW)
+    made = authority.sign(request("pump-1", key), "pump-1")
     certificate = x509.load_der_x509_certificate(made.der)
     certificate.verify_directly_issued_by(authority.certificate)
     assert certificate.public_key() == key.public_key()
@@ -114,7 +114,7 @@ def test_a_bad_request_is_refused(
 ) -> None:
     assert callable(make)
     with pytest.raises(PeerError) as caught:
-        authority.sign(make(key), "pump-1", NOW)
+        authority.sign(make(key), "pump-1")
     assert cause in caught.value.cause
 
 

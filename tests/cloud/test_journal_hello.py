@@ -12,6 +12,7 @@ from cloud.journal_cursor import BOOTS_MAX, CALM_HELLOS, Alarm, Closed, Cursor, 
 from cloud.journal_hello import coalesce, decide_epoch_request
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, ChunkRun
+from protos.limits import SEQ_MAX
 from tests.sim.cursors import (
     CURSOR,
     NEXT_HASH,
@@ -103,6 +104,25 @@ def test_an_epoch_asked_for_twice_is_granted_once() -> None:
     second = decide_epoch_request(first.cursor, Held(), request)
     assert second.replies == first.replies
     assert second.cursor == first.cursor
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epoch": SEQ_MAX},
+        {"head": SEQ_MAX},
+        {"generation": (1 << 64) - 1},
+        {"oldest_kept": (1 << 64) - 1},
+        {"oldest_kept": 7},
+        {"epoch": 0},
+        {"head_hash": b"short"},
+        {"boot_id": b""},
+    ],
+)
+def test_a_state_that_no_gateway_can_be_in_is_refused(changes: dict[str, Any]) -> None:
+    decision = hello(**changes)
+    assert code(decision) == pb.MALFORMED
+    assert decision.cursor == CURSOR
 
 
 # --- clones ---------------------------------------------------------------------------------

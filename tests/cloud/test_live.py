@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from cloud.errors import StorageError
-from cloud.lake import Consolidator
+from cloud.lake import Batch, Consolidator
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.live import Live, View
@@ -191,9 +191,7 @@ def test_files_of_a_held_view_are_in_use_until_it_is_let_go(world):
     world.send()
     while world.consolidator.run_once().more:
         pass
-    world.live.publish(
-        type("Batch", (), {"offset": 2, "tables": dict.fromkeys(view.tables, _no_files())})()
-    )
+    world.live.publish(Batch(2, dict.fromkeys(view.tables, _no_files())))
     assert paths <= world.live.in_use()
     del view
     wait_for(lambda: not paths & world.live.in_use())

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud import registry as module
+from cloud import registry_file as module
 from cloud.errors import StorageError
+from cloud.identity import GatewayCertificate
 from cloud.registry import Admission, CertificateRow, Registry, TokenRow
 
 
@@ -17,6 +18,12 @@ def token(identifier: str = "aa", gateway: str = "pump") -> TokenRow:
 
 def certificate(serial: str = "1", gateway: str = "pump", issued_us: int = 20) -> CertificateRow:
     return CertificateRow(serial, gateway, "key" + serial, b"der", issued_us, 1000)
+
+
+def admission(registry: Registry, name: str, serial: str, now_us: int = 40) -> Admission:
+    """Of a certificate of our authority with this name and serial number."""
+    shown = GatewayCertificate(name, serial, "key" + serial, 1000, b"der")
+    return registry.admission(shown, now_us)
 
 
 @pytest.fixture
@@ -36,9 +43,8 @@ def test_the_file_is_for_its_owner_alone_and_survives_reopening(tmp_path: Path) 
 def test_a_granted_certificate_is_admitted_under_its_own_name_only(registry: Registry) -> None:
     registry.add_token(token())
     registry.grant(token(), certificate())
-    assert registry.admission("pump", "1") is Admission.ADMITTED
-    assert registry.admission("other", "1") is Admission.NOT_ENROLLED
-    assert registry.admission("pump", "2") is Admission.NOT_ENROLLED
+    assert admission(registry, "pump", "1") is Admission.ADMITTED
+    assert admission(registry, "other", "1") is Admission.NOT_ENROLLED
     spent = registry.token("aa")
     assert spent is not None
     assert (spent.used_us, spent.used_key, spent.serial) == (20, "key1", "1")
@@ -48,8 +54,8 @@ def test_enrolling_again_revokes_the_certificate_before(registry: Registry) -> N
     for number in ("1", "2"):
         registry.add_token(token("a" + number))
         registry.grant(token("a" + number), certificate(number))
-    assert registry.admission("pump", "1") is Admission.REVOKED
-    assert registry.admission("pump", "2") is Admission.ADMITTED
+    assert admission(registry, "pump", "1") is Admission.REVOKED
+    assert admission(registry, "pump", "2") is Admission.ADMITTED
 
 
 def test_revoking_a_gateway_revokes_what_it_holds_and_no_other(registry: Registry) -> None:
@@ -58,8 +64,8 @@ def test_revoking_a_gateway_revokes_what_it_holds_and_no_other(registry: Registr
         registry.grant(token("a" + number, name), certificate(number, name))
     assert registry.revoke_gateway("pump", 30, "stolen") == 1
     assert registry.revoke_gateway("pump", 31, "stolen") == 0
-    assert registry.admission("pump", "1") is Admission.REVOKED
-    assert registry.admission("fan", "2") is Admission.ADMITTED
+    assert admission(registry, "pump", "1") is Admission.REVOKED
+    assert admission(registry, "fan", "2") is Admission.ADMITTED
 
 
 def test_only_unused_tokens_are_revoked(registry: Registry) -> None:
@@ -81,7 +87,7 @@ def test_a_transaction_that_fails_changes_nothing(registry: Registry) -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail_after_granting()
-    assert registry.admission("pump", "1") is Admission.NOT_ENROLLED
+    assert admission(registry, "pump", "1") is Admission.NOT_ENROLLED
     assert registry.gateways() == []
 
 
@@ -153,3 +159,31 @@ def test_a_registry_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         )
     with pytest.raises(StorageError, match="newer version"):
         Registry.open(path)
+
+
+def test_a_certificate_of_ours_that_a_backup_had_forgotten_is_taken_in(registry: Registry) -> None:
+    registry.add_token(token())
+    registry.grant(token(), certificate())
+    assert admission(registry, "pump", "2") is Admission.ADMITTED
+    assert admission(registry, "pump", "1") is Admission.REPLACED
+    assert admission(registry, "fan", "3") is Admission.NOT_ENROLLED
+    registry.revoke_gateway("pump", 50, "stolen")
+    assert admission(registry, "pump", "2") is Admission.REVOKED
+    assert admission(registry, "pump", "4") is Admission.NOT_ENROLLED
+
+
+def test_a_registry_of_before_renewal_is_brought_forward(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    before = Registry.open(path)
+    before.add_token(token())
+    before.grant(token(), certificate())
+    before.close()
+    with sqlite3.connect(path) as db:
+        for table, column in (
+            ("certificates", "replaces"), ("certificates", "shown_us"),
+            ("gateways", "renewal_asked_us"), ("gateways", "renewed_us"),
+        ):  # fmt: skip
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0002_renewal'")
+    db.close()
+    assert admission(Registry.open(path), "pump", "1") is Admission.ADMITTED

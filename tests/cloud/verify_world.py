@@ -8,7 +8,9 @@ import numpy as np
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Batch, Consolidator
+from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
+from cloud.lake_table.parquet import no_step
 from protos import records
 from protos.records import Batch as Rows
 from protos.records import GapReason, Kind
@@ -26,15 +28,26 @@ class Home:
         self.root, self.limits = root, limits
         self.clock = itertools.count(T0, 1000)
         self.senders: dict[str, Sender] = {}
+        self.step = no_step
         self.start()
 
     def start(self) -> None:
+        beside = LakeGround(self.root / "lake")
         self.journal = SqliteJournal.open(
-            self.root / "journal", now_us=lambda: next(self.clock), limits=self.limits
+            self.root / "journal",
+            now_us=lambda: next(self.clock),
+            limits=self.limits,
+            ground=beside.ground,
         )
+        beside.adopt_into(self.journal.quarantined_blocks)
         self.viewer = Viewer()
         self.lake = Consolidator(
-            self.root / "lake", self.journal, Names(self.journal.series), self.viewer
+            self.root / "lake",
+            self.journal,
+            Names(self.journal.series),
+            self.viewer,
+            floors=FloorKeeper(self.root / "lake", self.journal),
+            step=self.step,
         )
         self.lake.recover()
         for sender in self.senders.values():

@@ -34,7 +34,7 @@ def new_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     made: list[Site] = []
 
     def make(**more: object) -> Site:
-        made.append(Site(tmp_path, per_s=300, seed=1, small_disks=False, **more))  # type: ignore[arg-type]
+        made.append(Site(tmp_path, per_s=300, seed=1, own_disks=False, **more))  # type: ignore[arg-type]
         return made[0]
 
     yield make

@@ -1,126 +1,146 @@
-"""The faults of the campaign: each is begun, held for a moment and ended; all drawn by seed."""
+"""The faults of the campaign: deaths, wrong clocks and bad lines; each begins and ends.
 
-import importlib.util
+Those of disks are in `tests.crash.faults_disk`; `tests.crash.plan` draws them by seed.
+"""
+
 import random
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from types import ModuleType
+from dataclasses import dataclass
+from typing import Protocol
 
-from tests.crash.line import Line, Trouble
-from tests.crash.site import CHILD, Site, StuckError, await_until
+from tests.crash.line import Trouble
+from tests.crash.orders import Do, Failpoint, Way
+from tests.crash.site import Site, StuckError, await_until
 
-Fault = Callable[[Site, random.Random], str]
-POINT_PATIENCE_S = 8.0
-
-
-def failpoints() -> dict[str, tuple[str, ...]]:
-    """The points of each module, as the processes know them."""
-    spec = importlib.util.spec_from_file_location("crash_child", CHILD / "sitecustomize.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    points: dict[str, tuple[str, ...]] = module.POINTS
-    return points
+POINT_PATIENCE_S = 30.0
 
 
-def _points_of(half: str) -> list[str]:
-    return [
-        f"{module}:{path}"
-        for module, paths in failpoints().items()
-        if module.startswith(half)
-        for path in paths
-    ]
+class Fault(Protocol):
+    """One kind of fault. ``name`` is what the campaign counts."""
+
+    @property
+    def name(self) -> str: ...
+
+    def begin(self, site: Site, chance: random.Random) -> None:
+        """Bring it about, or order it."""
+
+    def end(self, site: Site, chance: random.Random) -> bool:
+        """Be over; False when what was ordered did not come about."""
 
 
-def kill_at_random(half: str, site: Site, chance: random.Random) -> str:
-    time.sleep(chance.uniform(0, 0.5))
-    site.kill(half)
-    return f"kill -9 {half}"
+@dataclass(slots=True)
+class KillAtRandom:
+    half: str
+    times: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"kill -9 {self.half}{' twice' if self.times == 2 else ''}"
+
+    def begin(self, site: Site, chance: random.Random) -> None:
+        site.kill(self.half)
+        for _ in range(self.times - 1):  # while it recovers from the first
+            time.sleep(chance.uniform(0.3, 2.5))
+            site.kill(self.half)
+
+    def end(self, site: Site, chance: random.Random) -> bool:
+        return True
 
 
-def kill_twice(half: str, site: Site, chance: random.Random) -> str:
-    """The second while it recovers from the first."""
-    site.kill(half)
-    time.sleep(chance.uniform(0.3, 2.5))
-    site.kill(half)
-    return f"kill -9 {half} twice"
+@dataclass(slots=True)
+class KillAtPoint:
+    """A death at a named step; a half that ended by another fault meanwhile is started again.
 
+    ``powers``: for every second death the power goes as well.
+    """
 
-def kill_at_point(half: str, site: Site, chance: random.Random) -> str:
-    """Order a death at a step; where the step is not reached in time, at random."""
-    point, moment = chance.choice(_points_of(half)), chance.choice(["before", "after"])
-    order = site.order(half)
-    order.write_text(f"{point} {moment} {chance.randint(1, 5)} kill")
-    try:
-        await_until("the point is reached", lambda: not site.is_running(half), POINT_PATIENCE_S)
-    except StuckError:
-        order.unlink(missing_ok=True)
-        site.kill(half)
-        return f"kill -9 {half} ({point} was not reached)"
-    site.kills += 1
-    site.half(half).start()
-    return f"kill -9 {half} {moment} {point}"
+    point: Failpoint
+    powers: bool = True
 
+    @property
+    def name(self) -> str:
+        return self.point.name
 
-def slow_disk(half: str, site: Site, chance: random.Random) -> str:
-    """Every commit takes much longer, as on a worn card."""
-    point = {"edge": "edge.store.commit:Intake._write"}.get(
-        half, "cloud.journal_sqlite.writer:Writer._commit"
-    )
-    order, seconds = site.order(half), chance.uniform(0.1, 0.6)
-    order.write_text(f"{point} before 0 slow {seconds:.2f}")
-    time.sleep(chance.uniform(1.5, 3))
-    if chance.random() < 0.5:
-        site.kill(half)
-    order.unlink(missing_ok=True)
-    return f"slow disk of {half}, {seconds:.2f} s a commit"
+    def begin(self, site: Site, chance: random.Random) -> None:
+        point, calls = self.point, chance.randint(1, self.point.calls_max)
+        orders = site.orders(point.half)
+        orders.give(Do.KILL, point.point, point.moment, within=point.within, calls=calls)
+        if point.way is Way.STARTING:
+            site.kill(point.half)
 
+    def end(self, site: Site, chance: random.Random) -> bool:
+        half, orders = self.point.half, site.orders(self.point.half)
+        cuts = [time.monotonic()]
 
-def full_disk(half: str, site: Site, chance: random.Random) -> str:
-    """No byte is left for a while; the half may refuse or end, and must come back by itself."""
-    disk = site.disks[half]
-    until = time.monotonic() + chance.uniform(1.5, 3)
-    killing = chance.random() < 0.3
-    try:
-        while time.monotonic() < until:
-            disk.fill()
-            time.sleep(0.05)
-        if killing:
+        def is_carried_out() -> bool:
+            if self.point.way is Way.RECONNECTING and time.monotonic() > cuts[-1] + 1.0:
+                site.cloud_line.fail(Trouble.CUT)
+                cuts.append(time.monotonic())
+            if orders.is_open(Do.KILL):
+                site.tend()
+            return not orders.is_open(Do.KILL)
+
+        try:
+            await_until(f"{self.name} is reached", is_carried_out, POINT_PATIENCE_S)
+        except StuckError:
+            orders.take_back(Do.KILL)
             site.kill(half)
-    finally:
-        disk.relieve()
-    return f"full disk of {half}{', killed on it' if killing else ''}"
+            return False
+        site.kills += 1
+        try:
+            await_until(f"{half} is dead", lambda: not site.is_running(half), 1.0)
+        except StuckError:  # whoever tended it meanwhile took it for one that ended by itself
+            site.restarts -= 1
+        else:
+            self._revive(site, chance)
+        return True
+
+    def _revive(self, site: Site, chance: random.Random) -> None:
+        half = self.point.half
+        if self.powers and chance.random() < 0.5 and site.disks[half].mounted:
+            site.cut_power(half)
+        else:
+            site.half(half).start()
 
 
-def bad_line(to: str, trouble: Trouble, site: Site, chance: random.Random) -> str:
-    line: Line = site.broker_line if to == "broker" else site.cloud_line
-    for _ in range(chance.randint(1, 3) if trouble is Trouble.CUT else 1):
-        line.fail(trouble)
-        time.sleep(chance.uniform(0.2, 2.5))
-    line.heal()
-    return f"{trouble.value} on the line to the {to}"
+@dataclass(slots=True)
+class WrongClock:
+    """The gateway is started again with a clock that is years off, and then with a right one."""
+
+    clock: str
+    library: str
+
+    @property
+    def name(self) -> str:
+        return f"clock at {self.clock}"
+
+    def begin(self, site: Site, chance: random.Random) -> None:
+        fake = (f"LD_PRELOAD={self.library}", f"FAKETIME={self.clock}")
+        real = ("DONT_FAKE_MONOTONIC=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1")
+        command = site.stack.edge.command
+        site.kill("edge", lambda: command.__setitem__(slice(1, 1), [*fake, *real]))
+        site.recover(60)
+
+    def end(self, site: Site, chance: random.Random) -> bool:
+        command = site.stack.edge.command
+        site.kill("edge", lambda: command.__delitem__(slice(1, 6)))
+        return True
 
 
-def all_faults(*, disks: bool) -> list[Fault]:
-    """Every kind once; those of a full disk only where there is one to fill."""
-    found: list[Fault] = [partial(kill_at_random, half) for half in ("edge", "cloud", "broker")]
-    for half in ("edge", "cloud"):
-        found += [partial(kill, half) for kill in (kill_at_point, kill_at_point, kill_twice)]
-        found.append(partial(slow_disk, half))
-        if disks:
-            found.append(partial(full_disk, half))
-    for to in ("broker", "cloud"):
-        found += [partial(bad_line, to, trouble) for trouble in Trouble]
-    return found
+@dataclass(slots=True)
+class BadLine:
+    to: str
+    trouble: Trouble
 
+    @property
+    def name(self) -> str:
+        return f"{self.trouble.value} on the line to the {self.to}"
 
-def drawn(seed: int, kinds: list[Fault]) -> Iterator[tuple[Fault, random.Random]]:
-    """Kinds in a shuffled order, each once before any comes again, with a chance of its own."""
-    chance = random.Random(seed)
-    number = 0
-    while True:
-        for kind in chance.sample(kinds, len(kinds)):
-            yield kind, random.Random(f"{seed}/{number}")
-            number += 1
+    def begin(self, site: Site, chance: random.Random) -> None:
+        for _ in range(chance.randint(1, 3) if self.trouble is Trouble.CUT else 1):
+            site.lines[self.to].fail(self.trouble)
+            time.sleep(chance.uniform(0.2, 1.5))
+
+    def end(self, site: Site, chance: random.Random) -> bool:
+        site.lines[self.to].heal()
+        return True

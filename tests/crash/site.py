@@ -1,24 +1,27 @@
 """One site under attack: broker, cloud and gateway as real processes, lines that can fail between
 them, small disks beneath, sensors that publish all the time, and the wire's own account."""
 
+import json
 import os
 import sys
 import time
+import urllib.error
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo import tally
-from deploy.demo.stack import Half, Stack, new_stack
-from tests.crash.disk import SmallDisk
+from deploy.demo.stack import Half, Stack, new_stack, run
+from tests.crash import stores
+from tests.crash.disk import Disk
 from tests.crash.line import Line, Loop
 from tests.crash.mqtt_tap import MqttTap
+from tests.crash.orders import CHILD, Orders
 from tests.crash.publisher import Publisher
 from tests.crash.verdict import PREFIX, Heard, Verdict, numbers
 
 ROOT = Path(__file__).parent.parent.parent
-CHILD = Path(__file__).parent / "child"
 
 
 class StuckError(Exception):
@@ -34,10 +37,10 @@ def await_until(what: str, condition: Callable[[], bool], seconds: float) -> Non
         time.sleep(0.02)
 
 
-def under_orders(half: Half, order: Path, *more: str) -> None:
-    """Have a half's process load the failpoints and look for orders in a file."""
+def under_orders(half: Half, folder: Path, *more: str) -> None:
+    """Have a half's process load the failpoints and look for orders in a folder."""
     path = f"PYTHONPATH={CHILD}{os.pathsep}{ROOT}"
-    half.command = ["env", path, f"TIDEGATE_CRASH_ORDER={order}", *more, *half.command]
+    half.command = ["env", path, f"TIDEGATE_CRASH_ORDERS={folder}", *more, *half.command]
 
 
 @dataclass(slots=True)
@@ -47,27 +50,31 @@ class Site:
     folder: Path
     per_s: int
     seed: int
-    small_disks: bool = True
+    own_disks: bool = True
     edge_environment: tuple[str, ...] = ()
+    cloud_environment: tuple[str, ...] = ()
+    lake_interval_s: float = 0.5
     kills: int = 0
+    power_cuts: int = 0
     restarts: int = 0
     heard: Heard = field(default_factory=Heard)
     loop: Loop = field(default_factory=Loop)
     stack: Stack = field(init=False)
     broker_line: Line = field(init=False)
     cloud_line: Line = field(init=False)
-    disks: dict[str, SmallDisk] = field(init=False)
+    disks: dict[str, Disk] = field(default_factory=dict)
     publisher: Publisher | None = None
+    closing: bool = False
 
     def open(self) -> None:
         """Start everything and wait until readings are acknowledged."""
         self.stack = stack = new_stack(self.folder / "stack", "mosquitto")
         self.disks = {
-            "edge": SmallDisk(stack.home("edge"), 64),
-            "cloud": SmallDisk(stack.home("cloud"), 1024),
+            "edge": Disk(stack.home("edge"), 96),
+            "cloud": Disk(stack.home("cloud"), 1024),
         }
         for disk in self.disks.values():
-            if self.small_disks:
+            if self.own_disks:
                 disk.mount()
         stack.prepare()
         self.broker_line = Line(
@@ -75,8 +82,8 @@ class Site:
         )
         self.cloud_line = Line(self.loop, stack.sync_port, None, self.seed + 1)
         self._configure()
-        under_orders(stack.edge, self.order("edge"), *self.edge_environment)
-        under_orders(stack.cloud, self.order("cloud"))
+        under_orders(stack.edge, self.orders("edge").folder, *self.edge_environment)
+        under_orders(stack.cloud, self.orders("cloud").folder, *self.cloud_environment)
         stack.start_cloud()
         stack.enroll()
         stack.start_edge()
@@ -89,11 +96,12 @@ class Site:
         edge.write_text(
             f'[gateway]\nname = "{self.stack.gateway}"\n\n'
             f'[broker]\nurl = "mqtt://127.0.0.1:{self.broker_line.port}"\n\n'
-            f'[cloud]\naddress = "127.0.0.1:{self.cloud_line.port}"\n'
+            f'[cloud]\naddress = "127.0.0.1:{self.cloud_line.port}"\n\n'
+            "[buffer]\nbytes_max = 16777216\n"
         )
-        # Small segments, so that rotation and trimming are among what is interrupted.
+        # Small logs, so that checkpoints, rotation and trimming are among what is interrupted.
         cloud.write_text(
-            cloud.read_text().replace("interval_s = 2.0", "interval_s = 0.5")
+            cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
         )
 
@@ -102,26 +110,55 @@ class Site:
         """Messages published so far."""
         return 0 if self.publisher is None else self.publisher.sent
 
-    def order(self, half: str) -> Path:
-        """The file in which a half's process looks for orders."""
-        return self.folder / f"{half}.order"
+    @property
+    def accepted(self) -> int:
+        """Messages that the broker has taken over so far."""
+        return 0 if self.publisher is None else self.publisher.accepted
+
+    def orders(self, half: str) -> Orders:
+        """What a half's process is to do to itself."""
+        return Orders(self.folder / "orders" / half)
 
     def half(self, name: str) -> Half:
         return self.stack.edge if name == "edge" else self.stack.cloud
 
-    def kill(self, name: str) -> None:
-        """SIGKILL, and start again at once."""
+    def kill(self, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """SIGKILL, and start again at once, or after ``meanwhile``."""
         if name == "broker":
             self.stack.broker.kill()
+            self.kills += 1
             self.stack.broker.start()
-        else:
-            self.half(name).kill()
-            self.half(name).start()
-        self.kills += 1
+            return
+        half = self.half(name)
+        self.kills += self.is_running(name)
+        half.kill()
+        meanwhile()
+        half.start()
+
+    def cut_power(self, name: str) -> None:
+        """Of one half: its process is killed, and what it had not synced is gone from its disk."""
+        self.disks[name].cut()
+        self.kill(name, self.disks[name].restore)
+        self.power_cuts += 1
 
     def is_running(self, name: str) -> bool:
         process = self.half(name).process
         return process is not None and process.poll() is None
+
+    @property
+    def lines(self) -> dict[str, Line]:
+        """The lines of the gateway, by where they lead."""
+        return {"broker": self.broker_line, "cloud": self.cloud_line}
+
+    def cloud_is_unwell(self) -> bool:
+        """Whether the cloud answers, and says that something stands in its way."""
+        try:
+            self.stack.get("/healthz")
+        except urllib.error.HTTPError as refusal:
+            return refusal.code == 503
+        except (OSError, ValueError):
+            return False
+        return False
 
     def tend(self) -> None:
         """What systemd does: a half that ended by itself is started again."""
@@ -175,6 +212,26 @@ class Site:
         """Hold history against what was acknowledged."""
         return self.heard.judge(self.history())
 
+    def judge_stores(self) -> Verdict:
+        """The same where the halves do not get there: by what lies in their stores."""
+        for half in (self.stack.edge, self.stack.cloud):
+            half.kill()
+        cloud = self.stack.home("cloud")
+        found = set(
+            map(int, stores.in_buffer(self.stack.home("edge"), self.folder / "buffer.jsonl"))
+        )
+        found |= set(map(int, stores.in_journal(cloud / "journal")))
+        found |= set(map(int, stores.in_lake(cloud / "lake")))
+        return self.heard.judge(dict.fromkeys(found & set(range(len(self.heard.first))), 1))
+
+    def second_count(self) -> dict[str, object]:
+        """What the product says itself: is history whole, and what of ours is not in it."""
+        edge = self.stack.edge_status()
+        said = run("tidegate-cloud", "--home", str(self.stack.home("cloud")), "verify", "--json")
+        apart = {name: edge["ingest"][name] for name in ("rejected", "partial")}
+        apart |= {name: edge["buffer"][name] for name in ("evicted", "damaged")}
+        return {"whole": json.loads(said)["whole"], "set_apart": apart}
+
     def history(self) -> Counter[int]:
         """How often each message's reading is in history, by value, through the HTTP API."""
         found: Counter[int] = Counter()
@@ -184,14 +241,17 @@ class Site:
                 found += numbers(one["metric"], values)
         return found
 
-    def close(self, *, keep: bool) -> None:
+    def close(self, *, keep: bool, gently: bool = True) -> None:
         """End everything; the folder is complete on the disk when it is kept."""
-        for order in (self.order("edge"), self.order("cloud")):
-            order.unlink(missing_ok=True)
+        self.closing = True
+        for name in ("edge", "cloud"):
+            self.orders(name).take_back_all()
+            if not gently:
+                self.half(name).kill()
         self.stack.close()
         self.loop.close()
         for name, disk in self.disks.items():
-            disk.unmount(self.folder / "kept" / name if keep else None)
+            disk.remove(self.folder / "kept" / name if keep else None)
 
 
 def say(text: str) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.crash.faults import failpoints
 from tests.crash.mqtt_tap import MqttTap
 from tests.crash.publisher import packet
 from tests.crash.verdict import Heard, message, number_in
@@ -60,12 +59,3 @@ def test_the_wire_is_read_byte_by_byte_and_a_refusing_puback_is_none() -> None:
 def test_every_kind_of_message_says_its_number(number: int) -> None:
     assert number_in(*message(number)) == number
     assert number_in("plant/pump1", b"{}") is None
-
-
-@pytest.mark.parametrize(
-    ("module", "path"), [(name, path) for name, paths in failpoints().items() for path in paths]
-)
-def test_a_failpoint_is_a_step_that_the_product_has(module: str, path: str) -> None:
-    holder, name = path.split(".")
-    found = getattr(__import__(module, fromlist=[holder]), holder)
-    assert callable(found.__dict__[name])

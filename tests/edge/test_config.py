@@ -48,6 +48,16 @@ BROKEN = {
     "no topics": ("[broker]\ntopics = []", "`broker.topics`: expected a list", ""),
     "not a broker": ("[broker]\nurl = 'tcp://x'", "`broker.url`: expected mqtt://host", "mqtts"),
     "no port": ("[broker]\nurl = 'mqtt://x:99999'", "`broker.url`: ", "mqtt://host"),
+    "a name of two lines": ('["bro\\nker"]', "unknown section `bro\\nker`", "[broker]"),
+    "no proxy": ("[cloud]\nproxy = 'http://['", "`cloud.proxy`: ", "http://host:port"),
+    "no proxy port": ("[cloud]\nproxy = 'http://p:x'", "`cloud.proxy`: ", "http://host:port"),
+    "unknown user": (
+        "[broker]\npassword_file = '~nobody-here/x'", "home directory", "broker.password_file"),
+    "a zero in a name": (
+        '[broker]\npassword_file = "\\u0000"', "null byte", "check the file"),
+    "a number beyond reason": ("[buffer]\nbytes_max = " + "9" * 5000, "not valid TOML", ""),
+    "no address to listen on": (
+        "[metrics]\nlisten = 'rect'", "`metrics.listen`: expected host:port", "127.0.0.1:9464"),
     "password in url": ("[broker]\nurl = 'mqtt://a:b@x'", "`broker.url`: user", "password_file"),
     "key without cert": ("[broker]\nurl = 'mqtts://x'\nkey_file = 'k'", "`broker.cert_file`: ",
         "both files"),

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
 from cloud.config import CloudConfig
 from cloud.enrolment import create_token, enrolment_server
-from cloud.identity import Authority
+from cloud.identity import Authority, read_gateway_certificate
 from cloud.registry import Admission, Registry
 from cloud.settings import CloudSettings
 from edge import config as edge_config
@@ -104,8 +103,8 @@ async def test_a_token_becomes_an_identity(cloud: Cloud, edge: EdgeConfig) -> No
     assert identity.cloud_name == "127.0.0.1"
     identity.require_valid(START_US)
     identity.require_valid(0)
-    serial = x509.load_pem_x509_certificate(identity.certificate_pem).serial_number
-    assert cloud.registry.admission("pump-1", f"{serial:x}") is Admission.ADMITTED
+    shown = read_gateway_certificate(identity.certificate_pem)
+    assert cloud.registry.admission(shown, START_US) is Admission.ADMITTED
     assert (edge.identity_folder / KEY_FILE).stat().st_mode & 0o777 == 0o600
     assert cloud.outcomes() == ["enrolled"]
 
@@ -216,10 +215,9 @@ async def test_an_enrolled_gateway_stays_so_unless_told_otherwise(
     second = await ask(cloud.token(), edge, replace=True)
     assert second.key_pem != first.key_pem
     assert load(edge.identity_folder, "pump-1") == second
-    old, new = (x509.load_pem_x509_certificate(i.certificate_pem) for i in (first, second))
-    admission = cloud.registry.admission
-    assert admission("pump-1", f"{old.serial_number:x}") is Admission.REVOKED
-    assert admission("pump-1", f"{new.serial_number:x}") is Admission.ADMITTED
+    old, new = (read_gateway_certificate(one.certificate_pem) for one in (first, second))
+    assert cloud.registry.admission(old, START_US) is Admission.REVOKED
+    assert cloud.registry.admission(new, START_US) is Admission.ADMITTED
 
 
 async def test_enrolling_anew_does_not_touch_the_buffer(cloud: Cloud, edge: EdgeConfig) -> None:
@@ -273,3 +271,19 @@ async def test_a_guessed_name_stays_once_something_is_kept_under_it(
     assert await asyncio.to_thread(call, ["--home", str(home), "enroll", line]) == 4
     assert "now called" not in capsys.readouterr().out
     assert edge_config.load(home).name == name
+
+
+async def test_a_copy_is_renamed_with_what_it_holds(
+    cloud: Cloud, edge: EdgeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(enrol, cloud.token(), edge, "test")
+    (edge.home / "buffer.db").touch()
+    call = console().call
+    for name, buffer_name in (("well-7", "pump-1"), ("well-8", "pump-1")):
+        line = cloud.token(name).line()
+        words = ["--home", str(edge.home), "enroll", "--rename", line]
+        assert await asyncio.to_thread(call, words) == 0
+        assert f"this gateway is now called {name}" in capsys.readouterr().out
+        config = edge_config.load(edge.home)
+        assert (config.name, config.buffer_name) == (name, buffer_name)
+        assert load(edge.home / "identity", name).name == name

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from protos.block import ChunkRun
+
 
 def test_an_older_epoch_is_free_again_when_the_cloud_no_longer_holds_it(world: Any) -> None:
     store = world.open()
@@ -45,3 +47,20 @@ def test_chunks_that_the_cloud_names_are_dropped_from_older_epochs_too(world: An
     store.commit(later).result()
     store.begin_epoch(9, (run,), (0, 0), 8).result()
     assert sorted(world.drained(store)) == sorted(world.values_of(later.batch))
+
+
+def test_a_run_the_cloud_names_drops_no_chunk_of_a_later_opening(world: Any) -> None:
+    """Numbers of chunks that are gone are used again after a restart, under another prefix."""
+    store = world.open()
+    runs = [store.commit(world.chunk()).result() for _ in range(3)]
+    world.drain(store)
+    head = store.sync_state().result().head
+    store.mark(head, head, 7).result()
+    store.close()
+    again = world.open()
+    later = world.chunk()
+    kept = again.commit(later).result()
+    assert kept.prefix != runs[0].prefix
+    named = ChunkRun(runs[0].prefix, 0, 5)
+    again.begin_epoch(9, (named,), (0, 0), 8).result()
+    assert sorted(world.drained(again)) == sorted(world.values_of(later.batch))

@@ -12,7 +12,7 @@ from protos import sync_pb2 as pb
 from protos.block import ChunkRun, Header
 from protos.codec.header import chain_hash, decode_header
 from protos.series import EMPTY_ROOT, decode_entry, roll
-from tests.sim.card import NAME
+from tests.sim.card import NAME, Stored, stored
 from tests.sim.lake import Handle, Lake
 from tests.sim.link import Link
 
@@ -24,20 +24,20 @@ class Disk:
     """What is durable of the journal; the last transaction is a copy of it."""
 
     cursor: Cursor = field(default_factory=lambda: Cursor(NAME))
-    blocks: list[tuple[Header, bytes]] = field(default_factory=list)
+    blocks: list[Stored] = field(default_factory=list)
     roots: dict[int, list[bytes]] = field(default_factory=dict)
     archived: int = 0
     generation: int = 1
 
     def hash_at(self, epoch: int, seq: int) -> bytes | None:
-        for header, hash in reversed(self.blocks):
+        for header, hash, *_ in reversed(self.blocks):
             if (header.epoch, header.seq) <= (epoch, seq):
                 return hash if (header.epoch, header.seq) == (epoch, seq) else None
         return None
 
     def chunks_above(self, epoch: int, seq: int) -> Sequence[ChunkRun]:
         runs: list[ChunkRun] = []
-        for header, _ in reversed(self.blocks):
+        for header, *_ in reversed(self.blocks):
             if (header.epoch, header.seq) <= (epoch, seq):
                 break
             runs += header.chunks
@@ -63,7 +63,7 @@ class Cloud:
         self.disk = Disk()
         self.open = self.disk.copy()
         self.lake = Lake()
-        self.handle: tuple[Handle, list[tuple[Header, bytes]], int] | None = None
+        self.handle: tuple[Handle, list[Stored], int] | None = None
         self.unsaid: list[tuple[Link, pb.CloudMessage]] = []
         self.sessions: dict[int, Link] = {}
         self.reached: Counter[str] = Counter()
@@ -122,7 +122,7 @@ class Cloud:
             hash=found,
         )
         if decision.append:
-            self.open.blocks.append((header, found))
+            self.open.blocks.append(stored(header, found))
         return decision
 
     def say(self, link: Link, decision: Decision) -> None:
@@ -160,7 +160,7 @@ class Cloud:
         """`archived` follows what the lake holds."""
         disk = self.open
         offset = min(self.lake.offset, len(self.disk.blocks))
-        for header, _ in self.disk.blocks[disk.archived : offset]:
+        for header, *_ in self.disk.blocks[disk.archived : offset]:
             disk.cursor = archive(disk.cursor, header.epoch, header.seq)
         self.is_moved |= offset > disk.archived
         disk.archived = max(disk.archived, offset)
@@ -180,11 +180,14 @@ class Cloud:
         self.unsaid.clear()
         self.sessions.clear()
 
-    def restore(self, disk: Disk, lake: Lake | None) -> None:
+    def backup(self) -> tuple[Disk, Lake]:
+        return self.disk.copy(), self.lake.copy()
+
+    def restore(self, disk: Disk, lake: Lake, *, with_lake: bool) -> None:
         """The journal as it once was, under a new generation; the lake too, or it lives on."""
         generation = self.disk.generation + 1
-        self.lake = lake.copy() if lake is not None else self.lake
-        floors = [] if lake is not None else self.lake.floors()
+        self.lake = lake.copy() if with_lake else self.lake
+        floors = [] if with_lake else self.lake.floors()
         self.disk = disk.copy()
         self.disk.generation = self.lake.generation = generation
         self.disk.cursor = reborn(self.disk.cursor, floors, generation)

@@ -1,7 +1,11 @@
-"""What is on a gateway's card in the simulated world: a buffer, every method one transaction."""
+"""What is on a gateway's card in a world of rules alone: a buffer, every method one transaction.
+
+`tests.sim.card_on_disk` is the real one.
+"""
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from edge.sync_effects import BufferState
 from protos.block import GENESIS_HASH, Block, ChunkRun, Header
@@ -9,7 +13,22 @@ from protos.codec.header import chain_hash, encode_header
 from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
 
 Chunk = tuple[bytes, int]
+Note = tuple[bytes, int, int]
+Unit = Chunk | int | Note
+"""What is followed on its way: a chunk by its id; on real disks a reading by its number, and a note
+of gaps by its chunk and how many readings it declares."""
 NAME = "attic"
+POISON_IN = 41
+
+
+class Stored(NamedTuple):
+    """A block in the journal, and what is in it."""
+
+    header: Header
+    hash: bytes
+    units: tuple[Unit, ...]
+    is_poison: bool
+    """No consolidation will ever take it."""
 
 
 def chunks_of(header: Header) -> list[Chunk]:
@@ -18,6 +37,12 @@ def chunks_of(header: Header) -> list[Chunk]:
         for run in header.chunks
         for number in range(run.first, run.first + run.count)
     ]
+
+
+def stored(header: Header, found: bytes) -> Stored:
+    """As the world of rules alone knows it: poison is so in any life of the block."""
+    units = tuple(chunks_of(header))
+    return Stored(header, found, units, units[0][0][0] % POISON_IN == 0)
 
 
 @dataclass
@@ -108,6 +133,9 @@ class Buffer:
             seq += 1
         return found
 
+    def entries_from(self, first: int, limit: int) -> list[SeriesEntry]:
+        return self.entries[first - 1 : first - 1 + limit]
+
     def mark(self, stored: int, archived: int, generation: int) -> None:
         self.changes += 1
         self.generation = generation or self.generation
@@ -137,6 +165,16 @@ class Buffer:
             self, chunks=list(self.chunks), entries=list(self.entries), blocks=dict(self.blocks)
         )
 
-    def holds(self) -> set[Chunk]:
+    def waiting(self, durable: set[Unit]) -> list[int]:
+        """Sizes of the blocks of the epoch that are sealed and that the cloud does not hold."""
+        return [
+            len(block.data)
+            for (epoch, seq), block in self.blocks.items()
+            if epoch == self.epoch
+            and seq > self.stored
+            and not durable.issuperset(chunks_of(block.header))
+        ]
+
+    def holds(self) -> set[Unit]:
         sealed = [chunk for block in self.blocks.values() for chunk in chunks_of(block.header)]
         return {*self.chunks, *sealed}

@@ -1,6 +1,7 @@
 """A gateway of the simulated world: a card that survives, and a process that may die."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 from random import Random
 
 from edge.sync import Session
@@ -16,13 +17,14 @@ from edge.sync_effects import (
     Send,
 )
 from protos import sync_pb2 as pb
+from protos.block import Block
 from protos.series import SeriesKey
-from tests.sim.card import NAME, Buffer, Chunk
+from tests.sim.card import NAME, Buffer, Chunk, Unit
 from tests.sim.link import Link
 
 CHUNKS_PER_BLOCK_MAX = 4
 ROOM_CHUNKS = 24
-Copy = tuple[Buffer, set[Chunk]]
+Copy = tuple[Buffer, set[Unit]]
 
 
 class Gateway:
@@ -36,8 +38,9 @@ class Gateway:
         self.chance = chance
         self.reached = reached
         self.buffer = buffer or Buffer()
-        self.expected: set[Chunk] = set()
-        self.gaps: dict[Chunk, set[Chunk]] = {}
+        self.expected: set[Unit] = set()
+        self.gaps: dict[Unit, set[Unit]] = {}
+        self.released: set[Unit] = set()  # stored, and let go for room
         self.boot_id = chance.randbytes(16)
         self.wall_us = self.mono_ahead_us = 0
         self.is_full_often = False
@@ -54,12 +57,12 @@ class Gateway:
         """The buffer is opened: chunks get ids that were never drawn before."""
         self.prefix, self.count = self.chance.randbytes(12), 0
 
-    def take_in(self, *, names_series: bool) -> Chunk | None:
-        """A chunk is committed, then PUBACK; None when the full buffer refuses it."""
+    def take_in(self, *, names_series: bool) -> Collection[Unit]:
+        """A chunk is committed, then PUBACK; nothing when the full buffer refuses it."""
         if self.is_full_often and len(self.buffer.chunks) >= ROOM_CHUNKS:
             if not self.drops_oldest:
                 self.reached["refused: full"] += 1
-                return None
+                return ()
             self._make_room()
         chunk = self._next_chunk()
         key = SeriesKey("pump", f"metric {len(self.buffer.entries)}") if names_series else None
@@ -67,7 +70,7 @@ class Gateway:
         self.expected.add(chunk)
         if self.session is not None:
             self.todo.extend(self.session.wake())
-        return chunk
+        return (chunk,)
 
     def _make_room(self) -> None:
         gap = self._next_chunk()
@@ -98,7 +101,7 @@ class Gateway:
         if power:
             self.boot_id = self.chance.randbytes(16)
 
-    def step_back(self, buffer: Buffer, expected: set[Chunk]) -> None:
+    def step_back(self, buffer: Buffer, expected: set[Unit]) -> None:
         """The card is as it once was."""
         self.crash(power=True)
         changes = self.buffer.changes
@@ -114,7 +117,9 @@ class Gateway:
 
     def hear(self) -> None:
         link = self.link
-        if link is not None and self.session is not None and link.down and not link.is_stalled:
+        if link is not None and link.is_broken and not link.down:
+            self.disconnect()
+        elif link is not None and self.session is not None and link.down and not link.is_stalled:
             self.todo.extend(self.session.received(link.down.popleft()))
 
     def look(self, now_us: int) -> None:
@@ -134,17 +139,14 @@ class Gateway:
         match effect:
             case Send(message):
                 self.reached[f"say {message.WhichOneof('body')}"] += 1
-                self.link.say(message)
+                self.say(message)
             case Seal():
-                newest_first = effect.newest_first
-                self.reached["sealed newest first"] += newest_first
-                count = self.chance.randint(1, CHUNKS_PER_BLOCK_MAX)
-                sealed = buffer.seal(count, self.wall_us, newest_first=newest_first)
-                answer = session.sealed(sealed)
+                self.reached["sealed newest first"] += effect.newest_first
+                answer = session.sealed(self.seal(effect))
             case LoadBlocks(from_seq, bytes_max):
                 answer = session.blocks_loaded(buffer.blocks_from(from_seq, bytes_max))
             case LoadEntries(first, limit):
-                answer = session.entries_loaded(buffer.entries[first - 1 : first - 1 + limit])
+                answer = session.entries_loaded(buffer.entries_from(first, limit))
             case Mark(stored, archived, generation):
                 buffer.mark(stored, archived, generation)
             case BeginEpoch(epoch, dropped, kept, generation):
@@ -157,6 +159,14 @@ class Gateway:
                 self.disconnect()
                 return
         self.todo.extend(answer)
+
+    def seal(self, effect: Seal) -> Block | None:
+        count = self.chance.randint(1, CHUNKS_PER_BLOCK_MAX)
+        return self.buffer.seal(count, self.wall_us, newest_first=effect.newest_first)
+
+    def say(self, message: pb.GatewayMessage) -> None:
+        if self.link is not None:
+            self.link.say(message)
 
     @property
     def is_idle(self) -> bool:

@@ -4,16 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from cloud.journal_restore import Floor
-from protos.block import Header
-from tests.sim.card import NAME, Chunk, chunks_of
-
-POISON_IN = 41
-Stored = tuple[Header, bytes]
-
-
-def is_poison(header: Header) -> bool:
-    """No consolidation will ever take this block, in any life of it."""
-    return header.chunks[0].prefix[0] % POISON_IN == 0
+from tests.sim.card import NAME, Stored, Unit
 
 
 @dataclass(frozen=True)
@@ -26,13 +17,13 @@ class Handle:
 
 @dataclass
 class Lake:
-    """What is committed; ``doubled`` would be chunks that came twice."""
+    """What is committed; ``doubled`` would be what came twice."""
 
     generation: int = 1
     offset: int = 0
-    rows: set[Chunk] = field(default_factory=set)
-    quarantined: set[Chunk] = field(default_factory=set)
-    doubled: set[Chunk] = field(default_factory=set)
+    rows: set[Unit] = field(default_factory=set)
+    quarantined: set[Unit] = field(default_factory=set)
+    doubled: set[Unit] = field(default_factory=set)
     heads: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
     def load(self) -> Handle:
@@ -47,14 +38,13 @@ class Lake:
         if not self.is_current(handle):
             reached["stale commit refused"] += 1
             return False
-        for header, found in blocks[handle.offset : end]:
-            chunks = set(chunks_of(header))
-            if is_poison(header):
+        for header, found, units, is_poison in blocks[handle.offset : end]:
+            if is_poison:
                 reached["poison quarantined"] += 1
-                self.quarantined |= chunks
+                self.quarantined.update(units)
             else:
-                self.doubled |= chunks & self.rows
-                self.rows |= chunks
+                self.doubled |= self.rows.intersection(units)
+                self.rows.update(units)
             self.heads[header.epoch] = (header.seq, found)
         self.offset = max(self.offset, end)
         return True

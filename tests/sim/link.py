@@ -12,7 +12,7 @@ class Link:
     """One connection. ``spoils``: how likely a message meets a fault; 0 is TCP.
 
     ``is_stalled``: nothing arrives on either side, and neither is told. ``is_ended``: the cloud
-    has closed it.
+    has closed it. ``is_broken``: and the gateway notices.
     """
 
     chance: Random
@@ -22,6 +22,7 @@ class Link:
     down: deque[pb.CloudMessage] = field(default_factory=deque)
     is_ended: bool = False
     is_stalled: bool = False
+    is_broken: bool = False
 
     def say(self, message: pb.GatewayMessage) -> None:
         """From the gateway."""

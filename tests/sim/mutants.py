@@ -1,20 +1,35 @@
 """Worlds in which the product lacks one of its rules. Each must be caught, or the oracle is blind.
 
-Fencing, hash check and fsync-before-ack are taken out of the product's own path; the transaction of
-the journal and the table's offset check out of the disks that stand in for SQLite and Delta.
+Every one is taken out of the product's own path; the early answer alone is the stand-in journal's,
+for there nothing but the order of two lines would have to change.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest import mock
+
+import apsw
+from deltalake import DeltaTable
 
 from cloud import journal_cursor, journal_hello
 from cloud.journal_cursor import Cursor, Decision, Held
-from protos.block import Header
+from cloud.journal_sqlite import sqlite_journal, writer
+from cloud.journal_sqlite.segment import Segment, open_writer
+from cloud.lake_table.files import FileList
+from cloud.lake_table.table import LakeTable
+from edge.store import blocks
+from edge.store.blocks import Blocks
+from edge.store.file import BufferFile
+from edge.store.memory import Recipe, write_state
+from edge.store.pieces import Bad, Piece
+from protos.block import Block, Header
 from tests.sim.aggregator import Cloud
-from tests.sim.lake import Handle, Lake
+from tests.sim.kinds import Kind
 from tests.sim.link import Link
+
+NORMAL = 1
 
 
 class AcksTooEarly(Cloud):
@@ -27,28 +42,65 @@ class AcksTooEarly(Cloud):
         self.unsaid.clear()
 
 
-class ForgetsItsCursor(Cloud):
-    """Takes the seq in a transaction of its own: a crash in between loses it, not the block."""
+@contextmanager
+def no_fsync_of_the_buffer() -> Iterator[None]:
+    """A PUBACK after a COMMIT that has not reached the card."""
+    original = BufferFile.__init__
 
-    def crash(self) -> None:
-        super().crash()
-        stored = max(0, self.open.cursor.stored - 1)
-        self.open.cursor = replace(self.open.cursor, stored=stored)
+    def lax(self: BufferFile, *args: Any) -> None:
+        original(self, *args)
+        self._db.pragma("synchronous", NORMAL)
 
-
-class TrustingLake(Lake):
-    """Commits from any handle."""
-
-    def is_current(self, handle: Handle) -> bool:
-        return True
+    with mock.patch.object(BufferFile, "__init__", lax):
+        yield
 
 
-class CommitsTwice(Cloud):
-    """Has no offset check in the table's commit."""
+@contextmanager
+def no_fsync_of_the_journal() -> Iterator[None]:
+    """An ack after a COMMIT that has not reached the disk."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.lake = TrustingLake()
+    def lax(segment: Segment) -> apsw.Connection:
+        connection = open_writer(segment)
+        connection.pragma("synchronous", NORMAL)
+        return connection
+
+    with mock.patch.object(writer, "open_writer", lax):
+        yield
+
+
+@contextmanager
+def seq_apart() -> Iterator[None]:
+    """The number of a block is taken in a transaction of its own, before the block is kept."""
+    original = Blocks._keep
+
+    def apart(
+        self: Blocks,
+        made: tuple[Block, Recipe] | None,
+        pieces: Sequence[Piece],
+        bad: Sequence[Bad],
+    ) -> None:
+        if made is not None:
+            with self._rows.transaction():
+                write_state(self._rows, blocks._after(self._memory.state, made[0]))
+        original(self, made, pieces, bad)
+
+    with mock.patch.object(Blocks, "_keep", apart):
+        yield
+
+
+@contextmanager
+def commits_to_any_version() -> Iterator[None]:
+    """A table takes rows from whatever offset they begin, on top of whatever is there."""
+    original = LakeTable._commit
+
+    def blind(self: LakeTable, actions: Any, end: int, says: Mapping[str, int]) -> None:
+        handle = DeltaTable(str(self.folder))
+        files = FileList(str(self.folder), handle.version(), self.state.files.files)
+        self._handle, self.state = handle, replace(self.state, files=files)
+        original(self, actions, end, says)
+
+    with mock.patch.object(LakeTable, "_commit", blind):
+        yield
 
 
 @contextmanager
@@ -80,6 +132,7 @@ def no_hashes() -> Iterator[None]:
 
     with (
         mock.patch.object(journal_cursor, "decide_block", trusting),
+        mock.patch.object(sqlite_journal, "decide_block", trusting),
         mock.patch.object(journal_hello, "_is_forked", never),
     ):
         yield
@@ -93,16 +146,19 @@ def whole() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A cloud, and what is taken from the product while it lives."""
+    """What is taken from the product, and the kind of world that is to notice (None: any)."""
 
-    cloud: type[Cloud] = Cloud
     without: Callable[[], object] = whole
+    kind: Kind | None = None
+    cloud: type[Cloud] = Cloud
 
 
 MUTANTS = {
-    "fsync before ack": Mutant(AcksTooEarly),
-    "fencing": Mutant(without=no_fencing),
-    "hash check": Mutant(without=no_hashes),
-    "table offset check": Mutant(CommitsTwice),
-    "seq in the transaction": Mutant(ForgetsItsCursor),
+    "fsync before ack": Mutant(no_fsync_of_the_journal, Kind.DISKS),
+    "fsync before PUBACK": Mutant(no_fsync_of_the_buffer, Kind.DISKS),
+    "answer behind the commit": Mutant(kind=Kind.RULES, cloud=AcksTooEarly),
+    "fencing": Mutant(no_fencing),
+    "hash check": Mutant(no_hashes),
+    "table offset check": Mutant(commits_to_any_version, Kind.LAKE),
+    "seq in the transaction": Mutant(seq_apart, Kind.DISKS),
 }

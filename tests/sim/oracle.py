@@ -1,9 +1,11 @@
 """What must hold in every moment of a simulated world: it accounts for every acknowledged chunk."""
 
+from collections.abc import Iterable
+
 from cloud.journal_cursor import CLOSED_EPOCHS_MAX
-from protos.block import GENESIS_HASH, Header
+from protos.block import GENESIS_HASH
 from tests.sim.aggregator import Cloud
-from tests.sim.card import Chunk, chunks_of
+from tests.sim.card import Stored, Unit
 from tests.sim.gateway import Gateway
 
 
@@ -17,21 +19,21 @@ class Oracle:
     def __init__(self, cloud: Cloud, machines: list[Gateway]) -> None:
         self.cloud = cloud
         self.machines = machines
-        self.owner: dict[Chunk, Gateway] = {}  # of chunks taken in since there are two machines
-        self.went_with_cloud: set[Chunk] = set()
+        self.owner: dict[Unit, Gateway] = {}  # of chunks taken in since there are two machines
+        self.went_with_cloud: set[Unit] = set()
         self.owed: dict[int, int] = {}  # epoch -> seq up to which the cursor must know a Gap
         self.epoch_seen = 0
         self.seen: tuple[int, ...] = ()
-        self._looked_at: list[tuple[Header, bytes]] = []
-        self._held: set[Chunk] = set()
+        self._looked_at: list[Stored] = []
+        self._held: set[Unit] = set()
         self._ends: dict[int, tuple[int, bytes]] = {}
         self._owners: dict[int, Gateway] = {}
 
-    def taken_in(self, machine: Gateway, chunk: Chunk | None) -> None:
-        if chunk is not None and len(self.machines) > 1:
-            self.owner[chunk] = machine
+    def taken_in(self, machine: Gateway, units: Iterable[Unit]) -> None:
+        if len(self.machines) > 1:
+            self.owner.update(dict.fromkeys(units, machine))
 
-    def durable(self) -> set[Chunk]:
+    def durable(self) -> set[Unit]:
         """What the cloud has made durable, in journal or lake."""
         return self._held
 
@@ -87,7 +89,7 @@ class Oracle:
                 assert known.get(epoch, 0) >= seq, "what was deleted is in no Gap"
                 cloud.reached["gap of a lost journal"] += 1
 
-    def _accounted(self, machine: Gateway, held: set[Chunk]) -> set[Chunk]:
+    def _accounted(self, machine: Gateway, held: set[Unit]) -> set[Unit]:
         gaps = (lost for gap, lost in machine.gaps.items() if gap in held)
         return held.union(self.went_with_cloud, *gaps)
 
@@ -99,23 +101,23 @@ class Oracle:
             self._ends, self._owners, self._looked_at, known = {}, {}, [], 0
             self._held = lake.rows | lake.quarantined
         for offset in range(known, len(disk.blocks)):
-            header, found = disk.blocks[offset]
-            self._check_block(header, found, is_new=offset >= lake.offset)
+            self._check_block(disk.blocks[offset], is_new=offset >= lake.offset)
         self._looked_at = disk.blocks
         assert not lake.doubled, "a chunk is in history twice"
         assert disk.cursor.epoch >= self.epoch_seen, "an epoch fell"
         self.epoch_seen = disk.cursor.epoch
         assert disk.archived <= lake.offset, "archived runs past the table"
 
-    def _check_block(self, header: Header, found: bytes, *, is_new: bool) -> None:
+    def _check_block(self, block: Stored, *, is_new: bool) -> None:
+        header = block.header
         past = self._ends.get(header.epoch, (0, GENESIS_HASH))
         is_next = (header.seq - 1, header.prev_hash) == past
         assert is_next, "the stored chain has a hole"
-        self._ends[header.epoch] = (header.seq, found)
-        for chunk in chunks_of(header):
-            assert not (is_new and chunk in self._held), "a chunk is stored twice"
-            self._held.add(chunk)
-            owner = self.owner.get(chunk)
+        self._ends[header.epoch] = (header.seq, block.hash)
+        for unit in block.units:
+            assert not (is_new and unit in self._held), "a chunk is stored twice"
+            self._held.add(unit)
+            owner = self.owner.get(unit)
             if owner is not None:
                 mixed = self._owners.setdefault(header.epoch, owner) is not owner
                 assert not mixed, "two machines are mixed in one epoch"
@@ -123,6 +125,8 @@ class Oracle:
     def _check_machine(self, machine: Gateway) -> None:
         buffer, disk = machine.buffer, self.cloud.disk
         on_card = buffer.holds()
+        if buffer.generation not in (0, disk.generation):  # let go, and its cloud is no more
+            self.went_with_cloud |= machine.released - self.durable()
         missing = machine.expected - on_card
         if not missing <= self.durable():
             held = on_card | self.durable()
@@ -141,12 +145,5 @@ class Oracle:
             self._check_window(machine)
 
     def _check_window(self, machine: Gateway) -> None:
-        buffer = machine.buffer
-        waiting = [
-            len(block.data)
-            for (epoch, seq), block in buffer.blocks.items()
-            if epoch == buffer.epoch
-            and seq > buffer.stored
-            and not self.durable().issuperset(chunks_of(block.header))
-        ]
+        waiting = machine.buffer.waiting(self.durable())
         assert sum(waiting[1:]) <= self.cloud.window_bytes, "more is sealed than the window allows"

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -14,11 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloud.identity import Authority
+from cloud.identity import Authority, GatewayCertificate
 from cloud.ingest import Ingest, IngestLimits, Presence, make_server
 from cloud.journal import Journal
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.registry import Admission
+from cloud.renewal import RenewalDesk
 
 DEADLINE_S = 20.0
 PEM = serialization.Encoding.PEM
@@ -35,7 +35,7 @@ def enrol(authority: Authority, name: str) -> Papers:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
     csr = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-    signed = authority.sign(csr, name, datetime(2026, 1, 1, tzinfo=UTC))
+    signed = authority.sign(csr, name)
     pem = x509.load_der_x509_certificate(signed.der).public_bytes(PEM)
     private = key.private_bytes(
         PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -52,6 +52,7 @@ class Site:
     barred: dict[str, Admission] = field(default_factory=dict)
     heard: list[Presence] = field(default_factory=list)
     limits: IngestLimits = field(default_factory=IngestLimits)
+    desk: RenewalDesk | None = None
     port: int = 0
 
     @asynccontextmanager
@@ -63,10 +64,11 @@ class Site:
         journal = wrap(opened)
         ingest = Ingest(
             journal,
-            admit=lambda found: self.barred.get(found.name, Admission.ADMITTED),
+            admit=self._admission,
             heard=self.heard.append,
             now_us=lambda: time.time_ns() // 1000,
             limits=self.limits,
+            desk=self.desk,
         )
         credentials = self.authority.server(("localhost",))
         address = f"127.0.0.1:{self.port}"
@@ -78,6 +80,11 @@ class Site:
             await ingest.close()
             await server.stop(0.2)
             opened.close()
+
+    def _admission(self, shown: GatewayCertificate) -> Admission:
+        if self.desk is not None:
+            return self.desk.registry.admission(shown, self.desk.now_us())
+        return self.barred.get(shown.name, Admission.ADMITTED)
 
     def channel(self, papers: Papers) -> grpc.aio.Channel:
         """A plain client's channel with these papers."""

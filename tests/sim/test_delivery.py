@@ -1,11 +1,14 @@
-"""The real rules of both sides, joined by a bad world, over seeds; and proof that this has teeth.
+"""The product's two halves, joined by a bad world, over seeds; and proof that this has teeth.
 
-`make sim SEEDS=2000` is the long form, `make sim-mutants` shows all five mutants at length.
+`make sim SEEDS=2000` is the long form, `make sim-mutants` shows all mutants at length. Which worlds
+have real disks: docs/decisions/0027.
 """
 
 import pytest
 
+from tests.sim import campaign
 from tests.sim.campaign import Sum, live
+from tests.sim.kinds import DISKS_IN, LAKE_IN, Kind
 from tests.sim.mutants import MUTANTS
 
 SEEDS = 240
@@ -21,8 +24,18 @@ def test_nothing_is_lost_doubled_or_mixed_in_any_world(group: int) -> None:
         assert life.failure is None, f"seed {seed}: {life.failure}"
 
 
-def test_a_seed_makes_the_same_world_again() -> None:
-    assert live(7, STEPS) == live(7, STEPS)
+@pytest.mark.parametrize("seed", [7, DISKS_IN, LAKE_IN])
+def test_a_seed_makes_the_same_world_again(seed: int) -> None:
+    assert live(seed, STEPS) == live(seed, STEPS)
+
+
+@pytest.mark.parametrize("seed", [2, 5, 11])
+def test_nothing_is_lost_doubled_or_mixed_over_disks_that_fail(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(campaign, "kind_of", lambda _: Kind.DISKS)
+    life = campaign.live(seed, STEPS)
+    assert (life.kind, life.failure) == (Kind.DISKS, None)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -9,7 +9,7 @@ from random import Random
 
 from protos import sync_pb2 as pb
 from tests.sim.aggregator import WINDOWS_BYTES, Cloud, Disk
-from tests.sim.card import Buffer, Chunk
+from tests.sim.card import Buffer, Unit
 from tests.sim.gateway import Gateway
 from tests.sim.lake import Handle, Lake
 from tests.sim.link import Link
@@ -41,11 +41,10 @@ class World:
                 self.kinds += [*OF_THE_CARD, "backup", "restore"]
             case _:
                 self.kinds += OF_THE_CARD
-        self.cloud = cloud or Cloud()
-        self.cloud.window_bytes = chance.choice(WINDOWS_BYTES)
-        self.gateway = Gateway(chance, self.cloud.reached)
-        self.gateway.is_full_often = chance.random() < 0.3
-        self.gateway.drops_oldest = chance.random() < 0.5
+        self.is_full_often = chance.random() < 0.3
+        self.drops_oldest = chance.random() < 0.5
+        self.cloud = cloud or self.found()
+        self.gateway = self.settle()
         self.machines = [self.gateway]
         self.lines: list[Link] = []
         self.faults: Counter[str] = Counter()
@@ -55,6 +54,16 @@ class World:
         self.backup: tuple[Disk, Lake] | None = None
         self.oracle = Oracle(self.cloud, self.machines)
 
+    def found(self) -> Cloud:
+        return Cloud()
+
+    def settle(self) -> Gateway:
+        """Make the first gateway, and fit the cloud to this world."""
+        self.cloud.window_bytes = self.chance.choice(WINDOWS_BYTES)
+        gateway = Gateway(self.chance, self.cloud.reached)
+        gateway.is_full_often, gateway.drops_oldest = self.is_full_often, self.drops_oldest
+        return gateway
+
     def run(self, steps: int) -> None:
         """Live with faults, then without until all is archived."""
         for _ in range(steps):
@@ -63,8 +72,12 @@ class World:
                 self.fail()
             else:
                 self.work()
+            self.bury()
             self.oracle.check()
         self.heal()
+
+    def bury(self) -> None:
+        """Who died in this step begins anew; in a world of rules alone nobody dies in one."""
 
     def work(self) -> None:
         chance, cloud = self.chance, self.cloud
@@ -72,8 +85,8 @@ class World:
         self.now_us += chance.randrange(STEP_US_MAX)
         match chance.randrange(14):
             case 0:
-                chunk = machine.take_in(names_series=chance.random() < 0.3)
-                self.oracle.taken_in(machine, chunk)
+                units = machine.take_in(names_series=chance.random() < 0.3)
+                self.oracle.taken_in(machine, units)
             case 1 if machine.link is None:
                 self.connect(machine)
             case 1 | 2 | 3 | 4:
@@ -149,7 +162,7 @@ class World:
             case "rewind" if machine.copies:
                 self.step_back(machine, *self.chance.choice(machine.copies))
             case "wipe":
-                self.step_back(machine, Buffer(), set())
+                self.step_back(machine, self.young(), set())
             case "clone" if len(self.machines) == 1:
                 self.machines.append(self.gateway.clone())
                 self.oracle.cloned()
@@ -158,16 +171,19 @@ class World:
                 self.gateway.disconnect()
                 self.cloud.forgive()
             case "backup":
-                self.backup = self.cloud.disk.copy(), self.cloud.lake.copy()
+                self.backup = self.cloud.backup()
             case "restore" | "journal lost" if self.backup is not None:
-                disk, lake = self.backup
                 self.oracle.before_restore()
-                self.cloud.restore(disk, lake if kind == "restore" else None)
+                self.cloud.restore(*self.backup, with_lake=kind == "restore")
                 self.lose_cloud()
                 self.oracle.after_restore()
             case _:
                 return False
         return True
+
+    def young(self) -> Buffer:
+        """A card in which nothing was ever kept."""
+        return Buffer()
 
     def cut_power(self, machine: Gateway) -> None:
         if machine.unsynced is not None:
@@ -181,7 +197,7 @@ class World:
         for one in self.machines:
             one.disconnect()
 
-    def step_back(self, machine: Gateway, buffer: Buffer, known: set[Chunk]) -> None:
+    def step_back(self, machine: Gateway, buffer: Buffer, known: set[Unit]) -> None:
         """What was taken in since the copy is gone, save what the cloud has made durable."""
         sent = machine.expected & self.oracle.durable()
         machine.step_back(buffer, known | sent)
@@ -200,8 +216,7 @@ class World:
                 self.connect(self.gateway)
             for link in self.lines:
                 self.cloud.hear(link)
-            self.cloud.plan(5)
-            self.cloud.consolidate()
+            self.drain()
             self.cloud.commit()
             self.gateway.hear()
             self.gateway.act()
@@ -211,6 +226,11 @@ class World:
         assert self.gateway.is_idle, f"not drained: {self.gateway.closed[-3:]}"
         self.cloud.reached["drained"] += 1
         self.oracle.all_is_archived()
+
+    def drain(self) -> None:
+        """A committer that nothing disturbs."""
+        self.cloud.plan(5)
+        self.cloud.consolidate()
 
     def operate(self) -> None:
         """The operator, told of a fork or a clone, has stopped the copy."""

@@ -3,6 +3,7 @@ import { SeriesView } from "./chart/series-view.tsx";
 import { DeviceView } from "./device/device-view.tsx";
 import { GatewayView } from "./device/gateway-view.tsx";
 import { FleetView } from "./fleet/fleet-view.tsx";
+import { LedgerView } from "./ledger/ledger-view.tsx";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
 import { formatHash, type Route } from "./route.ts";
@@ -32,6 +33,8 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
   switch (route.view) {
     case "fleet":
       return <FleetView />;
+    case "ledger":
+      return <LedgerView key={route.gateway} gateway={route.gateway} />;
     case "gateway":
       return <GatewayView gateway={route.gateway} />;
     case "device":
@@ -50,6 +53,8 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
 
 function titleOf(route: Route): string {
   switch (route.view) {
+    case "ledger":
+      return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
     case "gateway":
       return `${route.gateway} · Tidegate`;
     case "device":

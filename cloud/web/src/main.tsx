@@ -8,6 +8,7 @@ import "./styles/series.css";
 import "./styles/chart.css";
 import "./styles/anomalies.css";
 import "./styles/enrol.css";
+import "./styles/ledger.css";
 import { App } from "./app.tsx";
 import { applyTheme } from "./theme.ts";
 

@@ -9,6 +9,7 @@ export type Range =
 /** Everything a view shows is in its address. */
 export type Route =
   | { view: "fleet" }
+  | { view: "ledger"; gateway: string | undefined }
   | { view: "gateway"; gateway: string }
   | { view: "device"; gateway: string; device: string }
   | { view: "series"; gateway: string; device: string; series: string; range: Range }
@@ -34,8 +35,10 @@ export function parseHash(hash: string): Route {
   }
   const [g, gateway, d, device, s, series] = parts;
   if (parts.length === 0) return { view: "fleet" };
+  if (g === "ledger" && parts.length === 1) return { view: "ledger", gateway: undefined };
   if (g !== "gateways" || !gateway) return { view: "unknown", hash };
   if (parts.length === 2) return { view: "gateway", gateway };
+  if (d === "ledger" && parts.length === 3) return { view: "ledger", gateway };
   if (d !== "devices" || !device) return { view: "unknown", hash };
   if (parts.length === 4) return { view: "device", gateway, device };
   if (s !== "series" || !series || parts.length !== 6) return { view: "unknown", hash };
@@ -48,6 +51,8 @@ export function formatHash(route: Route): string {
   switch (route.view) {
     case "fleet":
       return "#/";
+    case "ledger":
+      return route.gateway ? `#/gateways/${e(route.gateway)}/ledger` : "#/ledger";
     case "gateway":
       return `#/gateways/${e(route.gateway)}`;
     case "device":

@@ -1,85 +1,198 @@
 """Steps of the product at which the campaign can stop one of its processes; loaded by PYTHONPATH.
 
 The product knows nothing of this. Each listed function is wrapped when its module is imported, and
-looks at every call for an order: a file named by TIDEGATE_CRASH_ORDER with `point before|after
-calls kill` or `point before|after 0 slow seconds`. Without the file nothing happens. A kill takes
-the order away first, so that the process that follows lives.
+looks at every call for an order: the files `kill` and `trouble` in the folder that
+TIDEGATE_CRASH_ORDERS names, each a JSON object: `point` (a pattern), `within` (a point that must be
+under way in this thread, or ""), `moment` (before, after), `calls` (at which such call) and `do`:
+kill, fail (EIO, once) or slow (every time, `seconds`). Without a file nothing happens. A kill and a
+failure take their order away first, so that the process that follows lives.
 """
 
+import errno
+import inspect
+import json
 import os
+import random
 import select
 import signal
 import sys
+import threading
 import time
+from fnmatch import fnmatch
+from functools import wraps
 from importlib.machinery import PathFinder
 
-ORDER = os.environ.get("TIDEGATE_CRASH_ORDER", "")
+ORDERS = os.environ.get("TIDEGATE_CRASH_ORDERS", "")
+MUTANT = os.environ.get("TIDEGATE_CRASH_MUTANT", "")
 POINTS = {
+    "edge.store.buffer": ("Buffer.__init__",),
     "edge.store.commit": ("Intake._write",),
-    "edge.store.blocks": ("Blocks.seal_next", "Blocks.blocks_from"),
-    "edge.store.release": ("Release.mark", "Release.begin_epoch", "Release.forget"),
-    "edge.store.file": ("BufferFile.write_back", "BufferFile.give_back"),
+    "edge.store.blocks": ("Blocks._keep", "Blocks.blocks_from"),
+    "edge.store.release": ("Release.mark",),
+    "edge.store.file": ("BufferFile.write_back",),
     "edge.collect": ("Collect._acknowledge",),
-    "edge.ingest_paho": ("PahoIngest._send_acks",),
-    "cloud.journal_sqlite.writer": ("Writer._commit", "Writer._rotate_if_due"),
+    "edge.ingest_paho_link": ("Link.ack",),
+    "edge.uplink_session": ("Conversation._send",),
+    "cloud.ingest_stream": ("Stream._write",),
+    "cloud.journal_sqlite.segment": ("create_segment", "sync_path", "settle", "remove"),
+    "cloud.journal_sqlite.writer": ("Writer._commit",),
     "cloud.journal_sqlite.sealed": ("Sealed.trim", "Sealed._settle"),
-    "cloud.lake": ("Consolidator._commit", "Consolidator._archive"),
-    "cloud.lake_table.table": ("LakeTable.append", "LakeTable._commit"),
+    "cloud.lake": ("Consolidator._archive", "Consolidator.recover"),
+    "cloud.lake_table.table": ("LakeTable.merge", "LakeTable.remove"),
 }
-# A campaign lasts minutes: pauses that grow to a minute would leave most rounds without a session.
-PAUSES = {"edge.uplink": {"BACKOFF_MAX_S": 2.0, "FENCED_MIN_S": 2.0}}
+# The consolidator tells whoever asks how far it is: each of its steps is a point as well.
+STEPS = (
+    "data file written",
+    "data file durable",
+    "committed",
+    "commit durable",
+    "readings committed",
+    "before archived",
+    "checkpoint written",
+    "log cleaned",
+)
+# A campaign lasts minutes: pauses that grow to a minute would leave most rounds without a session,
+# and what comes once in many commits would hardly ever be interrupted.
+NUMBERS = {
+    "edge.uplink": {"BACKOFF_MAX_S": 2.0, "FENCED_MIN_S": 2.0},
+    "cloud.lake_table.table": {"CHECKPOINT_EVERY": 8},
+}
 # A copied card in another machine has another boot id; here both run on one machine.
 BOOT_ID = os.environ.get("TIDEGATE_CRASH_BOOT_ID", "")
+WRITERS = ("edge.store.file", "cloud.journal_sqlite.segment")
+WATCHED = {*POINTS, *NUMBERS, *WRITERS, "edge.clock", "cloud.lake_table.sweep"}
+
+under_way = threading.local()
+seen = {}
+kept = []
 
 
-def carry_out(point, moment, calls):
+def visit(point, moment):
+    for kind in ("kill", "trouble"):
+        path = f"{ORDERS}/{kind}"
+        try:
+            with open(path) as file:
+                order = json.load(file)
+        except FileNotFoundError:
+            continue
+        if fnmatch(point, order["point"]) and moment == order["moment"] and is_within(order):
+            carry_out(path, order)
+
+
+def is_within(order):
+    return not order["within"] or order["within"] in getattr(under_way, "points", ())
+
+
+def carry_out(path, order):
+    count = seen[order["id"]] = seen.get(order["id"], 0) + 1
+    if order["do"] == "slow":
+        # A card is busy with itself now and then.
+        time.sleep(order["seconds"] * (10 if random.random() < 0.05 else 1))
+        return
+    if count < order["calls"]:
+        return
     try:
-        with open(ORDER) as file:
-            name, when, count, what, *seconds = file.read().split()
-    except (FileNotFoundError, ValueError):
+        os.unlink(path)
+    except FileNotFoundError:  # another thread was quicker, or it was taken back
         return
-    if (name, when) != (point, moment):
-        return
-    if what == "slow":
-        time.sleep(float(seconds[0]))
-        return
-    calls[0] += 1
-    if calls[0] >= int(count):
-        os.unlink(ORDER)
+    if order["do"] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def wrapped(point, original):
+    @wraps(original)
+    def stopped(*args, **kwargs):
+        visit(point, "before")
+        before = getattr(under_way, "points", ())
+        under_way.points = (*before, point)
+        try:
+            result = original(*args, **kwargs)
+        finally:
+            under_way.points = before
+        visit(point, "after")
+        return result
+
+    @wraps(original)
+    async def stopped_async(*args, **kwargs):
+        visit(point, "before")
+        result = await original(*args, **kwargs)
+        visit(point, "after")
+        return result
+
+    return stopped_async if inspect.iscoroutinefunction(original) else stopped
 
 
 def wrap(module, path):
-    holder, name = path.split(".")
-    cls = getattr(module, holder, type(None))
-    original = cls.__dict__.get(name)
-    if original is None:  # a test holds the list to the product; a campaign does not end for it
-        return
-    point, calls = f"{module.__name__}:{path}", [0]
+    *holder, name = path.split(".")
+    owner = getattr(module, holder[0], None) if holder else module
+    original = vars(owner).get(name) if owner is not None else None
+    if original is not None:  # a test holds the list to the product; no campaign ends for it
+        setattr(owner, name, wrapped(f"{module.__name__}:{path}", original))
 
-    def wrapped(*args, **kwargs):
-        carry_out(point, "before", calls)
-        result = original(*args, **kwargs)
-        carry_out(point, "after", calls)
-        return result
 
-    setattr(cls, name, wrapped)
+def tell_steps(module):
+    made = module.Consolidator.__init__
+
+    def watched(self, *args, **kwargs):
+        made(self, *args, **kwargs, step=lambda step: visit(f"cloud.lake:{step}", "after"))
+
+    module.Consolidator.__init__ = watched
+
+
+def acknowledge_early(module):
+    committed = module.Collect._commit
+
+    def mutant(self, chunk, tokens):
+        self._ingest.ack(tokens)
+        committed(self, chunk, [])
+
+    module.Collect._commit = mutant
+
+
+def delete_early(module):
+    marked = module.Release.mark
+
+    def mutant(self, stored, archived, generation):
+        marked(self, stored, stored, generation)
+
+    module.Release.mark = mutant
+
+
+MUTANTS = {
+    "acknowledges before the commit": ("edge.collect", acknowledge_early),
+    "deletes what is stored": ("edge.store.release", delete_early),
+}
 
 
 def prepare(module):
-    for path in POINTS.get(module.__name__, ()):
+    name = module.__name__
+    for path in POINTS.get(name, ()):
         wrap(module, path)
-    for name, value in PAUSES.get(module.__name__, {}).items():
-        assert hasattr(module, name), name
-        setattr(module, name, value)
-    if module.__name__ == "edge.clock" and BOOT_ID:
+    for number, value in NUMBERS.get(name, {}).items():
+        assert hasattr(module, number), number
+        setattr(module, number, value)
+    if name == "edge.clock" and BOOT_ID:
         module.read_boot_id.__defaults__ = (type(module.BOOT_ID)(BOOT_ID),)
+    if name == "cloud.lake_table.sweep":
+        module.Sweeper.__init__.__defaults__ = (2.0,)  # of its grace
+    if name == "cloud.lake":
+        tell_steps(module)
+    if name == MUTANTS.get(MUTANT, ("",))[0]:
+        MUTANTS[MUTANT][1](module)
+    if name in WRITERS and not kept:
+        import watched_disk
+
+        sqlite_lies = MUTANT == "acknowledges before the fsync"
+        python_lies = MUTANT == "archives before the fsync"
+        disk = watched_disk.install(visit, sqlite_lies=sqlite_lies, python_lies=python_lies)
+        kept.append(disk)
 
 
 class Finder(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        if name not in POINTS and name not in PAUSES and name != "edge.clock":
+        if name not in WATCHED:
             return None
         spec = PathFinder.find_spec(name, path, target)
         load = spec.loader.exec_module
@@ -96,5 +209,5 @@ if "FAKETIME" in os.environ:
     # libfaketime takes the deadline of clock_nanosleep for one of its own clock, and never wakes.
     time.sleep = lambda seconds: select.select([], [], [], seconds) and None
 
-if ORDER:
+if ORDERS:
     sys.meta_path.insert(0, Finder)

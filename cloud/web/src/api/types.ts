@@ -27,6 +27,28 @@ export interface Gateway {
   certificate_not_after: number | null;
 }
 
+/** What became of one gateway's epoch; `epoch` 0 stands for all too old to be told apart. */
+export interface LedgerRow {
+  gateway: string;
+  epoch: number;
+  generation: number;
+  open: boolean;
+  expected: number;
+  stored: number;
+  archived: number;
+  readings: number;
+  archived_readings: number;
+  quarantined_blocks: number;
+  quarantined_readings: number;
+  discarded_blocks: number;
+  discarded_readings: number;
+  forked_blocks: number;
+  deleted_blocks: number;
+  in_lake: number;
+  gaps: Record<string, { records: number; readings: number }>;
+  reasons: string[];
+}
+
 export interface Fleet {
   now: number;
   gateways: Gateway[];

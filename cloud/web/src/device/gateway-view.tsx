@@ -50,6 +50,10 @@ export function GatewayView({ gateway: name }: { gateway: string }) {
       ) : (
         <DeviceTable devices={devices} nowUs={now} />
       )}
+      <p class="quiet onward">
+        <a href={formatHash({ view: "ledger", gateway: name })}>Ledger</a>: what became of every
+        block of {name}, and why.
+      </p>
     </>
   );
 }

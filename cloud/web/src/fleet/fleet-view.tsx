@@ -3,6 +3,7 @@ import { usePolled } from "../api/poll.ts";
 import { serverClock } from "../api/server-clock.ts";
 import type { Fleet, Status } from "../api/types.ts";
 import { Failure } from "../parts/failure.tsx";
+import { formatHash } from "../route.ts";
 import { EnrolFirst } from "./enrol-first.tsx";
 import { FleetTotals } from "./fleet-totals.tsx";
 import { GatewayRow } from "./gateway-row.tsx";
@@ -59,6 +60,10 @@ export function FleetView() {
               </tbody>
             </table>
           </div>
+          <p class="quiet onward">
+            <a href={formatHash({ view: "ledger", gateway: undefined })}>Ledger</a>: what became of
+            every block, and why.
+          </p>
         </>
       )}
     </>

@@ -53,8 +53,12 @@ function crumbs(route: Route): [string, string][] {
   const way: [string, string][] = [["Fleet", formatHash({ view: "fleet" })]];
   if (route.view === "fleet" || route.view === "unknown") return way;
   const { gateway } = route;
-  way.push([gateway, formatHash({ view: "gateway", gateway })]);
+  if (gateway) way.push([gateway, formatHash({ view: "gateway", gateway })]);
+  if (route.view === "ledger") {
+    way.push(["Ledger", formatHash(route)]);
+    return way;
+  }
   if (route.view === "gateway") return way;
-  way.push([route.device, formatHash({ view: "device", gateway, device: route.device })]);
+  way.push([route.device, formatHash({ ...route, view: "device" })]);
   return way;
 }

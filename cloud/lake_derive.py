@@ -1,0 +1,32 @@
+"""Rows of every table from decoded blocks; each rollup is made from the next finer one."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from cloud.lake_embedded import Decoded
+from cloud.lake_rollup import merge_rows, reduce_rows
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TableSpec
+
+
+def rows_of(decoded: Decoded, start: int) -> dict[str, pa.Table]:
+    """Rows of every table, arranged, from the blocks after offset ``start``."""
+    rows = {spec.name: _written(decoded, spec) for spec in (READINGS, *RARE)}
+    return rows | dict(rollups_of(rows[READINGS.name], start))
+
+
+def rollups_of(readings: pa.Table, part: int) -> Iterator[tuple[str, pa.Table]]:
+    """Rows of each rollup, arranged, from arranged rows of `readings`; ``part`` as in `rollup`."""
+    finer = readings
+    for spec in ROLLUPS:
+        is_finest = spec is ROLLUPS[0]
+        finer = reduce_rows(finer, spec, part) if is_finest else merge_rows(finer, spec)
+        yield spec.name, finer
+
+
+def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:
+    rows = decoded.tables.get(spec.name)
+    if rows is None:
+        return spec.schema.empty_table()
+    return lake_parquet.arrange(rows.select(spec.schema.names))

@@ -1,0 +1,83 @@
+"""How tables that fell behind come level without the journal, and when a lake may be opened.
+
+A crash between two commits of a pass leaves tables behind `readings`. The journal brings them
+level; one that is lost cannot. Then the lake's own last pass does: rollups are made of the rows
+that `readings` took in it, and rows of rare tables lie beside the floors until the next.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from cloud.errors import StorageError
+from cloud.lake_derive import rollups_of
+from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.schema import READINGS, ROLLUPS
+from cloud.lake_table.table import LakeTable
+
+
+class Source(Protocol):
+    """What is asked of the journal."""
+
+    def head(self) -> int:
+        """The highest durable offset."""
+
+    def archived(self) -> int:
+        """The highest offset that was marked archived."""
+
+
+def check_reach(root: Path, offset: int, journal: Source) -> None:
+    """StorageError when the lake stands further than the journal: new blocks would be passed by."""
+    if offset > journal.head():
+        raise StorageError(
+            f"consolidate into {root}",
+            f"the lake stands at offset {offset}, the journal ends at {journal.head()}: it was lost"
+            " or is an older copy",
+            "start `tidegate-cloud serve`, which begins it anew behind the lake",
+        )
+
+
+def check_promises(
+    tables: Mapping[str, LakeTable], offsets: Mapping[str, int], journal: Source
+) -> None:
+    """StorageError when a table holds less than the journal was told is archived."""
+    archived = journal.archived()
+    for name, offset in offsets.items():
+        if offset < archived:
+            table = tables[name]
+            torn = ", ".join(path.name for path in table.aside) or "no torn entry"
+            raise StorageError(
+                f"open the lake's table {table.folder}",
+                f"it holds offsets to {offset}, {archived} were archived ({torn})",
+                "restore the lake from a backup, or rebuild it while the journal has them",
+            )
+
+
+def catch_up(
+    tables: Mapping[str, LakeTable],
+    offsets: Mapping[str, int],
+    start: int,
+    rare: Mapping[str, pa.Table],
+) -> None:
+    """Bring tables that stand at ``start``, where the last pass of `readings` began, level with it.
+
+    ``rare``: what that pass had for each rare table; one that is not named had nothing.
+    """
+    end = offsets[READINGS.name]
+    behind = [name for name, offset in offsets.items() if offset == start < end]
+    if not behind:
+        return
+    readings = tables[READINGS.name]
+    paths = [
+        readings.folder / file.path
+        for file in readings.state.files.files
+        if (file.start, file.end) == (start, end) and not file.is_release
+    ]
+    rows = lake_parquet.read(paths, READINGS) if paths else READINGS.schema.empty_table()
+    found = {**rare, **dict(rollups_of(lake_parquet.arrange(rows), start))}
+    rollups = {spec.name for spec in ROLLUPS}
+    for name in sorted(behind, key=lambda one: one in rollups):
+        table = tables[name]
+        table.append(found.get(name, table.spec.schema.empty_table()), end)

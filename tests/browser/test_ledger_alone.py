@@ -1,0 +1,56 @@
+"""The page's ledger in a real Chromium: what became of every epoch, and why."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.screen import tell
+
+pytestmark = pytest.mark.browser
+
+
+def accounts(page: Page) -> list[list[str]]:
+    page.get_by_test_id("ledger-row").first.wait_for()
+    return page.get_by_test_id("ledger-row").evaluate_all(
+        "rows => rows.map(r => [r.dataset.gateway, r.dataset.epoch,"
+        " ...[...r.querySelectorAll('.account li')].map(li => li.className + ': ' + li.innerText)])"
+    )
+
+
+def test_the_ledger_tells_of_every_epoch_what_became_of_it_and_why(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_role("link", name="Ledger").click()
+    assert accounts(page) == [
+        [
+            "greenhouse-3",
+            "1",
+            "lost: 7,300 readings evicted from a full buffer, in 2 gaps",
+            "apart: 1 block of 40 readings in quarantine",
+            "sub: block 17: body, zstd frame at byte 3: 12 plain bytes",
+        ],
+        ["greenhouse-3", "2", "whole: whole"],
+        [
+            "quay-crane-2",
+            "1",
+            "coming: 49 blocks still to come",
+            "coming: 32 blocks not yet in the lake",
+        ],
+    ]
+    expect(page.get_by_test_id("ledger-sum")).to_contain_text("1 of 3 epochs lack something")
+
+
+def test_a_gateways_own_ledger_is_reached_from_it_and_shows_it_alone(
+    page: Page, server: str
+) -> None:
+    page.goto(f"{server}#/gateways/quay-crane-2")
+    page.get_by_role("link", name="Ledger").click()
+    assert [row[:2] for row in accounts(page)] == [["quay-crane-2", "1"]]
+    expect(page.get_by_test_id("ledger-sum")).to_contain_text("all accounted")
+    figures = page.get_by_test_id("ledger-row").locator("td.num").all_inner_texts()
+    assert figures == ["951", "902", "870", "900,000", "900,000"]
+    assert page.title() == "Ledger · quay-crane-2 · Tidegate"
+
+
+def test_a_ledger_of_nothing_says_so(page: Page, server: str) -> None:
+    tell(server, "mode", {"empty": True})
+    page.goto(f"{server}#/ledger")
+    expect(page.locator("main")).to_contain_text("Nothing was stored yet.")

@@ -1,0 +1,25 @@
+"""The benchmarks run, name their baseline, and end in one object; no figure is judged here."""
+
+import json
+
+import pytest
+
+from benchmarks import backlog, buffer
+
+
+def test_the_buffers_benchmark_keeps_the_same_messages_in_its_baselines() -> None:
+    told = json.loads(json.dumps(buffer.main(300, 1)))
+    for name in ("row_a_message", "rows_in_batches", "ours"):
+        assert told[name]["msgs_per_s"] > 0, name
+        assert told[name]["us_per_msg"] > 0, name
+    assert told["cpu_ratio"] > 0
+    assert told["messages"] == 300
+
+
+def test_the_backlogs_benchmark_delivers_all_of_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "ROUNDS", 1)
+    told = json.loads(json.dumps(backlog.main([2_000, 6_000])))
+    assert list(told["readings"]) == ["2000", "6000"]
+    assert all(found["per_core_s"] > 0 for found in told["readings"].values())
+    assert told["readings"]["6000"]["blocks"] >= 1
+    assert told["largest_to_smallest"] > 0
