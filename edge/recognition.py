@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
-from edge.payload.known import Bounded, Known, Publish
+from edge.payload.known import TOPIC_CHARS_MAX, Bounded, Known, Publish
 from edge.payload.offer import OBJECT_RANK, TOPIC_RANK, Answer, Convention, Flat, Offer
 from edge.payload.plan import Plan
 from edge.payload.registry import CONVENTIONS
@@ -75,8 +75,8 @@ class Recognition:
         told = self._told(offer, answer, convention, rule)
         for said in told:
             if said.numbers or said.texts or said.faults:
-                if topic not in self._devices:
-                    self._devices.put(topic, said.device)
+                if topic not in self._devices and len(topic) <= TOPIC_CHARS_MAX:
+                    self._devices.put(topic, said.device[:TOPIC_CHARS_MAX])
                 return told
         raise Unreadable("no value: every field is null, not finite, or absent")
 
@@ -158,7 +158,7 @@ class Recognition:
             except _OUR_FAULTS as error:
                 raise Unreadable(f"our fault in {convention.name}: {error!r}") from error
             if answer is not None:
-                if took is not convention:
+                if took is not convention and len(offer.topic) <= TOPIC_CHARS_MAX:
                     known.put(offer.topic, convention)
                 return answer, convention
         self.convention = ""
