@@ -21,6 +21,8 @@ from edge.payload.said import NotData, ReadingLimits, Said, Unreadable
 from edge.payload.sparkplug_node import Nodes
 
 TOPICS_MAX: Final = 20_000
+ORDERS: Final = frozenset({"set", "get", "command", "cmd", "cmnd", "config"})
+"""Last levels of topics that tell a device something, where no convention knows better."""
 _OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -150,6 +152,8 @@ class Recognition:
             asked = self._unnamed if took.rank > TOPIC_RANK else (took, *self._conventions)
         for convention in asked:
             self.convention = convention.name
+            if convention.rank >= OBJECT_RANK and rule is None and _is_order(offer):
+                raise NotData("a command or a configuration, by its topic")
             try:
                 answer = convention.read(offer)
             except NotData:
@@ -190,3 +194,7 @@ class Recognition:
             rename.dress(flat, named=convention.rank >= OBJECT_RANK)
         if rule is not None:
             rule.dress(flat)
+
+
+def _is_order(offer: Offer) -> bool:
+    return len(offer.levels) > 1 and offer.levels[-1] in ORDERS

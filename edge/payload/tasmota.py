@@ -44,6 +44,8 @@ def read(offer: Offer) -> Answer:
         Unreadable: no JSON where there should be.
     """
     levels = offer.levels
+    if offer.topic.startswith("tasmota/discovery/"):
+        raise NotData("a device's description of itself")
     if len(levels) < 3:
         return None
     if levels[0] in _PREFIXES:
