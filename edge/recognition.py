@@ -48,6 +48,7 @@ class Recognition:
         """The convention that read the last message; empty when none did."""
         self._conventions = tuple(conventions)
         self._named = {one.name: one for one in conventions}
+        self._first = {one.name: (one, *self._conventions) for one in conventions}
         self._unnamed = tuple(one for one in conventions if one.rank > TOPIC_RANK)
         self._took: Bounded[str, Convention] = Bounded(TOPICS_MAX)
         self._took_object: Bounded[str, Convention] = Bounded(TOPICS_MAX)
@@ -149,7 +150,7 @@ class Recognition:
         elif took is None:
             asked = self._conventions
         else:
-            asked = self._unnamed if took.rank > TOPIC_RANK else (took, *self._conventions)
+            asked = self._unnamed if took.rank > TOPIC_RANK else self._first[took.name]
         for convention in asked:
             self.convention = convention.name
             if convention.rank >= OBJECT_RANK and rule is None and _is_order(offer):
