@@ -1,6 +1,6 @@
 """Sensors that cost nearly nothing: PUBLISH packets made beforehand, written in bursts.
 
-`python -m benchmarks.publisher PORT PREFIX SHAPE COUNT RATE SPIKES` publishes under PREFIX at QoS 1.
+`python -m benchmarks.publisher PORT PREFIX SHAPE COUNT RATE SPIKES` publishes with QoS 1.
 RATE 0 is as fast as the broker takes it. With SPIKES, every so many messages one holds a value that
 is far off; for each of those `topic seconds` is printed at the moment it leaves.
 """

@@ -40,6 +40,8 @@ BROKER_PATIENCE_S: Final = 5.0
 WATCH_S: Final = 1.0
 # A stop delivers what it can in this time; the rest is safe in the buffer.
 STOP_DRAIN_S: Final = 5.0
+# By then the first connections are made, and the code that only making them needed can go.
+SETTLED_S: Final = 5.0
 
 
 async def run(config: EdgeConfig) -> None:
@@ -171,6 +173,7 @@ class Agent:
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(self._deliver(reporter), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(_settle_again(), name="give back memory"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -281,3 +284,8 @@ class Agent:
             ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
             model=found.model,
         )  # fmt: skip
+
+
+async def _settle_again() -> None:
+    await asyncio.sleep(SETTLED_S)
+    memory.settle()
