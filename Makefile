@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -56,6 +56,12 @@ check-wheels: .venv/.stamp ## the edge must install on a Pi from wheels alone
 
 bench-journey: setup servers ## what a message costs on its way through the edge
 	@$(PY) -m benchmarks.journey
+
+bench-conventions: setup ## what it costs to understand a message, by convention
+	@$(PY) -m benchmarks.conventions
+
+bench-ingest: setup servers ## ingest at the speed of the broker, beside subscribers that only count
+	@$(PY) -m benchmarks.ingest
 
 bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a message
 	@$(PY) -m benchmarks.buffer

@@ -1,6 +1,6 @@
 """The baselines: subscribers that acknowledge and count, and do nothing else.
 
-`python -m benchmarks.count_only paho|aiomqtt PORT 4|5 COUNT` subscribes to `bench/#` with QoS 1,
+`python -m benchmarks.count_only paho|aiomqtt PORT 4|5 COUNT` subscribes to `count/#` with QoS 1,
 prints `ready`, takes COUNT messages, prints one JSON line of what they cost, and ends.
 """
 
@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 WINDOW = 8000
-TOPIC = "bench/#"
+TOPIC = "count/#"
 
 
 def properties() -> Properties:

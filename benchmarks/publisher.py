@@ -1,6 +1,6 @@
 """Sensors that cost nearly nothing: PUBLISH packets made beforehand, written in bursts.
 
-`python -m benchmarks.publisher PORT SHAPE COUNT RATE SPIKES` publishes at QoS 1 over `bench/…`.
+`python -m benchmarks.publisher PORT PREFIX SHAPE COUNT RATE SPIKES` publishes with QoS 1.
 RATE 0 is as fast as the broker takes it. With SPIKES, every so many messages one holds a value that
 is far off; for each of those `topic seconds` is printed at the moment it leaves.
 """
@@ -21,9 +21,9 @@ READINGS: Final = {"small": 2, "zigbee": 5, "array": 50}
 """Readings in one message of each shape."""
 
 
-def topics() -> list[str]:
+def topics(prefix: str) -> list[str]:
     """Where the devices publish."""
-    return [f"bench/device{number}" for number in range(DEVICES)]
+    return [f"{prefix}/device{number}" for number in range(DEVICES)]
 
 
 def payload_maker(shape: str) -> Callable[[int], bytes]:
@@ -87,9 +87,16 @@ def flood(sock: socket.socket, packets: Sequence[bytes], count: int) -> None:
     sock.sendall(b"".join(packets[: count % len(packets)]))
 
 
-def pace(sock: socket.socket, packets: Sequence[bytes], count: int, rate: int, spikes: int) -> None:
+def pace(
+    sock: socket.socket,
+    packets: Sequence[bytes],
+    names: Sequence[str],
+    count: int,
+    rate: int,
+    spikes: int,
+) -> None:
     """At a steady rate, each message by itself up to 1,000 a second."""
-    names, start = topics(), time.perf_counter()
+    start = time.perf_counter()
     at_once = max(1, rate // 1000)
     for number in range(0, count, at_once):
         wait_s = start + number / rate - time.perf_counter()
@@ -97,7 +104,7 @@ def pace(sock: socket.socket, packets: Sequence[bytes], count: int, rate: int, s
             time.sleep(wait_s)
         if spikes and number % spikes == spikes - 1:
             topic = names[number // spikes % DEVICES]
-            value = SPIKE + number % 1000
+            value = SPIKE + number
             packet = publish_packet(topic, f'{{"temperature":{value},"humidity":45.0}}'.encode(), 1)
             print(f"{topic} {value} {time.monotonic()}", flush=True)
             sock.sendall(packet)
@@ -106,9 +113,9 @@ def pace(sock: socket.socket, packets: Sequence[bytes], count: int, rate: int, s
             sock.sendall(b"".join(packets[at : at + at_once]))
 
 
-def main(port: int, shape: str, count: int, rate: int, spikes: int) -> None:
+def main(port: int, prefix: str, shape: str, count: int, rate: int, spikes: int) -> None:
     """Publish, and leave once the broker has answered what it will."""
-    make, names = payload_maker(shape), topics()
+    make, names = payload_maker(shape), topics(prefix)
     packets = [
         publish_packet(names[n % DEVICES], make(n % DEVICES), n % 60_000 + 1) for n in range(BLOCK)
     ]
@@ -116,7 +123,7 @@ def main(port: int, shape: str, count: int, rate: int, spikes: int) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     if rate:
-        pace(sock, packets, count, rate, spikes)
+        pace(sock, packets, names, count, rate, spikes)
     else:
         flood(sock, packets, count)
     print("done", flush=True)
@@ -124,4 +131,4 @@ def main(port: int, shape: str, count: int, rate: int, spikes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:6]))
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:7]))

@@ -23,10 +23,10 @@ BATCH = 1024
 START_US = 1_800_000_000_000_000
 
 
-def batches(said: Iterator[str], topics: list[str]) -> Iterator[Messages]:
-    """What the broker would hand over, `BATCH` messages at a time, over the topics in turn."""
+def batches(said: Iterator[str], topics: list[str], size: int = BATCH) -> Iterator[Messages]:
+    """What the broker would hand over, `size` messages at a time, over the topics in turn."""
     number = 0
-    while texts := [text.encode() for text, _ in zip(said, range(BATCH), strict=False)]:
+    while texts := [text.encode() for text, _ in zip(said, range(size), strict=False)]:
         count = len(texts)
         yield Messages(
             [topics[(number + n) % len(topics)] for n in range(count)],
@@ -39,7 +39,9 @@ def batches(said: Iterator[str], topics: list[str]) -> Iterator[Messages]:
         number += count
 
 
-def measure(count: int, devices: int) -> dict[str, float]:
+def measure(
+    count: int, devices: int, said: Iterator[str] | None = None, *, size: int = BATCH
+) -> dict[str, float]:
     """CPU µs per message of read, score, commit (encode, encrypt, SQLite) and seal (blocks)."""
     spent = dict.fromkeys(("read", "score", "commit", "seal"), 0.0)
     models, _ = load_folder(SHIPPED)
@@ -48,7 +50,7 @@ def measure(count: int, devices: int) -> dict[str, float]:
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
     with tempfile.TemporaryDirectory() as folder:
         store = _store(Path(folder))
-        for batch in batches(payloads(count), topics(devices)):
+        for batch in batches(said or payloads(count), topics(devices), size):
             at = time.process_time()
             said = reader.read(batch)
             read = time.process_time()

@@ -22,17 +22,14 @@ from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
-from edge.heard import Heard
+from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
-from edge.message import Messages
 from edge.reading import Reader
-from edge.rejected import RejectLog
 from edge.retry import Retry
 from edge.score import Scorer
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
-from edge.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +37,8 @@ BROKER_PATIENCE_S: Final = 5.0
 WATCH_S: Final = 1.0
 # A stop delivers what it can in this time; the rest is safe in the buffer.
 STOP_DRAIN_S: Final = 5.0
+# By then the first connections are made, and the code that only making them needed can go.
+SETTLED_S: Final = 5.0
 
 
 async def run(config: EdgeConfig) -> None:
@@ -104,13 +103,9 @@ class Agent:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
-        rejects = RejectLog()
         clients = parts.clients(self.config)
         alerts = alert.Alerts(lambda: clients("alerts"), self.config.settings.alerts.topic)
-        host = SparkplugHost(
-            lambda topic, payload: clients("host", topic, payload), self.config.host_id
-        )
-        traffic = Traffic(self.reader.origin)
+        hearing = Hearing(self.config, self.reader, clients, loop)
 
         def fail(error: Exception) -> None:
             if not fatal.done():
@@ -123,12 +118,6 @@ class Agent:
             told = [self._alert(one) for one in found]
             loop.call_soon_threadsafe(alerts.add, told)
 
-        def on_heard(messages: Messages, heard: Heard) -> None:
-            rejects.add(heard.rejects)
-            traffic.add(messages.topics)
-            if heard.asked or self.reader.hears_nodes:
-                loop.call_soon_threadsafe(host.add, heard.asked)
-
         collect = Collect(
             inbox=self.inbox,
             ingest=self.ingest,
@@ -138,7 +127,7 @@ class Agent:
             scorer=self.scorer,
             linger=self._linger(),
             on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
-            on_heard=on_heard,
+            on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
         )
@@ -147,7 +136,7 @@ class Agent:
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
-            "top": traffic.told,
+            "top": hearing.traffic.told,
             "retry": Retry(self, collect, lambda: parts.recognition(self.config)).told,
             "buffer": self._buffer_stats,
             "settings": reporter.settings,
@@ -160,7 +149,7 @@ class Agent:
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
             try:
-                await self._hold(stop, fatal, (alerts, host), reporter, collect)
+                await self._hold(stop, fatal, (alerts, hearing.host), reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -180,11 +169,12 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(alerts.run(), name="alerts"),
-                tasks.create_task(self._be_host(host), name="Sparkplug host"),
+                tasks.create_task(host.run(), name="Sparkplug host"),
                 tasks.create_task(self._watch_broker(), name="watch the broker"),
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
+                tasks.create_task(_settle_again(), name="give back memory"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -195,10 +185,6 @@ class Agent:
                 task.cancel()
         if fatal.done():
             fatal.result()
-
-    async def _be_host(self, host: SparkplugHost) -> None:
-        if self.config.settings.sparkplug.enabled:
-            await host.run()
 
     async def _finish(self, collect: Collect) -> None:
         """Read no more, keep what was read, and deliver what can be delivered in a moment."""
@@ -245,3 +231,8 @@ class Agent:
             ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
             model=found.model,
         )  # fmt: skip
+
+
+async def _settle_again() -> None:
+    await asyncio.sleep(SETTLED_S)
+    memory.settle()

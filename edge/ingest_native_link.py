@@ -68,6 +68,7 @@ class NativeLink:
         self._keepalive_s = broker.keepalive_s
         self._heard_at = self._sent_at = time.monotonic()
         self._poll = select.poll()
+        self._watched = -1
 
     @property
     def window(self) -> int:
@@ -113,9 +114,11 @@ class NativeLink:
             return False
         if reading and isinstance(sock, ssl.SSLSocket) and sock.pending():
             return True
-        writing = select.POLLOUT if self._unsent else 0
-        self._poll.register(wake.fileno(), select.POLLIN)
-        self._poll.register(sock.fileno(), writing | (select.POLLIN if reading else 0))
+        wanted = (select.POLLOUT if self._unsent else 0) | (select.POLLIN if reading else 0)
+        if wanted != self._watched:
+            self._watched = wanted
+            self._poll.register(wake.fileno(), select.POLLIN)
+            self._poll.register(sock.fileno(), wanted)
         events = dict(self._poll.poll(timeout_s * 1000)).get(sock.fileno(), 0)
         if events & select.POLLOUT:
             self._send(b"")

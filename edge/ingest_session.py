@@ -27,7 +27,7 @@ LinkMaker = Callable[[Broker, MqttVersion, int], Link]
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
 _IDLE_S: Final = 1.0
-_PACE_S: Final = 0.005  # at 1,000 messages/s waking up costs more than reading
+_PACE_S: Final = 0.008  # at 1,000 messages/s waking up costs more than reading
 _PACED_WINDOW_MIN: Final = 256  # a small window is itself the pace, and waiting would lower it
 
 _log = logging.getLogger(__name__)

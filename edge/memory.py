@@ -8,17 +8,22 @@ All of it is Linux and glibc; elsewhere nothing is done.
 import contextlib
 import ctypes
 import gc
+import importlib
 from pathlib import Path
 from typing import Any, Final
 
 _M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
-_TRIM_BYTES: Final = 4 << 20
+_MAPPED_BYTES_MIN: Final = 8 << 20
+"""Smaller arrays come from the heap: mapped anew for each batch they cost twice as much."""
+_KEPT_BYTES: Final = 2 << 20
+"""Freed memory that is kept for the next batch."""
 _MADV_DONTNEED: Final = 4
 _CODE_BYTES_MIN: Final = 1 << 20
 """Smaller libraries are not worth the call."""
 _MAPS: Final = Path("/proc/self/maps")
-YOUNG_MAX: Final = 50_000
+YOUNG_MAX: Final = 10_000
 """Objects made between two looks of the garbage collector: a batch makes thousands, no cycles."""
 
 
@@ -32,7 +37,15 @@ def share_arena() -> None:
     libc = _libc()
     if libc is not None:
         libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES_MIN)
+
+
+def load(*names: str) -> None:
+    """Import heavy libraries one by one, giving back after each: their peaks do not add up."""
+    for name in names:
+        importlib.import_module(name)
+        settle()
 
 
 def settle() -> None:

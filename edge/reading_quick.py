@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.message import QOS_SHIFT
+from edge.payload.known import TOPIC_CHARS_MAX
 from edge.payload.plan import OTHER_SHAPE, Plan
 from edge.payload.timestamp import Undated, time_us
 from edge.reading_rows import RowLists, Shapes
@@ -110,6 +111,8 @@ class Quick:
 
     def wants(self, topic: str) -> bool:
         """Whether this topic, which puzzled us, should get a plan now."""
+        if len(topic) > TOPIC_CHARS_MAX:
+            return False
         times = self._heard.get(topic, 0) + 1
         if times > CHANGES_MAX or (times == 1 and len(self._heard) >= TOPICS_MAX):
             return False

@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
-from edge.payload.known import Bounded, Known, Publish
+from edge.payload.known import TOPIC_CHARS_MAX, Bounded, Known, Publish
 from edge.payload.offer import OBJECT_RANK, TOPIC_RANK, Answer, Convention, Flat, Offer
 from edge.payload.plan import Plan
 from edge.payload.registry import CONVENTIONS
@@ -21,6 +21,8 @@ from edge.payload.said import NotData, ReadingLimits, Said, Unreadable
 from edge.payload.sparkplug_node import Nodes
 
 TOPICS_MAX: Final = 20_000
+ORDERS: Final = frozenset({"set", "get", "command", "cmd", "cmnd", "config"})
+"""Last levels of topics that tell a device something, where no convention knows better."""
 _OUR_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -46,6 +48,7 @@ class Recognition:
         """The convention that read the last message; empty when none did."""
         self._conventions = tuple(conventions)
         self._named = {one.name: one for one in conventions}
+        self._first = {one.name: (one, *self._conventions) for one in conventions}
         self._unnamed = tuple(one for one in conventions if one.rank > TOPIC_RANK)
         self._took: Bounded[str, Convention] = Bounded(TOPICS_MAX)
         self._took_object: Bounded[str, Convention] = Bounded(TOPICS_MAX)
@@ -75,8 +78,8 @@ class Recognition:
         told = self._told(offer, answer, convention, rule)
         for said in told:
             if said.numbers or said.texts or said.faults:
-                if topic not in self._devices:
-                    self._devices.put(topic, said.device)
+                if topic not in self._devices and len(topic) <= TOPIC_CHARS_MAX:
+                    self._devices.put(topic, said.device[:TOPIC_CHARS_MAX])
                 return told
         raise Unreadable("no value: every field is null, not finite, or absent")
 
@@ -147,9 +150,11 @@ class Recognition:
         elif took is None:
             asked = self._conventions
         else:
-            asked = self._unnamed if took.rank > TOPIC_RANK else (took, *self._conventions)
+            asked = self._unnamed if took.rank > TOPIC_RANK else self._first[took.name]
         for convention in asked:
             self.convention = convention.name
+            if convention.rank >= OBJECT_RANK and rule is None and _is_order(offer):
+                raise NotData("a command or a configuration, by its topic")
             try:
                 answer = convention.read(offer)
             except NotData:
@@ -158,7 +163,7 @@ class Recognition:
             except _OUR_FAULTS as error:
                 raise Unreadable(f"our fault in {convention.name}: {error!r}") from error
             if answer is not None:
-                if took is not convention:
+                if took is not convention and len(offer.topic) <= TOPIC_CHARS_MAX:
                     known.put(offer.topic, convention)
                 return answer, convention
         self.convention = ""
@@ -190,3 +195,7 @@ class Recognition:
             rename.dress(flat, named=convention.rank >= OBJECT_RANK)
         if rule is not None:
             rule.dress(flat)
+
+
+def _is_order(offer: Offer) -> bool:
+    return len(offer.levels) > 1 and offer.levels[-1] in ORDERS

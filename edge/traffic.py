@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from edge.payload.known import TOPIC_CHARS_MAX
+
 TOPICS_MAX: Final = 10_000
 TOLD_MAX: Final = 500
 LOOKED_AT_S: Final = 60.0
@@ -64,7 +66,7 @@ class Traffic:
         with self._lock:
             counts = self._counts
             if len(counts) < TOPICS_MAX:
-                counts.update(topics)
+                counts.update(topic[:TOPIC_CHARS_MAX] for topic in topics)
             else:
                 known = [topic for topic in topics if topic in counts]
                 counts.update(known)

@@ -26,7 +26,9 @@ def command(place: Place) -> None:
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
     with sole_agent(config.control_path):
+        memory.load("numpy", "cryptography.x509", "grpc", "edge.agent")
+        if config.settings.models.enabled:
+            memory.load("onnxruntime")
         from edge import agent
 
-        memory.settle()  # now, so that the models' runtime is loaded into what this leaves
         asyncio.run(agent.run(config))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge.payload.known import Bounded
+from edge.payload.known import TOPIC_CHARS_MAX, Bounded
 from edge.payload.offer import Flat
 from edge.payload.said import COUNTER, GAUGE, STATE, Channel, Said
 
-TOPICS_MAX: Final = 20_000
-ENTITIES_MAX: Final = 512
+TOPICS_MAX: Final = 5_000
+ENTITIES_MAX: Final = 64
 """Values of one topic that are remembered."""
 
 
@@ -93,7 +93,7 @@ class Discovered:
     def __init__(self) -> None:
         self._topics: Bounded[str, Named] = Bounded(TOPICS_MAX)
         self._wills: Bounded[str, None] = Bounded(TOPICS_MAX)
-        self._told: Bounded[str, str] = Bounded(TOPICS_MAX)
+        self._told: Bounded[int, int] = Bounded(TOPICS_MAX)
         self._changed: set[str] = set()
 
     def of(self, topic: str) -> Named | None:
@@ -102,6 +102,9 @@ class Discovered:
 
     def add(self, topic: str, path: str, entity: Entity) -> None:
         """Remember what a value is."""
+        words = (topic, path, entity.device, entity.metric, entity.unit)
+        if any(len(word) > TOPIC_CHARS_MAX for word in words):
+            return
         named = self._topics.get(topic) or Named()
         if named.entities.get(path) != entity:
             named.add(path, entity)
@@ -116,14 +119,16 @@ class Discovered:
 
     def was_told(self, topic: str, problem: str) -> bool:
         """Whether this problem of a topic's configuration was told before; now it is."""
-        if self._told.get(topic) == problem:
+        mark = hash(topic)
+        if self._told.get(mark) == hash(problem):
             return True
-        self._told.put(topic, problem)
+        self._told.put(mark, hash(problem))
         return False
 
     def add_will(self, topic: str) -> None:
         """Remember that ``topic`` tells of a connection, not of a device."""
-        self._wills.put(topic, None)
+        if len(topic) <= TOPIC_CHARS_MAX:
+            self._wills.put(topic, None)
 
     def is_will(self, topic: str) -> bool:
         """Whether ``topic`` tells of a connection."""

@@ -31,6 +31,8 @@ def read(offer: Offer) -> Answer:
     levels = offer.levels
     if levels[-1] == "debug" and _LOG.match(offer.payload):
         raise NotData("a node's log")
+    if offer.topic.startswith("esphome/discover/"):
+        raise NotData("a node's description of itself")
     if levels[-1] not in ("state", "command") or len(levels) < 4:
         return None
     if levels[0] == "homeassistant":

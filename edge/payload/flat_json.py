@@ -15,6 +15,7 @@ from edge.payload.value import gauge, say
 
 TIME_KEYS = ("ts", "timestamp", "time")
 _SUFFIX_MAX = 64
+_EXACT = 1 << 53
 
 
 def read(offer: Offer) -> Flat | None:
@@ -63,8 +64,11 @@ def tell(offer: Offer, flat: Flat) -> Sequence[Said]:
             channel = name(key)
             if channel is None:
                 continue
-            if type(value) is float:  # most values, kept short; JSON has no NaN
-                numbers.append((channel, value))
+            kind = type(value)
+            if kind is float:  # most values, kept short; JSON has no NaN
+                numbers.append((channel, value))  # type: ignore[arg-type] # it is a float
+            elif kind is int and -_EXACT < value < _EXACT:  # type: ignore[operator] # an int
+                numbers.append((channel, float(value)))  # type: ignore[arg-type]
             else:
                 say(said, channel, value, offer.limits)
     return (said,)

@@ -17,6 +17,8 @@ WAYS_MAX = 20_000
 WAY_SILENT_US = 600_000_000
 """After ten minutes without a word by its own way, a value is taken from another."""
 RECENT_MAX = 4096
+TOPIC_CHARS_MAX = 512
+"""A longer topic is read as any other, but nothing is remembered of it."""
 PUBLISH_MAX = 256
 
 
@@ -39,8 +41,9 @@ class Known:
     def __init__(self, zone: tzinfo | None = None) -> None:
         self.zone = zone
         self._states: dict[type, object] = {}
-        self._ways: Bounded[Hashable, tuple[str, int]] = Bounded(WAYS_MAX)
-        self._recent: Bounded[Hashable, None] = Bounded(RECENT_MAX)
+        # By keyed 64-bit hashes: names from strangers may be long, and what is kept may not.
+        self._ways: Bounded[int, tuple[int, int]] = Bounded(WAYS_MAX)
+        self._recent: Bounded[int, None] = Bounded(RECENT_MAX)
         self._asked: list[Publish] = []
 
     def of(self, kind: type[State]) -> State:
@@ -58,17 +61,19 @@ class Known:
             way: a channel, a gateway.
             now_us: time of arrival, µs UTC.
         """
-        last = self._ways.get(what)
-        if last is not None and last[0] != way and 0 <= now_us - last[1] < WAY_SILENT_US:
+        key, by = hash(what), hash(way)
+        last = self._ways.get(key)
+        if last is not None and last[0] != by and 0 <= now_us - last[1] < WAY_SILENT_US:
             return False
-        self._ways.put(what, (way, now_us))
+        self._ways.put(key, (by, now_us))
         return True
 
     def came(self, key: Hashable) -> bool:
         """Whether ``key`` was among the last that were asked about; now it is."""
-        if key in self._recent:
+        mark = hash(key)
+        if mark in self._recent:
             return True
-        self._recent.put(key, None)
+        self._recent.put(mark, None)
         return False
 
     def ask(self, publish: Publish) -> None:

@@ -17,6 +17,7 @@ from edge.payload.timestamp import Undated, time_us
 
 _NOT_DECODED = object()
 NAMES_MAX = 4096
+NAME_CHARS_MAX = 255
 
 
 class Offer:
@@ -124,7 +125,7 @@ class Names(dict[str, Channel | None]):
 
     def __missing__(self, path: str) -> Channel | None:
         channel = self._name(path)
-        if len(self) < NAMES_MAX:
+        if len(self) < NAMES_MAX and len(path) <= NAME_CHARS_MAX:
             self[path] = channel
         return channel
 

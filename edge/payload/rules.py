@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from edge.payload.known import Bounded
+from edge.payload.known import TOPIC_CHARS_MAX, Bounded
 from edge.payload.offer import Flat, Offer
 from edge.payload.said import COUNTER, Channel, Labels, Said
 
@@ -163,6 +163,8 @@ class Rules:
         """The rule of ``topic``; None without one."""
         if not self._rules:
             return None
+        if len(topic) > TOPIC_CHARS_MAX:
+            return self._match(topic)
         if topic not in self._of:
             self._of.put(topic, self._match(topic))
         return self._of[topic]

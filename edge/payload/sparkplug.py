@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
 from edge.payload.said import GAUGE, STATE, Channel, NotData, Said, Unreadable
-from edge.payload.sparkplug_node import DEVICES_MAX, NAMESPACE, Born, Node, Nodes
+from edge.payload.sparkplug_node import NAMESPACE, Born, Node, Nodes
 from edge.payload.sparkplug_value import say_metric, unit_of
 from edge.payload.value import NOTHING
 from protos import sparkplug_pb2 as pb
@@ -76,17 +76,18 @@ class _Message:
         match verb:
             case "NBIRTH":
                 self._node.born(self._payload.seq, self._bd_seq())
+                self._node.make_room()
                 return self._birth()
             case "DBIRTH":
                 self._follow()
-                if self._short in self._node.devices or len(self._node.devices) < DEVICES_MAX:
-                    self._node.devices[self._short] = True
+                self._node.make_room()
+                self._node.lives(self._short, True)
                 return self._birth()
             case "NDEATH":
                 return self._node_death()
             case "DDEATH":
                 self._follow()
-                self._node.devices[self._short] = False
+                self._node.lives(self._short, False)
                 return (self._alive(self._device, False),)
         self._follow()
         return self._data()

@@ -14,9 +14,10 @@ from edge.payload.said import Channel
 from protos import sparkplug_pb2 as pb
 
 NAMESPACE: Final = "spBv1.0"
-NODES_MAX: Final = 4096
-ALIASES_MAX: Final = 65_536
-DEVICES_MAX: Final = 4096
+NODES_MAX: Final = 1024
+METRICS_MAX: Final = 100_000
+"""Metrics and devices of all nodes together; what is beyond is read by its name alone."""
+NAME_CHARS_MAX: Final = 255
 REORDER_US: Final = 5_000_000
 """How long a message may be late before it counts as lost."""
 ASK_AGAIN_US: Final = 30_000_000
@@ -36,13 +37,15 @@ class Born(msgspec.Struct, frozen=True):
 class Node:
     """One edge node; its name is `group/node`."""
 
-    def __init__(self, group: str, name: str) -> None:
+    def __init__(self, group: str, name: str, nodes: "Nodes") -> None:
         self.device = f"{group}/{name}"
         self.aliases: dict[int, Born] = {}
         self.names: dict[tuple[str, str], Born] = {}
         self.devices: dict[str, bool] = {}
         self.is_born = False
         self.bd_seq: int | None = None
+        self._nodes = nodes
+        self._room = 0
         self._group = group
         self._name = name
         self._next: int | None = None
@@ -54,6 +57,7 @@ class Node:
         """Take a birth of the node: all that was known before is void."""
         self.aliases.clear()
         self.names.clear()
+        self.devices.clear()
         self.is_born, self.bd_seq = True, bd_seq
         self._next = (seq + 1) % SEQ_MOD
         self._early.clear()
@@ -68,10 +72,25 @@ class Node:
             self.devices[name] = False
         return stale
 
+    @property
+    def size(self) -> int:
+        """Metrics and devices that are remembered."""
+        return len(self.names) + len(self.devices)
+
+    def make_room(self) -> None:
+        """Look how much may be remembered of the birth that comes now."""
+        self._room = METRICS_MAX - self._nodes.size
+
+    def lives(self, device: str, alive: bool) -> None:
+        """Remember whether a device lives."""
+        if device in self.devices or (self._room > 0 and len(device) <= NAME_CHARS_MAX):
+            self.devices[device] = alive
+
     def add(self, device: str, name: str, alias: int | None, born: Born) -> None:
         """Remember a metric of a birth."""
-        if len(self.names) >= ALIASES_MAX:
+        if self._room <= 0 or len(name) + len(device) > NAME_CHARS_MAX:
             return
+        self._room -= 1
         self.names[device, name] = born
         if alias is not None:
             self.aliases[alias] = born
@@ -128,9 +147,15 @@ class Nodes:
         """A node, unborn when it is new."""
         node = self._nodes.get((group, name))
         if node is None:
-            node = Node(group, name)
-            self._nodes.put((group, name), node)
+            node = Node(group, name, self)
+            if len(group) + len(name) <= NAME_CHARS_MAX:
+                self._nodes.put((group, name), node)
         return node
+
+    @property
+    def size(self) -> int:
+        """Metrics and devices of all nodes that are remembered."""
+        return sum(node.size for node in self._nodes.values())
 
     def __len__(self) -> int:
         return len(self._nodes)

@@ -31,7 +31,8 @@ _UNITS: Final = {
 _TEMPERATURES: Final = ("Temperature", "DewPoint", "HeatIndex", "ObjectTemperature")
 _CONTEXT: Final = {"Time", "TempUnit", "PressureUnit", "SpeedUnit", "StartupUTC"}
 _NO_READING: Final = {"Id", "Address", "TotalStartTime", "BSSId", "Downtime", "Berry", "UptimeSec"}
-_UNITS_MAX: Final = 256
+_UNITS_MAX: Final = 16
+_UNIT_CHARS_MAX: Final = 64
 _IN_ENERGY: Final = {"Period": "Wh"}
 
 
@@ -43,6 +44,8 @@ def read(offer: Offer) -> Answer:
         Unreadable: no JSON where there should be.
     """
     levels = offer.levels
+    if offer.topic.startswith("tasmota/discovery/"):
+        raise NotData("a device's description of itself")
     if len(levels) < 3:
         return None
     if levels[0] in _PREFIXES:
@@ -91,7 +94,7 @@ class _Units:
 
     def of(self, units: Sequence[object]) -> Names:
         """Names by the texts of `TempUnit`, `PressureUnit` and `SpeedUnit`."""
-        key = tuple(unit if isinstance(unit, str) else "" for unit in units)
+        key = tuple(unit[:_UNIT_CHARS_MAX] if isinstance(unit, str) else "" for unit in units)
         names = self._names.get(key)
         if names is None:
             names = Names(_Naming(*key))

@@ -13,13 +13,15 @@ from typing import Final
 from edge.payload import scalar
 from edge.payload.flat_json import clock_of
 from edge.payload.known import Bounded
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Names, Offer
+from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Names, Offer
 from edge.payload.said import Channel, NotData, Repeated, Said, Unreadable
 from edge.payload.value import gauge
 
 BASE: Final = "zigbee2mqtt"
 BASES_MAX: Final = 16
-DEVICES_MAX: Final = 10_000
+DEVICES_MAX: Final = 2_000
+UNITS_MAX: Final = 64
+"""Values of one device whose units are remembered."""
 UNITS: Final = {
     "temperature": "°C", "device_temperature": "°C", "local_temperature": "°C", "humidity": "%",
     "soil_moisture": "%", "pressure": "hPa", "battery": "%", "linkquality": "lqi", "power": "W",
@@ -44,7 +46,7 @@ class Bridges:
 
     def add(self, base: str) -> None:
         """Remember a base topic."""
-        if base not in self.bases and len(self.bases) < BASES_MAX:
+        if base not in self.bases and len(self.bases) < BASES_MAX and len(base) <= NAME_CHARS_MAX:
             self.bases.append(base)
 
 
@@ -77,7 +79,7 @@ def read(offer: Offer) -> Answer:
         return _attribute(offer, device, last, bridges.names.get((base, device), bridges.plain))
     names = bridges.names.get((base, name), bridges.plain)
     tree = offer.mapping()
-    if (base, name) not in bridges.whole:
+    if (base, name) not in bridges.whole and len(name) <= NAME_CHARS_MAX:
         bridges.whole.put((base, name), None)
     clock = "last_seen" if tree.get("last_seen") is not None else clock_of(tree)
     return Flat(name, tree, names.__getitem__, clock)
@@ -137,7 +139,7 @@ def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
         units: dict[str, str] = {}
         _collect(device["definition"].get("exposes"), units, 0)
         name = device.get("friendly_name")
-        if isinstance(name, str) and units:
+        if isinstance(name, str) and units and len(name) <= NAME_CHARS_MAX:
             bridges.names.put((base, name), Names(_Naming(units)))
 
 
@@ -146,8 +148,8 @@ def _collect(exposes: object, units: dict[str, str], depth: int) -> None:
         if not isinstance(expose, dict):
             continue
         name, unit = expose.get("property"), expose.get("unit")
-        if isinstance(name, str) and isinstance(unit, str) and len(units) < 256:
-            units[name] = unit
+        if isinstance(name, str) and isinstance(unit, str) and len(units) < UNITS_MAX:
+            units[name[:NAME_CHARS_MAX]] = unit[:NAME_CHARS_MAX]
         _collect(expose.get("features"), units, depth + 1)
 
 

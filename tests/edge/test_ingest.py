@@ -70,6 +70,19 @@ def test_a_batch_of_a_quick_stream_waits_until_there_is_enough() -> None:
     assert taken(inbox, Linger(min_s=0.001, max_s=10, enough=8)) == list(range(8))
 
 
+def test_a_batch_waits_for_no_more_than_the_broker_sends_before_it_has_acknowledgements() -> None:
+    inbox = Inbox()
+    for _ in range(40):
+        for number in range(50):
+            inbox.put(message(number))
+        taken(inbox, Linger(0.0001, 0.0001))
+    for number in range(10):
+        inbox.put(message(number))
+    start = time.monotonic()
+    assert len(taken(inbox, Linger(min_s=0.001, max_s=60, enough_max=10))) == 10
+    assert time.monotonic() - start < 30, "the window is full, and nothing more can come"
+
+
 def test_wake_and_close_end_a_wait_with_nothing() -> None:
     inbox = Inbox()
     inbox.wake()

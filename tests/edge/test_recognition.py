@@ -3,6 +3,7 @@
 import json
 import random
 import tomllib
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,13 @@ from edge.payload.plan import OTHER_SHAPE
 from edge.payload.registry import CONVENTIONS
 from edge.payload.rules import Rules, TopicRule
 from edge.payload.said import NotData, ReadingLimits, Said, Unreadable
+from edge.payload.sparkplug_node import METRICS_MAX, Nodes
 from edge.payload.timestamp import time_us
 from edge.reading import Reader
 from edge.reading_rows import AHEAD_US_MAX
 from edge.recognition import Recognition
 from edge.redelivery import Redelivery
+from protos import sparkplug_pb2 as pb
 from protos.records import Kind, Quality
 from tests.edge.test_payload_vectors import VECTORS, payload
 
@@ -232,6 +235,46 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in (1, 2, 1, 3):
         bounded.put(number, number)
     assert list(bounded) == [1, 3]
+
+
+def test_births_without_end_are_not_remembered_without_end() -> None:
+    reader = Recognition()
+    birth = pb.Payload(timestamp_ms=1_700_000_000_000, seq=0)
+    for number in range(3000):
+        birth.metrics.add(name=f"m{number}", alias=number, datatype=9, float_value=1.5)
+    data = birth.SerializeToString()
+    for node in range(METRICS_MAX // 3000 + 5):
+        told = reader.read(f"spBv1.0/g/NBIRTH/n{node}", data)
+        assert len(told[0].numbers) == 3001, "it is read all the same"
+    nodes = reader.known.of(Nodes)
+    assert METRICS_MAX - 3000 < nodes.size <= METRICS_MAX
+    # A node of before is still known by alias, and a birth of it brings no more.
+    reader.read("spBv1.0/g/NBIRTH/n0", data)
+    again = pb.Payload(timestamp_ms=1_700_000_000_000, seq=1)
+    again.metrics.add(alias=7, float_value=2.5)
+    (said,) = reader.read("spBv1.0/g/NDATA/n0", again.SerializeToString())
+    assert [channel[0] for channel, _ in said.numbers] == ["m7"]
+    assert nodes.size <= METRICS_MAX
+
+
+def test_nothing_is_remembered_of_topics_and_keys_without_measure() -> None:
+    reader = Recognition()
+    tracemalloc.start()
+    for number in range(400):
+        filler = "x" * 60_000
+        outcome(reader, f"{filler}{number}", b"1.5")
+        outcome(reader, "plant/p", b'{"%s%d":1}' % (filler.encode(), number))
+        outcome(reader, "m", b'{"devEUI":"%s%d","fCnt":1,"t":1}' % (filler.encode(), number))
+        outcome(reader, f"home/{filler}{number}/BTtoMQTT/aa", b'{"t":1}')
+        outcome(reader, f"zigbee2mqtt/{filler}{number}", b'{"t":1}')
+        outcome(reader, f"spBv1.0/g/NBIRTH/{filler}{number}", b"")
+        reader.learn(
+            f"homeassistant/sensor/{number}/config",
+            b'{"state_topic":"%s%d","name":"%s"}' % (filler.encode(), number, filler.encode()),
+        )
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 4 << 20
 
 
 def test_rows_of_a_future_time_beside_others_keep_their_own() -> None:

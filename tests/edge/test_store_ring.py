@@ -6,6 +6,13 @@ from edge.store.ring import Ring
 SIZES = st.lists(st.integers(0, 9), max_size=6)
 
 
+def test_rows_left_out_keep_the_size_of_the_rest_and_give_back_no_number() -> None:
+    ring = Ring.of([(1, 10), (2, 20), (3, 30)])
+    ring.forget(frozenset({3, 1}))
+    assert (list(ring.rows), ring.total) == ([(2, 20)], 20)
+    assert ring.draft().append(5) == 4
+
+
 @given(st.lists(st.tuples(SIZES, st.integers(0, 5), st.integers(0, 20), st.booleans())))
 def test_a_ring_keeps_what_a_plain_list_would(
     steps: list[tuple[list[int], int, int, bool]],
