@@ -32,6 +32,7 @@ from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
+from cloud.lake_attempts import Attempts
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
@@ -104,10 +105,8 @@ class Aggregator:
         with ExitStack() as undo:
             registry = Registry.open(config.registry_path, config.certificate_life_us)
             undo.callback(registry.close)
-            limits = JournalLimits(
-                bytes_max=settings.journal.bytes_max,
-                segment_bytes_max=settings.journal.segment_bytes,
-            )
+            most, segment = settings.journal.bytes_max, settings.journal.segment_bytes
+            limits = JournalLimits(most, segment, free_bytes_min=settings.journal.free_bytes_min)
             beside = LakeGround(config.lake_folder)
             journal = SqliteJournal.open(
                 config.journal_folder, now_us=now_us, limits=limits, ground=beside.ground
@@ -115,7 +114,8 @@ class Aggregator:
             undo.callback(journal.close)
             beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
-            live = Live(journal, names)
+            attempts = Attempts(config.lake_folder / "attempt-live.json")
+            live = Live(journal, names, attempts=attempts)
             consolidator = Consolidator(
                 config.lake_folder,
                 journal,
