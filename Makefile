@@ -70,10 +70,10 @@ soak: setup servers ## the whole agent's memory over a while, an outage in the m
 ROUNDS ?= 20
 SEEDS ?= 200
 STEPS ?= 5000
-sim: .venv/.stamp ## both halves' delivery rules in simulated bad worlds (SEEDS=2000; SEED=7 replays)
+sim: .venv/.stamp ## both halves in simulated bad worlds, a share of them over failing disks (SEEDS=2000; SEED=7 replays)
 	@$(PY) -m tests.sim --steps $(STEPS) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
+sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out of the product
 	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
 
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
