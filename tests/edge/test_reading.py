@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.catalog import Catalog
@@ -213,6 +213,7 @@ def hostile() -> list[bytes]:
     return [b"{" + wide + b"}", b"{" + texts + b"}", deep, b"x" * 4096, b"\xff" * 5000, b"{"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(hostile())), max_size=60))
 def test_whatever_comes_every_message_has_one_class_and_every_chunk_fits(
     sent: list[tuple[str, bytes]],
