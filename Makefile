@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -85,6 +85,17 @@ crash-mutants: setup servers ## show that the campaign misses each rule of persi
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
+READINGS ?= 60000000
+DAYS ?= 30
+CAP_MB ?= 512
+outage: .venv/.stamp ## days without a cloud in simulated time, then all of it drained (READINGS=1000000 DAYS=0.5 CAP_MB=8.5)
+	@$(PY) -m tests.outage --readings $(READINGS) --days $(DAYS) --cap-mb $(CAP_MB)
+
+GATEWAYS ?= 1000
+BACKLOG_KB ?= 640
+reconnect: setup ## a cloud is killed, and all its gateways come back with a backlog (GATEWAYS=100 BACKLOG_KB=64)
+	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
 
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx
