@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -76,10 +76,10 @@ soak: setup servers ## the whole agent's memory over a while, an outage in the m
 ROUNDS ?= 20
 SEEDS ?= 200
 STEPS ?= 5000
-sim: .venv/.stamp ## both halves' delivery rules in simulated bad worlds (SEEDS=2000; SEED=7 replays)
+sim: .venv/.stamp ## both halves in simulated bad worlds, a share of them over failing disks (SEEDS=2000; SEED=7 replays)
 	@$(PY) -m tests.sim --steps $(STEPS) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-sim-mutants: .venv/.stamp ## show that the simulation misses each of five rules
+sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out of the product
 	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
 
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
@@ -91,6 +91,17 @@ crash-mutants: setup servers ## show that the campaign misses each rule of persi
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
+READINGS ?= 60000000
+DAYS ?= 30
+CAP_MB ?= 512
+outage: .venv/.stamp ## days without a cloud in simulated time, then all of it drained (READINGS=1000000 DAYS=0.5 CAP_MB=8.5)
+	@$(PY) -m tests.outage --readings $(READINGS) --days $(DAYS) --cap-mb $(CAP_MB)
+
+GATEWAYS ?= 1000
+BACKLOG_KB ?= 640
+reconnect: setup ## a cloud is killed, and all its gateways come back with a backlog (GATEWAYS=100 BACKLOG_KB=64)
+	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
 
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx

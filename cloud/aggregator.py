@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from google.protobuf.json_format import MessageToDict
 from starlette.applications import Starlette
 
 from cloud import ingest as sync_ingest
@@ -32,12 +32,13 @@ from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake import Consolidator
+from cloud.lake_attempts import Attempts
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.live import Live
-from cloud.presence import news_into
+from cloud.presence import news_into, note_all
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.renewal import RenewalDesk
@@ -56,6 +57,8 @@ TIDY_S: Final = 5.0
 # Streams end in good order within this; a gateway that was cut off simply sends again.
 STOP_S: Final = 5.0
 PRESENCE_WAITING_MAX: Final = 4096
+# The loop gets the interpreter back from threads that decode ten times as soon as by default.
+SWITCH_S: Final = 0.0005
 
 
 def now_us() -> int:
@@ -69,6 +72,7 @@ async def serve(config: CloudConfig) -> None:
     Raises:
         OperatorError, StorageError: what keeps it from starting, or ends it.
     """
+    sys.setswitchinterval(SWITCH_S)
     aggregator = await asyncio.to_thread(Aggregator.assemble, config)
     try:
         await aggregator.run()
@@ -101,10 +105,8 @@ class Aggregator:
         with ExitStack() as undo:
             registry = Registry.open(config.registry_path, config.certificate_life_us)
             undo.callback(registry.close)
-            limits = JournalLimits(
-                bytes_max=settings.journal.bytes_max,
-                segment_bytes_max=settings.journal.segment_bytes,
-            )
+            most, segment = settings.journal.bytes_max, settings.journal.segment_bytes
+            limits = JournalLimits(most, segment, free_bytes_min=settings.journal.free_bytes_min)
             beside = LakeGround(config.lake_folder)
             journal = SqliteJournal.open(
                 config.journal_folder, now_us=now_us, limits=limits, ground=beside.ground
@@ -112,7 +114,8 @@ class Aggregator:
             undo.callback(journal.close)
             beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
-            live = Live(journal, names)
+            attempts = Attempts(config.lake_folder / "attempt-live.json")
+            live = Live(journal, names, attempts=attempts)
             consolidator = Consolidator(
                 config.lake_folder,
                 journal,
@@ -237,12 +240,8 @@ class Aggregator:
             while not heard.empty():
                 one = heard.get_nowait()
                 told[one.gateway] = one
-            for one in told.values():
-                status = MessageToDict(one.status, preserving_proto_field_name=True)
-                with _told_only(f"note that {one.gateway} was heard"):
-                    await asyncio.to_thread(
-                        self.registry.seen, one.gateway, one.since_us, one.agent_version, status
-                    )
+            with _told_only("note which gateways were heard"):
+                await asyncio.to_thread(note_all, self.registry, list(told.values()))
 
     async def _watch(self) -> None:
         """End the process when the journal failed for good.

@@ -20,6 +20,7 @@ VERBS: Final = {
     "gateways": "list gateways; revoke or pardon one",
     "ledger": "tell what became of each gateway's blocks and readings",
     "verify": "count history again and prove its chains",
+    "rebuild": "make the rollups anew from the readings, with the cloud stopped",
     "quarantine": "list blocks set apart; show, release or discard one",
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",

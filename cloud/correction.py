@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from cloud.lake_embedded import Decoded
 from cloud.lake_table.schema import ANOMALIES, READINGS
 from protos.records import Quality
-from protos.stretch import stretch_tag
+from protos.stretch import TAG_MAX, stretch_tag
 
 _FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
 _END_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
+_TAG_BITS: Final = TAG_MAX.bit_length()
 Ints = NDArray[np.int64]
 Key = tuple[int, int, int, int]
 """What an anomaly and its reading have in common: series, epoch, seq, time as stamped."""
@@ -122,16 +123,26 @@ def moves_of(readings: pa.Table, known: Known) -> Moves:
     if not len(unsynced) or not known:
         return moves
     codes, gateways = coded(readings["gateway"])
-    ts, lag = _whole(readings["ts"])[unsynced], _whole(readings["lag_us"])[unsynced]
-    pairs = np.stack([codes[unsynced].astype(np.int64), lag])
-    unique, of = np.unique(pairs, axis=1, return_inverse=True)
-    of = of.reshape(-1)
-    for number, (code, tag) in enumerate(unique.T.tolist()):
-        one = known.found.get((gateways[code], tag))
-        if one is not None:
-            inside = (of == number) & (ts >= one.from_us) & (ts <= one.to_us)
-            moves.rows[unsynced[inside]] = True
-            moves.by[unsynced[inside]] = one.offset_us
+    code_of = {name: code for code, name in enumerate(gateways)}
+    wanted = {
+        (code_of[one.gateway] << _TAG_BITS) + one.tag: one
+        for one in known.found.values()
+        if one.gateway in code_of
+    }
+    concerned = np.zeros(len(gateways), bool)
+    concerned[[number >> _TAG_BITS for number in wanted]] = True
+    unsynced = unsynced[concerned[codes[unsynced]]]  # most gateways never sent a correction
+    lag = _whole(readings["lag_us"])[unsynced]
+    key = (codes[unsynced].astype(np.int64) << _TAG_BITS) + lag
+    is_tag = (lag > 0) & (lag <= TAG_MAX)  # others could pass for another gateway's
+    near = is_tag & np.isin(key, np.array([*wanted], np.int64))
+    unsynced, key = unsynced[near], key[near]
+    ts = _whole(readings["ts"])[unsynced]
+    for number in np.unique(key).tolist():
+        one = wanted[number]
+        rows = unsynced[(key == number) & (ts >= one.from_us) & (ts <= one.to_us)]
+        moves.rows[rows] = True
+        moves.by[rows] = one.offset_us
     return moves
 
 

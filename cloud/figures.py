@@ -75,6 +75,7 @@ class Report:
         stats, total = self.journal.stats(), journal_counts.total(self.journal.counts().values())
         return JournalFigures(
             generation=self.journal.generation,
+            begun=stats.begun,
             head=stats.head,
             archived=stats.archived,
             oldest=stats.oldest,

@@ -9,6 +9,7 @@ class JournalFigures(msgspec.Struct, kw_only=True):
     """The journal: where it stands, what it holds, and what was ever stored in it."""
 
     generation: int = 0
+    begun: int = 1
     head: int = 0
     archived: int = 0
     oldest: int = 0

@@ -38,6 +38,8 @@ STREAMS_PER_CONNECTION_MAX: Final = 4
 GREETINGS_MAX: Final = 4
 """Streams of one gateway that may wait for their hello, over all its connections."""
 PING_MIN_MS: Final = 10_000
+PING_STRIKES_MAX: Final = 100
+"""Pings that come sooner; those of minutes come at once where either end was too busy to read."""
 KEEPALIVE_MS: Final = 30_000
 KEEPALIVE_TIMEOUT_MS: Final = 15_000
 
@@ -259,6 +261,7 @@ def make_server(
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_MIN_MS),
+        ("grpc.http2.max_ping_strikes", PING_STRIKES_MAX),
         ("grpc.so_reuseport", 0),  # a second server on the port is an error, not a lottery
     )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=bounds.sessions_max)

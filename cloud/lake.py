@@ -22,7 +22,7 @@ from deltalake.exceptions import DeltaError
 from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.journal import Entry
-from cloud.lake_attempts import Attempts
+from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_correct import Corrector
 from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, decode, within_rows
@@ -238,7 +238,7 @@ class Consolidator:
         try:
             decoded = self._pass(todo, bytes_max)
         except (TidegateError, OSError, DeltaError):
-            self._attempts.done()  # the disk's or an operator's fault, not the block's
+            self._attempts.undone()  # the disk's or an operator's fault, not the block's
             raise
         self._attempts.done()
         return decoded
@@ -253,21 +253,21 @@ class Consolidator:
                 "restore the journal from a backup",
             )
         entries = within_rows(entries, ROWS_PER_PASS)
-        killer = self._attempts.given_up(entries)
-        kept = [e for e in entries if e.offset != killer]
+        killers = self._attempts.given_up(entries)
+        kept = [e for e in entries if e.offset not in killers]
         decoded = self._corrector.settle(decode(kept, self._names))
-        self._set_apart(decoded, killer)
+        self._set_apart(decoded, killers)
         rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:
             self._floors.keep(entries, {name: rows[name] for name in RARE_NAMES})
         self._commit(rows, todo, entries[-1].offset)
         return decoded
 
-    def _set_apart(self, decoded: Decoded, killer: int | None) -> None:
+    def _set_apart(self, decoded: Decoded, killers: frozenset[int]) -> None:
         for bad in decoded.bad:
             self._journal.quarantine(bad.entry.offset, bad.reason)
-        if killer is not None:
-            self._journal.quarantine(killer, "the process died of it again and again")
+        for killer in sorted(killers):
+            self._journal.quarantine(killer, KILLS)
 
     def _commit(self, rows: Mapping[str, pa.Table], todo: lake_plan.Range, end: int) -> None:
         left = [name for name in RARE_NAMES if name in todo.tables]

@@ -1,13 +1,13 @@
-"""How often a pass over the same blocks has killed the process: the marker of a block that kills.
+"""How often decoding the same blocks has killed the process: the marker of a block that kills.
 
 Decoding refuses malformed blocks by itself. This is for the block that takes the process down (a
-bug in a library, memory): a marker is written before a pass and removed after it. Found again
-after DEATHS_MAX deaths at one offset, the passes become single blocks; found again DEATHS_MAX
-times on a single block, that one is given up.
+bug in a library, memory). Before blocks are decoded a marker is written, and removed after it.
+Blocks in which a process died are taken one by one from then on; one that DEATHS_MAX processes died
+of alone, or as the first of others, is given up, for everyone who decodes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,34 +16,84 @@ import msgspec
 from cloud.journal import Entry
 
 DEATHS_MAX: Final = 3
+KILLS: Final = "the process died of it again and again"
+"""The reason under which such a block is set apart."""
+KILLERS_MAX: Final = 1024
+"""Blocks given up that are remembered, the newest: the lake and the view pass them soon."""
 
 
 class _Marker(msgspec.Struct, frozen=True):
+    """``deaths`` at offset ``start``; blocks up to ``until`` are taken one by one."""
+
     start: int
     deaths: int
+    until: int = 0
 
 
 @dataclass(slots=True)
 class Attempts:
-    """The marker in file ``path``; it need not survive a power cut, only the process."""
+    """The marker in file ``path``; it need not survive a power cut, only the process.
+
+    Who decodes has a marker of its own; ``killers.json`` beside it, the blocks given up by hash, is
+    for all of one folder.
+    """
 
     path: Path
-    _deaths: int = 0
+    _before: _Marker = field(default_factory=lambda: _Marker(0, 0))
+    _end: int = 0
+    _is_before: bool = False
+    """On the way, once more, to where the last process died: its marker stays until then."""
 
     def begin(self, start: int, bytes_max: int) -> int:
-        """A pass after offset ``start`` begins; returns how many bytes it should read."""
-        marker = self._read()
-        self._deaths = marker.deaths if marker is not None and marker.start == start else 0
-        self.path.write_bytes(msgspec.json.encode(_Marker(start, self._deaths + 1)))
-        return bytes_max if self._deaths < DEATHS_MAX else 1
+        """Blocks after offset ``start`` are to be decoded; how many bytes of them to read."""
+        marker = self._read() or _Marker(start, 0)
+        until = marker.until if start < marker.until else 0
+        self._is_before = start < marker.start and bool(until)
+        self._before = _Marker(start, marker.deaths if marker.start == start else 0, until)
+        self._end = start
+        return 1 if until else bytes_max
 
-    def given_up(self, entries: Sequence[Entry]) -> int | None:
-        """The offset of the block to set apart unseen, if it has come to that."""
-        return entries[0].offset if self._deaths >= 2 * DEATHS_MAX else None
+    def given_up(self, entries: Sequence[Entry]) -> frozenset[int]:
+        """Decoding of these begins; the offsets of those to be set apart unseen instead."""
+        before, self._end = self._before, entries[-1].offset
+        killers = self._killers()
+        if before.deaths >= DEATHS_MAX and entries[0].hash.hex() not in killers:
+            killers = (*killers, entries[0].hash.hex())[-KILLERS_MAX:]
+            self._killers_path.write_bytes(msgspec.json.encode(killers))
+        if not self._is_before:
+            self._write(_Marker(before.start, before.deaths + 1, max(before.until, self._end)))
+        return frozenset(entry.offset for entry in entries if entry.hash.hex() in killers)
 
     def done(self) -> None:
-        """The pass is over and committed."""
-        self.path.unlink(missing_ok=True)
+        """These are decoded, and what rests on it is done."""
+        if self._is_before:
+            return
+        if self._before.until > self._end:
+            self._write(_Marker(self._end, 0, self._before.until))
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def undone(self) -> None:
+        """It failed by another's fault (a disk, an operator): it does not count."""
+        if self._is_before:
+            return
+        if self._before.deaths or self._before.until:
+            self._write(self._before)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def _killers_path(self) -> Path:
+        return self.path.with_name("killers.json")
+
+    def _killers(self) -> tuple[str, ...]:
+        try:
+            return msgspec.json.decode(self._killers_path.read_bytes(), type=tuple[str, ...])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return ()
+
+    def _write(self, marker: _Marker) -> None:
+        self.path.write_bytes(msgspec.json.encode(marker))
 
     def _read(self) -> _Marker | None:
         try:

@@ -106,11 +106,17 @@ class Corrector:
     def _mend_rollup(self, table: LakeTable, finer: LakeTable, found: Sequence[Correction]) -> None:
         for gateway in sorted({one.gateway for one in found}):
             spans = [_days(*span) for one in found if one.gateway == gateway for span in one.spans]
-            rows_a_day = _rows_a_day(finer, gateway, spans)
-            for day in _rows_a_day(table, gateway, spans):
-                rows_a_day.setdefault(day, 0)
-            for days in _together(rows_a_day, self._rows_at_once):
-                self._make_anew(table, finer, gateway, np.array(days, np.int64))
+            self.make_days_anew(table, finer, gateway, spans)
+
+    def make_days_anew(
+        self, table: LakeTable, finer: LakeTable, gateway: str, spans: Sequence[tuple[int, int]]
+    ) -> None:
+        """Make a rollup's rows of the days in these spans anew, a bounded part in each commit."""
+        rows_a_day = _rows_a_day(finer, gateway, spans)
+        for day in _rows_a_day(table, gateway, spans):
+            rows_a_day.setdefault(day, 0)
+        for days in _together(rows_a_day, self._rows_at_once):
+            self._make_anew(table, finer, gateway, np.array(days, np.int64))
 
     def _make_anew(self, table: LakeTable, finer: LakeTable, gateway: str, days: Ints) -> None:
         """The rows of one gateway's days from the finer table, in place of those that are there."""

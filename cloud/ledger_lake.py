@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
+from cloud.lake_table.schema import PERIOD, TABLES, delta_schema
 from cloud.ledger import Lost
 
 Key = tuple[str, int]
@@ -56,9 +58,12 @@ def gaps_of(paths: Iterable[str]) -> dict[tuple[str, int, int], Lost]:
 
 def _groups(path: Path, columns: Sequence[str]) -> Iterable[pa.Table]:
     try:
-        with pq.ParquetFile(path) as file:
+        # All columns: what is not counted is held against its page's checksum all the same.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not any(file.schema_arrow.equals(schema) for schema in _SCHEMAS):
+                raise StorageError(f"read {path}", "its columns are not those of a table", _DAMAGED)
             for group in range(file.metadata.num_row_groups):
-                yield file.read_row_group(group, columns=list(columns), use_threads=False)
+                yield file.read_row_group(group, use_threads=False).select(columns)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
@@ -70,4 +75,8 @@ def _check_rows(path: Path, found: int, told: int) -> None:
         raise StorageError(f"read {path}", f"{found} rows, the table's log says {told}", _DAMAGED)
 
 
+_SCHEMAS: Final = tuple(
+    pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
+    for spec in TABLES.values()
+)
 _DAMAGED = "restore the lake from a backup (docs/guide/backup.md)"

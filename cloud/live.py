@@ -22,6 +22,7 @@ from cloud.correction import Known, corrections_of, settled
 from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
+from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_embedded import Decoded, decode, within_rows
 from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
@@ -51,6 +52,9 @@ class Source(Protocol):
     def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
         """Call back after each durable commit; returns how to stop."""
 
+    def quarantine(self, offset: int, reason: str) -> None:
+        """Set a block apart, durably, that can never be decoded."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class View:
@@ -74,13 +78,19 @@ class Live:
     """
 
     def __init__(
-        self, journal: Source, names: Names, *, tail_bytes_max: int = TAIL_BYTES_MAX
+        self,
+        journal: Source,
+        names: Names,
+        *,
+        tail_bytes_max: int = TAIL_BYTES_MAX,
+        attempts: Attempts | None = None,
     ) -> None:
         self.book = SeriesBook()
         self.feed = Feed()
         self._journal = journal
         self._names = names
         self._tail_bytes_max = tail_bytes_max
+        self._attempts = attempts
         self._lock = threading.Lock()
         self._view = View(0, 0, _NOTHING, ())
         self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
@@ -148,13 +158,16 @@ class Live:
         if self._seen is None or sum(b.bytes for b in self._view.tail) > self._tail_bytes_max:
             return False
         start = self._seen
-        entries = self._journal.read(start, BYTES_PER_STEP)
+        bytes_max = (
+            self._attempts.begin(start, BYTES_PER_STEP) if self._attempts else BYTES_PER_STEP
+        )
+        entries = self._journal.read(start, bytes_max)
         if not entries:
             return False
         if entries[0].offset != start + 1:
             return self._catch_up(start, entries[0].offset)
         entries = within_rows(entries, ROWS_PER_STEP)
-        batch = live_tail.batch_of(self._settle(decode(entries, self._names)), start)
+        batch = live_tail.batch_of(self._settle(self._decoded(entries)), start)
         end = entries[-1].offset
         with self._lock:  # a book made anew has the view's tail, neither more nor less
             self._count(batch)
@@ -165,6 +178,21 @@ class Live:
         self._seen = end
         self.feed.push(batch)
         return True
+
+    def _decoded(self, entries: Sequence[Entry]) -> Decoded:
+        """Their rows, without those of blocks that every process dies of."""
+        if self._attempts is None:
+            return decode(entries, self._names)
+        killers = self._attempts.given_up(entries)
+        for killer in sorted(killers):
+            self._journal.quarantine(killer, KILLS)
+        try:
+            decoded = decode([one for one in entries if one.offset not in killers], self._names)
+        except Exception:
+            self._attempts.undone()  # it did not kill: `_follow` goes on
+            raise
+        self._attempts.done()
+        return decoded
 
     def _follow(self) -> None:
         """The thread's supervisor: what fails is told and tried again; the view stands so long."""

@@ -86,6 +86,11 @@ _JOURNAL: Final[tuple[Row, ...]] = (
         "Rises when a journal was lost or restored from an older copy.",
         lambda f: f.journal.generation,
     ),
+    _gauge(
+        "journal_begun_offset",
+        "First block of this generation; above 1 an earlier journal was lost or damaged.",
+        lambda f: f.journal.begun,
+    ),
     _gauge("journal_head_offset", "Last block on the disk.", lambda f: f.journal.head),
     _gauge("journal_archived_offset", "Last block in the tables.", lambda f: f.journal.archived),
     _gauge("journal_oldest_offset", "First block still kept.", lambda f: f.journal.oldest),

@@ -109,6 +109,16 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
             extra=_BYTES,
         ),
     ] = 4096 * MIB
+    free_bytes_min: Annotated[
+        int,
+        Meta(
+            description="Free space of the journal's disk below which gateways are told to wait: "
+            "the lake needs it to take what waits, and so to empty the journal. 0 keeps none.",
+            ge=0,
+            le=1 << 44,
+            extra=_BYTES,
+        ),
+    ] = 256 * MIB
     window_bytes: Annotated[
         int,
         Meta(

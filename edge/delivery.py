@@ -22,7 +22,7 @@ from edge.clock import Clock, write_durably
 from edge.config import EdgeConfig
 from edge.errors import OperatorError, PeerError, StorageError
 from edge.identity import Identity
-from edge.renewal import HOUR_US, Record, Renewal
+from edge.renewal import HOUR_US, Renewal
 from edge.store.store import Store
 from edge.uplink import Line, Uplink
 from edge.uplink_channel import Endpoint, explain, open_channel
@@ -85,7 +85,7 @@ class Delivery:
         self._is_on_trial = coming is not None
         self.who = coming or who
         mono_us = self.clock.now().mono_us
-        kept = _load(self.config)
+        kept = identity_next.read_record(self.config.renewal_path)
         try:
             self.who.require_valid(self.clock.now().wall_us)
         except OperatorError as error:
@@ -146,6 +146,7 @@ class Delivery:
         elif self.renewal is not None:
             mono_us = self.clock.now().mono_us
             asked = terms.asked
+            self._saved_us = mono_us - SAVE_EVERY_US  # to be kept soon, for `status` too
             self.renewal.told(terms.life_us, terms.left_us, asked=asked, mono_us=mono_us)
 
     async def _watch(self, uplink: Uplink, renewal: Renewal) -> None:
@@ -245,13 +246,3 @@ class Delivery:
         if told != self._told:
             self._told = told
             log.warning("%s", told)
-
-
-def _load(config: EdgeConfig) -> Record:
-    try:
-        return msgspec.json.decode(config.renewal_path.read_bytes(), type=Record)
-    except FileNotFoundError:
-        return Record()
-    except (OSError, msgspec.MsgspecError) as error:
-        log.error("what was known of the certificate's age is lost: %s", error)
-        return Record()

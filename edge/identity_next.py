@@ -7,9 +7,11 @@ enrolment. Until then the identity before is untouched, and whatever a crash lea
 """
 
 import hashlib
+import logging
 import shutil
 from pathlib import Path
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,6 +21,9 @@ from cryptography.x509.oid import NameOID
 from edge import identity
 from edge.errors import PeerError, StorageError
 from edge.identity import AUTHORITY_FILE, CERTIFICATE_FILE, CLOUD_FILE, Identity
+from edge.renewal import Record
+
+log = logging.getLogger(__name__)
 
 
 def next_folder(folder: Path) -> Path:
@@ -29,6 +34,17 @@ def next_folder(folder: Path) -> Path:
 def fingerprint(who: Identity) -> str:
     """The name of its certificate: SHA-256, hexadecimal."""
     return hashlib.sha256(who.certificate_pem).hexdigest()
+
+
+def read_record(path: Path) -> Record:
+    """What was kept of the certificate's age; nothing where there is nothing that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Record)
+    except FileNotFoundError:
+        return Record()
+    except (OSError, msgspec.MsgspecError) as error:
+        log.error("what was known of the certificate's age is lost: %s", error)
+        return Record()
 
 
 def request(folder: Path, name: str) -> bytes:

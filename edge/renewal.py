@@ -39,6 +39,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     said_us: int = 0
     renewals: int = 0
 
+    @property
+    def left_then_us(self) -> int | None:
+        """What was left of the life when this was kept; None: the cloud had said nothing of it."""
+        return self.left_us - (self.ran_us - self.said_us) if self.life_us else None
+
 
 class Renewal:
     """One process's view. Times are of the clock that never steps, in µs since boot."""

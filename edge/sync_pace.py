@@ -60,7 +60,7 @@ class Pace:
         self._is_newest = False  # the block asked for last takes the newest chunks
         self._target = BLOCK_BYTES_TARGET
         self._last = 0  # bytes of the last block: chunks larger than a target make larger blocks
-        self._in_turn = 0  # blocks sealed in turn that no block out of turn was taken for
+        self._in_turn = LIVE_SHARE - 1  # blocks in turn that none out of turn was taken for yet
         self._now_us = 0
         self._stored = 0
         self._rates: deque[float] = deque(maxlen=RATE_SAMPLES)  # bytes a second
@@ -129,9 +129,13 @@ class Pace:
         """Bytes that may be under way within the cloud's ``window``, while more waits."""
         if not self.is_behind or not self._trip_us:
             return window
+        return min(window, self._carried, WINDOW_BYTES_MAX)
+
+    @property
+    def _carried(self) -> int:
+        """What the link carries in its round trip and what may wait for it; 0: not known."""
         trip_s = self._trip_us / 1_000_000
-        carried = max(self._rates) * (trip_s + max(AHEAD_S, AHEAD_TRIPS * trip_s))
-        return min(window, int(carried), WINDOW_BYTES_MAX)
+        return int(max(self._rates, default=0.0) * (trip_s + max(AHEAD_S, AHEAD_TRIPS * trip_s)))
 
     @property
     def _is_probing(self) -> bool:
@@ -139,9 +143,15 @@ class Pace:
 
     @property
     def block_bytes(self) -> int:
-        """Bytes of a block that leave room for a second one; few while the link is not known."""
-        rate = max(self._rates, default=0.0)
-        return min(BLOCK_BYTES_TARGET, max(BLOCK_BYTES_MIN, int(rate * AHEAD_S / 2)))
+        """Bytes of a block: half of what may be under way.
+
+        So where the cloud is slow, and not the link, blocks grow: it is messages that it counts.
+        A block that measures the way is small, or it would measure itself.
+        """
+        if self._is_probing:
+            return BLOCK_BYTES_MIN
+        most = self._carried // AHEAD_BLOCKS_MIN
+        return min(BLOCK_BYTES_TARGET, max(BLOCK_BYTES_MIN, most))
 
     def target(self, room: int) -> int:
         """Bytes of the next block."""

@@ -18,7 +18,7 @@ import apsw
 
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor, Decision, archive
-from cloud.journal_sqlite.segment import Segment, open_reader
+from cloud.journal_sqlite.segment import ARCHIVE, Segment, open_reader
 from cloud.journal_sqlite.standing import Standing, cursor_rows
 from protos.block import ChunkRun
 from protos.series import EMPTY_ROOT, SeriesEntry, encode_entry, roll
@@ -154,7 +154,7 @@ class Transaction:
                 self.unwritten.add(gateway)
                 if after != before.cursor:
                     self.risen.add(gateway)
-        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'archived'", (offset,))
+        self.connection.execute(ARCHIVE, (offset,))
         self.archived = offset
 
     def finish(self) -> None:

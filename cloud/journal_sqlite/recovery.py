@@ -1,25 +1,27 @@
-"""What opening a SQLite journal finds and puts right: leftovers of a crash, a torn segment, a hole.
+"""What opening a SQLite journal finds and puts right: leftovers of a crash, damage, a loss.
 
-Nothing that was acknowledged is ever dropped here: a segment is set aside only when its log shows
-that it never took a block, and a hole is an error that an operator must know of.
+Nothing that was acknowledged is dropped without a word. A segment whose log shows that it never
+took a block is set aside. When blocks that are not in the lake are damaged or missing, the journal
+goes on from what is sound in a new generation, and every gateway sends again what it keeps.
 """
 
 import fcntl
 import logging
-from collections.abc import Callable
-from contextlib import closing
+import re
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import apsw
 
 from cloud.errors import OperatorError, StorageError
 from cloud.journal_restore import Ground
-from cloud.journal_sqlite.rebirth import begin_beside
+from cloud.journal_sqlite.rebirth import begin_beside, begin_generation, set_all_aside
 from cloud.journal_sqlite.segment import (
     SQLITE_MIN,
+    DamagedSegmentError,
     Opening,
     Segment,
     TornSegmentError,
@@ -29,9 +31,12 @@ from cloud.journal_sqlite.segment import (
     open_reader,
     read_opening,
     set_aside,
-    sweep,
     sync_path,
 )
+from cloud.journal_sqlite.soundness import Sound, examine
+
+_LEFTOVER = re.compile(r"seg-\d{16}\.db(\.new(-journal|-wal|-shm)?|-wal|-shm)")
+_LOG_HEAD: Final = 32  # bytes before a log's first frame
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +76,6 @@ def recover(
     try:
         lock = _lock(folder)
         try:
-            sweep(folder)
             return _recover(folder, lock, now_us, ground() if ground else Ground(0, 0))
         except BaseException:
             lock.close()
@@ -81,30 +85,20 @@ def recover(
 
 
 def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int], ground: Ground) -> Recovered:
-    segments = list_segments(folder)
-    ignored: list[str] = []
-    opening = None
-    while segments and opening is None:
-        try:
-            opening = read_opening(segments[-1])
-        except TornSegmentError as error:
-            ignored.append(str(error))
-            set_aside(segments.pop())
-    why = _why_anew(segments, opening, ground)
-    if why and not ground.generation:
-        cause = f"{why}, and what the lake kept of it cannot be read"
-        hint = "restore the cloud from a backup (docs/guide/backup.md)"
-        raise StorageError(f"open the journal {folder}", cause, hint)
+    orphan = sweep(folder)
+    segments, ignored = _used(folder)
+    now = now_us()
+    why = _why_anew(segments, ground)
     if why:
-        generation = opening.generation if opening else 0
-        made = begin_beside(folder, segments, ground, generation, now_us())
-        segments, opening = [made], read_opening(made)
+        _beside(folder, segments, ground, now, why)
+    elif segments:
+        why = _mend(folder, segments, ground, now, orphan)
+    else:
+        create_segment(folder, Opening(max(1, now // 1_000_000), 1, 0, now))
+    segments = list_segments(folder)
+    opening = read_opening(segments[-1])
+    if why:
         log.error("the journal %s begins anew, generation %d: %s", folder, opening.generation, why)
-    if opening is None:
-        now = now_us()
-        made = create_segment(folder, Opening(max(1, now // 1_000_000), 1, 0, now))
-        segments, opening = [made], read_opening(made)
-    _check_chain(segments)
     for segment in segments:
         # What a killed process had written but not fsynced is read now, and will be acknowledged:
         # so it must be on the disk before the first answer.
@@ -114,30 +108,115 @@ def _recover(folder: Path, lock: BinaryIO, now_us: Callable[[], int], ground: Gr
     return Recovered(lock, tuple(segments), opening, tuple(ignored), why)
 
 
-def _why_anew(segments: list[Segment], opening: Opening | None, ground: Ground) -> str:
-    """Why this journal cannot go on beside its lake; "" when it can."""
+def _used(folder: Path) -> tuple[list[Segment], list[str]]:
+    """The segments that were ever used, and why others were set aside."""
+    segments, ignored = list_segments(folder), []
+    while segments:
+        try:
+            read_opening(segments[-1])
+        except TornSegmentError as error:
+            ignored.append(str(error))
+            set_aside(segments.pop())
+            continue
+        except DamagedSegmentError:
+            pass  # `_mend` says so
+        break
+    return segments, ignored
+
+
+def _why_anew(segments: Sequence[Segment], ground: Ground) -> str:
+    """Why this journal cannot go on beside its lake; "" when it can, or is damaged."""
     if not ground.offset:
         return ""
-    if opening is None:
+    if not segments:
         return f"it is lost, the lake holds offsets to {ground.offset}"
-    with closing(open_reader(segments[-1])) as reader:
-        head = last_offset(reader, segments[-1].first)
+    try:
+        generation = read_opening(segments[-1]).generation
+        head = _last(segments[-1])
+    except (DamagedSegmentError, apsw.CorruptError, apsw.NotADBError):
+        return ""
+    if generation < ground.generation:
+        told = f"it is of generation {generation}"
+        return f"{told}, the lake was filled by generation {ground.generation}: it is an older copy"
     if head < ground.offset:
         return f"it ends at offset {head}, the lake holds {ground.offset}: it is an older copy"
-    if opening.generation < ground.generation:
-        told = f"it is of generation {opening.generation}"
-        return f"{told}, the lake was filled by generation {ground.generation}: it is an older copy"
     return ""
 
 
-def _check_chain(segments: list[Segment]) -> None:
-    for segment, after in pairwise(segments):
-        with closing(open_reader(segment)) as reader:
-            last = last_offset(reader, segment.first)
-        if last + 1 != after.first:
-            cause = f"blocks {last + 1} to {after.first - 1} are missing behind {segment.path.name}"
-            hint = "restore the journal from its backup; the gateways send again what they keep"
-            raise StorageError(f"open the journal {segment.path.parent}", cause, hint)
+def _mend(
+    folder: Path, segments: Sequence[Segment], ground: Ground, now_us: int, orphan: str
+) -> str:
+    """Go on from what is sound, in a new generation, when not all is; why, "" when all is."""
+    told = _told(segments)
+    archived = ground.offset or told.archived
+    sound = examine(segments, archived)
+    if not sound.why and orphan > segments[-1].wal.name:
+        sound = Sound(len(segments), f"the segment of {orphan} is lost")
+    if sound.spent:
+        log.warning("%d segments that the lake has are damaged and were set aside", sound.spent)
+        set_all_aside(folder, segments[: sound.spent], told.generation)
+    if not sound.why:
+        return ""
+    kept, rest = segments[sound.spent : sound.segments], segments[sound.segments :]
+    if not kept or _last(kept[-1]) < archived:
+        if archived > ground.offset:
+            cause = f"{sound.why}, and no lake beside it holds what it had archived"
+            hint = "restore the cloud from a backup (docs/guide/backup.md)"
+            raise StorageError(f"open the journal {folder}", cause, hint)
+        _beside(folder, segments[sound.spent :], ground, now_us, sound.why)
+    else:
+        generation = max(told.generation + 1, now_us // 1_000_000)
+        set_all_aside(folder, rest, generation, sound.log)
+        begin_generation(folder, archived, now_us, generation)
+    return sound.why
+
+
+def _beside(
+    folder: Path, segments: Sequence[Segment], ground: Ground, now_us: int, why: str
+) -> None:
+    if ground.offset and not ground.generation:
+        cause = f"{why}, and what the lake kept of it cannot be read"
+        hint = "restore the cloud from a backup (docs/guide/backup.md)"
+        raise StorageError(f"open the journal {folder}", cause, hint)
+    begin_beside(folder, segments, ground, _told(segments).generation, now_us)
+
+
+def _told(segments: Sequence[Segment]) -> Opening:
+    """What the newest segment says that can be read."""
+    for segment in reversed(segments):
+        with suppress(DamagedSegmentError, TornSegmentError):
+            return read_opening(segment)
+    return Opening(0, 1, 0, 0)
+
+
+def _last(segment: Segment) -> int:
+    with closing(open_reader(segment)) as reader:
+        return last_offset(reader, segment.first)
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process has the journal open for writing."""
+    try:
+        _lock(folder).close()
+    except OperatorError:
+        return True
+    return False
+
+
+def sweep(folder: Path) -> str:
+    """Clear what a crash left: segments half built, logs whose segment was unlinked.
+
+    The newest such log's name, "" without any: one behind all segments had one that was lost.
+    """
+    orphan = ""
+    for path in folder.iterdir():
+        if _LEFTOVER.fullmatch(path.name):
+            owner = path.with_name(path.name.split(".db")[0] + ".db")
+            if ".new" in path.name or not owner.exists():
+                if path.name.endswith(".db-wal") and path.stat().st_size > _LOG_HEAD:
+                    orphan = max(orphan, path.name)
+                path.unlink(missing_ok=True)
+    return orphan
 
 
 def _lock(folder: Path) -> BinaryIO:

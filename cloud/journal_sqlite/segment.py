@@ -31,7 +31,6 @@ WRITER_CACHE_KB = 16_384
 READER_CACHE_KB = 2_048
 
 _NAME = re.compile(r"seg-(\d{16})\.db")
-_LEFTOVER = re.compile(r"seg-\d{16}\.db(\.new(-journal|-wal|-shm)?|-wal|-shm)")
 
 _SCHEMA = f"""
 PRAGMA page_size = {PAGE_BYTES};
@@ -65,12 +64,20 @@ INSERT INTO series SELECT s.gateway, s.epoch, s.entry, s.root, s.data
     FROM old.series s JOIN main.cursor c ON s.gateway = c.gateway AND s.epoch = c.epoch
 """
 
+ARCHIVE = """UPDATE meta SET value = CASE name WHEN 'archived' THEN ?1 ELSE ~?1 END
+    WHERE name IN ('archived', 'archived_not')"""
+"""Moves `archived`, which stands there twice: a flipped bit in it could let blocks be trimmed."""
+
 CursorRow = tuple[str, int, int, bytes, bytes]
 """gateway, epoch, offset of its newest block (0: none), the encoded tally, the encoded cursor."""
 
 
 class TornSegmentError(StorageError):
     """A segment without its whole opening state: it was never used, nothing was acked from it."""
+
+
+class DamagedSegmentError(StorageError):
+    """A segment that was in use and whose opening state is not whole."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -151,6 +158,7 @@ def _write_meta(connection: apsw.Connection, opening: Opening) -> None:
     count = "SELECT count(*) FROM "
     rows = {
         "archived": opening.archived,
+        "archived_not": ~opening.archived,
         "begun": opening.begun,
         "cursors": connection.execute(count + "cursor").get,
         "first": opening.first,
@@ -181,6 +189,11 @@ def read_opening(segment: Segment) -> Opening:
             for table, counted in (("cursor", "cursors"), ("series", "series")):
                 if reader.execute(f"SELECT count(*) FROM {table}").get < meta[counted]:
                     return _torn(segment, tried, f"its opening table `{table}` is short")
+            if (
+                meta["first"] != segment.first
+                or meta.get("archived_not", ~meta["archived"]) != ~(meta["archived"])
+            ):
+                return _torn(segment, tried, "its opening state contradicts itself")
             generation, begun = meta["generation"], meta.get("begun", 1)
             return Opening(generation, meta["first"], meta["archived"], meta["opened_us"], begun)
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, KeyError) as error:
@@ -190,8 +203,8 @@ def read_opening(segment: Segment) -> Opening:
 def _torn(segment: Segment, tried: str, cause: str) -> Opening:
     # A segment that was ever appended to keeps its log until a successor stands: see `open_writer`.
     if _size(segment.wal):
-        hint = "restore the journal from its backup, or move the file away and start a generation"
-        raise StorageError(tried, f"{cause}, and it has been in use", hint)
+        hint = "`tidegate-cloud serve` sets it aside; the gateways send again what they keep"
+        raise DamagedSegmentError(tried, f"{cause}, and it has been in use", hint)
     raise TornSegmentError(tried, cause, "it was never used: the journal goes on without it")
 
 
@@ -259,15 +272,6 @@ def set_aside(segment: Segment) -> Path:
     segment.path.replace(aside)
     remove(segment)
     return aside
-
-
-def sweep(folder: Path) -> None:
-    """Clear what a crash left: segments half built, logs whose segment was unlinked."""
-    for path in folder.iterdir():
-        if _LEFTOVER.fullmatch(path.name):
-            owner = path.with_name(path.name.split(".db")[0] + ".db")
-            if ".new" in path.name or not owner.exists():
-                path.unlink(missing_ok=True)
 
 
 def sync_path(path: Path) -> None:

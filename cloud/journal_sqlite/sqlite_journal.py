@@ -39,7 +39,7 @@ from protos.series import SeriesEntry, encode_entry
 
 @dataclass(frozen=True, slots=True)
 class JournalStats:
-    """Figures for whoever asks; ``ignored`` says why segments were set aside at opening."""
+    """Figures for whoever asks; ``ignored``: why segments were set aside, ``begun``: `Opening`."""
 
     head: int
     archived: int
@@ -49,6 +49,7 @@ class JournalStats:
     bytes_max: int
     quarantined: int
     ignored: tuple[str, ...]
+    begun: int
 
 
 class SqliteJournal:
@@ -264,10 +265,10 @@ class SqliteJournal:
 
     def stats(self) -> JournalStats:
         """Figures as of now."""
-        segments, limits = self._writer.segments, self._limits
+        segments, limits, found = self._writer.segments, self._limits, self._found
         return JournalStats(
             self.head(), self.archived(), segments[0].first, len(segments), self._writer.bytes(),
-            limits.bytes_max, len(self.quarantined()), self._found.ignored,
+            limits.bytes_max, len(self.quarantined()), found.ignored, found.opening.begun,
         )  # fmt: skip
 
     def close(self) -> None:

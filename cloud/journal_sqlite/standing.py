@@ -7,6 +7,8 @@ writer held: `stored` and its hash, and how much was ever stored, trimmed blocks
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Final
 
 import apsw
 
@@ -15,6 +17,7 @@ from cloud.journal_cursor import Cursor, decode_cursor, encode_cursor
 from cloud.journal_sqlite.segment import CursorRow
 from protos.series import SeriesEntry, decode_entry
 
+_DIGEST: Final = 8
 _CURSORS = "SELECT gateway, last, counts, state FROM cursor"
 # SQLite takes the other columns from the row that has the maximum.
 _NEWEST = "SELECT max(offset), gateway, seq, hash FROM name GROUP BY gateway"
@@ -40,13 +43,17 @@ def cursor_rows(standing: Iterable[Standing]) -> Iterator[CursorRow]:
     """Rows for a segment's cursor table."""
     for one in standing:
         cursor, counts = one.cursor, encode_tally(one.tally)
-        yield cursor.gateway, cursor.epoch, one.last, counts, encode_cursor(cursor)
+        state = encode_cursor(cursor)
+        state += _digest(cursor.gateway, one.last, counts, state)
+        yield cursor.gateway, cursor.epoch, one.last, counts, state
 
 
 def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
     """Where every gateway stands, as the segment in use has it: cursors, moved on by the names."""
     standing = {
-        gateway: Standing(_weighed(connection, decode_cursor(state)), last, decode_tally(counts))
+        gateway: Standing(
+            _weighed(connection, _proved(gateway, last, counts, state)), last, decode_tally(counts)
+        )
         for gateway, last, counts, state in connection.execute(_CURSORS)
     }
     for gateway, epoch, blocks, readings in connection.execute(_GROWN):
@@ -59,6 +66,19 @@ def load_standing(connection: apsw.Connection) -> dict[str, Standing]:
             cursor = replace(before.cursor, stored=seq, stored_hash=hash)
             standing[gateway] = Standing(cursor, offset, before.tally)
     return standing
+
+
+def _proved(gateway: str, last: int, counts: bytes, state: bytes) -> Cursor:
+    """The cursor of a row; DecodeError of msgspec when the row is not as it was written."""
+    whole, digest = state[:-_DIGEST], state[-_DIGEST:]
+    if _digest(gateway, last, counts, whole) == digest:
+        return decode_cursor(whole)
+    return decode_cursor(state)  # one of before rows were proved has nothing behind it
+
+
+def _digest(gateway: str, last: int, counts: bytes, state: bytes) -> bytes:
+    row = b"%d %s %d %b %b" % (len(counts), gateway.encode(), last, counts, state)
+    return blake2b(row, digest_size=_DIGEST).digest()
 
 
 def _weighed(connection: apsw.Connection, cursor: Cursor) -> Cursor:

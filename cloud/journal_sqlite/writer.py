@@ -21,6 +21,7 @@ from cloud.errors import StorageError
 from cloud.journal import Entry, JournalOverloadedError
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.held import SERIES_SHARE, Past, Transaction
+from cloud.journal_sqlite.room import no_room
 from cloud.journal_sqlite.segment import Opening, Segment, create_segment, last_offset, open_writer
 from cloud.journal_sqlite.standing import Standing, cursor_rows, load_standing
 
@@ -37,7 +38,7 @@ class JournalLimits:
     """Bounds of a journal on disk and in memory; ValueError when they contradict each other.
 
     `segment_bytes_max` is of the write-ahead log of the segment in use, `replay_bytes_min` is kept
-    behind `archived` for rebuilding views.
+    behind `archived` for rebuilding views, `free_bytes_min` on the disk for the lake.
     """
 
     bytes_max: int = 16 * 1024 * MIB
@@ -47,6 +48,7 @@ class JournalLimits:
     queue_calls_max: int = 8192
     commit_bytes_max: int = 8 * MIB
     commit_calls_max: int = 1024
+    free_bytes_min: int = 0
 
     def __post_init__(self) -> None:
         # The segment in use cannot be trimmed and one being settled lies on disk twice: with less
@@ -232,10 +234,11 @@ class Writer:
 
     def _apply(self, transaction: Transaction, jobs: list[Job[object]]) -> list[Job[object]]:
         done = []
-        full = _full("its bytes are used up") if self.bytes() >= self._limits.bytes_max else None
+        most, free = self._limits.bytes_max, self._limits.free_bytes_min
+        why = no_room(self.bytes(), most, self._folder, free)
         for job in jobs:
-            if job.grows and full is not None:
-                job.future.set_exception(full)
+            if job.grows and why:
+                job.future.set_exception(_full(why))
                 continue
             try:
                 job.result = job.run(transaction)
@@ -256,17 +259,10 @@ class Writer:
         if log < min(due, self._limits.bytes_max // 4) or self.head < self._segment.first:
             return
         try:
-            segment = create_segment(
-                self._folder,
-                replace(
-                    self._opening,
-                    first=self.head + 1,
-                    archived=self.archived,
-                    opened_us=self._now_us(),
-                ),
-                cursors=cursor_rows(self.standing.values()),
-                previous=self._segment,
-            )
+            first, now = self.head + 1, self._now_us()
+            opening = replace(self._opening, first=first, archived=self.archived, opened_us=now)
+            rows = cursor_rows(self.standing.values())
+            segment = create_segment(self._folder, opening, cursors=rows, previous=self._segment)
         except StorageError as error:
             if is_no_space(error.__cause__):
                 return  # nothing rests on the new file yet: go on in this one, try again later

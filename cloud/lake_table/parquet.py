@@ -90,6 +90,7 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
         use_dictionary=dictionary,
         column_encoding=dict.fromkeys(spec.delta, "DELTA_BINARY_PACKED"),
         store_schema=False,
+        write_page_checksum=True,
     ) as writer:
         for begin in range(0, table.num_rows, ROW_GROUP):
             writer.write_table(_own_names(table.slice(begin, ROW_GROUP)))

@@ -60,6 +60,7 @@ def from_disk(config: EdgeConfig) -> Health:
 def _cloud(config: EdgeConfig) -> CloudHealth:
     from edge.identity import is_enrolled
     from edge.identity import load as load_identity
+    from edge.identity_next import fingerprint, read_record
 
     if not is_enrolled(config.identity_folder):
         return CloudHealth()
@@ -67,8 +68,13 @@ def _cloud(config: EdgeConfig) -> CloudHealth:
         identity = load_identity(config.identity_folder, config.name)
     except OperatorError as error:
         return CloudHealth(enrolled=True, error=error.cause, hint=error.hint)
+    record = read_record(config.renewal_path)
+    is_of_it = record.certificate == fingerprint(identity)
+    left_us = record.left_then_us if is_of_it else None
+    known_us = None if left_us is None else Clock().now().wall_us + left_us
     return CloudHealth(
         enrolled=True,
         address=config.settings.cloud.address or identity.sync_address,
-        certificate_not_after_us=identity.not_after_us,
+        certificate_not_after_us=identity.not_after_us if known_us is None else known_us,
+        renewals=record.renewals,
     )

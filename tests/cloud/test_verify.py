@@ -1,6 +1,7 @@
 """`verify` counts history again: it passes what is whole and names what is not."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from cloud import verify as verify_module
 from cloud.errors import StorageError
 from cloud.journal_sqlite.segment import list_segments
+from cloud.journal_sqlite.standing import cursor_rows, load_standing
 from cloud.ledger import Lost
 from cloud.ledger_files import read_ledger
 from cloud.verify import Verdict, verify
@@ -102,14 +104,13 @@ def test_a_lake_with_a_block_too_few_is_not_whole(home):
 
 def edit_counts(home: Home) -> None:
     """Make the ledger claim two readings more than were ever stored and archived."""
-    from cloud.journal_counts import decode_tally, encode_tally
-
     segment = list_segments(home.root / "journal")[-1]
     connection = apsw.Connection(str(segment.path))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-    tally = decode_tally(connection.execute("SELECT counts FROM cursor").get)
-    more = tally.stored(1, 0, 2).archived(1, 0, 2)
-    connection.execute("UPDATE cursor SET counts = ?", (encode_tally(more),))
+    (stood,) = load_standing(connection).values()
+    more = replace(stood, tally=stood.tally.stored(1, 0, 2).archived(1, 0, 2))
+    ((*_, last, counts, state),) = cursor_rows([more])
+    connection.execute("UPDATE cursor SET last = ?, counts = ?, state = ?", (last, counts, state))
     connection.close()
 
 

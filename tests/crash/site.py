@@ -227,7 +227,8 @@ class Site:
     def second_count(self) -> dict[str, object]:
         """What the product says itself: is history whole, and what of ours is not in it."""
         edge = self.stack.edge_status()
-        said = run("tidegate-cloud", "--home", str(self.stack.home("cloud")), "verify", "--json")
+        home = str(self.stack.home("cloud"))
+        said = run("tidegate-cloud", "--home", home, "verify", "--json", seconds=600)
         apart = {name: edge["ingest"][name] for name in ("rejected", "partial")}
         apart |= {name: edge["buffer"][name] for name in ("evicted", "damaged")}
         return {"whole": json.loads(said)["whole"], "set_apart": apart}

@@ -66,6 +66,32 @@ def test_history_of_a_gateway_that_began_in_1970_is_at_the_right_times_once_its_
     assert json.loads(run("tidegate-cloud", "--home", cloud, "verify", "--json"))["whole"]
 
 
+def test_a_gateway_in_1970_renews_when_asked_and_when_the_clouds_clock_leaps_over_its_life(
+    new_site: Callable[..., Site], faketime: tuple[str, ...]
+) -> None:
+    site = new_site(edge_environment=(*faketime, f"FAKETIME={CLOCKS[0]}"))
+    site.open()
+    key = site.stack.home("edge") / "identity" / "gateway.key"
+    first, home = key.read_bytes(), str(site.stack.home("cloud"))
+    run("tidegate-cloud", "--home", home, "gateways", "renew", site.stack.gateway)
+    await_until("it has a new key", lambda: key.read_bytes() != first, 60)
+    site.kill("edge")
+    site.recover(60)
+    second, cloud = key.read_bytes(), site.half("cloud")
+    right = cloud.command
+    cloud.command = ["env", *faketime, "FAKETIME=+800d", *right]
+    site.kill("cloud")
+    await_until("it has another key", lambda: key.read_bytes() != second, 90)
+    site.recover(60)
+    third, cloud.command = key.read_bytes(), right
+    site.kill("cloud")
+    site.recover(60)
+    assert key.read_bytes() == third, "one leap of a clock is one renewal"
+    site.drain(90)
+    verdict = site.judge()
+    assert (verdict.lost, verdict.doubled, verdict.foreign) == ([], [], 0)
+
+
 def _untimed(site: Site, from_us: int, to_us: int) -> list[tuple[int, float, int]]:
     """Readings that the gateway stamped, in [from, to): time, value, quality."""
     found: list[tuple[int, float, int]] = []

@@ -30,6 +30,8 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
                 )
             case t if t == dict[str, int]:
                 values[field.name] = {"one of its own": next(numbers)}
+            case t if t == list[str]:
+                values[field.name] = [field.name]
             case t if t == list[ModelHealth]:
                 values[field.name] = [numbered(ModelHealth, numbers)]
             case t:

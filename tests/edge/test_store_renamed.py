@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from edge.commands.enroll import _reread, _with_name
@@ -80,6 +81,28 @@ def test_a_renamed_buffer_lives_on_as_any_other(world: BufferWorld) -> None:
     assert third.sync_state().result().head == 0
     world.drain(third)
     assert values(third) == sorted(kept + values_of(chunk.batch))
+
+
+def test_a_change_of_name_that_was_cut_off_never_happened(
+    world: BufferWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = half_delivered(world)
+
+    def dies(*_: object) -> None:
+        raise apsw.IOError("the disk is gone")
+
+    with monkeypatch.context() as cut:
+        cut.setattr("edge.store.renamed.write_state", dies)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            renamed(world)
+    old = world.open()
+    state = old.sync_state().result()
+    assert (state.epoch, state.head, state.stored) == (4, 2, 1)
+    assert len(old.blocks_from(1, 1 << 40).result()) == 2
+    old.close()
+    store = renamed(world)
+    world.drain(store)
+    assert values(store) == kept
 
 
 @pytest.mark.parametrize("is_opened", [False, True])

@@ -128,3 +128,13 @@ def test_a_fuzzer_that_ends_badly_without_a_finding_is_no_success(tmp_path: Path
     assert not result.is_clean
     assert re.search("no such module", result.failed)
     assert Result("block").is_clean
+
+
+def test_a_machine_without_the_fuzzers_engine_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = importlib.import_module("tests.fuzz.__main__")
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["fuzz", "--seconds", "1"])
+    assert command.main() == 3
+    assert "wheels for CPython 3.11 to 3.13 on x86-64 Linux" in capsys.readouterr().err

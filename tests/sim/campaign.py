@@ -118,7 +118,7 @@ def campaign(seeds: range, steps: int, jobs: int, name: str | None = None) -> Su
     young_buffer()  # once for all processes
     work = ((seed, steps, name) for seed in seeds)
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        lives: Iterator[Life] = pool.imap(_live, work, chunksize=4)
+        lives: Iterator[Life] = pool.imap(_live, work, chunksize=1 if name else 4)
         for _ in takewhile(lambda goes_on: goes_on, map(total.add, lives)):
             pass
         pool.terminate()

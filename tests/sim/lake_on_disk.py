@@ -197,7 +197,9 @@ class CloudWithLake(CloudOnDisk):
         else:
             if self.chance.random() >= NEW_COMMITTER:
                 self.handle = committer
-        self.see()
+        self.is_dead |= self.drive.is_cut
+        if not self.is_dead:  # else it is seen once the next process has opened the journal
+            self.see()
 
     def _refused(self, error: Exception) -> None:
         is_stale = any(why in str(error) for why in STALE)
@@ -231,6 +233,7 @@ class CloudWithLake(CloudOnDisk):
             self.handle.close()
             self.handle = None
         super().crash()
+        self.see()
 
     def restore(self, disk: Any, lake: Lake, *, with_lake: bool) -> None:
         self.handle = None

@@ -157,8 +157,8 @@ MUTANTS = {
     "fsync before ack": Mutant(no_fsync_of_the_journal, Kind.DISKS),
     "fsync before PUBACK": Mutant(no_fsync_of_the_buffer, Kind.DISKS),
     "answer behind the commit": Mutant(kind=Kind.RULES, cloud=AcksTooEarly),
-    "fencing": Mutant(no_fencing),
-    "hash check": Mutant(no_hashes),
+    "fencing": Mutant(no_fencing, Kind.RULES),
+    "hash check": Mutant(no_hashes, Kind.RULES),
     "table offset check": Mutant(commits_to_any_version, Kind.LAKE),
     "seq in the transaction": Mutant(seq_apart, Kind.DISKS),
 }

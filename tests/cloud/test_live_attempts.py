@@ -1,0 +1,119 @@
+"""A block that kills whoever decodes it: counted by real processes, set apart by name, passed."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloud.journal import Entry
+from cloud.lake_attempts import DEATHS_MAX, KILLS, Attempts
+from tests.cloud.verify_world import Home
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from cloud import lake, live
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.lake import Consolidator
+from cloud.lake_attempts import Attempts
+from cloud.lake_embedded import decode
+from cloud.lake_names import Names
+from tests.contract.segmented import SMALL
+
+def deadly(entries, names):
+    if any(entry.offset == 3 for entry in entries):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode(entries, names)
+
+live.decode = lake.decode = deadly
+root = Path(sys.argv[1])
+journal = SqliteJournal.open(root / "journal", now_us=lambda: 1, limits=SMALL)
+names = Names(journal.series)
+view = live.Live(journal, names, attempts=Attempts(root / "lake" / "attempt-live.json"))
+consolidator = Consolidator(root / "lake", journal, names, view)
+consolidator.recover()
+while view.advance():
+    pass
+while sys.argv[2] == "both" and consolidator.run_once().more:
+    pass
+print(view.view.journal, view.view.lake, sum(b.rows for b in view.view.tail))
+"""
+
+
+def run(root: Path, what: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(root), what], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode, done.stdout.strip()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    home = Home(tmp_path)
+    for count in (5, 6, 7, 8):
+        home.send("gw", count)
+    home.stop()
+    return tmp_path
+
+
+def test_a_block_that_kills_the_view_is_given_up_after_a_few_processes(root: Path) -> None:
+    deaths = 0
+    while run(root, "view")[0]:
+        deaths += 1
+        assert deaths < 2 * DEATHS_MAX
+    assert DEATHS_MAX <= deaths <= DEATHS_MAX + 1
+    assert run(root, "view") == (0, "4 0 19"), "and it stays so"
+    home = Home(root)
+    (apart,) = home.journal.quarantined()
+    assert (apart.offset, apart.readings, apart.reason) == (3, 7, KILLS)
+    home.stop()
+
+
+def test_the_tables_pass_a_block_that_the_view_gave_up_without_dying_of_it(root: Path) -> None:
+    while run(root, "view")[0]:
+        pass
+    assert run(root, "both") == (0, "4 4 0")
+
+
+def entry(offset: int) -> Entry:
+    return Entry(offset, "gw", 1, offset, bytes([offset]) * 32, b"", 0)
+
+
+def test_blocks_around_a_killer_are_taken_one_by_one_and_once(tmp_path: Path) -> None:
+    """A killer far inside what is read at once costs no more processes than one at its front."""
+    blocks, deaths, at = [entry(n) for n in range(1, 41)], 0, 0
+    while at < 40:
+        attempts = Attempts(tmp_path / "attempt.json")
+        many = attempts.begin(at, 100)
+        taken = blocks[at : at + many]
+        if any(one.offset == 30 for one in taken) and 30 not in attempts.given_up(taken):
+            deaths += 1
+            continue
+        attempts.given_up(taken)
+        attempts.done()
+        at += len(taken)
+    assert deaths == DEATHS_MAX + 1
+
+
+def test_a_fault_that_is_not_the_blocks_does_not_count(tmp_path: Path) -> None:
+    attempts = Attempts(tmp_path / "attempt.json")
+    for _ in range(3 * DEATHS_MAX):
+        assert attempts.begin(0, 100) == 100
+        assert attempts.given_up([entry(1)]) == frozenset()
+        attempts.undone()
+
+
+def test_other_content_in_the_place_of_a_killer_is_tried(tmp_path: Path) -> None:
+    """A journal begun anew uses offsets again."""
+    for _ in range(DEATHS_MAX):
+        attempts = Attempts(tmp_path / "attempt.json")
+        attempts.begin(0, 100)
+        attempts.given_up([entry(1)])
+    attempts.begin(0, 100)
+    assert attempts.given_up([entry(1)]) == {1}
+    attempts.done()
+    attempts.begin(0, 100)
+    assert attempts.given_up([Entry(1, "gw", 2, 1, bytes(32), b"", 0)]) == frozenset()
