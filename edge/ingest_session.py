@@ -125,6 +125,7 @@ class SessionIngest:
         room_by = 0.0
         while not link.closed and not self._stopping.is_set():
             reading = self._inbox.has_room
+            heard = Messages()
             if link.wait(self._wake_in, _IDLE_S, reading=reading):
                 self._stamp = self._now()
                 heard = link.read(self._inbox.has_room_beside)
@@ -135,6 +136,9 @@ class SessionIngest:
             self._send_acks(link)
             if link.subscribed and not self._state.connected:
                 self._tell(link)
+            if len(heard) or not reading:
+                # A resumed session's backlog comes before the answer: leaving would begin it anew.
+                answer_by = time.monotonic() + self._broker.timeout_s
             if not link.subscribed and time.monotonic() > answer_by:
                 link.close("the broker took the connection and then did not answer")
             room_by = self._mind_room(link, reading, room_by)

@@ -221,6 +221,20 @@ def test_a_full_inbox_stops_reading_and_loses_nothing(
 
 
 @pytest.mark.broker
+def test_a_backlog_that_comes_before_the_brokers_answer_is_no_silence(
+    mosquitto: Mosquitto, connect: Connect
+) -> None:
+    connect(mosquitto.port).ingest.stop(5)
+    mosquitto.publish([("a/t", b"%d" % n) for n in range(1000)])
+    listener = connect(mosquitto.port, inbox=Inbox(messages_max=10), wait=False, timeout_s=0.2)
+    until(lambda: not listener.inbox.has_room, "it was never full")
+    threading.Event().wait(1.0)  # five times as long as a broker may be silent
+    heard = listener.hear(1000)
+    assert {message.session for message in heard} == {1}
+    assert listener.ingest.wait_connected(10)
+
+
+@pytest.mark.broker
 def test_an_inbox_full_for_too_long_leaves_the_broker_and_comes_back(
     mosquitto: Mosquitto, connect: Connect
 ) -> None:
