@@ -120,7 +120,7 @@ class PahoIngest:
         answer_by = time.monotonic() + self._broker.timeout_s
         room_by = 0.0
         while not link.closed and not self._stopping.is_set():
-            reading = self._inbox.has_room
+            reading, heard = self._inbox.has_room, 0
             if link.wait(self._wake_in, _IDLE_S, reading=reading):
                 self._stamp = self._now()
                 heard = link.read(lambda: self._inbox.has_room)
@@ -130,6 +130,10 @@ class PahoIngest:
             self._send_acks(link)
             if link.subscribed and not self._state.connected:
                 self._tell(link)
+            if heard or not reading:
+                # All that waits in a resumed session comes before the answer to our subscription:
+                # to leave a broker that talks would be to begin the same backlog again, for ever.
+                answer_by = time.monotonic() + self._broker.timeout_s
             if not link.subscribed and time.monotonic() > answer_by:
                 link.close("the broker took the connection and then did not answer")
             room_by = self._mind_room(link, reading, room_by)
