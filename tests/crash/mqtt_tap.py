@@ -1,5 +1,6 @@
 """Reads what passes between a broker and the agent: PUBLISH down, PUBACK up, MQTT 3.1.1 and 5."""
 
+from collections import deque
 from collections.abc import Iterator
 
 from tests.crash.verdict import Heard, number_in
@@ -38,12 +39,16 @@ def varint(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
 
 
 class MqttTap:
-    """One connection; what it learns goes to ``heard``, which outlives it."""
+    """One connection; what it learns goes to ``heard``, which outlives it.
+
+    A broker that overshoots the receive window may give one packet id to several messages in
+    flight. Acknowledgements come in the order of arrival: one is of the oldest.
+    """
 
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
         self._up, self._down = Packets(), Packets()
-        self._in_flight: dict[int, int] = {}
+        self._in_flight: dict[int, deque[int]] = {}
         self._is_v5 = False
 
     def up(self, data: bytes) -> None:
@@ -52,9 +57,11 @@ class MqttTap:
                 self._is_v5 = body[2 + int.from_bytes(body[:2])] == 5
             elif kind == PUBACK:
                 refused = len(body) > 2 and body[2] >= 128
-                number = self._in_flight.pop(int.from_bytes(body[:2]), None)
-                if number is not None and not refused:
-                    self._heard.puback(number)
+                waiting = self._in_flight.get(int.from_bytes(body[:2]))
+                if waiting:
+                    number = waiting.popleft()
+                    if not refused:
+                        self._heard.puback(number)
 
     def down(self, data: bytes) -> None:
         for kind, flags, body in self._down.feed(data):
@@ -71,5 +78,5 @@ class MqttTap:
             at = properties[1] + properties[0]
         number = number_in(topic, body[at:])
         if number is not None:
-            self._in_flight[packet_id] = number
+            self._in_flight.setdefault(packet_id, deque()).append(number)
             self._heard.delivered(number, packet_id, dup)

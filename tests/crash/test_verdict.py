@@ -55,6 +55,17 @@ def test_the_wire_is_read_byte_by_byte_and_a_refusing_puback_is_none() -> None:
     assert (heard.acknowledged, bytes(heard.acked[7:9])) == (1, b"\1\0")
 
 
+def test_an_acknowledgement_is_of_the_oldest_message_with_its_packet_id() -> None:
+    heard = Heard()
+    tap = MqttTap(heard)
+    first, later = 7, 7 + 65535  # of one packet id, as the publisher gives them
+    tap.down(packet(first) + packet(later))
+    tap.up(bytes([0x40, 2, 0, 8]))
+    assert (heard.acked[first], heard.acked[later]) == (1, 0)
+    tap.up(bytes([0x40, 2, 0, 8]))
+    assert heard.acked[later] == 1
+
+
 @pytest.mark.parametrize("number", range(6))
 def test_every_kind_of_message_says_its_number(number: int) -> None:
     assert number_in(*message(number)) == number
