@@ -8,7 +8,6 @@ access, is the registry's to say (`cloud.renewal`).
 
 import hashlib
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.errors import OperatorError, PeerError
+from protos.durable import put
 
 EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_DAY: Final = datetime(2099, 12, 31, tzinfo=UTC)
@@ -82,8 +82,8 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
             .sign(key, hashes.SHA256())
         )
-        _write(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-        _write(folder / "ca.key", _key_pem(key), 0o600)
+        put(folder / "ca.crt", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        put(folder / "ca.key", _key_pem(key), 0o600)
         return cls(folder, key, certificate)
 
     @classmethod
@@ -119,8 +119,8 @@ class Authority:
                 .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
                 .sign(self._key, hashes.SHA256())
             )
-            _write(key_file, _key_pem(key), 0o600)
-            _write(file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+            put(key_file, _key_pem(key), 0o600)
+            put(file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
         return ServerCredentials(key_file.read_bytes(), file.read_bytes(), self.pem)
 
     def _still_good(self, key_file: Path, file: Path, wanted: list[x509.GeneralName]) -> bool:
@@ -274,20 +274,3 @@ def _key_sha256(key: object) -> str:
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return hashlib.sha256(der).hexdigest()
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Put a file in place whole, with its mode from the first byte, on the disk when it returns."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -19,12 +19,13 @@ from typing import Final
 import msgspec
 
 from edge.timeline import SANE_FROM_US, STEP_US, Kept, Stamp, Stretch, Timeline
+from protos.durable import put
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 TIMESYNC: Final = Path("/run/systemd/timesync/synchronized")
 SYNC_CHECK_US: Final = 5_000_000  # one system call in five seconds, whatever the rate of readings
 
-__all__ = ["SANE_FROM_US", "Clock", "Stamp", "write_durably"]
+__all__ = ["SANE_FROM_US", "Clock", "Stamp"]
 
 _log = logging.getLogger(__name__)
 _STA_UNSYNC: Final = 0x40  # <linux/timex.h>
@@ -191,7 +192,7 @@ class Clock:
         if self._path is None or not self._timeline.unsaved:
             return
         try:
-            write_durably(self._path, msgspec.json.encode(self._timeline.kept))
+            put(self._path, msgspec.json.encode(self._timeline.kept))
         except OSError as error:
             if not self._is_told:
                 _log.error("could not keep the clock's state in %s: %s", self._path, error)
@@ -211,19 +212,3 @@ def _load(path: Path | None) -> Kept:
     except (OSError, msgspec.MsgspecError) as error:
         _log.error("the clock's state in %s is lost: %s", path, error)
         return Kept()
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Put a file in place whole, on the disk when it returns. OSError."""
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -18,7 +18,7 @@ import msgspec
 
 from edge import agent_parts as parts
 from edge import identity, identity_next
-from edge.clock import Clock, write_durably
+from edge.clock import Clock
 from edge.config import EdgeConfig
 from edge.errors import OperatorError, PeerError, StorageError
 from edge.identity import Identity
@@ -27,6 +27,7 @@ from edge.store.store import Store
 from edge.uplink import Line, Uplink
 from edge.uplink_channel import Endpoint, explain, open_channel
 from protos import sync_pb2 as pb
+from protos.durable import put
 from protos.sync_pb2_grpc import SyncStub
 
 WATCH_S: Final = 1.0
@@ -237,7 +238,7 @@ class Delivery:
     def _save(self, renewal: Renewal, mono_us: int) -> None:
         self._saved_us = mono_us
         try:
-            write_durably(self.config.renewal_path, msgspec.json.encode(renewal.record(mono_us)))
+            put(self.config.renewal_path, msgspec.json.encode(renewal.record(mono_us)))
         except OSError as error:
             path = self.config.renewal_path
             raise StorageError(f"write {path}", str(error), "check the disk") from error

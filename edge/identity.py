@@ -5,7 +5,6 @@ gathered in `identity.new/` and becomes the identity by a rename once its last f
 is on the disk; whatever a power cut left is settled at the next look. The key never leaves.
 """
 
-import os
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edge.errors import OperatorError, StorageError
+from protos.durable import put, sync_folder
 from protos.settings import toml_value
 
 KEY_FILE: Final = "gateway.key"
@@ -229,7 +229,7 @@ def _settle(folder: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         pending.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old, ignore_errors=True)
 
@@ -239,26 +239,5 @@ def replace_by(folder: Path, complete: Path) -> None:
     pending = _pending(folder)
     shutil.rmtree(pending, ignore_errors=True)
     complete.rename(pending)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     _settle(folder)
-
-
-def put(path: Path, data: bytes, mode: int) -> None:
-    """Put a file in place whole, with its mode from the first byte, on the disk when it returns."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -73,9 +73,9 @@ def keep(folder: Path, name: str, certificate_der: bytes) -> Identity:
         authority = x509.load_pem_x509_certificate((folder / AUTHORITY_FILE).read_bytes())
         certificate = _checked(certificate_der, authority, name, _key(folder))
         pem = certificate.public_bytes(serialization.Encoding.PEM)
-        identity.put(coming / CERTIFICATE_FILE, pem, 0o644)
+        put(coming / CERTIFICATE_FILE, pem, 0o644)
         for file in (AUTHORITY_FILE, CLOUD_FILE):  # cloud.toml last: it makes all of it count
-            identity.put(coming / file, (folder / file).read_bytes(), 0o644)
+            put(coming / file, (folder / file).read_bytes(), 0o644)
     except OSError as error:
         cause, hint = str(error), "check the disk; it is tried again"
         raise StorageError(f"write the renewed identity in {coming}", cause, hint) from error

@@ -16,6 +16,7 @@ from typing import Final
 
 from edge.errors import OperatorError
 from edge.seal import KEY_BYTES, kek_id
+from protos.durable import sync_folder
 
 CREDENTIAL_NAME: Final = "tidegate-buffer-key"
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
@@ -97,7 +98,7 @@ def next_key_path(path: Path) -> Path:
 def replace_key(path: Path) -> None:
     """Put the next key in the place of the one at ``path``, on the disk when this returns."""
     next_key_path(path).replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def find_key(path: Path, environment: Mapping[str, str]) -> KeySource:
@@ -125,12 +126,4 @@ def make_key_file(path: Path) -> None:
         file.write(secrets.token_hex(KEY_BYTES) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

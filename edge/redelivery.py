@@ -61,7 +61,7 @@ class Redelivery:
         ValueError: a key or marks of a wrong size.
     """
 
-    def __init__(self, key: bytes, marks: bytes = b"", *, messages_max: int = 20_000) -> None:
+    def __init__(self, key: bytes, marks: bytes = b"", *, messages_max: int = 65_536) -> None:
         if not 16 <= len(key) <= 64 or len(marks) % MARK_BYTES:
             raise ValueError(f"a key of 16 to 64 bytes and marks of {MARK_BYTES} each are needed")
         self.hashes: list[bytes] = []

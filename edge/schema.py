@@ -14,6 +14,7 @@ from typing import Final
 from sqlite_utils import Database
 
 from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
+from protos.durable import sync_folder
 
 
 def _first(db: Database) -> None:
@@ -75,7 +76,7 @@ def migrate(path: Path) -> int:
             _step(db, version)
     finally:
         db.close()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return found
 
 
@@ -89,14 +90,6 @@ def _step(db: Database, version: int) -> None:
         if db.conn.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Buffer(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
             le=1_000_000,
         ),
-    ] = 20_000
+    ] = 65_536
     rejects_max: Annotated[
         int,
         Meta(

@@ -34,7 +34,7 @@ class StoreLimits:
     """
 
     bytes_max: int = 512 * MIB
-    dedup_messages_max: int = 20_000
+    dedup_messages_max: int = 65_536
     rejects_max: int = 1000
     reject_bytes_max: int = 4 * MIB
     queue_commits_max: int = 64

@@ -236,7 +236,7 @@ def test_a_disk_that_is_full_leaves_the_identity_in_use(
     assert world.site.desk is not None
     answer = world.site.desk.renew(shown, request)
     first = world.shown()
-    monkeypatch.setattr(identity, "put", full)
+    monkeypatch.setattr(identity_next, "put", full)
     with pytest.raises(StorageError):
         identity_next.keep(world.folder, "gw-1", answer.certificate_der)
     assert world.shown() == first
