@@ -261,7 +261,8 @@ class CloudOnDisk(Cloud):
         self.disks.gone(self.drive)
         self.drive = self.disks.drive("journal", disk.files or {})
         self.lake = lake.copy()
-        self.now_us += 2 * SECOND_US
+        # Nobody restores in the second of a crash: each of those may have begun a generation too.
+        self.now_us += 3600 * SECOND_US
         generation = begin_generation(self.drive.folder, self.lake.offset, self.now_us)
         self.lake.generation = generation
         self.disk = replace(disk, blocks=list(disk.blocks))

@@ -89,6 +89,7 @@ class Disks:
         """A disk that holds these files, durably."""
         folder = self.folder(name)
         for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)  # a journal set aside
             (folder / path).write_bytes(data)
         return self._use(Drive(folder, self.chance.getrandbits(32)))
 
