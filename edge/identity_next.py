@@ -22,6 +22,7 @@ from edge import identity
 from edge.errors import PeerError, StorageError
 from edge.identity import AUTHORITY_FILE, CERTIFICATE_FILE, CLOUD_FILE, Identity
 from edge.renewal import Record
+from protos.durable import put
 
 log = logging.getLogger(__name__)
 
