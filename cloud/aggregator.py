@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 
 from cloud import ingest as sync_ingest
 from cloud.config import CloudConfig
+from cloud.courtesy import Courtesy
 from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError, StorageError
 from cloud.figures import Report, told_outside
@@ -52,7 +53,7 @@ log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
-# How soon the journal's space comes back, and a withdrawn certificate ends its sessions.
+# When the journal's space comes back, and a withdrawn certificate ends its sessions.
 TIDY_S: Final = 5.0
 # Streams end in good order within this; a gateway that was cut off simply sends again.
 STOP_S: Final = 5.0
@@ -91,6 +92,7 @@ class Aggregator:
     live: Live
     lake: ConsolidationLoop
     query: Query
+    courtesy: Courtesy
 
     @classmethod
     def assemble(cls, config: CloudConfig) -> "Aggregator":
@@ -114,24 +116,21 @@ class Aggregator:
             undo.callback(journal.close)
             beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
-            attempts = Attempts(config.lake_folder / "attempt-live.json")
-            live = Live(journal, names, attempts=attempts)
+            attempts, courtesy = Attempts(config.lake_folder / "attempt-live.json"), Courtesy()
+            live = Live(journal, names, attempts=attempts, pause=courtesy.step_aside)
             consolidator = Consolidator(
-                config.lake_folder,
-                journal,
-                names,
-                live,
+                config.lake_folder, journal, names, live,
                 releases=Releases(journal.quarantined_blocks, names, now_us),
                 floors=FloorKeeper(config.lake_folder, journal),
-                bytes_per_pass=settings.lake.batch_bytes,
-            )
+                bytes_per_pass=settings.lake.batch_bytes, pause=courtesy.step_aside,
+            )  # fmt: skip
             undo.callback(consolidator.close)
             consolidator.recover()
             live.start()
             undo.pop_all()
         lake = ConsolidationLoop(consolidator, settings.lake.interval_s)
         query = Query(live, settings.lake.query_threads)
-        return cls(config, authority, registry, journal, live, lake, query)
+        return cls(config, authority, registry, journal, live, lake, query, courtesy)
 
     async def run(self) -> None:
         """Start the servers, wait for a signal or a failure, and end in order."""
@@ -179,6 +178,7 @@ class Aggregator:
             others = [
                 tasks.create_task(self._remember(heard), name="presence"),
                 tasks.create_task(self._watch(), name="watch"),
+                tasks.create_task(self.courtesy.watch(), name="courtesy"),
                 tasks.create_task(self._tidy(ingest), name="tidy"),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]

@@ -25,7 +25,7 @@ from cloud.journal import Entry
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_correct import Corrector
 from cloud.lake_derive import rows_of
-from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
 from cloud.lake_floors import FloorKeeper
 from cloud.lake_level import catch_up, check_promises, check_reach
 from cloud.lake_merge import merge_in
@@ -117,6 +117,7 @@ class Consolidator:
         floors: FloorKeeper | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
         step: Step = no_step,
+        pause: Pause = no_pause,
     ) -> None:
         self._root = root
         self._journal = journal
@@ -126,6 +127,7 @@ class Consolidator:
         self._floors = floors
         self._bytes = bytes_per_pass
         self._step = step
+        self._pause = pause
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._sweeper = Sweeper()
@@ -255,7 +257,7 @@ class Consolidator:
         entries = within_rows(entries, ROWS_PER_PASS)
         killers = self._attempts.given_up(entries)
         kept = [e for e in entries if e.offset not in killers]
-        decoded = self._corrector.settle(decode(kept, self._names))
+        decoded = self._corrector.settle(decode(kept, self._names, self._pause))
         self._set_apart(decoded, killers)
         rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:

@@ -4,7 +4,7 @@ One function makes the rows of both views: the consolidator commits them to the 
 keeps them as the tail. No step handles single rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -37,6 +37,10 @@ class Bad:
     reason: str
 
 
+Pause = Callable[[], None]
+"""Lets others go first, for a moment (`cloud.courtesy`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """Rows by table name, unordered between series but in arrival order within each.
@@ -59,8 +63,12 @@ class _Part:
     series: NDArray[np.int32]
 
 
-def decode(entries: Sequence[Entry], names: Names) -> Decoded:
-    """The rows of ``entries`` in offset order.
+def no_pause() -> None:
+    """Nobody is to be let go first."""
+
+
+def decode(entries: Sequence[Entry], names: Names, pause: Pause = no_pause) -> Decoded:
+    """The rows of ``entries`` in offset order; ``pause`` is called before each.
 
     What is malformed, or names a series that was never declared, is left out and told in ``bad``.
     StorageError for a block of a later version than this.
@@ -68,6 +76,7 @@ def decode(entries: Sequence[Entry], names: Names) -> Decoded:
     parts: dict[Kind, list[_Part]] = {kind: [] for kind in Kind}
     bad: list[Bad] = []
     for entry in entries:
+        pause()
         try:
             batch, numbers = _open(entry, names)
         except NewerFormat as error:

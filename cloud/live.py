@@ -23,7 +23,7 @@ from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake import Batch
 from cloud.lake_attempts import KILLS, Attempts
-from cloud.lake_embedded import Decoded, decode, within_rows
+from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
 from cloud.lake_names import Names
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
@@ -84,6 +84,7 @@ class Live:
         *,
         tail_bytes_max: int = TAIL_BYTES_MAX,
         attempts: Attempts | None = None,
+        pause: Pause = no_pause,
     ) -> None:
         self.book = SeriesBook()
         self.feed = Feed()
@@ -91,6 +92,7 @@ class Live:
         self._names = names
         self._tail_bytes_max = tail_bytes_max
         self._attempts = attempts
+        self._pause = pause
         self._lock = threading.Lock()
         self._view = View(0, 0, _NOTHING, ())
         self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
@@ -182,12 +184,13 @@ class Live:
     def _decoded(self, entries: Sequence[Entry]) -> Decoded:
         """Their rows, without those of blocks that every process dies of."""
         if self._attempts is None:
-            return decode(entries, self._names)
+            return decode(entries, self._names, self._pause)
         killers = self._attempts.given_up(entries)
         for killer in sorted(killers):
             self._journal.quarantine(killer, KILLS)
         try:
-            decoded = decode([one for one in entries if one.offset not in killers], self._names)
+            kept = [one for one in entries if one.offset not in killers]
+            decoded = decode(kept, self._names, self._pause)
         except Exception:
             self._attempts.undone()  # it did not kill: `_follow` goes on
             raise
