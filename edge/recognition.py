@@ -13,7 +13,15 @@ from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
 from edge.payload.known import TOPIC_CHARS_MAX, Bounded, Known, Publish
-from edge.payload.offer import OBJECT_RANK, TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.offer import (
+    NAME_CHARS_MAX,
+    OBJECT_RANK,
+    TOPIC_RANK,
+    Answer,
+    Convention,
+    Flat,
+    Offer,
+)
 from edge.payload.plan import Plan
 from edge.payload.registry import CONVENTIONS
 from edge.payload.rules import Rule, Rules
@@ -143,6 +151,8 @@ class Recognition:
         return self._discovered.take_changed()
 
     def _answer(self, offer: Offer, rule: Rule | None) -> tuple[Answer, Convention]:
+        if rule is not None and len(rule.metric) > NAME_CHARS_MAX:  # each value would repeat it
+            raise Unreadable(f"a topic that names a metric of over {NAME_CHARS_MAX} characters")
         known = self._took_object if offer.opening == b"{" else self._took
         took = known.get(offer.topic)
         if rule is not None and rule.convention:

@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 from edge.payload import scalar
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
-from edge.payload.said import Channel, NotData
+from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.said import Channel, NotData, Unreadable
 from edge.payload.value import gauge
 
 COMPONENTS: Final = frozenset({
@@ -44,6 +44,8 @@ def read(offer: Offer) -> Answer:
         raise NotData("a command to a device")
     device, metric = "/".join(levels[:at]), ".".join(levels[at + 1 : -1])
     if offer.opening == b"{":
+        if len(metric) > NAME_CHARS_MAX:  # each value within would repeat it
+            raise Unreadable(f"a topic that names a metric of over {NAME_CHARS_MAX} characters")
         return Flat(device, offer.mapping(), _Within(metric))
     return (scalar.value(offer, device, gauge(metric)),)
 

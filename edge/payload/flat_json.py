@@ -8,7 +8,7 @@ time gives the readings' time.
 
 from collections.abc import Sequence
 
-from edge.payload.offer import OBJECT_RANK, Convention, Flat, Names, Offer
+from edge.payload.offer import NAME_CHARS_MAX, OBJECT_RANK, Convention, Flat, Names, Offer
 from edge.payload.said import Channel, ReadingLimits, Said, Unreadable
 from edge.payload.timestamp import Undated, time_us
 from edge.payload.value import gauge, say
@@ -85,6 +85,10 @@ def flatten(
     """Add the values of a map or list within ``path``, which is ``depth`` maps deep."""
     if depth > limits.depth_max:
         said.faults.append(f"nested deeper than {limits.depth_max} at {path[:_SUFFIX_MAX]!r}")
+        return
+    if len(path) > NAME_CHARS_MAX:  # each value within would repeat it
+        told = f"a name over {NAME_CHARS_MAX} characters at {path[:_SUFFIX_MAX]!r}"
+        said.faults.append(told)
         return
     pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in pairs:

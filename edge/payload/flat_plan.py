@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any, Literal
 
 from edge.payload.flat_json import TIME_KEYS
-from edge.payload.offer import Flat
+from edge.payload.offer import NAME_CHARS_MAX, Flat
 from edge.payload.plan import Field, Plan, plan_array, plan_object
 from edge.payload.said import STATE, Channel
 from edge.payload.timestamp import time_us
@@ -46,7 +46,7 @@ def _in_zone(time: Callable[[Any], object], zone: tzinfo) -> Callable[[Any], obj
 
 
 def _fields(flat: Flat, tree: dict[str, object], path: Path, depth: int) -> Iterator[Field]:
-    if depth > _DEPTH_MAX:
+    if depth > _DEPTH_MAX or len(".".join(path)) > NAME_CHARS_MAX:
         raise _NotPlain
     for key, value in tree.items():
         if _PLAIN_KEY.fullmatch(key) is None:
@@ -85,6 +85,8 @@ def _plan_of_list(flat: Flat) -> Plan | None:
         if _PLAIN_KEY.fullmatch(key) is None:
             return None
         keys.append(key)
+    if len(".".join(keys)) > NAME_CHARS_MAX:
+        return None
     if not isinstance(tree, list) or not tree or flat.clock:
         return None
     if any(type(value) not in (int, float) for value in tree):

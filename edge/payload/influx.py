@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from edge.payload.offer import SHAPE_RANK, Convention, Offer
+from edge.payload.offer import NAME_CHARS_MAX, SHAPE_RANK, Convention, Offer
 from edge.payload.said import Channel, Labels, Said, Unreadable
 from edge.payload.value import gauge, say
 
 LINES_MAX: Final = 8192
 _WORD = r"(?:[^,=\s\\]|\\.)+"
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _VALUE = rf'(?:"(?:[^"\\]|\\.)*"|{_NUMBER}[iu]?|t|T|true|True|TRUE|f|F|false|False|FALSE|[nN]a[nN])'
 _LINE = re.compile(
     rf"(?P<name>(?:[^,\s\\#]|\\.)(?:[^,\s\\]|\\.)*)(?P<tags>(?:,{_WORD}={_WORD})*)"
@@ -72,6 +72,9 @@ def _point(offer: Offer, line: str) -> Said:
     if match["time"]:
         offer.date(said, int(match["time"][:20]))
     name = _plain(match["name"])
+    if len(name) > NAME_CHARS_MAX:  # each field would repeat it
+        said.faults.append(f"a measurement's name over {NAME_CHARS_MAX} characters: {name[:60]!r}")
+        return said
     for key, value in _FIELD.findall(match["fields"]):
         _say(offer, said, gauge(f"{name}.{_plain(key)}", labels=labels), value)
     return said

@@ -69,7 +69,7 @@ class _Pack:
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
-        self._name = self._unit = ""
+        self._name = self._base = self._unit = ""
         self._time = self._value = self._sum = 0.0
         self._said: dict[tuple[str, int | None], Said] = {}
 
@@ -84,7 +84,9 @@ class _Pack:
             raise Unreadable(f"SenML's field {unknown[:40]!r} must be understood, and is not")
         if _number(record, "bver") > _VERSION_MAX:
             raise Unreadable("SenML of a version over 10")
-        self._name = _text(record, "bn") if "bn" in record else self._name
+        if "bn" in record:
+            self._name = _text(record, "bn")
+            self._base = self._name.rstrip(":/_.#") or self._name  # one text for all its records
         self._unit = _text(record, "bu") if "bu" in record else self._unit
         self._time = _number(record, "bt") if "bt" in record else self._time
         self._value = _number(record, "bv") if "bv" in record else self._value
@@ -105,7 +107,7 @@ class _Pack:
 
     def _device(self, name: str) -> str:
         if self._name:
-            return self._name.rstrip(":/_.#") or self._name
+            return self._base
         return name if name.startswith("urn:") else self._offer.topic
 
     def _metric(self, name: str) -> str:

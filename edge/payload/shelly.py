@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from edge.payload.flat_json import flatten
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Offer
 from edge.payload.said import COUNTER, Channel, NotData, Repeated, Said, Unreadable
 from edge.payload.value import NOTHING, gauge, say
 
@@ -97,6 +97,9 @@ def _date_of_sys(offer: Offer, said: Said, taken: dict[str, object]) -> None:
 
 
 def _say_part(said: Said, key: str, part: dict[str, object], flat: Flat, offer: Offer) -> None:
+    if len(key) > NAME_CHARS_MAX:  # each value within would repeat it
+        said.faults.append(f"a component's name over {NAME_CHARS_MAX} characters: {key[:64]!r}")
+        return
     both = "tC" in part
     for name, value in part.items():
         if name == "tF" and both:

@@ -8,8 +8,8 @@ Celsius is left out.
 from typing import Final
 
 from edge.payload import scalar
-from edge.payload.offer import TOPIC_RANK, Answer, Convention, Flat, Offer
-from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Repeated
+from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Offer
+from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Repeated, Unreadable
 from edge.payload.value import NOTHING, gauge
 
 _UNITS: Final = {
@@ -43,6 +43,8 @@ def read(offer: Offer) -> Answer:
     device, metric = levels[1], "/".join(levels[2:])
     channel = _channel(metric)
     if offer.opening == b"{":
+        if len(metric) > NAME_CHARS_MAX:  # each value within would repeat it
+            raise Unreadable(f"a topic that names a metric of over {NAME_CHARS_MAX} characters")
         return Flat(device, offer.mapping(), _Within(metric))
     return (scalar.value(offer, device, channel),)
 

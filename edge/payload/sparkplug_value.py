@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from edge.payload.offer import NAME_CHARS_MAX
 from edge.payload.said import STATE, Channel, ReadingLimits, Said
 from edge.payload.value import say
 from protos import sparkplug_pb2 as pb
@@ -94,7 +95,10 @@ def _say_structure(
     depth: int,
 ) -> None:
     which = metric.WhichOneof("value")
-    if which == "dataset":
+    if len(channel[0]) > NAME_CHARS_MAX:  # each value within would repeat it
+        told = f"a name over {NAME_CHARS_MAX} characters at {channel[0][:64]!r}"
+        said.faults.append(told)
+    elif which == "dataset":
         _say_text(said, channel, _dataset(metric.dataset), limits)
     elif which == "bytes_value":
         _say_bytes(said, channel, metric.bytes_value, datatype, limits)
