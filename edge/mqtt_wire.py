@@ -17,6 +17,8 @@ from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, Messages
 PACKET_BYTES_MAX: Final = (1 << 28) - 1
 NAMES_MAX: Final = 1 << 16
 """Topic names kept to be given again as the same object; beyond it all are forgotten."""
+NAME_BYTES_MAX: Final = 512
+"""A longer topic is read as any other and not kept: a stranger may name 2^16 of 64 KiB each."""
 UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for a topic that is no UTF-8 (1.5.4 forbids it), so that its payload is not lost."""
 _PUBLISH: Final = 3
@@ -167,7 +169,8 @@ class Splitter:
             topic = raw.decode()
         except UnicodeDecodeError:
             return UNREADABLE_TOPIC
-        self._names[raw] = topic
+        if len(raw) <= NAME_BYTES_MAX:
+            self._names[raw] = topic
         return topic
 
     def _properties(self, stream: bytes, at: int, stop: int, name: bytes) -> tuple[str, int]:

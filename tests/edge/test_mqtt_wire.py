@@ -16,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, RETAIN, Messages
 from edge.mqtt_wire import (
+    NAME_BYTES_MAX,
     UNREADABLE_TOPIC,
     MalformedPacket,
     Packet,
@@ -269,3 +270,14 @@ def test_answers_of_noise_are_read_or_refused_by_name(noise: bytes) -> None:
 
 def test_a_copy_says_so() -> None:
     assert fed(b"\x3a\x06\x00\x01a\x00\x071", [], v5=False)[0].heads == [DUP | 1 << QOS_SHIFT]
+
+
+def test_long_topics_of_strangers_are_not_kept() -> None:
+    splitter = Splitter(v5=False, packet_bytes_max=1 << 20)
+    peer = Peer(v5=False)
+    names = [str(number) * (NAME_BYTES_MAX + 1) for number in range(2, 9)]
+    for name in ["short", *names]:
+        peer.client.publish(name, b"1")
+    told, _ = splitter.feed(peer.wrote())
+    assert told.topics == ["short", *names]
+    assert list(splitter._names) == [b"short"]
