@@ -10,6 +10,7 @@ Stretches share no reading, so the order in which corrections come is of no cons
 whether one comes before its readings or after them, once or often.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -27,6 +28,8 @@ from protos.stretch import TAG_MAX, stretch_tag
 _FIRST_US: Final = int(np.datetime64("0001-01-01", "us").astype(np.int64))
 _END_US: Final = int(np.datetime64("9999-12-31", "us").astype(np.int64))
 _TAG_BITS: Final = TAG_MAX.bit_length()
+KNOWN_MAX: Final = 1 << 16
+"""Corrections that are known of one gateway, the first; one comes with a boot without a clock."""
 Ints = NDArray[np.int64]
 Key = tuple[int, int, int, int]
 """What an anomaly and its reading have in common: series, epoch, seq, time as stamped."""
@@ -62,7 +65,14 @@ class Known:
         """With these too."""
         added = {(one.gateway, one.tag): one for one in more}
         fresh = {key: one for key, one in added.items() if key not in self.found}
-        return Known(MappingProxyType({**self.found, **fresh})) if fresh else self
+        if not fresh:
+            return self
+        found, count = {**self.found}, Counter(gateway for gateway, _ in self.found)
+        for key, one in fresh.items():
+            if count[one.gateway] < KNOWN_MAX:
+                count[one.gateway] += 1
+                found[key] = one
+        return Known(MappingProxyType(found))
 
 
 NONE: Final = Known()

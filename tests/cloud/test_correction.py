@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.correction import Known, corrections_of, settled
+from cloud.correction import KNOWN_MAX, Correction, Known, corrections_of, settled
 from cloud.lake_embedded import decode
 from cloud.lake_names import Names
 from cloud.query import Ask
@@ -205,3 +205,11 @@ def test_moving_rows_costs_nothing_where_none_is_unsynced() -> None:
     known = Known().plus(corrections_of(decoded.tables["corrections"]))
     assert settled(decoded, known) is decoded
     assert np.array_equal(decoded.tables["readings"]["lag_us"].to_numpy(), [5])
+
+
+def test_of_one_gateways_corrections_so_many_are_known_and_no_other_loses_by_it() -> None:
+    many = (Correction("greedy", tag, 0, 1, 1) for tag in range(1, KNOWN_MAX + 10))
+    other = Correction("other", 1, 0, 1, 1)
+    known = Known().plus(many).plus([Correction("greedy", KNOWN_MAX + 99, 0, 1, 1), other])
+    assert Counter(gateway for gateway, _ in known.found) == {"greedy": KNOWN_MAX, "other": 1}
+    assert known.found["other", 1] is other
