@@ -1,8 +1,8 @@
 """One gateway's configuration: the settings in its home, and where everything in that home lies.
 
-The home holds `edge.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`, `renewal.json`,
-`models/` and `run/`. Everything relative in the settings is relative to it. What can be wrong is
-said once, with the way out.
+The home holds `edge.toml`, perhaps `rules.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`,
+`renewal.json`, `models/` and `run/`. Everything relative in the settings is relative to it. What
+can be wrong is said once, with the way out.
 """
 
 import os
@@ -81,6 +81,11 @@ class EdgeConfig:
         """Socket of the running agent."""
         return self.home / "run" / "control.sock"
 
+    @property
+    def rules_path(self) -> Path:
+        """The rules file; it need not be there unless the settings name it."""
+        return self.file(self.settings.ingest.rules_file or RULES_NAME, "ingest.rules_file")
+
     def rules(self) -> "Rules":
         """What the operator says about topics.
 
@@ -89,8 +94,7 @@ class EdgeConfig:
         """
         from edge.rules_file import load_rules
 
-        named = self.settings.ingest.rules_file
-        return load_rules(self.file(named or RULES_NAME, "ingest.rules_file"), required=bool(named))
+        return load_rules(self.rules_path, required=bool(self.settings.ingest.rules_file))
 
     @property
     def host_id(self) -> str:
@@ -198,7 +202,7 @@ def load(home: Path) -> EdgeConfig:
         if name:
             _text(config.file(name, f"broker.{key}"), f"broker.{key}")
     config.cloud_proxy()
-    if settings.ingest.rules_file or (home / RULES_NAME).exists():
+    if settings.ingest.rules_file or config.rules_path.exists():
         config.rules()
     return config
 

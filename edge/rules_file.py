@@ -58,7 +58,7 @@ def parse_rules(data: bytes, path: Path) -> Rules:
         raise _wrong(path, f"not valid TOML: {error}", "texts stand in quotes") from error
     except msgspec.ValidationError as error:
         hint = "a rule starts with [[topic]] and has a template"
-        raise _wrong(path, str(error), hint) from error
+        raise _wrong(path, _of_rule(str(error)), hint) from error
     if len(told.topic) > RULES_MAX:
         raise _wrong(path, f"{len(told.topic)} rules are over {RULES_MAX}", "use templates")
     for number, rule in enumerate(told.topic, 1):
@@ -68,6 +68,15 @@ def parse_rules(data: bytes, path: Path) -> Rules:
     names = {told.time_zone, *(rule.time_zone for rule in told.topic)} - {""}
     zones = _zones(path, names)
     return Rules(told.topic, zones, zones.get(told.time_zone))
+
+
+def _of_rule(cause: str) -> str:
+    """The cause with the rule counted as the operator does, from 1, and the key within it."""
+    found = re.fullmatch(r"(.*) - at `\$\.topic\[(\d+)\]\.?(.*)`", cause, re.DOTALL)
+    if found is None:
+        return cause
+    key = f" - at `{found[3]}`" if found[3] else ""
+    return f"rule {int(found[2]) + 1}: {found[1]}{key}"
 
 
 def _problem(rule: TopicRule) -> str:

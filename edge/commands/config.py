@@ -18,12 +18,19 @@ def command() -> None:
 @command.command()
 @click.pass_obj
 def check(place: Place) -> None:
-    """Read the settings and every file they name. Exit codes: 0 all can be used, 2 they cannot."""
+    """Read the settings, the rules of topics and every file that they name.
+
+    Exit codes: 0 all can be used, 2 they cannot.
+    """
     config = load(place.home)
     config.broker_password()
     config.broker_tls()
     config.cloud_proxy()
     click.echo(f"{config.settings_path} can be used, with every file that it names")
+    rules = config.rules()
+    if config.rules_path.exists():
+        plural = "" if rules.count == 1 else "s"
+        click.echo(f"{config.rules_path} can be used: {rules.count} rule{plural}")
 
 
 @command.command()

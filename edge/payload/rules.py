@@ -159,6 +159,11 @@ class Rules:
         ]
         self._of: Bounded[str, Rule | None] = Bounded(_TOPICS_MAX)
 
+    @property
+    def count(self) -> int:
+        """How many rules there are."""
+        return len(self._rules)
+
     def of(self, topic: str) -> Rule | None:
         """The rule of ``topic``; None without one."""
         if not self._rules:

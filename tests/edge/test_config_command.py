@@ -79,6 +79,31 @@ def test_a_good_file_is_called_good_and_a_bad_one_by_its_key(
     assert "broker.ca_file" in capsys.readouterr().err
 
 
+def test_the_rules_of_topics_are_checked_too(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--home", str(home), "config", "check"]
+    rules = home / "rules.toml"
+    rules.write_text('[[topic]]\ntemplate = "a/{metric}"\n[[topic]]\ntemplate = "b/#"\n')
+    assert console().call(words) == 0
+    assert f"{rules} can be used: 2 rules" in capsys.readouterr().out
+    rules.write_text('[[topic]]\ntemplate = "a/{metric}"\n[[topic]]\ntemplat = "b/#"\n')
+    assert console().call(words) == 2
+    told = capsys.readouterr().err
+    assert "rule 2: Object contains unknown field `templat`\n" in told
+    rules.write_text('[[topic]]\ntemplate = "a/{metric}"\nunits = { a = 1 }\n')
+    assert console().call(words) == 2
+    assert "rule 1: Expected `str`, got `int` - at `units" in capsys.readouterr().err
+
+
+def test_a_rules_file_that_the_settings_name_must_be_there(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / FILE_NAME).write_text(FILE + '[ingest]\nrules_file = "mine.toml"\n')
+    assert console().call(["--home", str(home), "config", "check"]) == 2
+    assert "mine.toml" in capsys.readouterr().err
+
+
 @asynccontextmanager
 async def agent(home: Path) -> AsyncIterator[None]:
     """An agent's door that answers as one that was started with the file as it is now."""
