@@ -76,14 +76,14 @@ def take(config: CloudConfig, target: Path, now_us: int, told: Told = lambda _: 
         shutil.copy2(config.settings_path, target / config.settings_path.name)
         told("digests")
         manifest = Manifest(now_us, generation, lake, tuple(_files(target)))
-        write_durably(target / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        write_last(target / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     except (OSError, apsw.Error, sqlite3.Error) as error:
         hint = "check the disk and its free space; the folder is no backup, remove it"
         raise StorageError(f"back up into {target}", str(error), hint) from error
     return manifest
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def write_last(path: Path, data: bytes) -> None:
     """Write a file; it, its folder and all that lies in it are on the disk when this returns."""
     path.write_bytes(data)
     for found in path.parent.rglob("*"):

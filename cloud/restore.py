@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from cloud.backup import MANIFEST, Manifest, digest, write_durably
+from cloud.backup import MANIFEST, Manifest, digest, write_last
 from cloud.config import FILE_NAME
 from cloud.errors import OperatorError, StorageError
 from cloud.journal_sqlite.quarantine import Quarantine
@@ -48,7 +48,7 @@ def restore(source: Path, home: Path, now_us: int, told: Told = lambda _: None) 
         told("journal")
         generation = begin_generation(home / "journal", manifest.lake, now_us)
         _release_again(home)
-        write_durably(home / FILE_NAME, (source / FILE_NAME).read_bytes())
+        write_last(home / FILE_NAME, (source / FILE_NAME).read_bytes())
     except (OSError, apsw.Error) as error:
         hint = "check the disk and its free space, empty the home, and try again"
         raise StorageError(f"restore into {home}", str(error), hint) from error

@@ -132,7 +132,8 @@ def lines(told: Explained, payload: bytes) -> Iterator[str]:
         yield f"{printable(line)}  ({value.kind}, {at}){named}"
         named = ""
     if told.missing:
-        yield f"    {told.missing} values are null or not finite"
+        values = "value is" if told.missing == 1 else "values are"
+        yield f"    {told.missing} {values} null or not finite"
     for fault in told.faults:
         yield click.style(f"    rejected in part: {printable(fault)}", fg="red")
     for topic in told.asks:

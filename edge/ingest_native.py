@@ -1,4 +1,4 @@
-"""MQTT in over our own packet codec: the hot path, for MQTT 3.1.1 and 5 over TCP and TLS."""
+"""MQTT in over our own packet codec, the cheaper way: MQTT 3.1.1 and 5 over TCP and TLS."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""MQTT in through paho-mqtt: the second implementation, for what the native one does not speak."""
+"""MQTT in through paho-mqtt, the library: the same session over another link."""
 
 import random
 from collections.abc import Callable

@@ -83,8 +83,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     client: Annotated[
         BrokerClient,
         Meta(
-            description="What speaks MQTT: `native`, the quick one, or `paho`, a library, should a "
-            "broker not get on with it."
+            description="What speaks MQTT: `native`, our own, takes the least processor; `paho` is "
+            "the library that most programs use."
         ),
     ] = BrokerClient.PAHO
     receive_maximum: Annotated[
