@@ -6,7 +6,7 @@ PY := .venv/bin/python
 .PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz outage reconnect clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 .venv/.stamp: requirements/dev.txt pyproject.toml .ci/venv
 	@.ci/venv
@@ -22,13 +22,13 @@ models: .venv/.stamp ## build the shipped ONNX models from their code
 demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DEMO_SECONDS=45)
 	@$(PY) -m deploy.demo
 
-test: setup servers ## the whole suite
+test: setup servers ## the whole suite (what takes longer: make campaigns)
 	@$(PY) -m pytest -n 3 --dist worksteal
 
 campaigns: setup servers ## the tests that are too long for the suite
 	@$(PY) -m pytest -m campaign -n 3 --dist worksteal
 
-lint: setup ## the walls: ruff, mypy, import contracts
+lint: setup ## what every change must pass: ruff, mypy, import contracts, the page's checks
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
