@@ -171,6 +171,25 @@ def shifted(rows: pa.Table, by: Ints) -> pa.Table:
     return _with(rows, "ts", pa.array(_whole(rows["ts"]) + by).view(ts))
 
 
+def apart(spans: Iterable[tuple[int, int]]) -> tuple[Ints, Ints]:
+    """The beginnings and ends of the same times, in order, as spans that do not meet."""
+    merged: list[list[int]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1] + 1:
+            merged[-1][1] = max(merged[-1][1], end)
+        else:
+            merged.append([begin, end])
+    first, last = np.array(merged, np.int64).reshape(-1, 2).T
+    return first, last
+
+
+def within(ts: Ints, first: Ints, last: Ints) -> NDArray[np.bool_]:
+    """Which times lie in spans that are `apart`; in memory of the times, not times the spans."""
+    at = np.searchsorted(first, ts, "right") - 1
+    inside: NDArray[np.bool_] = (at >= 0) & (ts <= last[at])
+    return inside
+
+
 def keys_of(rows: pa.Table) -> list[Key]:
     """The common key of each row of `readings` or `anomalies`."""
     columns = (_whole(rows[name]).tolist() for name in ("series", "epoch", "seq", "ts"))

@@ -21,6 +21,7 @@ from cloud.correction import (
     Ints,
     Key,
     Known,
+    apart,
     coded,
     corrections_of,
     keys_of,
@@ -28,6 +29,7 @@ from cloud.correction import (
     moves_of,
     settled,
     shifted,
+    within,
 )
 from cloud.lake_embedded import Decoded
 from cloud.lake_rollup import merge_rows, reduce_rows
@@ -205,15 +207,15 @@ def _is_of(rows: pa.Table, gateway: str, days: Ints) -> NDArray[np.bool_]:
 def _rows_a_day(table: LakeTable, gateway: str, spans: Sequence[tuple[int, int]]) -> dict[int, int]:
     """Rows of a gateway by day, of the days in the spans that have any."""
     found: dict[int, int] = {}
-    for file in table.state.files.files:
-        near = [span for span in spans if _may_hold(file, gateway, *span)]
-        if not near:
+    first, last = apart(spans)
+    for file in _near(table, gateway, int(first[0]), int(last[-1])):
+        if not np.any((first <= file.ts_max) & (last >= file.ts_min)):
             continue
         rows = _rows_of(table, [file]).select(["gateway", "ts"])
         codes, names = coded(rows["gateway"])
         if gateway in names:
             ts = times(rows["ts"])[codes == names.index(gateway)]
-            inside = np.logical_or.reduce([(ts >= a) & (ts <= b) for a, b in near])
+            inside = within(ts, first, last)
             days, counts = np.unique(bucket_of(ts[inside], DAY_US), return_counts=True)
             for day, count in zip(days.tolist(), counts.tolist(), strict=True):
                 found[day] = found.get(day, 0) + count

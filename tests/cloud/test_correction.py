@@ -1,5 +1,6 @@
 """Times put right: every reading once, at its true time, in whatever order things come."""
 
+import tracemalloc
 from collections import Counter
 from itertools import permutations
 from pathlib import Path
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.correction import KNOWN_MAX, Correction, Known, corrections_of, settled
+from cloud.correction import (
+    KNOWN_MAX,
+    Correction,
+    Known,
+    apart,
+    corrections_of,
+    settled,
+    within,
+)
 from cloud.lake_embedded import decode
 from cloud.lake_names import Names
 from cloud.query import Ask
@@ -213,3 +222,31 @@ def test_of_one_gateways_corrections_so_many_are_known_and_no_other_loses_by_it(
     known = Known().plus(many).plus([Correction("greedy", KNOWN_MAX + 99, 0, 1, 1), other])
     assert Counter(gateway for gateway, _ in known.found) == {"greedy": KNOWN_MAX, "other": 1}
     assert known.found["other", 1] is other
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(-50, 50), st.integers(0, 9)).map(lambda at: (at[0], at[0] + at[1])),
+    min_size=1,
+)
+
+
+@given(SPANS, st.lists(st.integers(-60, 70)))
+def test_times_lie_within_spans_as_within_any_of_them(
+    spans: list[tuple[int, int]], ts: list[int]
+) -> None:
+    first, last = apart(spans)
+    assert (first[1:] > last[:-1] + 1).all()
+    told = within(np.array(ts, np.int64), first, last).tolist()
+    assert told == [any(begin <= one <= end for begin, end in spans) for one in ts]
+
+
+def test_a_hundred_thousand_spans_take_no_memory_for_each_time() -> None:
+    first, last = apart((2 * day * DAY_US, 2 * day * DAY_US + 1) for day in range(100_000))
+    ts = np.arange(10_000, dtype=np.int64) * DAY_US
+    tracemalloc.start()
+    try:
+        inside = within(ts, first, last)
+        assert tracemalloc.get_traced_memory()[1] < 100 * ts.nbytes
+    finally:
+        tracemalloc.stop()
+    assert inside.sum() == 5_000
