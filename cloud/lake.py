@@ -242,8 +242,11 @@ class Consolidator:
         except (TidegateError, OSError, DeltaError):
             self._attempts.undone()  # the disk's or an operator's fault, not the block's
             raise
-        self._attempts.done()
-        return decoded
+        else:
+            self._attempts.done()
+            return decoded
+        finally:
+            self._attempts.leave()
 
     def _pass(self, todo: lake_plan.Range, bytes_max: int) -> Decoded:
         read = self._journal.read(todo.start, bytes_max)

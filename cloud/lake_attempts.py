@@ -3,13 +3,16 @@
 Decoding refuses malformed blocks by itself. This is for the block that takes the process down (a
 bug in a library, memory). Before blocks are decoded a marker is written, and removed after it.
 Blocks in which a process died are taken one by one from then on; one that DEATHS_MAX processes died
-of alone, or as the first of others, is given up, for everyone who decodes.
+of is given up, for everyone who decodes. Only deaths count in which the block was by itself: not
+with others of what was read at once, and with nobody else of the folder decoding meanwhile, for
+the view and the tables are threads of one process and the killer may have been the other's.
 """
 
+import fcntl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
@@ -41,6 +44,8 @@ class Attempts:
     path: Path
     _before: _Marker = field(default_factory=lambda: _Marker(0, 0))
     _end: int = 0
+    _turn: IO[bytes] | None = None
+    """Open while blocks are decoded: locked by many together, or by one who takes them singly."""
     _is_before: bool = False
     """On the way, once more, to where the last process died: its marker stays until then."""
 
@@ -54,14 +59,20 @@ class Attempts:
         return 1 if until else bytes_max
 
     def given_up(self, entries: Sequence[Entry]) -> frozenset[int]:
-        """Decoding of these begins; the offsets of those to be set apart unseen instead."""
+        """Decoding of these begins; the offsets of those to be set apart unseen instead.
+
+        Waits while another decodes, if these are taken one by one or the other's are. `leave` must
+        follow, whatever happens.
+        """
+        self._take_turn()
         before, self._end = self._before, entries[-1].offset
         killers = self._killers()
         if before.deaths >= DEATHS_MAX and entries[0].hash.hex() not in killers:
             killers = (*killers, entries[0].hash.hex())[-KILLERS_MAX:]
             self._killers_path.write_bytes(msgspec.json.encode(killers))
         if not self._is_before:
-            self._write(_Marker(before.start, before.deaths + 1, max(before.until, self._end)))
+            deaths = before.deaths + 1 if before.until else 0  # a death among many tells nothing
+            self._write(_Marker(before.start, deaths, max(before.until, self._end)))
         return frozenset(entry.offset for entry in entries if entry.hash.hex() in killers)
 
     def done(self) -> None:
@@ -81,6 +92,18 @@ class Attempts:
             self._write(self._before)
         else:
             self.path.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Let others decode; after `done` or `undone`, and after whatever else ended it."""
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
+
+    def _take_turn(self) -> None:
+        if self._turn is None:
+            self._turn = self.path.with_name("attempt.lock").open("ab")
+            is_alone = bool(self._before.until)
+            fcntl.flock(self._turn, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
 
     @property
     def _killers_path(self) -> Path:

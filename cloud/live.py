@@ -185,17 +185,20 @@ class Live:
         """Their rows, without those of blocks that every process dies of."""
         if self._attempts is None:
             return decode(entries, self._names, self._pause)
-        killers = self._attempts.given_up(entries)
-        for killer in sorted(killers):
-            self._journal.quarantine(killer, KILLS)
         try:
+            killers = self._attempts.given_up(entries)
+            for killer in sorted(killers):
+                self._journal.quarantine(killer, KILLS)
             kept = [one for one in entries if one.offset not in killers]
             decoded = decode(kept, self._names, self._pause)
         except Exception:
             self._attempts.undone()  # it did not kill: `_follow` goes on
             raise
-        self._attempts.done()
-        return decoded
+        else:
+            self._attempts.done()
+            return decoded
+        finally:
+            self._attempts.leave()
 
     def _follow(self) -> None:
         """The thread's supervisor: what fails is told and tried again; the view stands so long."""

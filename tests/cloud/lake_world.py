@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 
@@ -81,7 +82,7 @@ class MemoryJournal:
         return lambda: self.callbacks.remove(callback)
 
     def add(self, gateway: str, epoch: int, seq: int, data: bytes) -> Entry:
-        entry = Entry(len(self.entries) + 1, gateway, epoch, seq, bytes(32), data, T0)
+        entry = Entry(len(self.entries) + 1, gateway, epoch, seq, sha256(data).digest(), data, T0)
         self.entries.append(entry)
         for callback in list(self.callbacks):
             callback([entry])

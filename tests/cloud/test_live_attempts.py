@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,10 @@ from cloud.lake_embedded import decode
 from cloud.lake_names import Names
 from tests.contract.segmented import SMALL
 
-def deadly(entries, names):
+def deadly(entries, names, pause):
     if any(entry.offset == 3 for entry in entries):
         os.kill(os.getpid(), signal.SIGKILL)
-    return decode(entries, names)
+    return decode(entries, names, pause)
 
 live.decode = lake.decode = deadly
 root = Path(sys.argv[1])
@@ -82,6 +84,15 @@ def entry(offset: int) -> Entry:
     return Entry(offset, "gw", 1, offset, bytes([offset]) * 32, b"", 0)
 
 
+def die_of(path: Path, start: int, blocks: Sequence[Entry]) -> frozenset[int]:
+    """A process reads ``blocks`` after ``start``, and dies unless these are given up."""
+    attempts = Attempts(path)
+    many = attempts.begin(start, 100)
+    given_up = attempts.given_up(blocks[start : start + many])
+    attempts.leave()  # as the system does for the dead
+    return given_up
+
+
 def test_blocks_around_a_killer_are_taken_one_by_one_and_once(tmp_path: Path) -> None:
     """A killer far inside what is read at once costs no more processes than one at its front."""
     blocks, deaths, at = [entry(n) for n in range(1, 41)], 0, 0
@@ -91,11 +102,53 @@ def test_blocks_around_a_killer_are_taken_one_by_one_and_once(tmp_path: Path) ->
         taken = blocks[at : at + many]
         if any(one.offset == 30 for one in taken) and 30 not in attempts.given_up(taken):
             deaths += 1
+            attempts.leave()
             continue
         attempts.given_up(taken)
         attempts.done()
+        attempts.leave()
         at += len(taken)
     assert deaths == DEATHS_MAX + 1
+
+
+def test_only_deaths_alone_count_against_a_block(tmp_path: Path) -> None:
+    """The first death is of one among many: it says which to take singly, and nothing more."""
+    path, blocks = tmp_path / "attempt.json", [entry(n) for n in range(1, 4)]
+    for _ in range(1 + DEATHS_MAX):
+        assert die_of(path, 0, blocks) == frozenset()
+    assert die_of(path, 0, blocks) == {1}
+
+
+def test_who_takes_blocks_singly_decodes_while_nobody_else_does(tmp_path: Path) -> None:
+    """The view would else die of its killer while the tables commit a healthy block, and both
+    markers would stand: after DEATHS_MAX such processes the healthy one would be set apart."""
+    die_of(tmp_path / "attempt.json", 0, [entry(1), entry(2)])
+    tables, view = Attempts(tmp_path / "attempt.json"), Attempts(tmp_path / "attempt-live.json")
+    assert tables.begin(0, 100) == 1
+    tables.given_up([entry(1)])
+    view.begin(1, 100)
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(view.given_up, [entry(2)])
+        wait([decoding], 0.2)
+        try:
+            assert not decoding.done()
+            assert not view.path.exists(), "a death now is not the view's"
+        finally:
+            tables.done()
+            tables.leave()
+        assert decoding.result() == frozenset()
+    assert view.path.exists()
+    view.leave()
+
+
+def test_many_decode_at_once_while_no_block_is_suspected(tmp_path: Path) -> None:
+    both = Attempts(tmp_path / "attempt.json"), Attempts(tmp_path / "attempt-live.json")
+    for one in both:
+        one.begin(0, 100)
+        one.given_up([entry(1), entry(2)])  # waits for ever if the first shuts the second out
+    for one in both:
+        one.done()
+        one.leave()
 
 
 def test_a_fault_that_is_not_the_blocks_does_not_count(tmp_path: Path) -> None:
@@ -104,16 +157,18 @@ def test_a_fault_that_is_not_the_blocks_does_not_count(tmp_path: Path) -> None:
         assert attempts.begin(0, 100) == 100
         assert attempts.given_up([entry(1)]) == frozenset()
         attempts.undone()
+        attempts.leave()
 
 
 def test_other_content_in_the_place_of_a_killer_is_tried(tmp_path: Path) -> None:
     """A journal begun anew uses offsets again."""
-    for _ in range(DEATHS_MAX):
-        attempts = Attempts(tmp_path / "attempt.json")
-        attempts.begin(0, 100)
-        attempts.given_up([entry(1)])
+    attempts = Attempts(tmp_path / "attempt.json")
+    for _ in range(1 + DEATHS_MAX):
+        assert die_of(attempts.path, 0, [entry(1)]) == frozenset()
+    assert die_of(attempts.path, 0, [entry(1)]) == {1}
     attempts.begin(0, 100)
-    assert attempts.given_up([entry(1)]) == {1}
+    attempts.given_up([entry(1)])
     attempts.done()
     attempts.begin(0, 100)
     assert attempts.given_up([Entry(1, "gw", 2, 1, bytes(32), b"", 0)]) == frozenset()
+    attempts.leave()
