@@ -3,7 +3,6 @@
 import dataclasses
 import re
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 import click
@@ -14,6 +13,7 @@ from edge.config import EdgeConfig, load
 from edge.errors import OperatorError, StorageError
 from edge.settings import EdgeSettings
 from protos.console import Place
+from protos.durable import put
 from protos.settings import read_settings
 from protos.token import Token
 
@@ -43,9 +43,8 @@ def command(place: Place, token: str, replace: bool, rename: bool) -> None:
     identity = enrol(parsed, renamed, version("tidegate"), replace=replace or rename)
     if renamed is not config:
         _keep_name(config, parsed.gateway, text)
-    until = datetime.fromtimestamp(identity.not_after_us / 1e6, UTC).strftime("%Y-%m-%d")
     click.echo(f"enrolled as {identity.name}; readings go to {identity.sync_address}")
-    click.echo(f"the certificate is valid until {until}")
+    click.echo("its certificate renews itself; `tidegate-edge status` tells for how long it serves")
     if (replace or rename) and config.control_path.exists():
         click.echo("restart the agent so that it uses the new identity")
 
@@ -87,9 +86,9 @@ def _reread(config: EdgeConfig, text: str) -> EdgeConfig:
 
 def _keep_name(config: EdgeConfig, name: str, text: str) -> None:
     """Write the name that the cloud has agreed to into the settings, and say so."""
-    path = config.settings_path
+    path = config.settings_path.resolve()  # a link stays one
     try:
-        path.write_text(text, encoding="utf-8")
+        put(path, text.encode(), path.stat().st_mode & 0o777)
     except OSError as error:
         tried = f"write the name {name} into {path}"
         hint = f'the identity is kept; write name = "{name}" under [gateway] yourself'
