@@ -16,6 +16,8 @@ from typing import TextIO
 
 import msgspec
 
+from protos.shown import printable
+
 COLOURS = {
     logging.DEBUG: "\x1b[2m",
     logging.WARNING: "\x1b[33m",
@@ -59,7 +61,8 @@ class TextLine(logging.Formatter):
         at = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         told = record.getMessage()
         told += "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = f"{at} {record.levelname.lower():7} {record.name}: {told}"
+        # What peers said is in many messages: it must not command a terminal or forge a line.
+        line = f"{at} {record.levelname.lower():7} {record.name}: {printable(told)}"
         if self._coloured and record.levelno in COLOURS:
             line = f"{COLOURS[record.levelno]}{line}{PLAIN}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

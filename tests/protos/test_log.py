@@ -48,6 +48,15 @@ def test_a_text_line_names_level_logger_message_and_fields() -> None:
     assert TextLine(coloured=True).format(made).startswith("\x1b[33m")
 
 
+def test_what_a_peer_said_neither_commands_the_terminal_nor_forges_a_line() -> None:
+    made = record("the broker says %s")
+    made.args = ("\x1b[2Jno\n12:00:00 error edge: forged",)
+    line = TextLine(coloured=False).format(made)
+    assert "\x1b" not in line
+    assert "\n" not in line
+    assert "no\\n12:00:00 error edge: forged" in line
+
+
 def test_auto_is_json_only_when_stderr_is_the_journal(tmp_path: Path) -> None:
     with (tmp_path / "journal").open("w") as stream:
         seen = os.fstat(stream.fileno())
