@@ -20,6 +20,9 @@ from edge.redelivery import Marker, Redelivery
 TOPICS_MAX: Final = 1 << 16
 """Topics that are remembered at all; more are always read in full."""
 CHANGES_MAX: Final = 8
+PLANNED_MAX: Final = 1 << 20
+"""Series in all plans that ever were: a shape stays for good, and what discovery tells of a topic
+makes it a new one, as often as somebody likes. Beyond it there are no further plans."""
 _QOS_1: Final = 1 << QOS_SHIFT
 
 Row = tuple[str, bytes, int, int]
@@ -111,7 +114,7 @@ class Quick:
 
     def wants(self, topic: str) -> bool:
         """Whether this topic, which puzzled us, should get a plan now."""
-        if len(topic) > TOPIC_CHARS_MAX:
+        if len(topic) > TOPIC_CHARS_MAX or len(self.shapes) >= PLANNED_MAX:
             return False
         times = self._heard.get(topic, 0) + 1
         if times > CHANGES_MAX or (times == 1 and len(self._heard) >= TOPICS_MAX):

@@ -43,6 +43,10 @@ class Shapes:
         self._used += count
         return len(self._starts) - 1
 
+    def __len__(self) -> int:
+        """Series in all shapes together."""
+        return self._used
+
     def spread(self, seen: I8, loose: "Loose") -> tuple[NDArray[np.uint32], I8]:
         """Series number of every row, and rows of every message, for the shapes ``seen``.
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from edge.catalog import Catalog
 from edge.heard import Heard
 from edge.message import Message, Messages
+from edge.payload.plan import Plan
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
+from edge.reading_quick import PLANNED_MAX, Quick
 from edge.redelivery import Redelivery
 from protos.records import Kind
 
@@ -127,3 +129,18 @@ def test_what_finds_no_room_in_a_batch_is_left_for_the_next() -> None:
         left = left.split(heard[-1].counts.messages)[1]
     assert totals(heard)["accepted"] == 100
     assert len(told(catalog, heard)) == 200
+
+
+def test_a_topic_whose_values_are_named_anew_for_ever_does_not_fill_the_memory() -> None:
+    quick = Quick(Redelivery(bytes(32)))
+    plan = Plan("d", (), json.loads, list)
+    series = range(1, PLANNED_MAX // 16 + 1)
+    planned = 0
+    for _ in range(64):
+        quick.forget(["t"])
+        for _ in range(2):
+            if quick.wants("t"):
+                quick.learn("t", plan, series, 1)
+                planned += 1
+    assert planned == 16
+    assert len(quick.shapes) == PLANNED_MAX
