@@ -44,7 +44,7 @@ def heard(clocks: Clocks, of: Reader, payload: bytes) -> Chunk:
     stamp = clocks.clock.now()
     message = Message(
         "plant/pump", payload, qos=1, retain=False, dup=False, arrival_us=stamp.wall_us,
-        quality=int(stamp.quality), session=1, packet_id=1, token=None, stretch=stamp.stretch,
+        quality=int(stamp.quality), session=1, packet_id=1, stretch=stamp.stretch,
     )  # fmt: skip
     return of.read([message]).as_chunk()
 
