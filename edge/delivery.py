@@ -63,12 +63,13 @@ class Delivery:
 
     @property
     def not_after_us(self) -> int:
-        """When the certificate's life ends, by the gateway's clock; 0 while nobody is enrolled."""
+        """When the certificate's life ends, by the gateway's clock; 0 until the cloud told it.
+
+        What stands in the certificate itself is 2099 and says nothing (`cloud.renewal`).
+        """
         now = self.clock.now()
         left_us = None if self.renewal is None else self.renewal.left_us(now.mono_us)
-        if left_us is not None:
-            return now.wall_us + left_us
-        return 0 if self.who is None else self.who.not_after_us
+        return 0 if left_us is None else now.wall_us + left_us
 
     def wake(self) -> None:
         """New chunks wait in the buffer; from any thread."""

@@ -101,6 +101,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
 
     Attempts, blocks and bytes are since the agent's start; `failures` are sessions in a row.
     `eta_s`: until the backlog is sent, 0 when there is none, None while it cannot be told.
+    `certificate_not_after_us` is 0 until the cloud said for how long the certificate serves.
     """
 
     enrolled: bool = False

@@ -71,10 +71,9 @@ def _cloud(config: EdgeConfig) -> CloudHealth:
     record = read_record(config.renewal_path)
     is_of_it = record.certificate == fingerprint(identity)
     left_us = record.left_then_us if is_of_it else None
-    known_us = None if left_us is None else Clock().now().wall_us + left_us
     return CloudHealth(
         enrolled=True,
         address=config.settings.cloud.address or identity.sync_address,
-        certificate_not_after_us=identity.not_after_us if known_us is None else known_us,
+        certificate_not_after_us=0 if left_us is None else Clock().now().wall_us + left_us,
         renewals=record.renewals,
     )

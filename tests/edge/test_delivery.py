@@ -17,6 +17,7 @@ from cloud.renewal import RenewalDesk
 from edge import config as edge_config
 from edge import identity, identity_next
 from edge.clock import Clock
+from edge.commands.status import from_disk
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.errors import StorageError
@@ -128,6 +129,11 @@ async def test_an_operators_wish_brings_a_new_key_without_a_restart(world: World
         assert abs(delivery.not_after_us - world.now_us() - LIFE_US) < DAY_US
         await until(lambda: world.recorded() == (1, LIFE_US))
     assert sorted(path.name for path in world.config.home.glob("identity*")) == ["identity"]
+
+
+def test_no_life_is_shown_before_the_cloud_said_how_long_a_certificate_serves(world: World) -> None:
+    told = from_disk(world.config).cloud
+    assert (told.enrolled, told.certificate_not_after_us) == (True, 0)
 
 
 async def test_a_gateway_away_beyond_the_life_of_its_certificate_comes_back(world: World) -> None:
