@@ -25,11 +25,11 @@ from typing import Any
 
 import apsw
 
-from benchmarks.stages import messages
+from benchmarks.load import payloads
+from benchmarks.stages import batches, topics
 from edge.catalog import Catalog
-from edge.chunk import Chunk
 from edge.keys import find_key, make_key_file
-from edge.message import Message
+from edge.message import Message, Messages
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits
@@ -93,8 +93,7 @@ def ours(folder: Path, heard: list[Message]) -> Figures:
     reader = Reader(
         Catalog(salt=lambda: secrets.token_bytes(16)), Redelivery(secrets.token_bytes(32))
     )
-    said = [reader.read(part) for part in grouped(heard, GROUP)]
-    chunks = [Chunk(one.batch, one.new_entries, one.marks, one.rejects) for one in said]
+    chunks = [reader.read(Messages.of(part)).as_chunk() for part in grouped(heard, GROUP)]
 
     def keep() -> None:
         for chunk in chunks:
@@ -137,7 +136,7 @@ def fsync_ms(folder: Path) -> float:
 
 def main(count: int, rounds: int) -> dict[str, Any]:
     """All in turn, round by round; medians over the rounds."""
-    heard = messages(count, DEVICES)
+    heard = [one for some in batches(payloads(count), topics(DEVICES)) for one in some]
     runs: dict[str, list[Figures]] = {"row_a_message": [], "rows_in_batches": [], "ours": []}
     with tempfile.TemporaryDirectory() as place:
         for number in range(rounds):
