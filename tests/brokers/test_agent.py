@@ -15,12 +15,11 @@ pytestmark = pytest.mark.broker
 NewAgent = Callable[..., Agent]
 
 
-@pytest.fixture(scope="module", params=sorted(KINDS))
-def broker(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RealBroker]:
-    """One life of a broker for all tests; each agent before it has a name of its own."""
-    one = KINDS[request.param](tmp_path_factory.mktemp(request.param))
+@pytest.fixture(params=sorted(KINDS))
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroker]:
+    folder = tmp_path / request.param
+    folder.mkdir()
+    one = KINDS[request.param](folder)
     one.start()
     yield one
     one.stop()

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.brokers.broker import missing
 from tests.edge.mosquitto import until
 
 HERE = Path(__file__).parent / "stranger"
@@ -28,7 +27,7 @@ class StrangeNode:
     def __init__(self, port: int, births: Mapping[str, Any], **config: Any) -> None:
         node = shutil.which("node", path=os.pathsep.join((os.environ["PATH"], wheel_folder())))
         if node is None or not (INSTALLED / "node_modules" / "sparkplug-client").is_dir():
-            pytest.skip("the strange Sparkplug node is missing; install it: make servers")
+            missing("the strange Sparkplug node", "make servers")
         shutil.copy(HERE / "node.cjs", INSTALLED)
         asked = {
             "serverUrl": f"tcp://127.0.0.1:{port}",
