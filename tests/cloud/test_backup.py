@@ -179,7 +179,7 @@ def test_a_block_released_after_the_lake_was_copied_is_released_again(
 
     with monkeypatch.context() as patched:
         whole = lake.decode
-        patched.setattr(lake, "decode", lambda e, n: whole([x for x in e if x.offset != 2], n))
+        patched.setattr(lake, "decode", lambda e, n, *_: whole([x for x in e if x.offset != 2], n))
         home.drain()
     take(load(place), tmp_path / "copy", T0)
     apart = home.journal.quarantined_blocks

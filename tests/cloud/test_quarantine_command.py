@@ -46,7 +46,9 @@ class Blind:
         whole = lake.decode
         with self.monkeypatch.context() as patched:
             patched.setattr(
-                lake, "decode", lambda e, names: whole([x for x in e if x.offset != offset], names)
+                lake,
+                "decode",
+                lambda e, names, *_: whole([x for x in e if x.offset != offset], names),
             )
             home.drain()
 
