@@ -36,7 +36,7 @@ from cloud.live_tail import TailBatch
 BYTES_PER_STEP: Final = 8 << 20
 ROWS_PER_STEP: Final = 1_000_000
 """Blocks decoded before what they hold is shown."""
-TAIL_BYTES_MAX: Final = 512 << 20
+TAIL_BYTES_MAX: Final = 256 << 20
 """Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
 RETRY_S: Final = 5.0
 
