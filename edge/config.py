@@ -94,7 +94,14 @@ class EdgeConfig:
         """
         from edge.rules_file import load_rules
 
-        return load_rules(self.rules_path, required=bool(self.settings.ingest.rules_file))
+        named = bool(self.settings.ingest.rules_file)
+        try:
+            return load_rules(self.rules_path, required=named)
+        except OperatorError as error:
+            if not named:
+                raise
+            tried = f"{error.tried}, which {FILE_NAME} names as `ingest.rules_file`"
+            raise OperatorError(tried, error.cause, error.hint) from error
 
     @property
     def host_id(self) -> str:

@@ -39,8 +39,9 @@ def load_rules(path: Path, *, required: bool) -> Rules:
         if not required:
             return Rules()
         raise _wrong(path, "there is no such file", "put it there or correct it") from error
-    except OSError as error:
-        raise _wrong(path, str(error.strerror), "check who may read it") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise _wrong(path, str(cause), "check who may read it") from error
     if len(data) > BYTES_MAX:
         raise _wrong(path, f"it is over {BYTES_MAX} bytes", "is this the right file?")
     return parse_rules(data, path)

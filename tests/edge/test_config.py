@@ -125,3 +125,13 @@ def test_tls_files_that_are_no_certificates_are_told(tmp_path: Path) -> None:
     settings = '[broker]\nurl = "mqtts://x"\nca_file = "ca.pem"\n'
     with pytest.raises(OperatorError, match="ca_file"):
         load(home_with(tmp_path, GOOD + settings)).broker_tls()
+
+
+@pytest.mark.parametrize("name", ["no such file", "a\\u0000b", "."])
+def test_a_rules_file_that_cannot_be_read_is_told_with_the_key_that_names_it(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(OperatorError) as told:
+        load(home_with(tmp_path, GOOD + f'[ingest]\nrules_file = "{name}"\n'))
+    assert f"which {FILE_NAME} names as `ingest.rules_file`" in told.value.tried
+    assert told.value.hint
