@@ -14,6 +14,7 @@ def main() -> int:
     """Run what was asked; the last line is JSON, the exit code 0 when nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default 60)")
+    parser.add_argument("--seed", type=int, default=0, help="where chance begins; 0: elsewhere")
     parser.add_argument("--target", choices=TARGETS, help="this one alone")
     parser.add_argument("--input", type=Path, help="check this one input, to replay a finding")
     asked = parser.parse_args()
@@ -26,7 +27,7 @@ def main() -> int:
         told = "atheris is not installed: there are wheels for CPython 3.11 to 3.13 on x86-64 Linux"
         print(f"{told}; run it there", file=sys.stderr)
         return 3
-    results = campaign((asked.target,) if asked.target else TARGETS, asked.seconds)
+    results = campaign((asked.target,) if asked.target else TARGETS, asked.seconds, asked.seed)
     for result in results:
         for found in result.inputs:
             again = f"make fuzz TARGET={result.target} INPUT={found}"

@@ -58,6 +58,7 @@ class Run:
     target: str
     folder: Path
     seconds: int
+    seed: int
     scratch: Path = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     began_s: float = field(init=False)
@@ -72,6 +73,7 @@ class Run:
             (corpus / f"seed-{number}").write_bytes(seed)
         command = [sys.executable, "-m", "tests.fuzz.harness", self.target, str(corpus)]
         command += [f"-max_total_time={self.seconds}", f"-timeout={HANG_S}"]
+        command += [f"-seed={self.seed}"]  # 0: another each time
         command += [f"-rss_limit_mb={RSS_MB_MAX}", "-print_final_stats=1", "-len_control=10"]
         command += [f"-artifact_prefix={self.folder}/"]
         if target.WORDS:
@@ -80,7 +82,7 @@ class Run:
             command += [f"-dict={words}"]
         self.began_s = time.monotonic()
         with (self.folder / "log").open("wb") as log:
-            environment = {**os.environ, "TMPDIR": str(self.scratch)}
+            environment = {**os.environ, "TMPDIR": str(self.scratch), "PYTHONHASHSEED": "0"}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def end(self) -> None:
@@ -114,13 +116,16 @@ class Run:
         return result
 
 
-def campaign(targets: tuple[str, ...], seconds: int) -> list[Result]:
-    """Fuzz all of them side by side. What was found stays in a folder that the result names."""
+def campaign(targets: tuple[str, ...], seconds: int, seed: int = 0) -> list[Result]:
+    """Fuzz all of them side by side. What was found stays in a folder that the result names.
+
+    ``seed``: where chance begins, 0 for another beginning each time.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tidegate-fuzz-"))
     runs: list[Run] = []
     try:
         for target in targets:
-            run = Run(target, folder / target, seconds)
+            run = Run(target, folder / target, seconds, seed)
             run.start()
             runs.append(run)
         results = [run.finish() for run in runs]

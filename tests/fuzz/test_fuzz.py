@@ -101,7 +101,7 @@ def test_a_session_that_believes_any_number_is_caught(monkeypatch: pytest.Monkey
 
 
 def test_a_finding_is_counted_by_its_kind_and_named(tmp_path: Path) -> None:
-    run = Run("block", tmp_path, 1)
+    run = Run("block", tmp_path, 1, 1)
     script = "print('#9 DONE cov: 12 ft: 30'); print('stat::number_of_executed_units: 9')"
     run.process = subprocess.Popen(
         [sys.executable, "-c", f"{script}; raise SystemExit(77)"],
@@ -118,7 +118,7 @@ def test_a_finding_is_counted_by_its_kind_and_named(tmp_path: Path) -> None:
 
 
 def test_a_fuzzer_that_ends_badly_without_a_finding_is_no_success(tmp_path: Path) -> None:
-    run = Run("block", tmp_path, 1)
+    run = Run("block", tmp_path, 1, 1)
     with (tmp_path / "log").open("wb") as log:
         run.process = subprocess.Popen(
             [sys.executable, "-c", "raise SystemExit('no such module')"], stderr=log
