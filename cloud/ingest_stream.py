@@ -70,18 +70,21 @@ class ByteBudget:
 class Stream:
     """A session on the line. ``session`` is 0 until its hello was decided.
 
-    ``reported`` is called with the stream after each Status.
+    ``serial`` is of the certificate that it was opened with. ``reported`` is called with the stream
+    after each Status.
     """
 
     def __init__(
         self,
         gateway: str,
+        serial: str,
         journal: Journal,
         context: Context,
         budget: ByteBudget,
         reported: Callable[["Stream"], None],
     ) -> None:
         self.gateway = gateway
+        self.serial = serial
         self.session = 0
         self.agent_version = ""
         self.status = pb.Status()
