@@ -16,7 +16,7 @@ from edge.store.file import BufferFile, prepare, telling
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall, write_totals
 from edge.store.prepare import read_reject
-from edge.store.recount import TORN_ENDS, check_numbers, recount_chunks
+from edge.store.recount import TORN_ENDS, check_numbers, check_order, recount_chunks
 from edge.store.release import Release
 from edge.store.renamed import take_name
 from edge.store.room import Room
@@ -61,6 +61,7 @@ class Buffer:
                 key = data_key(self._file, keys.key_for(key_ids(self._file)), bound)
                 self._rows = SealedRows(self._file, bound, key, sealer(key))
                 self._memory, found = recall(self._rows)
+                check_order(self._rows)
                 check_numbers(self._rows, self._memory, len(found.entries))
                 recount_chunks(self._rows, self._memory)
                 self._tell_of_the_log()
