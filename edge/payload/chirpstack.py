@@ -28,6 +28,8 @@ def read(offer: Offer) -> Sequence[Said] | None:
         Unreadable: no decoded object, or no JSON.
     """
     levels = offer.levels
+    if "application" in levels:  # a broker that is shared has a prefix before it
+        levels = levels[levels.index("application") :]
     if levels[0] != "application" or len(levels) < 5 or levels[2] not in ("device", "node"):
         if len(levels) >= 4 and levels[-4] == "gateway" and levels[-2] in _FRAMES:
             raise NotData("a LoRaWAN gateway's frame; readings come under application/")

@@ -20,7 +20,8 @@ _NO_READING: Final = frozenset({
     "id", "mac", "mac_type", "adv_type", "name", "brand", "model", "model_id", "type", "cidc",
     "acts", "cont", "track", "prmac", "servicedata", "servicedatauuid", "manufacturerdata", "uuid",
     "mic", "protocol", "encr", "dupl", "hex", "raw", "version", "ip", "ethernet", "modules",
-    "duration", "time", "UTCtime",
+    "duration", "time", "UTCtime", "mfid", "major", "minor", "txpower", "protocol_name", "bits",
+    "length", "delay", "pferror", "packetSize",
 })  # fmt: skip
 _UNITS: Final = {
     "tempc": "°C", "hum": "%", "batt": "%", "rssi": "dBm", "volt": "V", "lux": "lx", "pres": "hPa",
@@ -28,7 +29,7 @@ _UNITS: Final = {
     "pressure_hPa": "hPa", "wind_avg_km_h": "km/h", "wind_max_km_h": "km/h", "rain_mm": "mm",
     "weight": "kg", "power": "W", "energy": "kWh", "current": "A", "snr": "dB", "tempf": "°F",
     "uptime": "s", "freemem": "B", "tempc2": "°C", "for": "m", "co2": "ppm", "pm25": "µg/m³",
-    "pm10": "µg/m³",
+    "pm10": "µg/m³", "accx": "m/s²", "accy": "m/s²", "accz": "m/s²",
 }  # fmt: skip
 _OF_GATEWAY: Final = frozenset({"rssi", "distance", "snr"})
 _COMMAND = re.compile(r"MQTTto[A-Za-z0-9_]{1,16}")
