@@ -87,6 +87,7 @@ class Reader:
         self._alerts = f"{alerts}/"
         self._limits = limits or (recognition.limits if recognition else ReadingLimits())
         self._recognition = recognition or Recognition(self._limits)
+        self.take_lessons = self._recognition.take_lessons
         self._quick = Quick(redelivery)
         self._left: tuple[Row, Sequence[Said], str] | None = None
 

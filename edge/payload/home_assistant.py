@@ -85,7 +85,8 @@ def learn(offer: Offer) -> bool:
     if levels[-1] != "config" or len(levels) < 4 or COMPONENTS.isdisjoint(levels[-4:-2]):
         return False
     if not offer.payload.strip():
-        return True  # an entity that was taken away
+        offer.known.teach(offer.topic, b"")  # an entity that was taken away
+        return True
     config = _long(offer.mapping())
     device = _device(config)
     discovered = offer.known.of(Discovered)
@@ -94,6 +95,7 @@ def learn(offer: Offer) -> bool:
         problem = _add(discovered, entity, device)
         if problem and not discovered.was_told(offer.topic, problem):
             problems.append(problem)
+    offer.known.teach(offer.topic, offer.payload)
     if problems:
         raise Unreadable(problems[0])
     return _WORDS & config.keys() != set() or "device" in levels

@@ -66,6 +66,8 @@ def learn(offer: Offer) -> bool:
     if not at or levels[0][:1] == "$":
         return False
     homes = offer.known.of(Homes)
+    if levels[at] in ("$homie", "$unit", "$description"):
+        offer.known.teach(offer.topic, offer.payload)
     match levels[at]:
         case "$homie" if at >= 2:
             base = "/".join(levels[: at - 1])

@@ -10,6 +10,8 @@ are no readings. A base topic other than `zigbee2mqtt` is known from its `bridge
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from edge.payload import scalar
 from edge.payload.flat_json import clock_of
 from edge.payload.known import Bounded
@@ -99,6 +101,7 @@ def learn(offer: Offer) -> bool:
         if about not in ("info", "devices"):
             return base in bridges.bases
         bridges.add(base)
+        offer.known.teach(f"{base}/bridge/info", b"{}")
     if about == "devices":
         _learn_devices(offer, base, bridges)
     return True
@@ -137,7 +140,7 @@ class _Naming:
 
 def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
     """Units from `definition.exposes`: features with `property` and `unit`, at any depth."""
-    devices = offer.tree()
+    devices, lesson = offer.tree(), []
     for device in devices if isinstance(devices, list) else ():
         if not isinstance(device, dict) or not isinstance(device.get("definition"), dict):
             continue
@@ -146,6 +149,10 @@ def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
         name = device.get("friendly_name")
         if isinstance(name, str) and units and len(name) <= NAME_CHARS_MAX:
             bridges.names.put((base, name), Names(_Naming(units)))
+            exposes = [{"property": key, "unit": unit} for key, unit in units.items()]
+            lesson.append({"friendly_name": name, "definition": {"exposes": exposes}})
+    if lesson:  # what matters of it: a bridge's own is a hundred times that
+        offer.known.teach(offer.topic, msgspec.json.encode(lesson))
 
 
 def _collect(exposes: object, units: dict[str, str], depth: int) -> None:
