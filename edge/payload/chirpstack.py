@@ -64,6 +64,7 @@ def _uplink(offer: Offer, device: str, message: dict[str, object]) -> Sequence[S
     offer.date(said, message.get("time") or _heard(gateways) or message.get("publishedAt"))
     told = decoded.tell(offer, device, values, labels=labels, at_us=said.at_us, dated=said.dated)
     if told:
+        told[0].undated = said.undated
         v3 = isinstance(gateways, list) and any("loRaSNR" in str(one) for one in gateways)
         decoded.say_radio(told[0], gateways, labels, ("rssi", "loRaSNR" if v3 else "snr"))
     return told
