@@ -219,7 +219,7 @@ def _clock_lines(ingest: IngestHealth) -> Iterator[str]:
         (ingest.clocks_local, "told a local time of no zone: `time_zone` in rules.toml names it"),
     ):
         if count:
-            yield f"         {count:,} readings {why}"
+            yield f"         {count:,} reading{'' if count == 1 else 's'} {why}"
 
 
 def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:
