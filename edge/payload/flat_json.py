@@ -50,14 +50,15 @@ def read(offer: Offer) -> Answer:
 
 
 def _flat(offer: Offer, tree: dict[str, object]) -> Flat:
-    names, clock = offer.known.of(Plain).names.__getitem__, clock_of(tree)
-    unit_key = next((key for key in UNIT_KEYS if key in tree), "") if "value" in tree else ""
-    unit = tree.get(unit_key)
-    zone = UTC if clock is not None and clock.lower() in _OF_UTC else offer.known.zone
-    if not isinstance(unit, str) or len(unit.encode(errors="replace")) > UNIT_BYTES_MAX:
-        return Flat(offer.topic, tree, names, clock, zone)
-    naming = _Measured(unit_key, unit)
-    return Flat(offer.topic, tree, naming, clock, zone, (unit_key,))
+    clock, zone = clock_of(tree), offer.known.zone
+    if clock is not None and clock.lower() in _OF_UTC:
+        zone = UTC
+    if "value" in tree:
+        key = next((key for key in UNIT_KEYS if key in tree), "")
+        unit = tree.get(key)
+        if isinstance(unit, str) and len(unit.encode(errors="replace")) <= UNIT_BYTES_MAX:
+            return Flat(offer.topic, tree, _Measured(key, unit), clock, zone, (key,))
+    return Flat(offer.topic, tree, offer.known.of(Plain).names.__getitem__, clock, zone)
 
 
 class _Measured:
@@ -84,8 +85,10 @@ class Plain:
 
 def clock_of(tree: dict[str, object]) -> str | None:
     """The key at the top that holds the message's time; None when none does."""
-    present = [(rank, key) for key in tree if (rank := _RANKS.get(key.lower())) is not None]
-    for _, key in sorted(present):
+    found = [key for key in tree if key in _RANKS or key.lower() in _RANKS]
+    if len(found) > 1:
+        found.sort(key=lambda key: _RANKS[key.lower()])
+    for key in found:
         if time_us(tree[key]) is not Undated.NOT_A_TIME:
             return key
     return None
