@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import decoded, json_text
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
 from edge.payload.said import Labels, NotData, Repeated, Said, Unreadable
-from edge.payload.value import gauge, say
+from edge.payload.value import finite, gauge, say
 
 _OTHER: Final = frozenset({"join", "ack", "txack", "log", "error", "integration", "down", "tx"})
 _PLACE: Final = {"latitude": "°", "longitude": "°", "altitude": "m", "accuracy": "m"}
@@ -96,9 +96,9 @@ def _about(offer: Offer, device: str, message: dict[str, object], event: str) ->
     if event == "location":
         place = message.get("location")
         for name, unit in _PLACE.items():
-            value = place.get(name) if isinstance(place, dict) else None
-            if isinstance(value, int | float):
-                said.numbers.append((gauge(f"location.{name}", unit, labels), float(value)))
+            value = finite(place.get(name)) if isinstance(place, dict) else None
+            if value is not None:
+                said.numbers.append((gauge(f"location.{name}", unit, labels), value))
         return (said,)
     said.numbers.append((gauge("margin", "dB", labels), _number(message.get("margin", 0))))
     if message.get("batteryLevelUnavailable") is not True and not message.get(
@@ -112,9 +112,10 @@ def _about(offer: Offer, device: str, message: dict[str, object], event: str) ->
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float):
-        raise Unreadable("a device's status with a text where a number should be")
-    return float(value)
+    number = finite(value)
+    if number is None:
+        raise Unreadable("a device's status without a number where one should be")
+    return number
 
 
 CONVENTION = Convention("chirpstack", TOPIC_RANK, read)

@@ -36,6 +36,8 @@ def read(offer: Offer) -> Flat | None:
         return None
     tree = offer.mapping()
     kind = tree.get("_type")
+    if not isinstance(kind, str):
+        return None
     if kind in _OTHERS:
         raise NotData(f"no place: {kind}")
     if kind not in _SAID:

@@ -13,7 +13,7 @@ from typing import Final
 from edge.payload import decoded
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
 from edge.payload.said import NotData, Repeated, Said, Unreadable
-from edge.payload.value import gauge
+from edge.payload.value import finite, gauge
 
 _OTHER: Final = frozenset({"join", "down", "service", "uplink"})
 _RAW: Final = frozenset({"bytes"})
@@ -58,7 +58,7 @@ def _uplink(offer: Offer, device: str, message: dict[str, object]) -> Sequence[S
         raise NotData("a simulated uplink")
     rows = _values(uplink)
     received = uplink.get("received_at", message.get("received_at"))
-    if offer.known.came(("ttn", offer.topic, uplink.get("f_cnt", 0), str(received))):
+    if offer.known.came(("ttn", offer.topic, str(uplink.get("f_cnt", 0)), str(received))):
         raise Repeated("this uplink came already")
     said = Said(device)
     offer.date(said, received)
@@ -104,9 +104,9 @@ def _location(offer: Offer, device: str, message: dict[str, object]) -> Sequence
     said = Said(device)
     offer.date(said, message.get("received_at"))
     for name, unit in _PLACE.items():
-        value = location.get(name)
-        if isinstance(value, int | float):
-            said.numbers.append((gauge(f"location.{name}", unit), float(value)))
+        value = finite(location.get(name))
+        if value is not None:
+            said.numbers.append((gauge(f"location.{name}", unit), value))
     return (said,)
 
 
