@@ -36,7 +36,9 @@ UNITS: Final = {
 }  # fmt: skip
 """What the documentation of exposes says; `bridge/devices` knows better. Voltage is V of a plug and
 mV of a battery, so it has no unit until then."""
-_COUNTERS: Final = {"energy", "produced_energy"}
+_COUNTERS: Final = {"energy", "produced_energy", "energy_produced", "energy_consumed"}
+_PHASES: Final = {"a", "b", "c", "l1", "l2", "l3"}
+_OF_PHASE: Final = {**UNITS, "voltage": "V", "energy_produced": "kWh", "energy_consumed": "kWh"}
 _NO_READING: Final = {"last_seen", "device", "update", "update_available", "pin_code"}
 _COMMANDS: Final = {"set", "get"}
 
@@ -134,8 +136,15 @@ class _Naming:
     def __call__(self, path: str) -> Channel | None:
         if path.partition(".")[0] in _NO_READING:
             return None
-        unit = self._units.get(path) or UNITS.get(path, "")
-        return (path, COUNTER if path in _COUNTERS else GAUGE, unit, NOTHING)
+        unit, name = UNITS.get(path, ""), path
+        base, _, end = path.rpartition("_")
+        if end in _PHASES:
+            name = base.removesuffix("_phase")
+            unit = _OF_PHASE.get(name, "")
+        elif end == "temperature":
+            unit = "°C"
+        unit = self._units.get(path) or unit
+        return (path, COUNTER if name in _COUNTERS else GAUGE, unit, NOTHING)
 
 
 def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
