@@ -259,8 +259,8 @@ def lasting_ports(count: int) -> list[int]:
 def bound_bytes(gateways: int) -> int:
     """What the cloud may take beyond what it takes idle, as its bounds add up.
 
-    Blocks that wait and the journal's queue; the tail, which is there twice while two parts of it
-    are joined; the rows of one consolidation; and what gRPC holds of a connection.
+    Blocks that wait and the journal's queue; the tail, which is there twice while a reader still
+    looks into an older one; the rows of one consolidation; and what gRPC holds of a connection.
     """
     rows = CloudLake().batch_bytes * ROWS_BYTES_PER_BLOCK_BYTE
     queues = IngestLimits().waiting_bytes_max + JournalLimits().queue_bytes_max
