@@ -25,6 +25,7 @@ from edge.delivery import Delivery
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
+from edge.memoir import Memoir
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.score import Scorer
@@ -83,7 +84,7 @@ class Agent:
         ingest = parts.ingest(config, clock)
         models = parts.models(config)
         store = parts.store(config, keys, clock)
-        catalog, reader = parts.reader(config, store.load())
+        catalog, reader = parts.reader(config, store.load(), store.lessons())
         settings = config.settings
         return cls(
             config,
@@ -105,7 +106,8 @@ class Agent:
         fatal: asyncio.Future[object] = loop.create_future()
         clients = parts.clients(self.config)
         alerts = alert.Alerts(lambda: clients("alerts"), self.config.settings.alerts.topic)
-        hearing = Hearing(self.config, self.reader, clients, loop)
+        memoir = Memoir(self.store)
+        hearing = Hearing(self.config, self.reader, clients, loop, memoir)
 
         def fail(error: Exception) -> None:
             if not fatal.done():
@@ -149,7 +151,7 @@ class Agent:
             collect.start()
             log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
             try:
-                await self._hold(stop, fatal, (alerts, hearing.host), reporter, collect)
+                await self._hold(stop, fatal, (alerts, hearing.host, memoir), reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -159,11 +161,11 @@ class Agent:
         self,
         stop: asyncio.Event,
         fatal: "asyncio.Future[object]",
-        courtesies: tuple[alert.Alerts, SparkplugHost],
+        courtesies: tuple[alert.Alerts, SparkplugHost, Memoir],
         reporter: Reporter,
         collect: Collect,
     ) -> None:
-        alerts, host = courtesies
+        alerts, host, memoir = courtesies
         delivery = Delivery(self.config, self.clock, self.store, reporter.status)
         self.delivery = reporter.delivery = delivery
         async with asyncio.TaskGroup() as tasks:
@@ -174,6 +176,7 @@ class Agent:
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
+                tasks.create_task(memoir.run(), name="keep lessons"),
                 tasks.create_task(_settle_again(), name="give back memory"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")

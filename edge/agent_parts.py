@@ -21,6 +21,7 @@ from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.settings import ClockTrust
 from edge.settings_links import BrokerClient
+from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
 
@@ -71,9 +72,13 @@ def store_limits(config: EdgeConfig) -> StoreLimits:
     )
 
 
-def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
-    """The catalog of the series so far, and the reader that adds to it."""
+def reader(
+    config: EdgeConfig, loaded: Loaded, lessons: Sequence[Lesson] = ()
+) -> tuple[Catalog, Reader]:
+    """The catalog of the series so far, and the reader that adds to it; it knows ``lessons``."""
     settings = config.settings
+    taught = recognition(config)
+    taught.recall(lessons)
     catalog = Catalog(
         loaded.entries,
         salt=lambda: secrets.token_bytes(16),
@@ -87,7 +92,7 @@ def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
         redelivery,
         ignore=settings.ingest.ignore,
         alerts=settings.alerts.topic,
-        recognition=recognition(config),
+        recognition=taught,
     )
 
 

@@ -43,7 +43,8 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 
     `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies and
     `retained` were retained values; of the accepted `partial` had a part that became a reject;
-    `missing` counts values that a device said it does not have.
+    `missing` counts values that a device said it does not have. The readings of devices whose own
+    time cannot be used are counted by why: from the future, never set, local and of no zone.
     """
 
     waiting: int = 0
@@ -57,6 +58,9 @@ class IngestHealth(msgspec.Struct, kw_only=True):
     retained: int = 0
     partial: int = 0
     missing: int = 0
+    clocks_ahead: int = 0
+    clocks_unset: int = 0
+    clocks_local: int = 0
     readings: int = 0
     anomalies: int = 0
     messages_per_s: float = 0.0
@@ -199,11 +203,23 @@ def _live_lines(health: Health) -> Iterator[str]:
     )
     if ingest.collapsed:
         yield f"         {ingest.collapsed:,} copies: sent again by the broker, kept once"
+    yield from _clock_lines(ingest)
     if ingest.rejected:
         yield "         `tidegate-edge rejects` shows what could not be read, and why"
     for model in health.models:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
         yield f"model    {model.name} {model.version}: {state}"
+
+
+def _clock_lines(ingest: IngestHealth) -> Iterator[str]:
+    """Devices whose own time is not used: what came by it has the time of arrival."""
+    for count, why in (
+        (ingest.clocks_ahead, "told a time from the future: is the device's clock right?"),
+        (ingest.clocks_unset, "told the time of a clock that was never set"),
+        (ingest.clocks_local, "told a local time of no zone: `time_zone` in rules.toml names it"),
+    ):
+        if count:
+            yield f"         {count:,} reading{'' if count == 1 else 's'} {why}"
 
 
 def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Who listens when a batch was read: the log of rejects, `top`, and the Sparkplug host."""
+"""Who listens when a batch was read: the log of rejects, `top`, Sparkplug's host, the memoir."""
 
 import asyncio
 
 from edge.agent_parts import Clients
 from edge.config import EdgeConfig
 from edge.heard import Heard
+from edge.memoir import Memoir
 from edge.message import Messages
 from edge.reading import Reader
 from edge.rejected import RejectLog
@@ -19,7 +20,8 @@ class Hearing:
         config: of the gateway.
         reader: whose batches they are.
         clients: makes the host's.
-        loop: the host's.
+        loop: the host's, and the memoir's.
+        memoir: keeps what was taught.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Hearing:
         reader: Reader,
         clients: Clients,
         loop: asyncio.AbstractEventLoop,
+        memoir: Memoir,
     ) -> None:
         self.traffic = Traffic(reader.origin)
         self.host = SparkplugHost(lambda *will: clients("host", *will), config.host_id)
@@ -35,6 +38,7 @@ class Hearing:
         self._rejects = RejectLog()
         self._reader = reader
         self._loop = loop
+        self._memoir = memoir
 
     def take(self, messages: Messages, heard: Heard) -> None:
         """Take a batch as it was read; on the collect thread, so quick."""
@@ -42,3 +46,6 @@ class Hearing:
         self.traffic.add(messages.topics)
         if self._is_host and (heard.asked or self._reader.hears_nodes):
             self._loop.call_soon_threadsafe(self.host.add, heard.asked)
+        lessons = self._reader.take_lessons()
+        if lessons:
+            self._loop.call_soon_threadsafe(self._memoir.add, lessons)

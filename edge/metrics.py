@@ -43,14 +43,11 @@ def _info(health: Health) -> Iterable[Sample]:
     return ((names, 1.0),)
 
 
-def _messages(health: Health) -> Iterable[Sample]:
-    heard = health.ingest
-    return (
-        (("accepted",), float(heard.accepted)),
-        (("rejected",), float(heard.rejected)),
-        (("ignored",), float(heard.ignored)),
-        (("collapsed",), float(heard.collapsed)),
-    )
+def _heard(prefix: str, *names: str) -> Callable[[Health], Iterable[Sample]]:
+    def samples(health: Health) -> Iterable[Sample]:
+        return [((name,), float(getattr(health.ingest, prefix + name))) for name in names]
+
+    return samples
 
 
 def _line(health: Health) -> Iterable[Sample]:
@@ -136,7 +133,7 @@ _HEARD: Final[tuple[Row, ...]] = (
         "tidegate_edge_messages_total",
         MetricKind.COUNTER,
         "Messages by what became of them; every acknowledged one is in exactly one class.",
-        _messages,
+        _heard("", "accepted", "rejected", "ignored", "collapsed"),
         ("class",),
     ),
     _total(
@@ -152,6 +149,13 @@ _HEARD: Final[tuple[Row, ...]] = (
     ),
     _total(
         "missing_values", "Values that a device said it does not have.", lambda h: h.ingest.missing
+    ),
+    Metric(
+        "tidegate_edge_device_clock_readings_total",
+        MetricKind.COUNTER,
+        "Readings whose device's own time cannot be used, by why; they have that of arrival.",
+        _heard("clocks_", "ahead", "unset", "local"),
+        ("why",),
     ),
     _total("readings", "Readings committed.", lambda h: h.ingest.readings),
     _total("anomalies", "Anomalies committed.", lambda h: h.ingest.anomalies),

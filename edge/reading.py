@@ -50,13 +50,13 @@ class _Work:
 
     def batch(self, quick: Quick) -> Batch:
         """The rows as columns; counts them too."""
-        self.counts.numbers, self.counts.texts = len(self.numbers.values), len(self.texts.values)
-        numbers = [(end, burst) for end, _, burst in self._ends]
-        texts = [(end, burst) for _, end, burst in self._ends]
-        return Batch(
-            self.numbers.tables(Kind.NUMBERS, "value", quick.shapes, numbers)
-            | self.texts.tables(Kind.TEXTS, "text", quick.shapes, texts)
-        )
+        counts, shapes, ends = self.counts, quick.shapes, self._ends
+        counts.numbers, counts.texts = len(self.numbers.values), len(self.texts.values)
+        told = self.numbers.tables(Kind.NUMBERS, "value", shapes, [(n, one) for n, _, one in ends])
+        told |= self.texts.tables(Kind.TEXTS, "text", shapes, [(n, one) for _, n, one in ends])
+        counts.clocks_ahead = self.numbers.ahead + self.texts.ahead
+        counts.take_undated(quick.undated)
+        return Batch(told)
 
 
 class Reader:
@@ -87,6 +87,7 @@ class Reader:
         self._alerts = f"{alerts}/"
         self._limits = limits or (recognition.limits if recognition else ReadingLimits())
         self._recognition = recognition or Recognition(self._limits)
+        self.take_lessons = self._recognition.take_lessons
         self._quick = Quick(redelivery)
         self._left: tuple[Row, Sequence[Said], str] | None = None
 
@@ -154,7 +155,7 @@ class Reader:
         quick.room -= cost
         kept = work.rows
         for said in told:
-            counts.missing += said.missing
+            counts.add(said)
             faults = self._place(said, work)
             reason = reason or _summed(faults)
         kept = work.rows - kept

@@ -13,6 +13,7 @@ from edge.seal import AeadSealer, RowKind, Sealer, SealError, marks_key, pick_ci
 from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
 from edge.store.file import BufferFile, prepare, telling
+from edge.store.lessons import Lessons
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall, write_totals
 from edge.store.prepare import read_reject
@@ -77,6 +78,7 @@ class Buffer:
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
         room = Room(self._rows, self._memory, limits, self.release)
         self._intake = Intake(self._rows, self._memory, limits, room)
+        self.lessons = Lessons(self._rows, limits, room)
 
     def _tell_of_the_log(self) -> None:
         """Count commits that a damaged log has swallowed among what is set aside.

@@ -33,6 +33,21 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[str
     return {row["key"]: row for row in rows}
 
 
+def test_a_check_tells_a_machine_what_can_be_used(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = home / "rules.toml"
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 0
+    found = {"settings": str(home / FILE_NAME), "rules": "", "rules_count": 0}
+    assert json.loads(capsys.readouterr().out) == found
+    rules.write_text('[[topic]]\ntemplate = "a/{device}"\n')
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found | {"rules": str(rules), "rules_count": 1}
+    rules.write_text("[[topic]]\n")
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 2
+    assert not capsys.readouterr().out
+
+
 def test_every_value_is_shown_with_where_it_comes_from(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
