@@ -3,10 +3,10 @@
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.message import Messages
+from edge.mqtt_version import MqttVersion
 
 if TYPE_CHECKING:
     import socket
@@ -24,14 +24,6 @@ _HINTS: Final = {
 }
 _TLS_THERE: Final = " before any answer (does the broker want TLS there? then mqtts://)"
 _NO_TLS_THERE: Final = " (has the broker no TLS there? then mqtt://)"
-
-
-class MqttVersion(Enum):
-    """Which MQTT to speak; AUTO tries 5 and falls back to 3.1.1 when the broker has no 5."""
-
-    AUTO = "auto"
-    V311 = "3.1.1"
-    V5 = "5"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from typing import Final
 
 from edge.clock import Stamp
 from edge.ingest import Inbox, LinkState
-from edge.ingest_broker import Broker, Link, MqttVersion
+from edge.ingest_broker import Broker, Link
 from edge.message import QOS, Burst, Messages
+from edge.mqtt_version import MqttVersion
 
 LinkMaker = Callable[[Broker, MqttVersion, int], Link]
 """Makes the link of one connection; the number is its session's."""

@@ -17,6 +17,14 @@ DUP: Final = 8
 MESSAGE_OVERHEAD_BYTES: Final = 200
 """What a message is taken to cost in memory beside its topic and payload."""
 
+UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a topic that is none, so that its message is kept as a reject and acknowledged.
+
+No UTF-8 [1.5.4], or with a NUL or a wildcard, which no publication may have [3.3.2.1]. A broker
+that lets one through, as one with other protocols beside MQTT may, would send it again for ever if
+we broke the connection off for it.
+"""
+
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it arrived; not yet acknowledged.
@@ -162,6 +170,16 @@ class Messages:
             self.size - size,
         )
         return first, rest
+
+
+def topic_named(raw: bytes) -> str:
+    """The topic's name; `UNREADABLE_TOPIC` where it is none."""
+    if b"+" in raw or b"#" in raw or b"\0" in raw:
+        return UNREADABLE_TOPIC
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return UNREADABLE_TOPIC
 
 
 def _size(topics: list[str], payloads: list[bytes]) -> int:
