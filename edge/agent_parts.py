@@ -130,6 +130,7 @@ def broker(config: EdgeConfig) -> Broker:
         username=named.username,
         password=config.broker_password(),
         tls=config.broker_tls(),
+        version=named.version,
         receive_maximum=named.receive_maximum,
     )
 

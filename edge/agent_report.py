@@ -189,6 +189,7 @@ class Reporter:
         state = self.ingest.state
         return BrokerHealth(
             url=self.broker_url,
+            protocol=state.protocol,
             connected=state.connected,
             sessions=state.session_no,
             window=state.window,

@@ -31,6 +31,7 @@ class BrokerHealth(msgspec.Struct, kw_only=True):
     """The connection to the broker; `error` is empty while all is well."""
 
     url: str = ""
+    protocol: str = ""
     connected: bool = False
     sessions: int = 0
     window: int = 0

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge.mqtt_version import MqttVersion
 from edge.topic import filter_problem
 from protos.settings import WrongValueError
 
@@ -84,9 +85,13 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
         BrokerClient,
         Meta(
             description="What speaks MQTT: `native`, our own, takes the least processor; `paho` is "
-            "the library that most programs use."
+            "the library that most programs use, should a broker not get on with ours."
         ),
-    ] = BrokerClient.PAHO
+    ] = BrokerClient.NATIVE
+    version: Annotated[
+        MqttVersion,
+        Meta(description="MQTT to speak; `auto` asks for 5, and for 3.1.1 where there is no 5."),
+    ] = MqttVersion.AUTO
     receive_maximum: Annotated[
         int,
         Meta(

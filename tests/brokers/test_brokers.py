@@ -41,7 +41,7 @@ def listening(broker: RealBroker, *, certificate: str | None = None) -> Iterator
         port = broker.tls_port
     client.connect("127.0.0.1", port)
     client.loop_start()
-    assert ready.wait(20), f"{broker.kind} has not answered the subscription"
+    assert ready.wait(60), f"{broker.kind} has not answered the subscription"
     yield heard
     client.disconnect()
     client.loop_stop()
