@@ -105,7 +105,7 @@ class Agent:
         fatal: asyncio.Future[object] = loop.create_future()
         clients = parts.clients(self.config)
         alerts = alert.Alerts(lambda: clients("alerts"), self.config.settings.alerts.topic)
-        hearing = Hearing(self.config, self.reader, clients, loop)
+        hearing = Hearing(self.config, self.reader, self.inbox, clients, loop)
 
         def fail(error: Exception) -> None:
             if not fatal.done():

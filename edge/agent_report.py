@@ -205,6 +205,8 @@ class Reporter:
             under_way=under_way,
             accepted=totals.get("accepted", 0),
             rejected=totals.get("rejected", 0),
+            unkept=totals.get("unkept", 0),
+            shed=self.inbox.shed,
             ignored=totals.get("ignored", 0),
             alerts=totals.get("alerts", 0),
             collapsed=totals.get("collapsed", 0),

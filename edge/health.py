@@ -44,6 +44,8 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 
     `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies and
     `retained` were retained values; of the accepted `partial` had a part that became a reject;
+    of the rejected `unkept` are only counted, there were many of one topic; `shed` came without a
+    promise (QoS 0) on topics of which nothing can be read while much waited, since the start;
     `missing` counts values that a device said it does not have.
     """
 
@@ -52,6 +54,8 @@ class IngestHealth(msgspec.Struct, kw_only=True):
     under_way: int = 0
     accepted: int = 0
     rejected: int = 0
+    unkept: int = 0
+    shed: int = 0
     ignored: int = 0
     alerts: int = 0
     collapsed: int = 0
@@ -200,6 +204,8 @@ def _live_lines(health: Health) -> Iterator[str]:
     )
     if ingest.collapsed:
         yield f"         {ingest.collapsed:,} copies: sent again by the broker, kept once"
+    if ingest.shed:
+        yield f"         {ingest.shed:,} of QoS 0 left out: topics of which nothing can be read"
     if ingest.rejected:
         yield "         `tidegate-edge rejects` shows what could not be read, and why"
     for model in health.models:

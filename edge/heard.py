@@ -23,6 +23,8 @@ class Counts:
     """Of the ignored ones, those that a gateway's agent told itself."""
     partial: int = 0
     """Of the accepted ones, those with a part that became a reject."""
+    unkept: int = 0
+    """Rejects of which nothing is kept but this count: there were many of one topic."""
     numbers: int = 0
     texts: int = 0
     missing: int = 0

@@ -5,6 +5,7 @@ import asyncio
 from edge.agent_parts import Clients
 from edge.config import EdgeConfig
 from edge.heard import Heard
+from edge.ingest import Inbox
 from edge.message import Messages
 from edge.reading import Reader
 from edge.rejected import RejectLog
@@ -18,6 +19,7 @@ class Hearing:
     Args:
         config: of the gateway.
         reader: whose batches they are.
+        inbox: where they came from.
         clients: makes the host's.
         loop: the host's.
     """
@@ -26,6 +28,7 @@ class Hearing:
         self,
         config: EdgeConfig,
         reader: Reader,
+        inbox: Inbox,
         clients: Clients,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -34,11 +37,13 @@ class Hearing:
         self._is_host = config.settings.sparkplug.enabled
         self._rejects = RejectLog()
         self._reader = reader
+        self._inbox = inbox
         self._loop = loop
 
     def take(self, messages: Messages, heard: Heard) -> None:
         """Take a batch as it was read; on the collect thread, so quick."""
-        self._rejects.add(heard.rejects)
+        self._rejects.add(heard.rejects, heard.counts.unkept)
+        self._inbox.unwanted = self._reader.unwanted
         self.traffic.add(messages.topics)
         if self._is_host and (heard.asked or self._reader.hears_nodes):
             self._loop.call_soon_threadsafe(self.host.add, heard.asked)

@@ -164,6 +164,7 @@ class SessionIngest:
 
     def _hand_over(self, link: Link, heard: Messages) -> None:
         """Put what was read in one go into the inbox."""
+        heard = self._inbox.sift(heard)
         if len(heard):
             stamp = self._stamp
             quality = int(stamp.quality)

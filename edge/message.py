@@ -131,6 +131,22 @@ class Messages:
         self.bursts += more.bursts
         self.size += more.size
 
+    def without(self, topics: frozenset[str]) -> "Messages":
+        """Those that were promised something (QoS 1, 2) or have another topic; without bursts."""
+        rows = [
+            row
+            for row, (topic, head) in enumerate(zip(self.topics, self.heads, strict=True))
+            if head & QOS or topic not in topics
+        ]
+        kept = Messages(
+            [self.topics[row] for row in rows],
+            [self.payloads[row] for row in rows],
+            [self.heads[row] for row in rows],
+            [self.packet_ids[row] for row in rows],
+        )
+        kept.size = _size(kept.topics, kept.payloads)
+        return kept
+
     def fitting(self, bytes_max: int) -> int:
         """How many of the first take at most ``bytes_max`` bytes; at least one."""
         size = 0

@@ -151,6 +151,16 @@ _HEARD: Final[tuple[Row, ...]] = (
         "partial_messages", "Accepted with a part that became a reject.", lambda h: h.ingest.partial
     ),
     _total(
+        "unkept_rejects",
+        "Rejects that are only counted: there were many of one topic.",
+        lambda h: h.ingest.unkept,
+    ),
+    _total(
+        "shed_messages",
+        "QoS 0 on topics of which nothing can be read, left out while much waited.",
+        lambda h: h.ingest.shed,
+    ),
+    _total(
         "missing_values", "Values that a device said it does not have.", lambda h: h.ingest.missing
     ),
     _total("readings", "Readings committed.", lambda h: h.ingest.readings),

@@ -1,0 +1,36 @@
+"""Pure: one batch of messages while it is read."""
+
+from edge.chunk import Reject
+from edge.heard import Counts
+from edge.message import Burst
+from edge.reading_rows import RowLists, Shapes
+from protos.records import Batch, Kind
+
+
+class Work:
+    """A batch under way."""
+
+    def __init__(self) -> None:
+        self.numbers, self.texts = RowLists(), RowLists()
+        self.rejects: list[Reject] = []
+        self.counts = Counts()
+        self._ends: list[tuple[int, int, Burst]] = []
+
+    @property
+    def rows(self) -> int:
+        """Rows so far, of both kinds."""
+        return len(self.numbers.values) + len(self.texts.values)
+
+    def end(self, burst: Burst) -> None:
+        """Note that what follows is of another burst."""
+        self._ends.append((len(self.numbers.seen), len(self.texts.seen), burst))
+
+    def batch(self, shapes: Shapes) -> Batch:
+        """The rows as columns; counts them too."""
+        self.counts.numbers, self.counts.texts = len(self.numbers.values), len(self.texts.values)
+        numbers = [(end, burst) for end, _, burst in self._ends]
+        texts = [(end, burst) for _, end, burst in self._ends]
+        return Batch(
+            self.numbers.tables(Kind.NUMBERS, "value", shapes, numbers)
+            | self.texts.tables(Kind.TEXTS, "text", shapes, texts)
+        )
