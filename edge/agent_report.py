@@ -74,11 +74,6 @@ class Reporter:
         self._started_us = started.wall_us
         self._wall_ahead_us = started.wall_us - started.mono_us
 
-    @property
-    def broker_url(self) -> str:
-        """The broker as the settings name it."""
-        return self.config.settings.broker.url
-
     async def keep_fresh(self) -> None:
         """Keep the numbers for the cloud's Status fresh, for ever."""
         while True:
@@ -94,7 +89,7 @@ class Reporter:
     async def health(self) -> Health:
         """Everything `status` shows, as it is now."""
         stats = await asyncio.wrap_future(self.store.stats())
-        now = self.clock.now()
+        now, brokers = self.clock.now(), self._brokers()
         return Health(
             gateway=self.config.name,
             version=version("tidegate"),
@@ -106,7 +101,8 @@ class Reporter:
                 synced=now.quality is Quality.GATEWAY_SYNCED,
                 stepped_us=now.wall_us - now.mono_us - self._wall_ahead_us,
             ),
-            broker=self._broker(),
+            broker=brokers[0],
+            brokers=brokers[1:],
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
@@ -185,17 +181,21 @@ class Reporter:
             / (rows_per_s * 86_400)
         )
 
-    def _broker(self) -> BrokerHealth:
-        state = self.ingest.state
-        return BrokerHealth(
-            url=self.broker_url,
-            protocol=state.protocol,
-            connected=state.connected,
-            sessions=state.session_no,
-            window=state.window,
-            stale_acks=state.stale_acks,
-            error=state.error,
-        )
+    def _brokers(self) -> list[BrokerHealth]:
+        states = self.ingest.states
+        return [
+            BrokerHealth(
+                name=one.name,
+                url=one.settings.url,
+                protocol=states[one.name].protocol,
+                connected=states[one.name].connected,
+                sessions=states[one.name].session_no,
+                window=states[one.name].window,
+                stale_acks=states[one.name].stale_acks,
+                error=states[one.name].error,
+            )
+            for one in self.config.brokers
+        ]
 
     def _ingest(self, stats: BufferStats) -> IngestHealth:
         totals, inbox, under_way = stats.counters, len(self.inbox), self.collect.under_way

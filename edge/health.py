@@ -28,8 +28,9 @@ class ClockHealth(msgspec.Struct, kw_only=True):
 
 
 class BrokerHealth(msgspec.Struct, kw_only=True):
-    """The connection to the broker; `error` is empty while all is well."""
+    """The connection to a broker; `name` is empty for the first, `error` while all is well."""
 
+    name: str = ""
     url: str = ""
     protocol: str = ""
     connected: bool = False
@@ -150,7 +151,8 @@ class ModelHealth(msgspec.Struct, kw_only=True):
 class Health(msgspec.Struct, kw_only=True):
     """Everything `status` shows; `running` is false when it was put together without the agent.
 
-    ``settings_changed``: keys whose file says something else than the agent runs with.
+    ``brokers`` are those beside the first. ``settings_changed``: keys whose file says something
+    else than the agent runs with.
     """
 
     gateway: str
@@ -160,6 +162,7 @@ class Health(msgspec.Struct, kw_only=True):
     started_us: int = 0
     clock: ClockHealth = msgspec.field(default_factory=ClockHealth)
     broker: BrokerHealth = msgspec.field(default_factory=BrokerHealth)
+    brokers: list[BrokerHealth] = msgspec.field(default_factory=list)
     ingest: IngestHealth = msgspec.field(default_factory=IngestHealth)
     buffer: BufferHealth = msgspec.field(default_factory=BufferHealth)
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
@@ -189,10 +192,12 @@ def _lines(health: Health) -> Iterator[str]:
 
 
 def _live_lines(health: Health) -> Iterator[str]:
-    broker, ingest = health.broker, health.ingest
-    yield f"broker   {broker.url}, {'connected' if broker.connected else 'NOT connected'}"
-    if broker.error:
-        yield f"         {broker.error}"
+    ingest = health.ingest
+    for broker in (health.broker, *health.brokers):
+        state = "connected" if broker.connected else "NOT connected"
+        yield f"broker   {f'{broker.name}: ' if broker.name else ''}{broker.url}, {state}"
+        if broker.error:
+            yield f"         {broker.error}"
     yield (
         f"heard    {ingest.readings:,} readings, {ingest.anomalies:,} anomalies; "
         f"{ingest.messages_per_s:,.1f} messages/s"

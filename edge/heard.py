@@ -41,7 +41,7 @@ class Heard:
 
     ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
     the first time; ``marks`` are for the buffer (``edge.redelivery``). ``asked`` is to be published
-    in answer, as a host of Sparkplug nodes asks for births.
+    in answer, each at the broker of this name, as a host of Sparkplug nodes asks for births.
     """
 
     batch: Batch
@@ -49,7 +49,7 @@ class Heard:
     marks: bytes
     rejects: tuple[Reject, ...]
     counts: Counts
-    asked: tuple[Publish, ...] = ()
+    asked: tuple[tuple[str, Publish], ...] = ()
 
     def as_chunk(self, scores: Batch | None = None) -> Chunk:
         """All of it, with the anomalies found in it, as one unit of commit."""

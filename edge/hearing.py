@@ -1,6 +1,8 @@
-"""Who listens when a batch was read: the log of rejects, `top`, and the Sparkplug host."""
+"""Who listens when a batch was read: the log of rejects, `top`, and the Sparkplug hosts."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Final
 
 from edge.agent_parts import Clients
 from edge.config import EdgeConfig
@@ -12,6 +14,8 @@ from edge.rejected import RejectLog
 from edge.sparkplug_host import SparkplugHost
 from edge.traffic import Traffic
 
+NODES: Final = "spBv1.0/"
+
 
 class Hearing:
     """Tells each of them what concerns it.
@@ -20,8 +24,8 @@ class Hearing:
         config: of the gateway.
         reader: whose batches they are.
         inbox: where they came from.
-        clients: makes the host's.
-        loop: the host's.
+        clients: makes the hosts', for each broker by its name.
+        loop: the hosts'.
     """
 
     def __init__(
@@ -29,12 +33,13 @@ class Hearing:
         config: EdgeConfig,
         reader: Reader,
         inbox: Inbox,
-        clients: Clients,
+        clients: Mapping[str, Clients],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.traffic = Traffic(reader.origin)
-        self.host = SparkplugHost(lambda *will: clients("host", *will), config.host_id)
+        self.hosts = {name: _host(made, config.host_id) for name, made in clients.items()}
         self._is_host = config.settings.sparkplug.enabled
+        self._begun: set[str] = set()
         self._rejects = RejectLog()
         self._reader = reader
         self._inbox = inbox
@@ -46,4 +51,26 @@ class Hearing:
         self._inbox.unwanted = self._reader.unwanted
         self.traffic.add(messages.topics)
         if self._is_host and (heard.asked or self._reader.hears_nodes):
-            self._loop.call_soon_threadsafe(self.host.add, heard.asked)
+            self._be_host(messages, heard)
+
+    def _be_host(self, messages: Messages, heard: Heard) -> None:
+        """Begin as a host at each broker that nodes are heard at, and ask there what is asked."""
+        for name in self._with_nodes(messages) - self._begun:
+            self._begun.add(name)
+            self._loop.call_soon_threadsafe(self.hosts[name].add, ())
+        for name, one in heard.asked:
+            self._loop.call_soon_threadsafe(self.hosts[name].add, (one,))
+
+    def _with_nodes(self, messages: Messages) -> set[str]:
+        """Brokers of this batch that sent a message of a node; known ones are not looked at."""
+        found, at = set(), 0
+        for burst in messages.bursts:
+            topics = messages.topics[at : at + burst.count]
+            at += burst.count
+            if burst.broker not in self._begun and any(one.startswith(NODES) for one in topics):
+                found.add(burst.broker)
+        return found
+
+
+def _host(clients: Clients, host_id: str) -> SparkplugHost:
+    return SparkplugHost(lambda *will: clients("host", *will), host_id)

@@ -9,7 +9,7 @@ which nothing can be read: else a flood of them, which the broker queues, would 
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -66,11 +66,15 @@ class LinkState:
 
 
 class Ingest(Protocol):
-    """One broker's session; no trouble with the broker is ever raised, it stands in ``state``."""
+    """Sessions with brokers; no trouble with a broker is ever raised, it stands in ``state``."""
 
     @property
     def state(self) -> LinkState:
         """How the connection stands now."""
+
+    @property
+    def states(self) -> Mapping[str, LinkState]:
+        """How each connection stands, by the broker's name; one alone has its own."""
 
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
@@ -114,7 +118,7 @@ class Inbox:
         self._shut = False
         self._rate_per_s = 0.0
         self._taken_at = time.monotonic()
-        self._when_room: Callable[[], None] = _nothing
+        self._when_room: list[Callable[[], None]] = []
         self.unwanted: frozenset[str] = frozenset()
         self.shed = 0
 
@@ -136,7 +140,7 @@ class Inbox:
 
     def when_room(self, call: Callable[[], None]) -> None:
         """Have ``call`` called, by the taking thread, when a full inbox has room again."""
-        self._when_room = call
+        self._when_room.append(call)
 
     def put(self, message: Message) -> None:
         """Add one message, for what is not hot; see `extend`."""
@@ -198,7 +202,8 @@ class Inbox:
             was_full = not self.has_room
             batch = self._pop(linger)
         if was_full:
-            self._when_room()
+            for call in self._when_room:
+                call()
         return batch
 
     def _wait(self, count: int, timeout_s: float | None) -> None:
@@ -225,7 +230,3 @@ class Inbox:
         weight = max(min(passed, 1.0), 0.1)
         self._rate_per_s += weight * (count / passed - self._rate_per_s)
         self._taken_at = now
-
-
-def _nothing() -> None:
-    """Nobody waits for room."""

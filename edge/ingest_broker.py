@@ -32,7 +32,8 @@ class Broker:
 
     ``topics`` are filters, subscribed with QoS 1. ``receive_maximum`` (MQTT 5) is how many messages
     the broker may have in flight to us. ``packet_bytes_max`` (MQTT 5) is what the broker may send
-    at most: larger publications stay with the broker, which drops them.
+    at most: larger publications stay with the broker, which drops them. ``name`` tells brokers
+    apart where there are several.
     """
 
     host: str
@@ -48,6 +49,7 @@ class Broker:
     keepalive_s: int = 30
     timeout_s: float = 5.0
     session_expiry_s: int = NEVER_EXPIRES_S
+    name: str = ""
 
 
 class Link(Protocol):

@@ -64,7 +64,9 @@ class SessionIngest:
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="mqtt-in", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"mqtt-in {broker.name}".strip(), daemon=True
+        )
         auto = broker.version is MqttVersion.AUTO
         self._version = MqttVersion.V5 if auto else broker.version
         self._version_proven = not auto
@@ -74,6 +76,11 @@ class SessionIngest:
     def state(self) -> LinkState:
         """How the connection stands now."""
         return self._state
+
+    @property
+    def states(self) -> dict[str, LinkState]:
+        """The same by the broker's name."""
+        return {self._broker.name: self._state}
 
     def start(self, inbox: Inbox) -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
@@ -168,7 +175,8 @@ class SessionIngest:
         if len(heard):
             stamp = self._stamp
             quality = int(stamp.quality)
-            burst = Burst(len(heard), stamp.wall_us, quality, link.session, stamp.stretch)
+            when = (stamp.wall_us, quality, link.session, stamp.stretch)
+            burst = Burst(len(heard), *when, self._broker.name)
             heard.bursts.append(burst)
             self._inbox.extend(heard)
 
@@ -181,7 +189,9 @@ class SessionIngest:
             messages, at = self._acks.popleft(), 0
             for burst in messages.bursts:
                 end = at + burst.count
-                if burst.session == link.session:
+                if burst.broker != self._broker.name:
+                    pass  # another session's to acknowledge
+                elif burst.session == link.session:
                     packet_ids += messages.packet_ids[at:end]
                     heads += messages.heads[at:end]
                 else:

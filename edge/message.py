@@ -32,7 +32,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     ``arrival_us`` is µs UTC by the gateway's clock and ``quality`` (``protos.records.Quality``)
     says how far that clock was to be trusted at that moment; ``stretch`` tags the stretch of
     unsynced time it was in (`protos.stretch`), 0 when synced. ``session`` rises with every
-    connection of the ingest; ``packet_id`` is MQTT's (0 at QoS 0).
+    connection with ``broker``, by its name, empty for the first; ``packet_id`` is MQTT's (0 at
+    QoS 0).
     """
 
     topic: str
@@ -45,16 +46,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     session: int
     packet_id: int
     stretch: int = 0
+    broker: str = ""
 
 
 class Burst(msgspec.Struct, frozen=True, gc=False):
-    """What ``count`` messages in a row share: when they arrived, on which connection."""
+    """What ``count`` messages in a row share: when they arrived, on which connection to whom."""
 
     count: int
     arrival_us: int
     quality: int
     session: int
     stretch: int = 0
+    broker: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -111,6 +114,7 @@ class Messages:
             burst.session,
             self.packet_ids[row],
             burst.stretch,
+            burst.broker,
         )
 
     def add(self, one: Message) -> None:
@@ -119,7 +123,9 @@ class Messages:
         self.payloads.append(one.payload)
         self.heads.append(one.retain | one.qos << QOS_SHIFT | one.dup * DUP)
         self.packet_ids.append(one.packet_id)
-        self.bursts.append(Burst(1, one.arrival_us, one.quality, one.session, one.stretch))
+        self.bursts.append(
+            Burst(1, one.arrival_us, one.quality, one.session, one.stretch, one.broker)
+        )
         self.size += len(one.payload) + len(one.topic) + MESSAGE_OVERHEAD_BYTES
 
     def extend(self, more: "Messages") -> None:

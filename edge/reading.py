@@ -76,11 +76,12 @@ class Reader:
         for burst in told.bursts:
             if is_full:
                 break
-            self._redelivery.begin(burst.session)
+            self._redelivery.begin(burst.session, burst.broker)
             mine = islice(rows, burst.count)
             while not is_full and (row := quick.run(mine, work.numbers)) is not None:
                 is_full = not self._read_in_full(row, burst, work)
             work.end(burst)
+            work.asked.extend((burst.broker, one) for one in self._recognition.take_asked())
         counts = work.counts
         counts.messages += quick.taken
         counts.accepted += quick.taken
@@ -90,7 +91,7 @@ class Reader:
             self._redelivery.take_marks(),
             tuple(work.rejects),
             counts,
-            self._recognition.take_asked(),
+            tuple(work.asked),
         )
 
     def _read_in_full(self, row: Row, burst: Burst, work: Work) -> bool:

@@ -3,6 +3,7 @@
 from edge.chunk import Reject
 from edge.heard import Counts
 from edge.message import Burst
+from edge.payload.known import Publish
 from edge.reading_rows import RowLists, Shapes
 from protos.records import Batch, Kind
 
@@ -14,6 +15,7 @@ class Work:
         self.numbers, self.texts = RowLists(), RowLists()
         self.rejects: list[Reject] = []
         self.counts = Counts()
+        self.asked: list[tuple[str, Publish]] = []
         self._ends: list[tuple[int, int, Burst]] = []
 
     @property

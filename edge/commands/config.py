@@ -23,8 +23,9 @@ def check(place: Place) -> None:
     Exit codes: 0 all can be used, 2 they cannot.
     """
     config = load(place.home)
-    config.broker_password()
-    config.broker_tls()
+    for broker in config.brokers:
+        config.broker_password(broker)
+        config.broker_tls(broker)
     config.cloud_proxy()
     click.echo(f"{config.settings_path} can be used, with every file that it names")
     rules = config.rules()

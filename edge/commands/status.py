@@ -42,11 +42,13 @@ def from_disk(config: EdgeConfig) -> Health:
     tier = find_key(config.buffer_key_path, os.environ).tier
     stamp = Clock().now()
     paths = (config.buffer_path, config.buffer_path.with_name(config.buffer_path.name + "-wal"))
+    told_of = [BrokerHealth(name=one.name, url=one.settings.url) for one in config.brokers]
     return Health(
         gateway=config.name,
         version=version("tidegate"),
         clock=ClockHealth(now_us=stamp.wall_us, synced=stamp.quality is Quality.GATEWAY_SYNCED),
-        broker=BrokerHealth(url=config.settings.broker.url),
+        broker=told_of[0],
+        brokers=told_of[1:],
         buffer=BufferHealth(
             file_bytes=sum(path.stat().st_size for path in paths if path.exists()),
             bytes_max=config.settings.buffer.bytes_max,
