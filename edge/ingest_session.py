@@ -21,6 +21,7 @@ from edge.ingest import Inbox, LinkState
 from edge.ingest_broker import Broker, Link
 from edge.message import QOS, Burst, Messages
 from edge.mqtt_version import MqttVersion
+from edge.receive_window import ReceiveWindow
 
 LinkMaker = Callable[[Broker, MqttVersion, int], Link]
 """Makes the link of one connection; the number is its session's."""
@@ -71,6 +72,7 @@ class SessionIngest:
         self._version = MqttVersion.V5 if auto else broker.version
         self._version_proven = not auto
         self._unanswered = 0
+        self._window = ReceiveWindow(broker.receive_maximum)
 
     @property
     def state(self) -> LinkState:
@@ -108,7 +110,8 @@ class SessionIngest:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            link = self._make_link(self._broker, self._version, self._state.session_no + 1)
+            broker = replace(self._broker, receive_maximum=self._window.begin())
+            link = self._make_link(broker, self._version, self._state.session_no + 1)
             self._supervise(link)
             failures = 0 if link.subscribed else failures + 1
             self._settle_version(link)
@@ -178,6 +181,7 @@ class SessionIngest:
             when = (stamp.wall_us, quality, link.session, stamp.stretch)
             burst = Burst(len(heard), *when, self._broker.name)
             heard.bursts.append(burst)
+            self._window.came(len(heard))
             self._inbox.extend(heard)
 
     def _send_acks(self, link: Link) -> None:
@@ -192,6 +196,7 @@ class SessionIngest:
                 if burst.broker != self._broker.name:
                     pass  # another session's to acknowledge
                 elif burst.session == link.session:
+                    self._window.acknowledged(burst.count)
                     packet_ids += messages.packet_ids[at:end]
                     heads += messages.heads[at:end]
                 else:

@@ -95,8 +95,8 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     receive_maximum: Annotated[
         int,
         Meta(
-            description="Messages the broker may have in flight to us; one commit takes at most "
-            "these, so too few cap the rate.",
+            description="Most messages that the broker may have in flight to us; too few cap the "
+            "rate. From the second connection on it is asked for what was needed, up to this.",
             ge=1,
             le=65535,
         ),
