@@ -37,9 +37,11 @@ def broker(
 ) -> Iterator[RealBroker]:
     """One for all ways to speak with it; each agent has a session of its own there."""
     one = KINDS[request.param](tmp_path_factory.mktemp(request.param))
-    one.start()
-    yield one
-    one.stop()
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
 
 
 @pytest.fixture

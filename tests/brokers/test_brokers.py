@@ -20,9 +20,11 @@ pytestmark = pytest.mark.broker
 @pytest.fixture(params=sorted(KINDS))
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroker]:
     one = KINDS[request.param](tmp_path)
-    one.start()
-    yield one
-    one.stop()
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
 
 
 @contextlib.contextmanager
