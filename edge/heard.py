@@ -25,6 +25,8 @@ class Counts:
     """Of the ignored ones, those that a gateway's agent told itself."""
     partial: int = 0
     """Of the accepted ones, those with a part that became a reject."""
+    unkept: int = 0
+    """Rejects of which nothing is kept but this count: there were many of one topic."""
     numbers: int = 0
     texts: int = 0
     missing: int = 0
@@ -58,7 +60,7 @@ class Heard:
 
     ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
     the first time; ``marks`` are for the buffer (``edge.redelivery``). ``asked`` is to be published
-    in answer, as a host of Sparkplug nodes asks for births.
+    in answer, each at the broker of this name, as a host of Sparkplug nodes asks for births.
     """
 
     batch: Batch
@@ -66,7 +68,7 @@ class Heard:
     marks: bytes
     rejects: tuple[Reject, ...]
     counts: Counts
-    asked: tuple[Publish, ...] = ()
+    asked: tuple[tuple[str, Publish], ...] = ()
 
     def as_chunk(self, scores: Batch | None = None) -> Chunk:
         """All of it, with the anomalies found in it, as one unit of commit."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from edge.health import Health, ModelHealth
+from edge.metrics_broker import BROKERS
 from protos.exposition import Metric, MetricKind, Sample, render
 
 _LINES: Final = ("connecting", "live", "waiting", "stopped")
@@ -104,18 +105,7 @@ _ABOUT: Final[tuple[Row, ...]] = (
         "How far the clock was moved since the agent's start, by a clock that never steps.",
         lambda h: h.clock.stepped_us / 1e6,
     ),
-    _gauge("broker_connected", "1 while connected and subscribed.", lambda h: h.broker.connected),
-    _total(
-        "broker_sessions", "Connections to the broker that came about.", lambda h: h.broker.sessions
-    ),
-    _gauge(
-        "broker_window", "Messages the broker may have in flight to us.", lambda h: h.broker.window
-    ),
-    _total(
-        "broker_stale_acks",
-        "Acknowledgements dropped because their connection was gone; the broker sends again.",
-        lambda h: h.broker.stale_acks,
-    ),
+    *BROKERS,
 )
 
 _HEARD: Final[tuple[Row, ...]] = (
@@ -146,6 +136,16 @@ _HEARD: Final[tuple[Row, ...]] = (
     ),
     _total(
         "partial_messages", "Accepted with a part that became a reject.", lambda h: h.ingest.partial
+    ),
+    _total(
+        "unkept_rejects",
+        "Rejects that are only counted: there were many of one topic.",
+        lambda h: h.ingest.unkept,
+    ),
+    _total(
+        "shed_messages",
+        "QoS 0 on topics of which nothing can be read, left out while much waited.",
+        lambda h: h.ingest.shed,
     ),
     _total(
         "missing_values", "Values that a device said it does not have.", lambda h: h.ingest.missing

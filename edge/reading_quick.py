@@ -126,6 +126,10 @@ class Quick:
         self._heard[topic] = times
         return times > 1
 
+    def knows(self, topic: str) -> bool:
+        """Whether this topic has a plan."""
+        return topic in self._known
+
     def forget(self, topics: Iterable[str]) -> None:
         """Read these topics in full again: what their values are called has changed."""
         for topic in topics:

@@ -9,6 +9,7 @@ units) is applied to what was said.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from edge.message import UNREADABLE_TOPIC
 from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
@@ -74,6 +75,8 @@ class Recognition:
             Repeated: its readings came already.
         """
         self.convention = ""
+        if topic == UNREADABLE_TOPIC:
+            raise Unreadable("its topic is none: it is no UTF-8, or has a NUL, a + or a # in it")
         if len(payload) > self.limits.payload_bytes_max:
             raise Unreadable(
                 f"payload of {len(payload)} bytes is over {self.limits.payload_bytes_max}"

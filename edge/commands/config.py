@@ -32,8 +32,9 @@ def check(place: Place, as_json: bool) -> None:
     Exit codes: 0 all can be used, 2 they cannot.
     """
     config = load(place.home)
-    config.broker_password()
-    config.broker_tls()
+    for broker in config.brokers:
+        config.broker_password(broker)
+        config.broker_tls(broker)
     config.cloud_proxy()
     rules, has_rules = config.rules(), config.rules_path.exists()
     if as_json:

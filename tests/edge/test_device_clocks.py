@@ -7,7 +7,8 @@ import pytest
 
 from edge.config import load
 from edge.explain import Explainer, lines
-from edge.health import Health, IngestHealth, told
+from edge.health import Health, IngestHealth
+from edge.health_text import told
 from edge.payload.rules import Rules
 from edge.reading_rows import AHEAD_US_MAX
 from edge.recognition import Recognition
