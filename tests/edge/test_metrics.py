@@ -12,8 +12,8 @@ from edge.health import (
     CloudHealth,
     Health,
     ModelHealth,
-    told,
 )
+from edge.health_text import told
 from edge.metrics import TABLE, text
 from protos.exposition import Latency
 from tests import promtool
