@@ -92,9 +92,10 @@ SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
 
+DELAY ?= 2
 FLOOD_SECONDS ?= 10
-flood: setup servers ## garbage at full speed on one topic, and what that delays another (FLOOD_SECONDS=4)
-	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS)
+flood: setup servers ## garbage at full speed on one topic, and what that delays another (FLOOD_SECONDS=4 DELAY=2)
+	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS) --delay $(DELAY)
 
 READINGS ?= 60000000
 DAYS ?= 30
