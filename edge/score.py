@@ -12,17 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.models import Model
-from edge.rolling import Windows
+from edge.rolling import Windowed, Windows
 from edge.threshold import Thresholds
 from protos.records import Batch, Kind
 from protos.series import SeriesKind
 
 log = logging.getLogger(__name__)
 
-# Bytes of windows made at once, and of those in one call of a model: they bound memory, whatever
-# the window's length. What a call works on then stays in the processor's cache.
-WINDOWS_BYTES_MAX: Final = 4 << 20
-CALL_BYTES_MAX: Final = 384 << 10
+# Bytes of the line of values made at once, at most: they bound memory, whatever a window's length.
+LINE_BYTES_MAX: Final = 6 << 20
 
 
 class SeriesKinds(Protocol):
@@ -97,7 +95,7 @@ class Scorer:
             mine = bench.wanted[catalog.kind_of[numbers["series"]]]
             kept = slice(None) if mine.all() else mine
             columns = {name: numbers[name][kept] for name in ("series", "ts", "value")}
-            most = max(1, WINDOWS_BYTES_MAX // (8 * bench.windows.length))
+            most = max(1, LINE_BYTES_MAX // (8 * bench.windows.length))
             for start in range(0, len(columns["series"]), most):
                 part = {name: c[start : start + most] for name, c in columns.items()}
                 rows = self._anomalies(bench, part)
@@ -120,7 +118,7 @@ class Scorer:
     ) -> dict[str, NDArray[np.generic]]:
         series = part["series"].astype(np.uint32, copy=False)
         windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
-        scores = self._run(bench, windowed.windows)
+        scores = self._run(bench, windowed)
         who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
         bench.scored += len(scores)
@@ -137,19 +135,12 @@ class Scorer:
             "model": model,
         }
 
-    def _run(self, bench: Bench, windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not len(windows):
-            return np.zeros(0)
+    def _run(self, bench: Bench, windowed: Windowed) -> NDArray[np.float64]:
         try:
-            most = max(1, CALL_BYTES_MAX // (8 * bench.windows.length))
-            parts = [windows[at : at + most] for at in range(0, len(windows), most)]
-            scores = np.concatenate([bench.model.score(part) for part in parts])
-            if scores.shape != (len(windows),):
-                raise ValueError(f"{len(windows)} windows gave scores of shape {scores.shape}")
+            return bench.model.score(windowed.line, windowed.at)
         except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
             bench.failure = str(error).splitlines()[0][:300]
             log.error(
                 "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
             )
-            return np.full(len(windows), np.nan)
-        return scores
+            return np.full(len(windowed.at), np.nan)
