@@ -47,6 +47,7 @@ def measure(
     memory.share_arena()  # as the agent does
     spent = dict.fromkeys(("read", "score", "commit", "seal"), 0.0)
     models, _ = load_folder(SHIPPED)
+    memory.settle()
     scorer = Scorer(models, 1.0)
     catalog = Catalog(salt=lambda: secrets.token_bytes(16))
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
