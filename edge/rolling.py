@@ -89,23 +89,17 @@ class Windows:
     def _line(self, groups: Groups, values: F8) -> tuple[F8, I8]:
         """Every series' past and its new ``values``, and where the window of each begins.
 
-        Keeps what will be the past of the next batch. Series that bring as many values make one
-        block, which is copied whole: mostly that is all of them, or all in two blocks.
+        Keeps what will be the past of the next batch.
         """
-        past, count = self.length - 1, len(groups.series)
-        line = np.empty(len(values) + past * count)
-        first = np.empty(len(values), np.int64)
-        used = 0
-        for each in np.unique(groups.counts).tolist():
-            mine = (groups.counts == each).nonzero()[0]
-            series, width = groups.series[mine], past + each
-            block = line[used : used + len(mine) * width].reshape(len(mine), width)
-            rows = groups.starts[mine][:, None] + np.arange(each)
-            block[:, :past] = self._history[series]
-            block[:, past:] = values[rows]
-            self._history[series] = block[:, each:]
-            first[rows] = used + np.arange(len(mine))[:, None] * width + np.arange(each)
-            used += len(mine) * width
+        past, series = self.length - 1, groups.series
+        base = groups.starts + np.arange(len(series)) * past
+        first = np.arange(len(values)) + np.repeat(base - groups.starts, groups.counts)
+        line = np.empty(len(values) + past * len(series))
+        line[first + past] = values
+        # Stretches of the line as rows, so that each past is copied whole and not value by value.
+        pasts = np.lib.stride_tricks.sliding_window_view(line, past, writeable=True)
+        pasts[base] = self._history[series]
+        self._history[series] = pasts[base + groups.counts]
         return line, first
 
     def _grow(self, size: int) -> None:
