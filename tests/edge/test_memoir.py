@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,32 @@ def test_what_a_full_buffer_refuses_is_offered_again_with_what_came_since(
 
     kept = dict(lesson for lessons in asyncio.run(remember()).kept for lesson in lessons)
     assert kept == {"a": b"2", "b": b"1"}
+
+
+def test_who_tells_something_new_without_end_does_not_have_it_written_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 0.0
+
+    async def remember() -> int:
+        shelf = Shelf()
+        one = Memoir(shelf)
+
+        async def slept(seconds: float) -> None:
+            nonlocal now_s
+            now_s += seconds
+            one.add([(f"t{number}", bytes(2000)) for number in range(500)])
+            if now_s > 3600:
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(asyncio, "sleep", slept)
+        one.add([("a", b"1")])
+        with suppress(asyncio.CancelledError):
+            await one.run()
+        return sum(len(body) for lessons in shelf.kept for _, body in lessons)
+
+    written = asyncio.run(remember())
+    assert 0 < written <= memoir.BYTES_EACH_S * now_s + 2 * memoir.BYTES_MAX
 
 
 def test_what_waits_at_the_end_is_kept() -> None:
