@@ -71,7 +71,7 @@ class Reader:
         """
         told, work, quick = Messages.of(messages), Work(), self._quick
         quick.room, quick.taken = self._limits.batch_bytes, 0
-        self._garbage.begin()
+        self._garbage.begin(told.bursts[0].arrival_us if told.bursts else 0)
         rows = zip(told.topics, told.payloads, told.heads, told.packet_ids, strict=True)
         is_full = False
         for burst in told.bursts:
