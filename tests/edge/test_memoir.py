@@ -17,6 +17,7 @@ from edge.config import load
 from edge.keys import find_key, make_key_file
 from edge.memoir import Memoir
 from edge.payload.said import NotData, Said, Unreadable
+from edge.payload.zigbee2mqtt import BASES_MAX
 from edge.recognition import Recognition
 from edge.store.lessons import Lesson
 from edge.store.limits import BufferFull
@@ -117,6 +118,22 @@ def test_a_birth_that_says_what_the_last_one_said_is_not_kept_again() -> None:
     assert [topic for topic, _ in reader.take_lessons()] == ["spBv1.0/plant/NBIRTH/press"]
     reader.read("spBv1.0/plant/NBIRTH/press", birth("flow"), NOW_US)
     assert not reader.take_lessons()
+
+
+def test_a_birth_that_says_what_it_said_before_the_restart_is_not_kept_again() -> None:
+    reader = restarted(("spBv1.0/plant/NBIRTH/press", birth("flow")))
+    reader.read("spBv1.0/plant/NBIRTH/press", birth("flow"), NOW_US)
+    assert not reader.take_lessons()
+    reader.read("spBv1.0/plant/NBIRTH/press", birth("flow", "head"), NOW_US)
+    assert reader.take_lessons()
+
+
+def test_bases_beyond_those_that_are_remembered_are_not_kept_either() -> None:
+    reader = Recognition()
+    for number in range(3 * BASES_MAX):
+        with pytest.raises((NotData, Unreadable)):
+            reader.read(f"x{number}/bridge/info", b"{}", NOW_US)
+    assert len(reader.take_lessons()) == BASES_MAX
 
 
 def test_a_lesson_that_nobody_understands_any_more_does_no_harm() -> None:
