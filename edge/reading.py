@@ -214,7 +214,7 @@ class Reader:
         return sum(_cost(said, named=True) for said in told) > self._limits.message_bytes_max
 
     def _reject(self, row: Row, burst: Burst, work: Work, reason: str) -> None:
-        """Keep what could not be read, with its reason; of many of one topic, some."""
+        """Keep what could not be read, with its reason; of many at once, some."""
         if not self._garbage.keeps(row[0]):
             work.counts.unkept += 1
             return
