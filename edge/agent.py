@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 BROKER_PATIENCE_S: Final = 5.0
 WATCH_S: Final = 1.0
+CAUSES_MAX: Final = 16
+"""Causes told of one broker until it is back: its own words may be others each time."""
 # A stop delivers what it can in this time; the rest is safe in the buffer.
 STOP_DRAIN_S: Final = 5.0
 # How long a thread that computes keeps others waiting. A commit takes turns with the collect thread
@@ -231,7 +233,7 @@ class Agent:
                 if state.connected and known:
                     log.info("the broker %sis back", f"{one.name} " if one.name else "")
                     known.clear()
-                elif not state.connected and state.error and state.error not in known:
+                elif not state.connected and state.error and _is_news(state.error, known):
                     known.add(state.error)
                     log.error("%s", parts.unreachable(self.config, one, state.error))
             await asyncio.sleep(WATCH_S)
@@ -246,6 +248,10 @@ class Agent:
             ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
             model=found.model,
         )  # fmt: skip
+
+
+def _is_news(error: str, known: set[str]) -> bool:
+    return error not in known and len(known) < CAUSES_MAX
 
 
 async def _settle_again() -> None:

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Loaded
@@ -25,9 +25,13 @@ from edge.settings_links import BrokerClient
 from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
+from protos.limits import MIB
 
 if TYPE_CHECKING:
     import aiomqtt
+
+PACKET_SPARE_BYTES: Final = 4 * MIB
+"""What is longer than may be read is still taken, as a reject; with its topic it is within this."""
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +147,7 @@ def broker(config: EdgeConfig, one: NamedBroker) -> Broker:
         tls=config.broker_tls(one),
         version=named.version,
         receive_maximum=named.receive_maximum,
+        packet_bytes_max=config.settings.ingest.payload_bytes_max + PACKET_SPARE_BYTES,
     )
 
 

@@ -1,9 +1,13 @@
 """Pure: topics of which nothing can be read, so that a flood of them costs little.
 
 The newest rejects are kept for inspection, and a thousand of one topic tell no more than a few. So
-a batch keeps `KEPT_EACH` of a topic, and counts the others. A topic of which nothing could be read
-`REFUSED_MIN` times in a row is *unwanted* until something can: when much waits, its messages of
-QoS 0, of which nobody was promised anything, may be left out (`edge.ingest.Inbox`).
+a batch keeps `KEPT_EACH` of a topic, and counts the others; of all topics together `KEPT_MAX` are
+kept at once and `KEPT_EACH_S` a second from then on. Who makes up a new topic for each message
+would otherwise have the card written without end, with what pushes itself out again.
+
+A topic of which nothing could be read `REFUSED_MIN` times in a row is *unwanted* until something
+can: when much waits, its messages of QoS 0, of which nobody was promised anything, may be left out
+(`edge.ingest.Inbox`).
 """
 
 from collections import Counter
@@ -12,6 +16,8 @@ from typing import Final
 from edge.payload.known import TOPIC_CHARS_MAX
 
 KEPT_EACH: Final = 16
+KEPT_MAX: Final = 1000
+KEPT_EACH_S: Final = 20
 REFUSED_MIN: Final = 100
 TOPICS_MAX: Final = 1000
 
@@ -27,17 +33,24 @@ class Garbage:
         self.unwanted: frozenset[str] = frozenset()
         self._refused: dict[str, int] = {}
         self._kept: Counter[str] = Counter()
+        self._left = float(KEPT_MAX)
+        self._begun_us = 0
 
-    def begin(self) -> None:
-        """A batch begins."""
+    def begin(self, now_us: int) -> None:
+        """A batch begins, by the gateway's clock, which may be set meanwhile."""
         self._kept.clear()
+        passed_s = max(now_us - self._begun_us, 0) / 1e6
+        self._left = min(self._left + KEPT_EACH_S * passed_s, KEPT_MAX)
+        self._begun_us = now_us
 
     def keeps(self, topic: str) -> bool:
         """Whether another reject of this topic is kept in this batch; counts it."""
         kept = self._kept[topic]
-        if kept < KEPT_EACH:
-            self._kept[topic] = kept + 1
-        return kept < KEPT_EACH
+        if kept >= KEPT_EACH or self._left < 1:
+            return False
+        self._kept[topic] = kept + 1
+        self._left -= 1
+        return True
 
     def refused(self, topic: str) -> None:
         """Nothing could be read of one message of this topic."""

@@ -39,7 +39,7 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 
     `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies and
     `retained` were retained values; of the accepted `partial` had a part that became a reject;
-    of the rejected `unkept` are only counted, there were many of one topic; `shed` came without a
+    of the rejected `unkept` are only counted, there were many at once; `shed` came without a
     promise (QoS 0) on topics of which nothing can be read while much waited, since the start;
     `missing` counts values that a device said it does not have. The readings
     of devices whose own time cannot be used are counted by why: from the future, never set, local

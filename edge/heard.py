@@ -26,7 +26,7 @@ class Counts:
     partial: int = 0
     """Of the accepted ones, those with a part that became a reject."""
     unkept: int = 0
-    """Rejects of which nothing is kept but this count: there were many of one topic."""
+    """Rejects of which nothing is kept but this count: there were many at once."""
     numbers: int = 0
     texts: int = 0
     missing: int = 0

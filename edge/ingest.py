@@ -165,7 +165,8 @@ class Inbox:
         if little or not self.unwanted:
             return heard
         kept = heard.without(self.unwanted)
-        self.shed += len(heard) - len(kept)
+        with self._changed:  # each broker has a thread
+            self.shed += len(heard) - len(kept)
         return kept
 
     def wake(self) -> None:

@@ -204,8 +204,8 @@ class NativeLink:
             return
         self.accepted, self.resumed = True, answer.resumed
         told = answer.properties.get(KEEPALIVE)
-        if isinstance(told, int):
-            self._keepalive_s = told
+        if isinstance(told, int) and told:  # 0: it does not care, but we do
+            self._keepalive_s = min(told, self._keepalive_s)
         self._send(subscribe(_SUBSCRIBE_ID, self._broker.topics, 1, v5=self._v5))
 
     def _granted(self, body: bytes) -> None:

@@ -28,6 +28,9 @@ LinkMaker = Callable[[Broker, MqttVersion, int], Link]
 
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
+STEADY_S: Final = 10.0
+FLAPS_MAX: Final = 2
+"""A connection that is taken and lost at once again and again is made anew after 1 to 2 s."""
 _IDLE_S: Final = 1.0
 _PACE_S: Final = 0.045
 """Between two looks at the broker: at 1,000 messages/s waking up costs more than reading. What one
@@ -117,8 +120,11 @@ class SessionIngest:
         while not self._stopping.is_set():
             broker = replace(self._broker, receive_maximum=self._window.begin())
             link = self._make_link(broker, self._version, self._state.session_no + 1)
+            begun = time.monotonic()
             self._supervise(link)
-            failures = 0 if link.subscribed else failures + 1
+            is_steady = time.monotonic() - begun >= STEADY_S
+            failures = 0 if link.subscribed and is_steady else failures + 1
+            failures = min(failures, FLAPS_MAX) if link.subscribed else failures
             self._settle_version(link)
             self._tell(link)
             wait_s = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2 ** min(failures, 16))

@@ -1,7 +1,9 @@
 """What devices told of themselves, on its way into the buffer: kept soon, and offered again.
 
 Discovery and births are rare, but come in hundreds when a connection is made: they are gathered for
-a moment, the newest of each topic. A buffer that is full or busy is asked again later.
+a moment, the newest of each topic. After much was kept there is a pause that fits it, so that who
+tells something new without end does not wear out the card. A buffer that is full or busy is asked
+again later.
 """
 
 import asyncio
@@ -13,10 +15,15 @@ from typing import Final, Protocol
 
 from edge.store.lessons import Lesson
 from edge.store.limits import BufferFull, StoreBusy
+from protos.limits import KIB
 
 log = logging.getLogger(__name__)
 
 GATHER_S: Final = 1.0
+BYTES_EACH_S: Final = 16 * KIB
+"""What is kept a second in the long run: somebody may tell something new without end."""
+LESSON_COST: Final = KIB
+"""Of a lesson beside its message: its row, and its share of the pages that it changes."""
 AGAIN_S: Final = 30.0
 LESSONS_MAX: Final = 4096
 BYTES_MAX: Final = 2 << 20
@@ -61,7 +68,10 @@ class Memoir:
                 await self._wake.wait()
                 await asyncio.sleep(GATHER_S)
                 self._wake.clear()
-                if not await self._keep():
+                cost = self._size + LESSON_COST * len(self._waiting)
+                if await self._keep():
+                    await asyncio.sleep(cost / BYTES_EACH_S)
+                else:
                     await asyncio.sleep(AGAIN_S)
                     self._wake.set()
         finally:

@@ -139,7 +139,7 @@ _HEARD: Final[tuple[Row, ...]] = (
     ),
     _total(
         "unkept_rejects",
-        "Rejects that are only counted: there were many of one topic.",
+        "Rejects that are only counted: there were many at once.",
         lambda h: h.ingest.unkept,
     ),
     _total(

@@ -1,8 +1,10 @@
 """Pure: MQTT 3.1.1 and 5 on the wire: a stream cut into packets, publications as columns.
 
 `Splitter` takes what a socket gave and finds the packets in it. Publications come out as columns;
-everything else comes out packet by packet (`edge.mqtt_wire_control` reads those). Clauses in
-brackets are those of MQTT 5.
+everything else comes out packet by packet (`edge.mqtt_wire_control` reads those). MQTT 3.1.1 has no
+way to tell a broker what is too long, and a session would bring it again for ever: of a publication
+beyond the bound the beginning is taken, and the rest passed over. Clauses in brackets are those of
+MQTT 5.
 """
 
 from collections.abc import Sequence
@@ -24,8 +26,12 @@ from edge.message import (
 PACKET_BYTES_MAX: Final = (1 << 28) - 1
 NAMES_MAX: Final = 1 << 16
 """Topic names kept to be given again as the same object; beyond it all are forgotten."""
+NAMES_BYTES_MAX: Final = 4 << 20
+"""All of them together; beyond it likewise."""
 NAME_BYTES_MAX: Final = 512
 """A longer topic is read as any other and not kept: a stranger may name 2^16 of 64 KiB each."""
+PARTS_MAX: Final = 1024
+"""Pieces of one packet that wait side by side; each of them costs more than its bytes."""
 _PUBLISH: Final = 3
 _LENGTH_BYTES_MAX: Final = 4
 _QOS_2: Final = 2 << QOS_SHIFT
@@ -65,7 +71,7 @@ class Splitter:
 
     Args:
         v5: whether the connection speaks MQTT 5.
-        packet_bytes_max: longest packet that is taken.
+        packet_bytes_max: longest packet that is taken whole.
         alias_max: highest topic alias that was allowed to the broker (MQTT 5).
     """
 
@@ -77,6 +83,8 @@ class Splitter:
         self._alias_max = alias_max
         self._aliases: dict[int, str] = {}
         self._names: dict[bytes, str] = {}
+        self._names_size = 0
+        self._skip = 0
         self._parts: list[bytes] = []
         self._have = 0
         self._need = 2
@@ -86,20 +94,32 @@ class Splitter:
 
         Messages have no bursts yet. Raises MalformedPacket; the stream is then of no more use.
         """
-        self._parts.append(data)
-        self._have += len(data)
+        self._parts.append(self._passed(data) if self._skip else data)
+        self._have += len(self._parts[-1])
         if self._have < self._need:
+            if len(self._parts) > PARTS_MAX:
+                self._parts = [b"".join(self._parts)]
             return Messages(), []
         stream = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         messages = Messages()
         others: list[Packet] = []
         try:
             end = self._cut(stream, messages, others)
+            while self._skip and end < len(stream):
+                stream = self._passed(stream[end:])
+                end = self._cut(stream, messages, others)
         except IndexError:
             raise MalformedPacket("a PUBLISH that ends within its header") from None
         self._parts = [stream[end:]] if end < len(stream) else []
         self._have = len(stream) - end
+        messages.size += MESSAGE_OVERHEAD_BYTES * len(messages.topics)
         return messages, others
+
+    def _passed(self, data: bytes) -> bytes:
+        """What comes behind the rest of a publication that is too long."""
+        passed = min(self._skip, len(data))
+        self._skip -= passed
+        return data[passed:]
 
     def _cut(self, stream: bytes, messages: Messages, others: list[Packet]) -> int:
         """Take all whole packets of ``stream``; where the last of them ends.
@@ -118,9 +138,12 @@ class Splitter:
                 length, body = self._long(stream, at)
                 if not body:
                     break
+                if length > self._packet_bytes_max and end >= body + self._packet_bytes_max:
+                    self._skip, length = length - self._packet_bytes_max, self._packet_bytes_max
+                    end = body + length
             stop = body + length
             if stop > end:
-                self._need = stop - at
+                self._need = min(stop, body + self._packet_bytes_max) - at
                 break
             at = stop
             if head >> 4 != _PUBLISH:
@@ -147,7 +170,7 @@ class Splitter:
             mark(head & 15)
             name_it(packet_id)
             size += length
-        messages.size = size + MESSAGE_OVERHEAD_BYTES * len(messages.topics)
+        messages.size += size
         return at
 
     def _long(self, stream: bytes, at: int) -> tuple[int, int]:
@@ -160,7 +183,8 @@ class Splitter:
             octet = stream[at + 1 + place]
             length |= (octet & 127) << 7 * place
             if octet < 128:
-                if length > self._packet_bytes_max:
+                is_cut = not self._v5 and stream[at] >> 4 == _PUBLISH
+                if length > self._packet_bytes_max and not is_cut:
                     told = f"a packet of {length} bytes is over {self._packet_bytes_max}"
                     raise MalformedPacket(told)
                 return length, at + 2 + place
@@ -170,9 +194,11 @@ class Splitter:
         """A topic's name, kept to be given again."""
         topic = topic_named(raw)
         if len(raw) <= NAME_BYTES_MAX:
-            if len(self._names) >= NAMES_MAX:
+            if len(self._names) >= NAMES_MAX or self._names_size >= NAMES_BYTES_MAX:
                 self._names.clear()
+                self._names_size = 0
             self._names[raw] = topic
+            self._names_size += len(raw)
         return topic
 
     def _properties(self, stream: bytes, at: int, stop: int, name: bytes) -> tuple[str, int]:

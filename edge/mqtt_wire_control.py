@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.mqtt_wire import MalformedPacket, PacketType, varint
+from protos.shown import printable
 
 RETAIN_IF_NEW: Final = 1 << 4
 """Retained values are sent when a subscription is made, not at each resumption [3.8.3.1]."""
@@ -16,6 +17,7 @@ UNSUPPORTED_V311: Final = 0x01
 PINGREQ: Final = bytes((PacketType.PINGREQ << 4, 0))
 DISCONNECT: Final = bytes((PacketType.DISCONNECT << 4, 0))
 _STRING_BYTES_MAX: Final = 0xFFFF
+_REASON_BYTES_MAX: Final = 256
 _PROPERTY_BYTES: Final = {
     0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x17: 1, 0x19: 1, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1,
     0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1,
@@ -139,11 +141,13 @@ def read_disconnect(body: bytes) -> tuple[int, Properties]:
 
 
 def reason(code: int, properties: Properties, *, v5: bool) -> str:
-    """A reason code in words, with what the broker says about it."""
+    """A reason code in words, with the beginning of what the broker says about it, escaped."""
     named = _REASONS.get(code) if v5 or code >= 0x80 else _REASONS_V311.get(code)
     told = properties.get(REASON_STRING)
     text = named or f"reason {code:#04x}"
-    return f"{text}: {told.decode(errors='replace')}" if isinstance(told, bytes) else text
+    if not isinstance(told, bytes):
+        return text
+    return f"{text}: {printable(told[:_REASON_BYTES_MAX].decode(errors='replace'))}"
 
 
 def read_properties(body: bytes, at: int) -> tuple[Properties, int]:

@@ -71,7 +71,7 @@ class Reader:
         """
         told, work, quick = Messages.of(messages), Work(), self._quick
         quick.room, quick.taken = self._limits.batch_bytes, 0
-        self._garbage.begin()
+        self._garbage.begin(told.bursts[0].arrival_us if told.bursts else 0)
         rows = zip(told.topics, told.payloads, told.heads, told.packet_ids, strict=True)
         is_full = False
         for burst in told.bursts:
@@ -214,7 +214,7 @@ class Reader:
         return sum(_cost(said, named=True) for said in told) > self._limits.message_bytes_max
 
     def _reject(self, row: Row, burst: Burst, work: Work, reason: str) -> None:
-        """Keep what could not be read, with its reason; of many of one topic, some."""
+        """Keep what could not be read, with its reason; of many at once, some."""
         if not self._garbage.keeps(row[0]):
             work.counts.unkept += 1
             return

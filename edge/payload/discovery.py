@@ -16,6 +16,8 @@ from edge.payload.said import COUNTER, GAUGE, STATE, Channel, Said
 TOPICS_MAX: Final = 5_000
 ENTITIES_MAX: Final = 64
 """Values of one topic that are remembered."""
+WORDS_MAX: Final = 1 << 22
+"""Characters of all that is remembered of topics; a thousand entities take some 100,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,18 @@ class Named:
     """What is known of the values on one topic, by path; the empty path is the whole payload."""
 
     entities: dict[str, Entity] = field(default_factory=dict)
+    size: int = 0
+    """Characters of it."""
 
     def add(self, path: str, entity: Entity) -> None:
         """Remember one value, in place of what was known of it."""
-        if path in self.entities or len(self.entities) < ENTITIES_MAX:
-            self.entities[path] = entity
+        before = self.entities.get(path)
+        if before is not None:
+            self.size -= _chars(path, before)
+        elif len(self.entities) >= ENTITIES_MAX:
+            return
+        self.entities[path] = entity
+        self.size += _chars(path, entity)
 
     def channel(self, channel: Channel | None, path: str, *, named: bool) -> Channel | None:
         """A value's channel by what is known of it."""
@@ -87,11 +96,16 @@ class Named:
         return told
 
 
+def _chars(path: str, entity: Entity) -> int:
+    return len(path) + len(entity.device) + len(entity.metric) + len(entity.unit)
+
+
 class Discovered:
-    """All topics that discovery spoke of."""
+    """All topics that discovery spoke of; those told longest ago are forgotten at a bound."""
 
     def __init__(self) -> None:
-        self._topics: Bounded[str, Named] = Bounded(TOPICS_MAX)
+        self._topics: dict[str, Named] = {}
+        self._size = 0
         self._wills: Bounded[str, None] = Bounded(TOPICS_MAX)
         self._orders: Bounded[str, None] = Bounded(TOPICS_MAX)
         self._told: Bounded[int, int] = Bounded(TOPICS_MAX)
@@ -106,11 +120,17 @@ class Discovered:
         words = (topic, path, entity.device, entity.metric, entity.unit)
         if any(len(word) > TOPIC_CHARS_MAX for word in words):
             return
-        named = self._topics.get(topic) or Named()
+        named = self._topics.pop(topic, None) or Named()
+        before = named.size
         if named.entities.get(path) != entity:
             named.add(path, entity)
             self._changed.add(topic)
-        self._topics.put(topic, named)
+        self._topics[topic] = named
+        self._size += named.size - before
+        while len(self._topics) > TOPICS_MAX or self._size > WORDS_MAX:
+            oldest = next(iter(self._topics))
+            self._size -= self._topics.pop(oldest).size
+            self._changed.add(oldest)
 
     def take_changed(self) -> frozenset[str]:
         """Topics whose values were named anew since the last call."""

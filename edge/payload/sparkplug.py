@@ -66,12 +66,14 @@ def learn(offer: Offer) -> bool:
     node = offer.known.of(Nodes).of(levels[1], levels[3])
     short = levels[4] if len(levels) > 4 else ""
     if not node.is_born:
+        payload = _payload(offer)
         node.make_room()
         if short:
             node.lives(short, True)
-        for metric in _payload(offer).metrics:
+        for metric in payload.metrics:
             if metric.name and metric.name != "bdSeq" and not metric.name.startswith(_CONTROLS):
                 _remember(node, short, metric)
+        offer.known.teach(offer.topic, _lesson(payload))
     return True
 
 

@@ -88,8 +88,8 @@ class Node:
 
     @property
     def size(self) -> int:
-        """Metrics and devices that are remembered."""
-        return len(self.names) + len(self.devices)
+        """Metrics and devices that are remembered; one metric may have many aliases."""
+        return max(len(self.names), len(self.aliases)) + len(self.devices)
 
     def make_room(self) -> None:
         """Look how much may be remembered of the birth that comes now."""
@@ -102,7 +102,8 @@ class Node:
 
     def add(self, device: str, name: str, alias: int | None, born: Born) -> None:
         """Remember a metric of a birth."""
-        if self._room <= 0 or len(name) + len(device) > NAME_CHARS_MAX:
+        unit = born.channel[2]
+        if self._room <= 0 or len(name) + len(device) + len(unit) > NAME_CHARS_MAX:
             return
         self._room -= 1
         self.names[device, name] = born
@@ -129,7 +130,9 @@ class Node:
             self.ask(now_us, known)
 
     def ask(self, now_us: int, known: Known) -> None:
-        """Ask for a rebirth, but not again too soon."""
+        """Ask for a rebirth, but not again too soon; a node too long to be known is not asked."""
+        if len(self._group) + len(self._name) > NAME_CHARS_MAX:
+            return
         if self._asked_us is not None and 0 <= now_us - self._asked_us < ASK_AGAIN_US:
             return
         self._asked_us = now_us

@@ -103,7 +103,8 @@ def learn(offer: Offer) -> bool:
         if about not in ("info", "devices"):
             return base in bridges.bases
         bridges.add(base)
-        offer.known.teach(f"{base}/bridge/info", b"{}")
+        if base in bridges.bases:
+            offer.known.teach(f"{base}/bridge/info", b"{}")
     if about == "devices":
         _learn_devices(offer, base, bridges)
     return True

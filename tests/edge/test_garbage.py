@@ -1,7 +1,7 @@
 import pytest
 
 from edge.catalog import Catalog
-from edge.garbage import KEPT_EACH, REFUSED_MIN, TOPICS_MAX, Garbage
+from edge.garbage import KEPT_EACH, KEPT_EACH_S, KEPT_MAX, REFUSED_MIN, TOPICS_MAX, Garbage
 from edge.ingest import SHED_SHARE, Inbox
 from edge.message import QOS_SHIFT, Burst, Messages
 from edge.reading import Reader
@@ -30,6 +30,24 @@ def test_of_many_rejects_of_one_topic_a_batch_keeps_some_and_counts_all() -> Non
     assert (counts.messages, counts.rejected, counts.unkept) == (501, 501, 500 - KEPT_EACH)
     kept = [one.topic for one in heard.rejects]
     assert kept == ["noise"] * KEPT_EACH + ["other"]
+
+
+def test_a_new_topic_for_each_message_does_not_have_the_card_written_without_end() -> None:
+    garbage, kept, seconds = Garbage(), 0, 100
+    for batch in range(10 * seconds):
+        garbage.begin(1_000_000_000 + batch * 100_000)
+        kept += sum(garbage.keeps(f"noise/{batch}/{number}") for number in range(500))
+    assert KEPT_MAX <= kept <= KEPT_MAX + KEPT_EACH_S * seconds
+
+
+def test_a_clock_that_is_set_back_keeps_what_may_be_kept() -> None:
+    garbage = Garbage()
+    for now_us in (2_000_000_000, 0, 1_000_000):
+        garbage.begin(now_us)
+        while garbage.keeps(f"noise/{now_us}/{garbage._left}"):
+            pass
+    garbage.begin(2_000_000)
+    assert sum(garbage.keeps(f"new/{number}") for number in range(100)) == KEPT_EACH_S
 
 
 def test_a_topic_is_unwanted_after_long_and_wanted_with_its_first_reading() -> None:

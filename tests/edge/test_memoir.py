@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edge.config import load
 from edge.keys import find_key, make_key_file
 from edge.memoir import Memoir
 from edge.payload.said import NotData, Said, Unreadable
+from edge.payload.zigbee2mqtt import BASES_MAX
 from edge.recognition import Recognition
 from edge.store.lessons import Lesson
 from edge.store.limits import BufferFull
@@ -118,6 +120,22 @@ def test_a_birth_that_says_what_the_last_one_said_is_not_kept_again() -> None:
     assert not reader.take_lessons()
 
 
+def test_a_birth_that_says_what_it_said_before_the_restart_is_not_kept_again() -> None:
+    reader = restarted(("spBv1.0/plant/NBIRTH/press", birth("flow")))
+    reader.read("spBv1.0/plant/NBIRTH/press", birth("flow"), NOW_US)
+    assert not reader.take_lessons()
+    reader.read("spBv1.0/plant/NBIRTH/press", birth("flow", "head"), NOW_US)
+    assert reader.take_lessons()
+
+
+def test_bases_beyond_those_that_are_remembered_are_not_kept_either() -> None:
+    reader = Recognition()
+    for number in range(3 * BASES_MAX):
+        with pytest.raises((NotData, Unreadable)):
+            reader.read(f"x{number}/bridge/info", b"{}", NOW_US)
+    assert len(reader.take_lessons()) == BASES_MAX
+
+
 def test_a_lesson_that_nobody_understands_any_more_does_no_harm() -> None:
     reader = Recognition()
     reader.recall([
@@ -167,6 +185,32 @@ def test_what_a_full_buffer_refuses_is_offered_again_with_what_came_since(
 
     kept = dict(lesson for lessons in asyncio.run(remember()).kept for lesson in lessons)
     assert kept == {"a": b"2", "b": b"1"}
+
+
+def test_who_tells_something_new_without_end_does_not_have_it_written_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 0.0
+
+    async def remember() -> int:
+        shelf = Shelf()
+        one = Memoir(shelf)
+
+        async def slept(seconds: float) -> None:
+            nonlocal now_s
+            now_s += seconds
+            one.add([(f"t{number}", bytes(2000)) for number in range(500)])
+            if now_s > 3600:
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(asyncio, "sleep", slept)
+        one.add([("a", b"1")])
+        with suppress(asyncio.CancelledError):
+            await one.run()
+        return sum(len(body) for lessons in shelf.kept for _, body in lessons)
+
+    written = asyncio.run(remember())
+    assert 0 < written <= memoir.BYTES_EACH_S * now_s + 2 * memoir.BYTES_MAX
 
 
 def test_what_waits_at_the_end_is_kept() -> None:

@@ -148,7 +148,7 @@ def test_equal_topics_are_one_object_and_sizes_are_counted() -> None:
         (b"\x30\x00", "header"),
         (b"\x30\x02\x00\x00", "without topic"),
         (b"\x30\xff\xff\xff\xff\x01", "four bytes"),
-        (b"\x30\xff\xff\xff\x7f", "is over"),
+        (b"\x40\xff\xff\xff\x7f", "is over"),
         (b"\x00\x00", "packet type 0"),
     ],
 )
