@@ -75,7 +75,8 @@ def births(prefix: str, shape: str) -> list[bytes]:
     """What nodes of Sparkplug say before any data."""
     if shape != "sparkplug":
         return []
-    packets, now_ms = [], time.time_ns() // 1_000_000
+    packets: list[bytes] = []
+    now_ms = time.time_ns() // 1_000_000
     for number in range(DEVICES):
         node = pb.Payload(timestamp_ms=now_ms, seq=0)
         node.metrics.add(name="bdSeq", timestamp_ms=now_ms, datatype=_INT64, long_value=0)
