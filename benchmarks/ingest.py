@@ -2,8 +2,10 @@
 
 `python -m benchmarks.ingest [MESSAGES] [ROUNDS] [SECONDS]`. A real mosquitto, publishers that cost
 nearly nothing, and in alternating runs: the agent (encryption, one ONNX model, durable commits,
-PUBACK after the commit; enrolled, its cloud away, gRPC loaded), bare paho, bare aiomqtt, and
-mosquitto_sub to /dev/null. The agent and the broker have a core each. Ends with one JSON line.
+PUBACK after the commit; enrolled, its cloud away, gRPC loaded) with its own MQTT client and with
+paho, bare paho, bare aiomqtt, and mosquitto_sub to /dev/null. The agent and the broker have a core
+each. Small objects stand without a name of their own in the figures; `zigbee`, `sparkplug` (50
+metrics by alias) and `array` (50 numbers) are larger messages. Ends with one JSON line.
 """
 
 import json
@@ -13,64 +15,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from benchmarks import stages
-from benchmarks.alert_watch import AlertWatch
-from benchmarks.publisher import READINGS
+from benchmarks.agent import (
+    AGENT_CORE,
+    BROKER_CORE,
+    MODULE,
+    PATIENCE_S,
+    Agent,
+    begin,
+    load,
+    on_cores,
+)
 from deploy.demo.broker import mosquitto_path
-from deploy.demo.stack import Stack, new_stack, wait_until
-from edge.control import ask
-from edge.errors import UnreachableError
+from deploy.demo.stack import Stack, new_stack
 
 MESSAGES, ROUNDS, SECONDS = 200_000, 2, 20
-AGENT_CORE, BROKER_CORE, LOAD_CORES = {0}, {1}, {2, 3}
 RATES: Final = (200, 1000, 5000)
-LOOK_S: Final = 0.2
-PATIENCE_S: Final = 120.0
+SHAPES: Final = ("zigbee", "sparkplug", "array")
+TOPICS: Final = ["bench/#", "spBv1.0/#"]
+WARM_UP: Final = 4_000
 SPIKE_EVERY: Final = 150
-MODULE: Final = [sys.executable, "-m"]
-
-
-@contextmanager
-def on_cores(cores: set[int]) -> Iterator[None]:
-    """Whatever is started inside runs on these cores alone, where there are so many."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, (cores & before) or before)
-    yield
-    os.sched_setaffinity(0, before)
-
-
-@contextmanager
-def load(
-    port: int, prefix: str, shape: str, count: int, rate: int = 0, spikes: int = 0
-) -> Iterator[Any]:
-    """A publisher that is connected; it begins with a line on its stdin."""
-    words = [str(port), prefix, shape, str(count), str(rate), str(spikes)]
-    with on_cores(LOAD_CORES):
-        publisher = subprocess.Popen(
-            [*MODULE, "benchmarks.publisher", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    assert publisher.stdout is not None
-    publisher.stdout.readline()
-    try:
-        yield publisher
-    finally:
-        publisher.communicate("\n\n", timeout=PATIENCE_S)
-
-
-def begin(publisher: Any) -> None:
-    """Let it publish."""
-    publisher.stdin.write("\n")
-    publisher.stdin.flush()
 
 
 def counted(port: int, which: str, version: int, count: int) -> dict[str, float]:
@@ -106,109 +73,52 @@ def mosquitto_sub(port: int, version: int, count: int) -> dict[str, float]:
     return {"msgs_per_s": count / seconds, "us_per_msg": cpu}
 
 
-class Agent:
-    """The agent under test, started on its core."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        with on_cores(AGENT_CORE):
-            stack.edge.start()
-        wait_until("the gateway hears its broker", lambda: bool(self._broker().get("connected")))
-        assert stack.edge.process is not None
-        self._process = psutil.Process(stack.edge.process.pid)
-
-    def _status(self) -> dict[str, Any]:
-        try:
-            told = ask(self._stack.home("edge") / "run" / "control.sock", "status")
-        except UnreachableError:
-            return {}
-        status: dict[str, Any] = json.loads(told)
-        return status
-
-    def _broker(self) -> dict[str, Any]:
-        return dict(self._status().get("broker", {}))
-
-    @property
-    def accepted(self) -> int:
-        """Messages committed and acknowledged since the buffer was made."""
-        return int(self._status().get("ingest", {}).get("accepted", 0))
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU seconds so far, of all threads."""
-        used = self._process.cpu_times()
-        return float(used.user + used.system)
-
-    def memory_mb(self, field: str = "VmHWM") -> float:
-        """Peak (VmHWM) or present (VmRSS) resident memory."""
-        for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
-            if line.startswith(field):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError("the kernel tells no memory")
-
-    def saturated(self, shape: str, count: int) -> dict[str, float]:
-        """Take `count` messages as fast as they come, to the last durable commit."""
-        port, before = self._stack.broker.port, self.accepted
-        with load(port, "bench", shape, count) as publisher:
-            cpu = self.cpu_s
-            begin(publisher)
-            start = time.perf_counter()
-            while (done := self.accepted - before) < count:
-                time.sleep(LOOK_S)
-                if time.perf_counter() - start > PATIENCE_S:
-                    raise RuntimeError(f"{done} of {count} after {PATIENCE_S} s")
-            seconds = time.perf_counter() - start
-        each = (self.cpu_s - cpu) * 1e6 / count
-        return {
-            "msgs_per_s": count / seconds,
-            "us_per_msg": each,
-            "readings_per_cpu_s": READINGS[shape] * 1e6 / each,
-            "readings_per_s": READINGS[shape] * count / seconds,
-        }
-
-    def at_rate(self, rate: int, seconds: int, spikes: int = 0) -> dict[str, float]:
-        """The share of a core at a steady rate, and how soon anomalies were told."""
-        port, count = self._stack.broker.port, rate * seconds
-        told = load(port, "bench", "small", count, rate, spikes)
-        with AlertWatch(port) as watch, told as publisher:
-            cpu, start = self.cpu_s, time.perf_counter()
-            begin(publisher)
-            watch.follow(publisher)
-            wall = time.perf_counter() - start
-            share = (self.cpu_s - cpu) / wall
-            time.sleep(0.5)
-        return {"core_share": share} | watch.figures()
-
-    def stop(self) -> None:
-        """End it."""
-        self._stack.edge.stop()
-
-
 def better(runs: list[dict[str, float]]) -> dict[str, float]:
     """Of runs at two versions of MQTT, the one with the higher rate."""
     return max(runs, key=lambda run: run["msgs_per_s"])
 
 
 def one_round(stack: Stack, count: int) -> dict[str, dict[str, float]]:
-    """Every subscriber once, in turn."""
-    port = stack.broker.port
-    agent = Agent(stack)
-    ours = agent.saturated("small", count)
-    agent.stop()
-    fewer = count // 2
+    """Every subscriber once, in turn; the agent with either of its MQTT clients."""
+    port, fewer = stack.broker.port, count // 2
+    ours = saturated(stack, count)
+    by_paho = saturated(stack, fewer, 'client = "paho"')
     return {
         "agent": ours,
+        "paho_client": by_paho,
         "mosquitto_sub": better([mosquitto_sub(port, version, count) for version in (4, 5)]),
         "paho": better([counted(port, "paho", version, fewer) for version in (4, 5)]),
         "aiomqtt": better([counted(port, "aiomqtt", version, fewer) for version in (4, 5)]),
     }
 
 
+def configure(stack: Stack, *lines: str) -> None:
+    """Settings of the next agent: those of the stack, the topics of the load, and ``lines``."""
+    file = stack.home("edge") / "edge.toml"
+    kept = file.read_text().partition("topics = ")[0]
+    file.write_text("\n".join([kept + f"topics = {json.dumps(TOPICS)}", *lines, ""]))
+
+
+def saturated(stack: Stack, count: int, *lines: str) -> dict[str, float]:
+    """A fresh agent over small objects as fast as they come."""
+    configure(stack, *lines)
+    agent = Agent(stack)
+    figures = agent.saturated("small", count)
+    agent.stop()
+    return figures
+
+
 def steady(stack: Stack, count: int, seconds: int) -> dict[str, Any]:
-    """The agent at rest, at steady rates, and with large objects."""
+    """The agent at rest, and small objects at steady rates: core, memory, alerts."""
+    configure(stack, "[models]", "enabled = false")
+    agent = Agent(stack)
+    agent.at_rate(1000, seconds)
+    figures: dict[str, Any] = {"rss_mb_peak_without_model": agent.memory_mb()}
+    agent.stop()
+    configure(stack)
     agent = Agent(stack)
     time.sleep(8)  # what only the start needed is given back by then
-    figures: dict[str, Any] = {"rss_mb_idle": agent.memory_mb("VmRSS")}
+    figures["rss_mb_idle"] = agent.memory_mb("VmRSS")
     agent.at_rate(1000, 10)  # thresholds warm up
     for rate in RATES:
         told = agent.at_rate(rate, seconds, SPIKE_EVERY if rate == 1000 else 0)
@@ -216,13 +126,22 @@ def steady(stack: Stack, count: int, seconds: int) -> dict[str, Any]:
         if rate == 1000:
             figures |= {name: told[name] for name in told if name.startswith("alert")}
             figures["rss_mb_peak"] = agent.memory_mb()
-    zigbee = agent.saturated("zigbee", count // 2)
-    figures["zigbee_msgs_per_s"] = zigbee["msgs_per_s"]
-    figures["zigbee_us_per_msg"] = zigbee["us_per_msg"]
-    array = agent.saturated("array", count // 4)
-    figures["array_readings_per_s"] = array["readings_per_s"]
-    figures["array_readings_per_cpu_s"] = array["readings_per_cpu_s"]
-    figures["rss_mb_peak_arrays"] = agent.memory_mb()
+    agent.stop()
+    for shape in SHAPES:
+        figures |= of_shape(stack, shape, count, seconds)
+    return figures
+
+
+def of_shape(stack: Stack, shape: str, count: int, seconds: int) -> dict[str, float]:
+    """A fresh agent over larger messages: at saturation with every window full, and at rates."""
+    agent = Agent(stack)
+    agent.saturated(shape, WARM_UP)
+    told = agent.saturated(shape, count // 2)
+    figures = {f"{shape}_{name}": value for name, value in told.items()}
+    figures[f"rss_mb_peak_{shape}"] = agent.memory_mb()
+    for rate in RATES:
+        told = agent.at_rate(rate, max(2, seconds // 2), shape=shape)
+        figures[f"{shape}_core_share_at_{rate}_per_s"] = told["core_share"]
     agent.stop()
     return figures
 
@@ -234,9 +153,8 @@ def main(count: int, rounds: int, seconds: int) -> dict[str, Any]:
             stack = new_stack(Path(place) / "stack", "mosquitto")
             stack.prepare()
         try:
-            home = stack.home("edge") / "edge.toml"
-            home.write_text(home.read_text() + 'client = "native"\ntopics = ["bench/#"]\n')
             stack.start_cloud()
+            configure(stack)
             stack.enroll()
             stack.cloud.stop()
             runs = [one_round(stack, count) for _ in range(rounds)]
@@ -245,11 +163,9 @@ def main(count: int, rounds: int, seconds: int) -> dict[str, Any]:
             stack.close()
     figures["us_per_msg_by_stage"] = stages.measure(count, 20)
     for who in runs[0]:
-        prefix = "" if who == "agent" else f"{who}_"
-        rate = statistics.median(run[who]["msgs_per_s"] for run in runs)
-        figures["saturated_msgs_per_s" if who == "agent" else f"{who}_msgs_per_s"] = rate
-        each = statistics.median(run[who]["us_per_msg"] for run in runs)
-        figures[f"{prefix}us_per_msg"] = each
+        prefix, rate = ("", "saturated_msgs_per_s") if who == "agent" else (f"{who}_", "msgs_per_s")
+        for name, key in ((f"{prefix}{rate}", "msgs_per_s"), (f"{prefix}us_per_msg", "us_per_msg")):
+            figures[name] = statistics.median(run[who][key] for run in runs)
     figures["rate_of_mosquitto_sub"] = (
         figures["saturated_msgs_per_s"] / figures["mosquitto_sub_msgs_per_s"]
     )

@@ -14,20 +14,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from protos import sparkplug_pb2 as pb
+
 DEVICES: Final = 20
-BLOCK: Final = 4000
+BLOCK: Final = 20 * 256
+"""Messages made beforehand: a whole turn of Sparkplug's `seq` for each device."""
 SPIKE: Final = 987.5
-READINGS: Final = {"small": 2, "zigbee": 5, "array": 50}
+READINGS: Final = {"small": 2, "zigbee": 5, "array": 50, "sparkplug": 50}
 """Readings in one message of each shape."""
+_INT64, _DOUBLE = 4, 10  # datatypes of Sparkplug
 
 
-def topics(prefix: str) -> list[str]:
-    """Where the devices publish."""
+def topics(prefix: str, shape: str) -> list[str]:
+    """Where the devices publish; in Sparkplug each hangs on a node of its own."""
+    if shape == "sparkplug":
+        return [f"spBv1.0/{prefix}/DDATA/node{number}/device" for number in range(DEVICES)]
     return [f"{prefix}/device{number}" for number in range(DEVICES)]
 
 
 def payload_maker(shape: str) -> Callable[[int], bytes]:
-    """Payloads of one shape: a climate sensor, a Zigbee2MQTT object, an array of 50 numbers."""
+    """Payloads of one shape: a climate sensor, a Zigbee2MQTT object, 50 numbers or Sparkplug."""
     chance = random.Random(1)
     level = [21.0 + chance.random() for _ in range(DEVICES)]
 
@@ -46,7 +52,45 @@ def payload_maker(shape: str) -> Callable[[int], bytes]:
         values = [round(level[device] + chance.gauss(0, 0.1), 2) for _ in range(50)]
         return json.dumps({"values": values}, separators=(",", ":")).encode()
 
-    return {"small": small, "zigbee": zigbee, "array": array}[shape]
+    heard = [1] * DEVICES  # the last `seq` of each node, which its births used
+    start_ms = time.time_ns() // 1_000_000
+
+    def sparkplug(device: int) -> bytes:
+        level[device] += chance.gauss(0, 0.02)
+        heard[device] += 1
+        at_ms = start_ms + heard[device]
+        payload = pb.Payload(timestamp_ms=at_ms, seq=heard[device] % 256)
+        for alias in range(1, READINGS["sparkplug"] + 1):
+            value = round(level[device] + chance.gauss(0, 0.1), 2)
+            payload.metrics.add(
+                alias=alias, timestamp_ms=at_ms, datatype=_DOUBLE, double_value=value
+            )
+        return payload.SerializeToString()
+
+    makers = {"small": small, "zigbee": zigbee, "array": array, "sparkplug": sparkplug}
+    return makers[shape]
+
+
+def births(prefix: str, shape: str) -> list[bytes]:
+    """What nodes of Sparkplug say before any data."""
+    if shape != "sparkplug":
+        return []
+    packets: list[bytes] = []
+    now_ms = time.time_ns() // 1_000_000
+    for number in range(DEVICES):
+        node = pb.Payload(timestamp_ms=now_ms, seq=0)
+        node.metrics.add(name="bdSeq", timestamp_ms=now_ms, datatype=_INT64, long_value=0)
+        device = pb.Payload(timestamp_ms=now_ms, seq=1)
+        for alias in range(1, READINGS["sparkplug"] + 1):
+            device.metrics.add(
+                name=f"value{alias}", alias=alias, timestamp_ms=now_ms, datatype=_DOUBLE,
+                double_value=20.0,
+            )  # fmt: skip
+        where = f"spBv1.0/{prefix}/{{}}/node{number}"
+        for verb, payload in (("NBIRTH", node), ("DBIRTH", device)):
+            topic = where.format(verb) + ("/device" if verb == "DBIRTH" else "")
+            packets.append(publish_packet(topic, payload.SerializeToString(), len(packets) + 1))
+    return packets
 
 
 def publish_packet(topic: str, payload: bytes, packet_id: int) -> bytes:
@@ -115,13 +159,14 @@ def pace(
 
 def main(port: int, prefix: str, shape: str, count: int, rate: int, spikes: int) -> None:
     """Publish, and leave once the broker has answered what it will."""
-    make, names = payload_maker(shape), topics(prefix)
+    make, names = payload_maker(shape), topics(prefix, shape)
     packets = [
         publish_packet(names[n % DEVICES], make(n % DEVICES), n % 60_000 + 1) for n in range(BLOCK)
     ]
     sock = connected(port)
     print("ready", flush=True)
     sys.stdin.readline()
+    sock.sendall(b"".join(births(prefix, shape)))
     if rate:
         pace(sock, packets, names, count, rate, spikes)
     else:

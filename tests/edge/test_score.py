@@ -1,5 +1,6 @@
 """Scoring: the right series, the right readings, and no model can stop ingest."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from edge import models
 from edge.score import Scorer
 from edge.shipped_models.build import build
-from protos.records import Batch, Kind, Quality, numbers
+from protos.records import Batch, Kind, Quality, concat, numbers
 from protos.series import SeriesKind
 
 START_US = 1_700_000_000_000_000
@@ -70,6 +71,29 @@ def test_batches_of_any_size_find_the_same_anomalies(model: models.Model) -> Non
         found += scorer.score(Batch({Kind.NUMBERS: part}), Kinds()).kind(Kind.SCORES)["ts"].tolist()
     assert found == whole["ts"].tolist()
     assert len(found) >= 2
+
+
+def test_batches_scored_together_have_each_its_own_anomalies(model: models.Model) -> None:
+    values = noise()
+    values[[700, 1500, 1900]] = 45.0
+    rows = stream(values).kind(Kind.NUMBERS)
+    # A state between the readings is not scored, and must not move the others.
+    cuts = [0, 650, 700, 701, 1600, 1600, 2000]
+    parts = [
+        concat(
+            [
+                stream(np.array([1e9]), STATE),
+                Batch({Kind.NUMBERS: {name: column[a:b] for name, column in rows.items()}}),
+            ]
+        )
+        for a, b in itertools.pairwise(cuts)
+    ]
+    together = Scorer([model, model], 1.0).score_each(parts, Kinds())
+    alone = Scorer([model, model], 1.0)
+    each = [alone.score(part, Kinds()) for part in parts]
+    assert [found.count(Kind.SCORES) for found in together][2] == 2, "one of each model"
+    for one, other in zip(together, each, strict=True):
+        assert one.same_as(other)
 
 
 class Broken:
