@@ -4,7 +4,8 @@ Tables and tail are joined like readings. Newest first, unless the highest peaks
 an episode that was told several times, the newest word counts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -58,11 +59,15 @@ class EventsAsk:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """How one table is asked: ``end`` is the column of an event's end, its start by default."""
+    """How one table is asked: ``end`` is the column of an event's end, its start by default.
+
+    ``ties`` put in order what one block says of one series and time.
+    """
 
     spec: TableSpec
     sql: str
     columns: tuple[str, ...]
+    ties: tuple[str, ...]
     end: str = "ts"
 
 
@@ -73,9 +78,11 @@ _EPISODE: Final = (
 )  # fmt: skip
 _GAP: Final = ("to_ts", "count", "reason", "seq_from", "seq_to")
 _TABLES: Final[Mapping[Events, _Table]] = {
-    Events.ANOMALIES: _Table(ANOMALIES, query_sql.ANOMALIES, _ANOMALY),
-    Events.EPISODES: _Table(EPISODES, query_sql.EPISODES, _EPISODE, "end_ts"),
-    Events.GAPS: _Table(GAPS, query_sql.GAPS, _GAP, "to_ts"),
+    Events.ANOMALIES: _Table(ANOMALIES, query_sql.ANOMALIES, _ANOMALY, ("value", "score", "model")),
+    Events.EPISODES: _Table(EPISODES, query_sql.EPISODES, _EPISODE, ("id",), "end_ts"),
+    Events.GAPS: _Table(
+        GAPS, query_sql.GAPS, _GAP, ("to_ts", "reason", "count", "seq_from"), "to_ts"
+    ),
 }
 
 
@@ -100,7 +107,7 @@ def found(pool: Pool, view: View, ask: EventsAsk) -> list[Row]:
     rows += tail
     if ask.kind is Events.EPISODES:
         rows = _newest_words(rows)
-    rows.sort(key=_KEYS[ask.order])
+    rows.sort(key=lambda row: (*_first(row, ask.order), *_ties(row, table.ties)))
     return rows[ask.skip : most]
 
 
@@ -144,9 +151,16 @@ def _word(row: Row) -> tuple[int, int, int]:
     return row["epoch"], row["seq"], row["end_ts"]
 
 
-_KEYS: Final[Mapping[Order, Callable[[Row], Any]]] = {
-    Order.NEWEST: lambda row: (-row["ts"], row["series"], -row["epoch"], -row["seq"]),
-    Order.PEAK: lambda row: (
-        np.isnan(row["peak"]), -row["peak"], -row["ts"], -row["epoch"], -row["seq"],
-    ),
-}  # fmt: skip
+def _first(row: Row, order: Order) -> tuple[Any, ...]:
+    newest = -row["ts"], row["series"], -row["epoch"], -row["seq"]
+    return (*_up(-row["peak"]), *newest) if order is Order.PEAK else newest
+
+
+def _ties(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(part for name in names for part in _up(row[name]))
+
+
+def _up(value: Any) -> tuple[bool, Any]:
+    """Ascending, NaN last, as the engine has it."""
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return is_nan, 0.0 if is_nan else value

@@ -50,7 +50,7 @@ FROM read_parquet(?, hive_partitioning = false)
 WHERE ts >= make_timestamptz(?::BIGINT) AND ts < make_timestamptz(?::BIGINT)
 """
     + _OF
-    + "ORDER BY ts DESC, series, epoch DESC, seq DESC LIMIT ?"
+    + "ORDER BY ts DESC, series, epoch DESC, seq DESC, value, score, model LIMIT ?"
 )
 """files, from, to, gateway twice, device twice, series twice, limit: newest first."""
 
@@ -64,13 +64,13 @@ WHERE end_ts >= make_timestamptz(?::BIGINT) AND ts < make_timestamptz(?::BIGINT)
     + _OF
     + """
 QUALIFY row_number() OVER (PARTITION BY series, id ORDER BY epoch DESC, seq DESC, end_ts DESC) = 1
-ORDER BY ts DESC, series, epoch DESC, seq DESC LIMIT ?
+ORDER BY ts DESC, series, epoch DESC, seq DESC, id LIMIT ?
 """
 )
 """As ANOMALIES, of those that meet the range the newest word on each."""
 
 EPISODES_BY_PEAK: Final = EPISODES.replace(
-    "ORDER BY ts DESC, series", "ORDER BY isnan(peak), peak DESC, ts DESC"
+    "ORDER BY ts DESC,", "ORDER BY isnan(peak), peak DESC, ts DESC,"
 )
 """As EPISODES, the highest peak first."""
 
@@ -82,6 +82,6 @@ FROM read_parquet(?, hive_partitioning = false)
 WHERE to_ts >= make_timestamptz(?::BIGINT) AND ts < make_timestamptz(?::BIGINT)
 """
     + _OF
-    + "ORDER BY ts DESC, series, epoch DESC, seq DESC LIMIT ?"
+    + "ORDER BY ts DESC, series, epoch DESC, seq DESC, to_ts, reason, count, seq_from LIMIT ?"
 )
 """As ANOMALIES, of those that meet the range."""

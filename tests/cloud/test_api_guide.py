@@ -1,4 +1,4 @@
-"""The API's document and guide are its own table of routes: run this file to write the guide anew."""
+"""The API's document and guide are its table of routes: run this file to write the guide."""
 
 from pathlib import Path
 
