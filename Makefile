@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -91,6 +91,10 @@ crash-mutants: setup servers ## show that the campaign misses each rule of persi
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
+EXAMPLES ?= 500
+fuzz-api: .venv/.stamp ## what a machine makes of our own OpenAPI document, for the HTTP API (EXAMPLES=2000 a route; SEED=7)
+	@$(PY) -m tests.fuzz.api --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
 
 READINGS ?= 60000000
 DAYS ?= 30
