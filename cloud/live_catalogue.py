@@ -56,12 +56,26 @@ class Found:
     at: Sequence[int]
     keys: Sequence[Key]
 
-    def page(self, after: Key | None, limit: int) -> tuple[Sequence[int], Key | None]:
+    def page(self, after: Key | None, limit: int) -> tuple["Found", Key | None]:
         """The first ``limit`` behind ``after``, and the key to go on with, None at the end."""
         start = bisect_right(self.keys, after) if after is not None else 0
-        page = self.at[start : start + limit]
-        more = start + limit < len(self.at)
-        return page, self.keys[start + limit - 1] if more else None
+        end = start + limit
+        more = end < len(self.at)
+        page = Found(self.known, self.at[start:end], self.keys[start:end])
+        return page, self.keys[end - 1] if more else None
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Devices by gateway and name, and the series of each: ``at`` places in ``known``.
+
+    Those of ``names[i]`` begin at ``starts[i]`` and end where the next begin.
+    """
+
+    known: Known
+    names: Sequence[tuple[str, str]]
+    at: NDArray[np.int64]
+    starts: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,8 @@ class _Sorted:
     keys: list[Key]
     texts: list[str]
     paths: list[str]
+    devices: list[tuple[str, str]]
+    device_starts: list[int]
 
 
 class Catalogue:
@@ -93,6 +109,23 @@ class Catalogue:
             return Found(known, held.order, held.keys)
         return Found(known, [held.order[i] for i in picked], [held.keys[i] for i in picked])
 
+    def devices(
+        self, book: SeriesBook, gateway: str | None, after: tuple[str, str] | None, limit: int
+    ) -> tuple[Devices, bool]:
+        """The first ``limit`` devices behind ``after``, and whether there are more."""
+        known = book.known()
+        held = self._of(book, known.names)
+        names, low, high = held.devices, 0, len(held.devices)
+        if gateway is not None:
+            low = bisect_left(names, gateway, key=itemgetter(0))
+            high = bisect_right(names, gateway, key=itemgetter(0))
+        if after is not None:
+            low = bisect_right(names, after, low, high)
+        end = min(low + limit, high)
+        starts = np.array(held.device_starts[low : end + 1], np.int64)
+        at = np.array(held.order[starts[0] : starts[-1]], np.int64)
+        return Devices(known, names[low:end], at, starts[:-1] - starts[0]), end < high
+
     def _of(self, book: SeriesBook, names: Sequence[Name]) -> _Sorted:
         with self._lock:
             held = self._sorted
@@ -110,7 +143,10 @@ def _sorted(book: SeriesBook, names: Sequence[Name]) -> _Sorted:
     paths = [f"{key[0]}/{key[1]}/{key[2]}".casefold() for key in keys]
     pairs = zip(paths, order, strict=True)
     texts = [f"{path} {names[i].labels.casefold()}" for path, i in pairs]
-    return _Sorted(book, order, keys, texts, paths)
+    new = (i for i, key in enumerate(keys) if not i or key[:2] != keys[i - 1][:2])
+    starts = [*new, len(keys)]
+    devices = [keys[i][:2] for i in starts[:-1]]
+    return _Sorted(book, order, keys, texts, paths, devices, starts)
 
 
 def _range(keys: Sequence[Key], wanted: Wanted) -> range:

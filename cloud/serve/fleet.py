@@ -2,11 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from cloud.journal_cursor import Cursor
+from cloud.live_catalogue import Devices
 from cloud.live_series import Known
 from cloud.registry import GatewayRow
 from cloud.serve import endpoint
@@ -52,30 +54,50 @@ def gateways(site: Site, values: Values) -> Answer:
     rows, cursors = site.registry.gateways(), site.journal.cursors()
     now, known = site.now_us(), site.live.book.known()
     found = _gateways(rows, cursors, site.presence(), known, now)
-    page, next_ = _page(found, ("name",), values)
+    page, next_ = _page(found, values)
     return endpoint.paged("gateways", page, GATEWAYS, next_, now=now)
 
 
 def devices(site: Site, values: Values) -> Answer:
     """One object a device, by gateway and name."""
-    found = _devices(site.live.book.known(), values["gateway"])
-    page, next_ = _page(found, ("gateway", "device"), values)
-    return endpoint.paged("devices", page, DEVICES, next_)
+    found, more = site.catalogue.devices(
+        site.live.book, values["gateway"], values["cursor"], values["limit"]
+    )
+    told = _devices(found)
+    next_ = key_text(*found.names[-1]) if more else None
+    return endpoint.paged("devices", told, DEVICES, next_)
 
 
-def _page(
-    found: list[dict[str, Any]], names: Sequence[str], values: Values
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The rows behind the cursor, which stand in the order of their ``names``."""
+def _devices(found: Devices) -> list[dict[str, Any]]:
+    if not found.names:
+        return []
+    known, at, starts = found.known, found.at, found.starts
+    metrics = np.diff(np.append(starts, len(at))).tolist()
+    readings = np.add.reduceat(known.readings[at], starts).tolist()
+    anomalies = np.add.reduceat(known.anomalies[at], starts).tolist()
+    # Of a series without a reading it is below all times.
+    last = np.maximum.reduceat(known.last_ts[at], starts).tolist()
+    columns = zip(found.names, metrics, last, readings, anomalies, strict=True)
+    return [
+        {
+            "gateway": name[0],
+            "device": name[1],
+            "metrics": of,
+            "last_ts": last_ts if count else None,
+            "readings": count,
+            "anomalies": odd,
+        }
+        for name, of, last_ts, count, odd in columns
+    ]
 
-    def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(row[name] for name in names)
 
+def _page(found: list[dict[str, Any]], values: Values) -> tuple[list[dict[str, Any]], str | None]:
+    """The gateways behind the cursor, by name."""
     after = values["cursor"]
-    start = bisect_right(found, after, key=key) if after is not None else 0
+    start = bisect_right(found, after[0], key=itemgetter("name")) if after is not None else 0
     page = found[start : start + values["limit"]]
     more = start + len(page) < len(found)
-    return page, key_text(*key(page[-1])) if more else None
+    return page, key_text(page[-1]["name"]) if more else None
 
 
 def _gateways(
@@ -154,22 +176,6 @@ def _clock(quality: object) -> str | None:
     if not isinstance(quality, str) or not quality or quality.endswith("UNSPECIFIED"):
         return None
     return quality.removeprefix(_CLOCK).lower().replace("_", "-")
-
-
-def _devices(known: Known, gateway: str | None) -> list[dict[str, Any]]:
-    totals = _totals(known, [(name.gateway, name.device) for name in known.names])
-    return [
-        {
-            "gateway": key[0],
-            "device": key[1],
-            "metrics": of["series"],
-            "last_ts": of["last_ts"],
-            "readings": of["readings"],
-            "anomalies": of["anomalies"],
-        }
-        for key, of in sorted(totals.items())
-        if gateway in (None, key[0])
-    ]
 
 
 _NONE: Final[Mapping[str, int | None]] = {

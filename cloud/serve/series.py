@@ -1,11 +1,12 @@
 """Series and their last readings, from what is known in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
-from cloud.live_catalogue import Found, Wanted
+from cloud.live_catalogue import Found, Key, Wanted
 from cloud.live_series import Known
 from cloud.serve import endpoint, kinds
 from cloud.serve.endpoint import Values
@@ -66,29 +67,28 @@ LATEST: Final = (
 def series(site: Site, values: Values) -> Answer:
     """Series by name."""
     found = _found(site, values)
-    page, next_ = _page(found, values)
-    told = [_series(found.known, i) for i in page]
+    page, last = found.page(values["cursor"], values["limit"])
+    told = [_series(found.known, i) for i in page.at]
     now = site.now_us()
-    return endpoint.paged("series", told, SERIES, next_, total=len(found.at), now=now)
+    return endpoint.paged("series", told, SERIES, _next(last), total=len(found.at), now=now)
 
 
 def latest(site: Site, values: Values) -> Answer:
-    """The last reading of each series that has one, by name."""
-    found = _found(site, values)
-    page, next_ = _page(found, values)
-    known = found.known
+    """The last reading of each series that has one, by name: whole columns at a time."""
+    page, last = _found(site, values).page(values["cursor"], values["limit"])
+    known, at = page.known, np.array(page.at, np.int64)
+    columns = (known.last_ts, known.last_value, known.last_text, known.last_quality, known.readings)
+    lists = (column[at].tolist() for column in columns)
     told = [
-        {
-            "id": f"{known.names[i].id:016x}",
-            "ts": int(known.last_ts[i]),
-            "value": float(known.last_value[i]),
-            "text": known.last_text[i],
-            "quality": int(known.last_quality[i]),
-        }
-        for i in page
-        if known.readings[i]
+        {"id": key[3], "ts": ts, "value": value, "text": text, "quality": quality}
+        for key, ts, value, text, quality, readings in zip(page.keys, *lists, strict=True)
+        if readings
     ]
-    return endpoint.paged("latest", told, LATEST, next_, now=site.now_us())
+    return endpoint.paged("latest", told, LATEST, _next(last), now=site.now_us())
+
+
+def _next(last: Key | None) -> str | None:
+    return None if last is None else kinds.key_text(*last)
 
 
 def _found(site: Site, values: Values) -> Found:
@@ -111,11 +111,6 @@ def _found(site: Site, values: Values) -> Found:
 
 def _ago(now: int, seconds: int | None) -> int | None:
     return None if seconds is None else now - seconds * 1_000_000
-
-
-def _page(found: Found, values: Values) -> tuple[Sequence[int], str | None]:
-    page, last = found.page(values["cursor"], values["limit"])
-    return page, None if last is None else kinds.key_text(*last)
 
 
 def _series(known: Known, i: int) -> Mapping[str, Any]:

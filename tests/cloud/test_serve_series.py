@@ -143,7 +143,7 @@ def test_a_hundred_thousand_series_are_paged_through_once_each() -> None:
     while True:
         found = catalogue.find(book, Wanted(pattern="*/m[37]"))
         page, after = found.page(after, 3000)
-        seen |= set(page)
+        seen |= set(page.at)
         if after is None:
             break
     assert seen == {i for i in range(100_000) if i % 10 in (3, 7)}
