@@ -4,12 +4,14 @@ import io
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cloud.history_api import HistoryApi
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World
@@ -238,3 +240,28 @@ def test_an_answer_of_too_many_values_is_refused_with_the_points_that_fit(world)
     error = world.get(f"{asked}&points=20000", 400)["error"]
     assert (error["code"], error["parameter"]) == ("too_many_values", "points")
     assert world.get(f"{asked}&points={error['nearest']}")["series"][0]["count"] == [1]
+
+
+class Asking(HistoryApi):
+    """The command line's reader, without a network between."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__("localhost", 1)
+        self._world = world
+
+    def _get(self, path, query):
+        asked = {name: value for name, value in query.items() if value is not None}
+        return self._world.get(f"{path}?{urlencode(asked)}")
+
+
+def test_the_command_line_reads_what_the_server_says_at_every_resolution(world):
+    rows = [(T0 + i * MINUTE_US, float(i)) for i in range(180) if i % 60 < 50]
+    send(world, "pump", rows, consolidate=True)
+    api = Asking(world)
+    (found,) = api.find("pump/temperature", device=None, gateway=None)
+    span = {"from": str(T0), "to": str(T0 + DAY_US)}
+    for resolution, count in (("raw", 150), ("1m", 150), ("1h", 3), ("1d", 1)):
+        told = list(api.history(found["id"], span | {"resolution": resolution}))
+        assert len(told) == count
+        assert told[0]["ts"] == T0
+        assert ("value" in told[0]) == (resolution == "raw")
