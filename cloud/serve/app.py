@@ -31,14 +31,16 @@ from cloud.marks import Marks
 from cloud.query import Query
 from cloud.query_pool import Busy
 from cloud.serve import formats, stream
+from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
 from cloud.serve.body import read_body
 from cloud.serve.endpoint import Endpoint, Method
+from cloud.serve.ledger import Aside
 from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
-from cloud.serve.site import Aside, Journal, Presence, Registry, Site
+from cloud.serve.site import Journal, Presence, Registry, Site
 
 THREADS: Final = 8
 """Requests that are worked on at once; more wait."""
@@ -68,8 +70,9 @@ def build_app(
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
-        query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue()
-    )
+        query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
+        serve_ledger.Gaps(),
+    )  # fmt: skip
     limiter = CapacityLimiter(THREADS)
     routes = [
         Route("/healthz", functools.partial(_health, fault)),

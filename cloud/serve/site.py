@@ -1,17 +1,17 @@
 """What the answers of the HTTP API are made from: one object, given to each of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor
-from cloud.ledger import Apart
 from cloud.live import Live
 from cloud.live_catalogue import Catalogue
 from cloud.marks import Marks
 from cloud.query import Query
 from cloud.registry import GatewayRow
+from cloud.serve.ledger import Aside, Gaps
 from protos import sync_pb2 as pb
 
 
@@ -56,8 +56,6 @@ class Seen(Protocol):
 
 Presence = Callable[[], Mapping[str, Seen]]
 """Gateways heard since the process started: `lambda: ingest.presence`."""
-Aside = Callable[[], Sequence[Apart]]
-"""Tells the blocks set apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +72,4 @@ class Site:
     now_us: Callable[[], int]
     version: str
     catalogue: Catalogue
+    gaps: Gaps

@@ -86,5 +86,6 @@ def status(site: Site, _: Values) -> Answer:
 
 def ledger(site: Site, values: Values) -> Answer:
     """What became of each gateway's epochs."""
-    found = serve_ledger.answer(site.journal, site.apart(), site.live.view, values["gateway"])
+    apart, view = site.apart(), site.live.view
+    found = serve_ledger.answer(site.journal, apart, view, values["gateway"], site.gaps)
     return endpoint.rows("ledger", found["ledger"], LEDGER)
