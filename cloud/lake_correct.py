@@ -36,7 +36,7 @@ from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUPS
+from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUPS, is_whole
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
 from cloud.rollup import DAY_US, bucket_of
@@ -86,7 +86,8 @@ class Corrector:
                 else:
                     self._mend_rollup(table, finer, found)
                 table.mark_corrected(max(offset, done[0]), max(ticket, done[1]))
-            finer = table
+            if is_whole(spec):
+                finer = table
         return moved_rows
 
     def _mend_readings(self, table: LakeTable, found: Sequence[Correction]) -> int:

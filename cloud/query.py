@@ -17,15 +17,14 @@ from cloud import rollup
 from cloud.lake_names import Name
 from cloud.lake_rollup import numbers, objects, readings_of
 from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import ANOMALIES, READINGS, TableSpec
+from cloud.lake_table.schema import ANOMALIES, READINGS
 from cloud.live import Live, View
 from cloud.live_feed import anomaly_rows
+from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
 from cloud.query_sql import ANOMALIES as ANOMALIES_SQL
-from cloud.query_sql import PARTIALS, READINGS_LIMIT
-from cloud.query_sql import READINGS as READINGS_SQL
-from cloud.rollup import DAY_US, Partials, Readings
+from cloud.rollup import DAY_US, Partials
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
 ROWS_MAX: Final = 100_000
@@ -98,6 +97,7 @@ class Query:
     def __init__(self, live: Live, threads: int = 2) -> None:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
+        self._lake = LakeReader()
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -207,12 +207,7 @@ class Query:
 
     def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        parts = []
-        files = _files(view, READINGS, name, start, end)
-        if files:
-            parts.append(
-                self._pool.table(READINGS_LIMIT, [files, *_given(name, start, end), limit])
-            )
+        parts = self._lake.readings(view, name, start, end, limit)
         parts += _tail(view, name, start, end)
         if not parts:
             none = np.empty(0, np.int64)
@@ -221,15 +216,7 @@ class Query:
 
     def _buckets(self, view: View, name: Name, ask: Ask, buckets: Buckets) -> Partials:
         start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        parts = []
-        files = _files(view, buckets.tier or READINGS, name, start, end)
-        given = [files, *_given(name, start, end)]
-        if files and buckets.tier is not None:
-            parts.append(_partials(self._pool.table(PARTIALS, given)))
-        elif files:
-            for piece, rows in enumerate(self._pool.batches(READINGS_SQL, given)):
-                readings = _readings_of(rows, name.id)
-                parts.append(rollup.reduce(readings, buckets.width_us, piece - _INT64_MAX))
+        parts = self._lake.partials(view, name, start, end, buckets)
         for batch in view.tail:
             if READINGS.name in batch.tables:
                 rows = batch.tables[READINGS.name].of_series(name.id, start, end)
@@ -237,14 +224,6 @@ class Query:
                     width = buckets.width_us
                     parts.append(rollup.reduce(readings_of(rows), width, batch.start))
         return rollup.merge(rollup.concat(parts), buckets.width_us)
-
-
-def _files(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[str]:
-    return view.tables[spec.name].pick(start, end, (name.gateway, name.device))
-
-
-def _given(name: Name, start: int, end: int) -> list[object]:
-    return [name.gateway, name.device, name.metric, name.id, start, end]
 
 
 def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
@@ -277,21 +256,3 @@ def _slice(rows: RawSeries, start: int, end: int) -> RawSeries:
         text = None
     part = slice(start, end)
     return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])
-
-
-def _readings_of(rows: pa.Table, series: int) -> Readings:
-    return Readings(
-        np.full(rows.num_rows, series, np.int64),
-        times(rows["ts"]),
-        numbers(rows["value"]),
-        objects(rows["text"]),
-        numbers(rows["quality"]).astype(np.uint8),
-    )
-
-
-def _partials(rows: pa.Table) -> Partials:
-    columns = {
-        name: objects(rows[name]) if name == "last_text" else numbers(rows[name])
-        for name in rollup.COLUMNS
-    }
-    return Partials(**columns)
