@@ -216,14 +216,19 @@ class Query:
 
     def _buckets(self, view: View, name: Name, ask: Ask, buckets: Buckets) -> Partials:
         start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        parts = self._lake.partials(view, name, start, end, buckets)
+        tier, width = buckets.tier, buckets.width_us
+        kept = self._lake.kept(view, tier, name, start, end) if tier else None
+        if kept is not None:
+            parts = [kept]
+        else:
+            pieces = self._lake.pieces(view, name, start, end)
+            parts = [rollup.reduce(readings, width, part) for part, readings in pieces]
         for batch in view.tail:
             if READINGS.name in batch.tables:
                 rows = batch.tables[READINGS.name].of_series(name.id, start, end)
                 if rows is not None:
-                    width = buckets.width_us
                     parts.append(rollup.reduce(readings_of(rows), width, batch.start))
-        return rollup.merge(rollup.concat(parts), buckets.width_us)
+        return rollup.merge(rollup.concat(parts), width)
 
 
 def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:

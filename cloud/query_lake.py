@@ -1,5 +1,6 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
@@ -21,8 +22,7 @@ from cloud.lake_table.schema import (
 )
 from cloud.live import View
 from cloud.query_files import SeriesFiles
-from cloud.query_plan import Buckets
-from cloud.rollup import HOUR_US, Partials
+from cloud.rollup import HOUR_US, Partials, Readings
 
 _NAMES: Final = frozenset(SERIES_COLUMNS) - {"series"}
 _COLUMNS: Final = MappingProxyType(
@@ -57,14 +57,7 @@ class LakeReader:
                 ts = np.concatenate([ts, times(rows["ts"])])
         return found
 
-    def partials(
-        self, view: View, name: Name, start: int, end: int, buckets: Buckets
-    ) -> list[Partials]:
-        """What makes up the buckets in [start, end), which are whole buckets."""
-        kept = self._kept(view, buckets.tier, name, start, end) if buckets.tier else None
-        return [kept] if kept is not None else self._reduced(view, name, start, end, buckets)
-
-    def _kept(
+    def kept(
         self, view: View, tier: TableSpec, name: Name, start: int, end: int
     ) -> Partials | None:
         """The series' rows of a rollup; None where it does not account for all its readings."""
@@ -86,16 +79,14 @@ class LakeReader:
         )
         return rollup.concat([partials_of(rows) for rows in found if rows is not None])
 
-    def _reduced(
-        self, view: View, name: Name, start: int, end: int, buckets: Buckets
-    ) -> list[Partials]:
-        """Partials from the readings themselves, a file at a time."""
-        made = []
+    def pieces(
+        self, view: View, name: Name, start: int, end: int
+    ) -> Iterator[tuple[int, Readings]]:
+        """The readings in [start, end), a file at a time; with the offset where each begins."""
         for file in _in_time(view, READINGS, name, start, end):
             rows = self._rows(view, READINGS, file, name, start, end)
             if rows is not None:
-                made.append(rollup.reduce(readings_of(rows), buckets.width_us, file.start))
-        return made
+                yield file.start, readings_of(rows)
 
     def _rows(
         self, view: View, spec: TableSpec, file: DataFile, name: Name, start: int, end: int
