@@ -18,6 +18,8 @@ from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
 
 ROW_GROUP: Final = 32_768
 """A series is read out of a file in 1 ms at this size, in 3 at 128 k rows, for 2 % more bytes."""
+ROLLUP_GROUP: Final = 8_192
+"""Of a rollup all columns are wanted: 2 ms out of a file at this size, 6 ms at 32 k rows."""
 _TEMPORARY: Final = ".writing"
 _WORDS_UNUSED_MAX: Final = 1_024
 """Words of a dictionary that a row group may hold without looking which of them it uses."""
@@ -123,8 +125,9 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
     temporary = path.with_name(path.name + _TEMPORARY)
     form = form_of(table, spec)
     with pq.ParquetWriter(temporary, form.of(table.slice(0, 0)).schema, **form.options) as writer:
-        for begin in range(0, table.num_rows, ROW_GROUP):
-            writer.write_table(_own_names(form.of(table.slice(begin, ROW_GROUP))))
+        rows = ROLLUP_GROUP if spec.width_us else ROW_GROUP
+        for begin in range(0, table.num_rows, rows):
+            writer.write_table(_own_names(form.of(table.slice(begin, rows))))
     step("data file written")
     fsync(temporary)
     os.replace(temporary, path)
