@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
-# When the journal's space comes back, and a withdrawn certificate ends its sessions.
+# When the journal's space comes back, and a certificate that is admitted no more ends its sessions.
 TIDY_S: Final = 5.0
 # Streams end in good order within this; a gateway that was cut off simply sends again.
 STOP_S: Final = 5.0
@@ -256,7 +256,7 @@ class Aggregator:
             await asyncio.sleep(WATCH_S)
 
     async def _tidy(self, ingest: Ingest) -> None:
-        """Give back what the journal no longer needs; end sessions of withdrawn certificates."""
+        """Give back what the journal no longer needs; end sessions whose certificates ended."""
         while True:
             await asyncio.sleep(TIDY_S)
             with _told_only("trim the journal"):
@@ -264,18 +264,14 @@ class Aggregator:
             with _told_only("settle forks"):
                 for name in await asyncio.to_thread(carry_out, self.journal):
                     log.warning("the forks of %s were settled by an operator", name)
-            with _told_only("look for withdrawn certificates"):
-                present = list(ingest.presence.values())
-                for name in await asyncio.to_thread(self._withdrawn, present):
-                    log.warning("the certificate of %s was withdrawn: its session ends", name)
-                    ingest.revoke(name)
+            with _told_only("look whose certificates may still hold a session"):
+                told = await asyncio.to_thread(self.registry.standing, ingest.serials(), now_us())
+                for name, admission in ingest.hold_to(told):
+                    log.warning(
+                        "a session of %s ends: its certificate is %s", name, admission.value
+                    )
             with _told_only("look for renewals that are asked for"):
                 ingest.remind(await asyncio.to_thread(self.registry.renewals_asked))
-
-    def _withdrawn(self, present: Sequence[Presence]) -> list[str]:
-        """Connected gateways that hold no valid certificate any more."""
-        valid = {row.name for row in self.registry.gateways() if row.certificate_not_after_us}
-        return [one.gateway for one in present if one.session and one.gateway not in valid]
 
     def _fault(self) -> str:
         """What stands in the way now, for /healthz; empty while all is well."""

@@ -63,7 +63,9 @@ class Known:
 
     def plus(self, more: Iterable[Correction]) -> "Known":
         """With these too."""
-        added = {(one.gateway, one.tag): one for one in more}
+        added: dict[tuple[str, int], Correction] = {}
+        for one in more:
+            added.setdefault((one.gateway, one.tag), one)
         fresh = {key: one for key, one in added.items() if key not in self.found}
         if not fresh:
             return self
@@ -148,11 +150,13 @@ def moves_of(readings: pa.Table, known: Known) -> Moves:
     near = is_tag & np.isin(key, np.array([*wanted], np.int64))
     unsynced, key = unsynced[near], key[near]
     ts = _whole(readings["ts"])[unsynced]
-    for number in np.unique(key).tolist():
-        one = wanted[number]
-        rows = unsynced[(key == number) & (ts >= one.from_us) & (ts <= one.to_us)]
-        moves.rows[rows] = True
-        moves.by[rows] = one.offset_us
+    numbers, which = np.unique(key, return_inverse=True)
+    mine = [wanted[number] for number in numbers.tolist()]
+    told = [(one.from_us, one.to_us, one.offset_us) for one in mine]
+    first, last, by = np.array(told, np.int64).reshape(-1, 3)[which].T
+    inside = (ts >= first) & (ts <= last)
+    moves.rows[unsynced[inside]] = True
+    moves.by[unsynced[inside]] = by[inside]
     return moves
 
 
@@ -181,6 +185,14 @@ def apart(spans: Iterable[tuple[int, int]]) -> tuple[Ints, Ints]:
             merged.append([begin, end])
     first, last = np.array(merged, np.int64).reshape(-1, 2).T
     return first, last
+
+
+def spans_of(found: Iterable[Correction], side: int) -> dict[str, list[tuple[int, int]]]:
+    """By gateway, the times that readings leave (side 0) or come to (side 1)."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for one in found:
+        spans.setdefault(one.gateway, []).append(one.spans[side])
+    return spans
 
 
 def within(ts: Ints, first: Ints, last: Ints) -> NDArray[np.bool_]:

@@ -92,6 +92,7 @@ class Report:
     def _lake(self) -> LakeFigures:
         view = self.live.view
         waiting = self.journal.read(self.journal.archived(), 1)
+        progress = self.lake.progress
         return LakeFigures(
             offset=view.lake,
             readings=view.tables[READINGS.name].rows,
@@ -100,6 +101,7 @@ class Report:
             lag_us=max(self.now_us() - waiting[0].stored_us, 0) if waiting else 0,
             is_faulty=self.lake.fault is not None,
             faults=self.lake.faults,
+            corrections_refused=0 if progress is None else progress.refused,
         )
 
     def _gateways(self, present: Mapping[str, Presence]) -> list[GatewayFigures]:

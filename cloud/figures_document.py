@@ -24,7 +24,10 @@ class JournalFigures(msgspec.Struct, kw_only=True):
 
 
 class LakeFigures(msgspec.Struct, kw_only=True):
-    """The tables; ``lag_us``: how long the oldest block that is not in them has waited."""
+    """The tables; ``lag_us``: how long the oldest block that is not in them has waited.
+
+    ``corrections_refused``: corrections of times over those that are known of one gateway.
+    """
 
     offset: int = 0
     readings: int = 0
@@ -33,6 +36,7 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     lag_us: int = 0
     is_faulty: bool = False
     faults: int = 0
+    corrections_refused: int = 0
 
 
 class GatewayFigures(msgspec.Struct, kw_only=True):

@@ -122,11 +122,20 @@ class Ingest(RenewService):
         """Bytes read and not yet durable."""
         return self._budget.used
 
-    def revoke(self, gateway: str) -> None:
-        """End the gateway's streams: its certificate was withdrawn."""
-        last = refusal(Admission.REVOKED, gateway)
-        if last is not None:
-            self._end(gateway, last)
+    def serials(self) -> frozenset[str]:
+        """The certificates that streams were opened with."""
+        return frozenset(stream.serial for each in self._streams.values() for stream in each)
+
+    def hold_to(self, standing: Mapping[str, Admission]) -> list[tuple[str, Admission]]:
+        """End the streams of certificates that may open none now; which gateways', and why."""
+        ended = []
+        for stream in [stream for each in self._streams.values() for stream in each]:
+            admission = standing.get(stream.serial, Admission.ADMITTED)
+            last = refusal(admission, stream.gateway)
+            if last is not None:
+                stream.end(last)
+                ended.append((stream.gateway, admission))
+        return ended
 
     def remind(self, gateways: Sequence[str]) -> None:
         """Tell these, once a session, that an operator wants their certificates renewed."""
@@ -175,7 +184,7 @@ class Ingest(RenewService):
             self._greeting -= Counter((peer.name,))
         if hello is None:
             return fault(pb.OUT_OF_ORDER, "a session begins with a hello", "upgrade the gateway")
-        stream = Stream(peer.name, self._journal, context, self._budget, self._note)
+        stream = Stream(peer.name, peer.serial, self._journal, context, self._budget, self._note)
         others = self._streams.setdefault(peer.name, set())
         others.add(stream)
         try:

@@ -70,18 +70,21 @@ class ByteBudget:
 class Stream:
     """A session on the line. ``session`` is 0 until its hello was decided.
 
-    ``reported`` is called with the stream after each Status.
+    ``serial`` is of the certificate that it was opened with. ``reported`` is called with the stream
+    after each Status.
     """
 
     def __init__(
         self,
         gateway: str,
+        serial: str,
         journal: Journal,
         context: Context,
         budget: ByteBudget,
         reported: Callable[["Stream"], None],
     ) -> None:
         self.gateway = gateway
+        self.serial = serial
         self.session = 0
         self.agent_version = ""
         self.status = pb.Status()
@@ -224,14 +227,32 @@ class Stream:
 
 
 def coalesced(replies: Iterable[pb.CloudMessage]) -> list[pb.CloudMessage]:
-    """The replies with each run of acks reduced to its last; other messages keep their place."""
+    """The replies with each run of acks as one; other messages keep their place.
+
+    Acks may come out of order: what the lake has archived is told beside what the journal stored,
+    with the cursor as it was then. All that an ack says only grows within an epoch, so the highest
+    of each says all of a run; its last alone could say less than one before it.
+    """
     said: list[pb.CloudMessage] = []
     for reply in replies:
         both = said and said[-1].HasField("ack") and reply.HasField("ack")
         if both and said[-1].ack.epoch == reply.ack.epoch:
-            said.pop()
+            reply = _highest(said.pop().ack, reply.ack)
         said.append(reply)
     return said
+
+
+def _highest(one: pb.Ack, other: pb.Ack) -> pb.CloudMessage:
+    """All that two acks of one epoch say."""
+    return pb.CloudMessage(
+        ack=pb.Ack(
+            session=other.session,
+            epoch=other.epoch,
+            stored=max(one.stored, other.stored),
+            archived=max(one.archived, other.archived),
+            series_known=max(one.series_known, other.series_known),
+        )
+    )
 
 
 async def kept(future: Future[T]) -> T:

@@ -93,7 +93,8 @@ class Viewers(Protocol):
 class Progress:
     """What one pass did: offsets now covered, rows of `readings`, blocks set apart, files merged.
 
-    ``more`` says that the journal holds what this pass did not reach.
+    ``more`` says that the journal holds what this pass did not reach, or that corrections are left.
+    ``refused``: corrections over what is known of one gateway, since the lake was opened.
     """
 
     offset: int
@@ -101,6 +102,7 @@ class Progress:
     quarantined: int
     merged: int
     more: bool
+    refused: int = 0
 
 
 class Consolidator:
@@ -179,7 +181,8 @@ class Consolidator:
             readings.num_rows if readings is not None else 0,
             len(decoded.bad) if decoded else 0,
             merged,
-            offset < head,
+            offset < head or self._corrector.is_behind,
+            self._corrector.refused,
         )
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from deltalake.exceptions import DeltaError
 from cloud.errors import StorageError, TidegateError
 from cloud.lake import Consolidator, Progress
 from cloud.lake_table.parquet import SyncFailedError
+from cloud.memory import give_back
 
 INTERVAL_S: Final = 10.0
 RETRY_S: Final = (1.0, 5.0, 15.0, 60.0)
@@ -112,7 +113,10 @@ class ConsolidationLoop:
                 self._wake.clear()
 
     def _pass(self) -> bool:
-        progress = self._consolidator.run_once()
+        try:
+            progress = self._consolidator.run_once()
+        finally:
+            give_back()
         self._progress = progress
         if self._fault is not None:
             _log.info("consolidation goes on at offset %d", progress.offset)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.errors import OperatorError, StorageError
-from cloud.lake_correct import Corrector
+from cloud.lake_days import make_days_anew
 from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, is_whole
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
@@ -61,12 +61,12 @@ def rebuild(root: Path, told: Told = lambda _: None) -> Rebuilt:
         for table in tables.values():
             table.accept()
         unreadable = sum(_let_go(tables[spec.name]) for spec in ROLLUPS)
-        corrector, finer = Corrector(Sweeper()), tables[READINGS.name]
+        sweeper, finer = Sweeper(), tables[READINGS.name]
         gateways = sorted(_gateways(finer))
         for spec in ROLLUPS:
             for gateway in gateways:
                 told(f"{spec.name} of {gateway}")
-                corrector.make_days_anew(tables[spec.name], finer, gateway, [_EVER])
+                make_days_anew(tables[spec.name], finer, gateway, [_EVER], sweeper)
             if is_whole(spec):
                 finer = tables[spec.name]
         for table in tables.values():

@@ -7,7 +7,7 @@ query looks into few of them however small the blocks were.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,10 @@ from cloud.lake_embedded import OFFSET_COLUMN, Decoded
 from cloud.lake_rollup import numbers
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import times
+
+JOINED_BYTES_MAX: Final = 32 << 20
+"""Larger batches are not made: joining two takes both again, and what the tables take over of one
+takes what is left of it again. So a tail takes little more than its rows do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ def batch_of(decoded: Decoded, start: int) -> TailBatch:
     return TailBatch(start, decoded.end, MappingProxyType(tables))
 
 
-def extend(tail: Sequence[TailBatch], batch: TailBatch) -> tuple[TailBatch, ...]:
-    """The tail with one more batch at its end, neighbours of like size joined."""
+def extend(
+    tail: Sequence[TailBatch], batch: TailBatch, joined_bytes_max: int = JOINED_BYTES_MAX
+) -> tuple[TailBatch, ...]:
+    """The tail with one more batch at its end, neighbours of like size joined, to a bound."""
     batches = [*tail, batch]
     while len(batches) > 1 and batches[-2].rows <= 2 * batches[-1].rows:
+        if batches[-2].bytes + batches[-1].bytes > joined_bytes_max:
+            break
         last = batches.pop()
         batches.append(_join(batches.pop(), last))
     return tuple(batches)

@@ -127,6 +127,11 @@ _LAKE: Final[tuple[Row, ...]] = (
     ),
     _gauge("lake_faulty", "1 while consolidation stands still.", lambda f: f.lake.is_faulty),
     _total("lake_faults", "Consolidations that failed since the start.", lambda f: f.lake.faults),
+    _gauge(
+        "lake_corrections_refused",
+        "Corrections of times over the bound of one gateway since the lake was opened.",
+        lambda f: f.lake.corrections_refused,
+    ),
     _gauge("view_offset", "Last block that queries see.", lambda f: f.view_offset),
     _gauge("view_tail_bytes", "Memory of blocks not yet in the tables.", lambda f: f.tail_bytes),
     _gauge("history_series", "Series known.", lambda f: f.series),

@@ -1,5 +1,8 @@
 """Certificates in the registry: granted, shown, replaced by their renewals, revoked."""
 
+import json
+from collections.abc import Iterable
+
 from cloud.identity import GatewayCertificate
 from cloud.registry_file import RegistryFile
 from cloud.registry_rows import RENEWED, Admission, CertificateRow, TokenRow, columns
@@ -46,11 +49,32 @@ class Certificates(RegistryFile):
         row = self.certificate(shown.serial) or self._adopted(shown, now_us)
         if row is None or row.gateway != shown.name:
             return Admission.NOT_ENROLLED
-        if row.revoked_us is not None:
-            return Admission.REPLACED if row.revoked_why == RENEWED else Admission.REVOKED
-        if row.shown_us is None:
+        if row.revoked_us is None and row.shown_us is None:
             self._first_shown(row, now_us)
-        is_past = now_us >= row.issued_us + self.life_us
+        return self._standing(row.issued_us, row.revoked_us, row.revoked_why, now_us)
+
+    def standing(self, serials: Iterable[str], now_us: int) -> dict[str, Admission]:
+        """What certificates that were admitted may do by now; changes nothing. One query for all.
+
+        StorageError when the registry cannot be read.
+        """
+        asked = list(serials)
+        found = {
+            row["serial"]: self._standing(
+                row["issued_us"], row["revoked_us"], row["revoked_why"], now_us
+            )
+            for row in self._rows(
+                "SELECT serial, issued_us, revoked_us, revoked_why FROM certificates"
+                " WHERE serial IN (SELECT value FROM json_each(?))",
+                json.dumps(asked),
+            )
+        }
+        return {serial: found.get(serial, Admission.NOT_ENROLLED) for serial in asked}
+
+    def _standing(self, issued_us: int, revoked_us: int | None, why: str, now_us: int) -> Admission:
+        if revoked_us is not None:
+            return Admission.REPLACED if why == RENEWED else Admission.REVOKED
+        is_past = now_us >= issued_us + self.life_us
         return Admission.PAST_ITS_LIFE if is_past else Admission.ADMITTED
 
     def _adopted(self, shown: GatewayCertificate, now_us: int) -> CertificateRow | None:

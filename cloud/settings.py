@@ -152,12 +152,13 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: Annotated[
         int,
         Meta(
-            description="Blocks taken from the journal into one commit.",
+            description="Blocks taken from the journal into one commit; a pass takes some forty "
+            "times as much memory.",
             ge=1 * MIB,
             le=1 << 30,
             extra=_BYTES,
         ),
-    ] = 32 * MIB
+    ] = 16 * MIB
     query_threads: Annotated[int, Meta(description="Threads that answer queries.", ge=1, le=64)] = 2
 
 

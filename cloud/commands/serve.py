@@ -14,8 +14,10 @@ def command(place: Place) -> None:
 
     import asyncio
 
+    from cloud.memory import share_arenas
     from protos.log import log_to_stderr
 
+    share_arenas()
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
     from cloud import aggregator

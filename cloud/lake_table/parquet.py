@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -192,11 +192,18 @@ def fsync(path: Path) -> None:
         os.close(handle)
 
 
-def read(paths: list[Path], spec: TableSpec) -> pa.Table:
-    """All rows of the files, in the order of the list, in the spec's own (in-memory) schema."""
-    names = [f.name for f in spec.schema if pa.types.is_dictionary(f.type)]
+def read(paths: list[Path], spec: TableSpec, columns: Sequence[str] = ()) -> pa.Table:
+    """All rows of the files, in the order of the list, in the spec's own (in-memory) schema.
+
+    Of these columns alone where some are named.
+    """
+    schema = pa.schema([spec.schema.field(name) for name in columns or spec.schema.names])
+    names = [f.name for f in schema if pa.types.is_dictionary(f.type)]
     tables = [
-        pq.ParquetFile(path, read_dictionary=names).read(use_threads=False).cast(spec.schema)
+        pq.ParquetFile(path, read_dictionary=names)
+        .read(schema.names, use_threads=False)
+        .select(schema.names)
+        .cast(schema)
         for path in paths
     ]
     return pa.concat_tables(tables)

@@ -153,6 +153,7 @@ class _Api:
         self._journal = journal
         self._presence = presence
         self._apart = apart
+        self._gaps = serve_ledger.Gaps()
         self._version = importlib.metadata.version("tidegate")
 
     def status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -185,7 +186,8 @@ class _Api:
         return {"now": now, "gateways": found}
 
     def ledger(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        return serve_ledger.answer(self._journal, self._apart(), self._live.view, values["gateway"])
+        apart, view = self._apart(), self._live.view
+        return serve_ledger.answer(self._journal, apart, view, values["gateway"], self._gaps)
 
     def devices(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"devices": serve_fleet.devices(self._live.book.known(), values["gateway"])}

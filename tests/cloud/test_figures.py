@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -94,6 +95,12 @@ def test_a_gateway_is_told_by_its_cursor_and_its_own_last_word(cloud: Cloud) -> 
     gone = Presence("gw-1", 0, START_US, "0.1", status)
     figures = cloud.report.figures({"gw-1": gone})
     assert (figures.sessions, figures.gateways[0].is_connected) == (0, False)
+
+
+def test_corrections_over_the_bound_of_a_gateway_are_told(cloud: Cloud) -> None:
+    assert cloud.report.figures({}).lake.corrections_refused == 0
+    cloud.report.lake._progress = replace(cloud.consolidator.run_once(), refused=3)
+    assert cloud.report.figures({}).lake.corrections_refused == 3
 
 
 def test_queues_and_enrolments_are_told(cloud: Cloud) -> None:

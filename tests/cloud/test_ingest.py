@@ -129,8 +129,26 @@ async def test_streams_that_say_no_hello_are_few_for_one_gateway(
 async def test_a_certificate_withdrawn_in_mid_stream_ends_it(site: Site, papers: Papers) -> None:
     async with site.serve() as cloud, Client(site, papers) as client:
         await client.hello()
-        cloud.ingest.revoke(GATEWAY)
+        standing = dict.fromkeys(cloud.ingest.serials(), Admission.REVOKED)
+        assert cloud.ingest.hold_to(standing) == [(GATEWAY, Admission.REVOKED)]
         assert (await client.hear()).fault.code == pb.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("admission", "code"),
+    [(Admission.REPLACED, pb.CLONE), (Admission.PAST_ITS_LIFE, pb.RENEWAL_DUE)],
+)
+async def test_a_session_lasts_no_longer_than_its_own_certificate(
+    site: Site, papers: Papers, admission: Admission, code: int
+) -> None:
+    async with site.serve() as cloud, Client(site, papers) as client:
+        await client.hello()
+        (serial,) = cloud.ingest.serials()
+        assert cloud.ingest.hold_to({"another": admission}) == []
+        assert cloud.ingest.hold_to({serial: admission}) == [(GATEWAY, admission)]
+        assert (await client.hear()).fault.code == code
+        assert await client.hear() is None
+        await until(lambda: cloud.ingest.serials() == frozenset())
 
 
 async def test_a_client_of_a_foreign_authority_gets_no_stream(site: Site, tmp_path: Path) -> None:

@@ -140,6 +140,13 @@ def test_of_acks_in_a_row_the_last_is_said_and_nothing_changes_its_place() -> No
     assert said == [ack(2), grant, ack(2, 2), ack(3, 3)]
 
 
+def test_an_archived_ack_made_before_a_block_was_stored_does_not_hide_that_it_was() -> None:
+    stored = pb.CloudMessage(ack=pb.Ack(session=2, epoch=1, stored=23, archived=5, series_known=8))
+    archived = pb.CloudMessage(ack=pb.Ack(session=2, epoch=1, stored=22, archived=9))
+    both = pb.CloudMessage(ack=pb.Ack(session=2, epoch=1, stored=23, archived=9, series_known=8))
+    assert coalesced([stored, archived]) == [both] == coalesced([archived, stored])
+
+
 async def test_a_budget_serves_in_turn_and_forgets_who_gave_up() -> None:
     budget = ByteBudget(10)
     await budget.take(8)

@@ -95,6 +95,26 @@ def test_a_copy_that_shows_what_was_renewed_is_told_that_it_is_one(world: World)
     assert world.refused(world.first) == pb.REVOKED
 
 
+def test_how_certificates_stand_is_told_of_all_at_once_and_changes_nothing(world: World) -> None:
+    second = world.renewed(world.first)
+    serials = (world.first.serial, second.serial, "ff")
+
+    def standing() -> list[Admission]:
+        return [*world.registry.standing(serials, world.now_us).values()]
+
+    assert standing() == [Admission.ADMITTED, Admission.ADMITTED, Admission.NOT_ENROLLED]
+    row = world.registry.certificate(second.serial)
+    assert row is not None
+    assert row.shown_us is None
+    world.admission(second)
+    assert standing()[:2] == [Admission.REPLACED, Admission.ADMITTED]
+    world.now_us += LIFE_US
+    assert standing()[:2] == [Admission.REPLACED, Admission.PAST_ITS_LIFE]
+    world.registry.revoke_gateway("pump", world.now_us, "stolen")
+    assert standing()[:2] == [Admission.REPLACED, Admission.REVOKED]
+    assert world.registry.standing([], world.now_us) == {}
+
+
 def test_past_its_life_a_certificate_is_good_for_its_renewal_alone(world: World) -> None:
     world.now_us += LIFE_US
     assert world.admission(world.first) is Admission.PAST_ITS_LIFE

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cloud.identity import Authority, read_gateway_certificate
-from cloud.registry import CertificateRow, Registry, TokenRow
+from cloud.registry import Admission, CertificateRow, Registry, TokenRow
 from cloud.renewal import RenewalDesk
 from edge import config as edge_config
 from edge import identity, identity_next
@@ -140,6 +140,21 @@ async def test_a_gateway_away_beyond_the_life_of_its_certificate_comes_back(worl
     first = world.shown()
     world.ahead_us = 3 * LIFE_US
     async with serving(world), world.delivering() as delivery:
+        await until(lambda: world.shown() != first)
+        await world.live(delivery)
+        assert world.in_use() == [world.shown()]
+
+
+async def test_a_life_that_ends_in_mid_session_ends_it_and_brings_its_renewal(world: World) -> None:
+    first = world.shown()
+    async with serving(world) as cloud, world.delivering() as delivery:
+        await world.live(delivery)
+        await until(lambda: delivery.renewal and delivery.renewal.left_us(0))
+        standing = world.registry.standing(cloud.ingest.serials(), world.now_us())
+        assert cloud.ingest.hold_to(standing) == []
+        world.ahead_us = LIFE_US + DAY_US
+        standing = world.registry.standing(cloud.ingest.serials(), world.now_us())
+        assert cloud.ingest.hold_to(standing) == [("gw-1", Admission.PAST_ITS_LIFE)]
         await until(lambda: world.shown() != first)
         await world.live(delivery)
         assert world.in_use() == [world.shown()]

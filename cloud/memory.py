@@ -1,0 +1,35 @@
+"""The aggregator's own memory: what a pass took is given back when it is over.
+
+Blocks come in through gRPC's threads, and each consolidation takes and frees hundreds of megabytes
+in columns. glibc keeps freed memory by thread, Arrow's allocator in pools of its own: both may keep
+as much as is in use, which no bound of ours counts. Linux and glibc; elsewhere Arrow's part alone.
+"""
+
+import ctypes
+from typing import Any, Final
+
+_M_ARENA_MAX: Final = -8
+ARENAS: Final = 2
+"""Of glibc's; by default there are eight for each core."""
+
+
+def _libc() -> Any:
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
+
+
+def share_arenas() -> None:
+    """Have all threads share `ARENAS` arenas of glibc's; to be called before there are threads."""
+    libc = _libc()
+    if libc is not None:
+        libc.mallopt(_M_ARENA_MAX, ARENAS)
+
+
+def give_back() -> None:
+    """Give what is free back to the system: Arrow's pools, and glibc's arenas."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    libc = _libc()
+    if libc is not None:
+        libc.malloc_trim(0)

@@ -1,0 +1,44 @@
+"""The tail's batches: joined as they grow, to a bound, and cut where the tables take over."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.lake_embedded import OFFSET_COLUMN, Decoded
+from cloud.lake_table.schema import SERIES_COLUMNS
+from cloud.live_tail import TailBatch, after, batch_of, extend
+
+BYTES_MAX = 4096
+
+
+def batch(start: int, rows: int) -> TailBatch:
+    """One block's rows, told apart by their times."""
+    named = {name: pa.array(["a"] * rows).dictionary_encode() for name in SERIES_COLUMNS}
+    ts = pa.array(np.arange(rows) + start * 1000, pa.timestamp("us", "UTC"))
+    offsets = pa.array(np.full(rows, start + 1, np.uint64))
+    series = pa.array(np.ones(rows, np.uint32))
+    table = pa.table({**named, "series": series, "ts": ts, OFFSET_COLUMN: offsets})
+    return batch_of(Decoded(start + 1, {"readings": table}, ()), start)
+
+
+def times_in(tail: tuple[TailBatch, ...]) -> list[int]:
+    return [
+        at for one in tail for at in one.tables["readings"].rows["ts"].cast("int64").to_pylist()
+    ]
+
+
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=40), st.data())
+def test_batches_are_joined_to_a_bound_and_keep_every_row(
+    sizes: list[int], data: st.DataObject
+) -> None:
+    tail: tuple[TailBatch, ...] = ()
+    for start, rows in enumerate(sizes):
+        tail = extend(tail, batch(start, rows), BYTES_MAX)
+    assert times_in(tail) == [n * 1000 + row for n, rows in enumerate(sizes) for row in range(rows)]
+    largest = max(batch(0, rows).bytes for rows in sizes)
+    assert all(one.bytes <= max(BYTES_MAX, largest) for one in tail)
+    small = 2 * (sum(one.bytes for one in tail) // BYTES_MAX + 1)
+    assert len(tail) <= small + np.log2(sum(sizes)) + 1
+    offset = data.draw(st.integers(0, len(sizes)))
+    assert times_in(after(tail, offset)) == [at for at in times_in(tail) if at // 1000 >= offset]
