@@ -108,7 +108,8 @@ def measured(home: Path, size: Size, asked: argparse.Namespace) -> Found:
     print(f"set A: {size.series * size.ticks} readings …", file=sys.stderr)
     child("history_home", *of, "journal")
     passes = child("history_home", *of, "consolidate")
-    print(f"consolidated: {passes}", file=sys.stderr)
+    engine = child("history_home", *of, "baseline")
+    print(f"consolidated: {passes}, beside it {engine}", file=sys.stderr)
     answers = ours(home, size, asked.keys, asked.clients)
     print("the others …", file=sys.stderr)
     clickhouse: Found = {}
@@ -120,6 +121,7 @@ def measured(home: Path, size: Size, asked: argparse.Namespace) -> Found:
     return {
         "readings": passes["readings"],
         "consolidation_readings_per_s_core": round(passes["readings"] / passes["cpu_s"]),
+        "duckdb_readings_per_s_core": round(engine["readings"] / engine["cpu_s"]),
         "consolidation_peak_mb": round(passes["peak_mb"]),
         "bytes_per_reading": round(readings.bytes / readings.rows, 3),
         "clickhouse_bytes_per_reading": round(clickhouse.get("bytes_per_reading", 0), 3) or None,

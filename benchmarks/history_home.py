@@ -4,7 +4,9 @@
 
 - `tables`: set B, straight into the tables, as a year of consolidation would have left it;
 - `journal`: set A, through the journal's own door;
-- `consolidate`: the journal into the tables, nothing else in the process; prints what it took.
+- `consolidate`: the journal into the tables, nothing else in the process; prints what it took;
+- `baseline`: what the same work costs by an engine, from readings that need no decoding: DuckDB on
+  one thread sorts as many as a pass takes, writes them as Parquet, and makes hours and days.
 """
 
 import json
@@ -12,9 +14,11 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -22,14 +26,16 @@ from benchmarks.history_sets import (
     BOOT,
     METRICS,
     START_US,
+    TICKS,
     YEAR_START_US,
     Fleet,
+    Sender,
     Size,
     blocks,
 )
 from cloud.journal_cursor import Decision
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import Batch, Consolidator
+from cloud.lake import ROWS_PER_PASS, Batch, Consolidator
 from cloud.lake_embedded import Decoded
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
@@ -242,6 +248,40 @@ def consolidate(home: Path) -> dict[str, float]:
     }
 
 
+_SORTED: Final = """
+COPY (SELECT * FROM readings ORDER BY series, ts) TO '{folder}/readings.parquet'
+(FORMAT parquet, COMPRESSION zstd)"""
+_ROLLED: Final = """
+COPY (SELECT series, time_bucket(INTERVAL 1 {unit}, ts) AS bucket, count(*), sum(value), min(value),
+      max(value), arg_min(value, ts), arg_max(value, ts), min(ts), max(ts)
+      FROM readings GROUP BY ALL ORDER BY ALL)
+TO '{folder}/{unit}.parquet' (FORMAT parquet, COMPRESSION zstd)"""
+
+
+def baseline(home: Path, size: Size) -> dict[str, float]:
+    """Readings of set A, as they arrive, through DuckDB; CPU of its one thread."""
+    found = []
+    for number, sender in enumerate(map(partial(Sender, Fleet(size)), Fleet(size).gateways)):
+        blocks = min(ROWS_PER_PASS // (size.series * TICKS) + 1, size.ticks // TICKS)
+        for block in range(blocks):
+            rows = sender.columns()
+            sender.seq += 1
+            rows["series"] = rows["series"] + number * size.series
+            found.append((block, rows))
+    found.sort(key=lambda one: one[0])
+    columns = {name: np.concatenate([rows[name] for _, rows in found]) for name in found[0][1]}
+    readings = pa.table(columns)
+    at = readings.schema.get_field_index("ts")
+    readings = readings.set_column(at, "ts", readings["ts"].cast(pa.timestamp("us")))
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.register("readings", readings)
+        cpu = time.process_time()
+        engine.execute(_SORTED.format(folder=home))
+        for unit in ("HOUR", "DAY"):
+            engine.execute(_ROLLED.format(folder=home, unit=unit))
+        return {"readings": readings.num_rows, "cpu_s": time.process_time() - cpu}
+
+
 def _peak_mb() -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
@@ -258,6 +298,8 @@ def main() -> None:
         fill_tables(home, size)
     elif what == "journal":
         fill_journal(home, size)
+    elif what == "baseline":
+        print(json.dumps(baseline(home, size)))
     else:
         print(json.dumps(consolidate(home)))
 
