@@ -15,15 +15,14 @@ import pyarrow as pa
 from cloud import query_clean, query_events, query_rows, rollup
 from cloud.lake_names import Name
 from cloud.lake_rollup import readings_of
-from cloud.lake_table.schema import READINGS, TableSpec
+from cloud.lake_table.schema import READINGS
 from cloud.live import Live, View
 from cloud.query_clean import Bad, Piece
 from cloud.query_events import Events, EventsAsk
+from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
 from cloud.query_rows import BucketSeries, RawSeries
-from cloud.query_sql import PARTIALS, READINGS_LIMIT
-from cloud.query_sql import READINGS as READINGS_SQL
 from cloud.rollup import DAY_US, Partials
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
@@ -84,6 +83,7 @@ class Query:
     def __init__(self, live: Live, threads: int = 2) -> None:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
+        self._lake = LakeReader()
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -188,12 +188,7 @@ class Query:
 
     def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        parts = []
-        files = _files(view, READINGS, name, start, end)
-        if files:
-            parts.append(
-                self._pool.table(READINGS_LIMIT, [files, *_given(name, start, end), limit])
-            )
+        parts = self._lake.readings(view, name, start, end, limit)
         parts += _tail(view, name, start, end)
         if not parts:
             none = np.empty(0, np.int64)
@@ -232,23 +227,14 @@ class Query:
         self, view: View, name: Name, piece: Piece, buckets: Buckets, bad: Bad
     ) -> Iterator[Partials]:
         """Partials of a stretch, from the rollup or from raw readings that are not bad."""
-        spec = READINGS if piece.is_raw or buckets.tier is None else buckets.tier
-        files = _files(view, spec, name, piece.start, piece.end)
-        given = [files, *_given(name, piece.start, piece.end)]
-        if files and spec is not READINGS:
-            yield query_rows.partials(self._pool.table(PARTIALS, given))
-        elif files:
-            for number, rows in enumerate(self._pool.batches(READINGS_SQL, given)):
-                readings = query_rows.without(query_rows.readings_of(rows, name.id), bad)
-                yield rollup.reduce(readings, buckets.fine_us, number - _INT64_MAX)
-
-
-def _files(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[str]:
-    return view.tables[spec.name].pick(start, end, (name.gateway, name.device))
-
-
-def _given(name: Name, start: int, end: int) -> list[object]:
-    return [name.gateway, name.device, name.metric, name.id, start, end]
+        tier = None if piece.is_raw else buckets.tier
+        if tier is not None:
+            kept = self._lake.kept(view, tier, name, piece.start, piece.end)
+            if kept is not None:
+                yield kept
+                return
+        for part, readings in self._lake.pieces(view, name, piece.start, piece.end):
+            yield rollup.reduce(query_rows.without(readings, bad), buckets.fine_us, part)
 
 
 def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:

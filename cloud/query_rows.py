@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud import rollup
 from cloud.lake_rollup import numbers, objects
 from cloud.lake_table.parquet import times
 from cloud.query_clean import Bad
@@ -94,23 +93,3 @@ def cut(rows: RawSeries, start: int, end: int) -> RawSeries:
         text = None
     part = slice(start, end)
     return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])
-
-
-def readings_of(rows: pa.Table, series: int) -> Readings:
-    """Rows of `query_sql.READINGS`, as columns."""
-    return Readings(
-        np.full(rows.num_rows, series, np.int64),
-        times(rows["ts"]),
-        numbers(rows["value"]),
-        objects(rows["text"]),
-        numbers(rows["quality"]).astype(np.uint8),
-    )
-
-
-def partials(rows: pa.Table) -> Partials:
-    """Rows of `query_sql.PARTIALS`, as columns."""
-    columns = {
-        name: objects(rows[name]) if name == "last_text" else numbers(rows[name])
-        for name in rollup.COLUMNS
-    }
-    return Partials(**columns)
