@@ -104,7 +104,8 @@ def grid(width: Width, zone: tzinfo, from_us: int, to_us: int) -> Buckets:
             raise TooMany(_wider(to_us - from_us))
         edges = np.arange(first, end + 1, step, dtype=np.int64)
     else:
-        edges = np.array(list(_calendar(width, zone, from_us, to_us)), np.int64)
+        # A day that a zone left out (Apia, 30 December 2011) begins and ends at one moment.
+        edges = np.unique(np.array(list(_calendar(width, zone, from_us, to_us)), np.int64))
     if from_us == to_us:
         edges = edges[:1]
     for tier in (ROLLUP_1D, ROLLUP_1H, ROLLUP_1M):

@@ -46,6 +46,14 @@ def test_calendar_buckets_cover_the_range_and_begin_when_a_day_does(count, unit,
             assert at.day == 1
 
 
+def test_a_day_that_a_zone_left_out_has_no_bucket():
+    zone = ZoneInfo("Pacific/Apia")  # it went from 29 to 31 December 2011
+    start = int(datetime(2011, 12, 29, tzinfo=zone).timestamp()) * 1_000_000
+    edges = grid(Width(1, Unit.DAY), zone, start, start + 2 * DAY_US).edges
+    days = [(EPOCH + timedelta(microseconds=e)).astimezone(zone).day for e in edges.tolist()]
+    assert days == [29, 31, 1]
+
+
 @given(st.sampled_from(ZONES), st.sampled_from(list(Unit)), st.booleans())
 @settings(deadline=None)
 def test_the_ends_of_the_calendar_are_buckets_too(zone, unit, is_first):
