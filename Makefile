@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -103,6 +103,11 @@ fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make
 EXAMPLES ?= 500
 fuzz-api: .venv/.stamp ## what a machine makes of our own OpenAPI document, for the HTTP API (EXAMPLES=2000 a route; SEED=7)
 	@$(PY) -m tests.fuzz.api --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
+
+DELAY ?= 2
+FLOOD_SECONDS ?= 10
+flood: setup servers ## garbage at full speed on one topic, and what that delays another (FLOOD_SECONDS=4 DELAY=2)
+	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS) --delay $(DELAY)
 
 READINGS ?= 60000000
 DAYS ?= 30
