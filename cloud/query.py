@@ -207,8 +207,8 @@ class Query:
 
     def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        parts = self._lake.readings(view, name, start, end, limit)
-        parts += _tail(view, name, start, end)
+        tail = _tail(view, name, start, end)
+        parts = self._lake.readings(view, name, start, end, limit, origin=bool(tail)) + tail
         if not parts:
             none = np.empty(0, np.int64)
             return RawSeries(name.id, none, np.empty(0), None, none)
@@ -242,7 +242,10 @@ def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
 
 
 def _ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
-    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood."""
+    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood.
+
+    Of parts without those no two have a time in common.
+    """
 
     def column(name: str) -> NDArray[Any]:
         of = times if name == "ts" else objects if name == "text" else numbers
@@ -250,7 +253,8 @@ def _ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
 
     ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
     if len(parts) > 1:
-        order = np.lexsort((column("seq"), column("epoch"), ts))
+        origin = [column(name) for name in ("seq", "epoch") if name in parts[0].column_names]
+        order = np.lexsort((*origin, ts))
         ts, value, text, quality = ts[order], value[order], text[order], quality[order]
     return RawSeries(series, ts, value, text, quality)
 
