@@ -5,6 +5,7 @@ home into HOME/clickhouse, asks the questions by one client, in process, and pri
 SITE is the folder where `chdb` is, which stays out of our own environment.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -74,9 +75,9 @@ def time_of(us: int) -> str:
 def main() -> None:
     home, size, count = Path(sys.argv[1]), Size(int(sys.argv[2]), int(sys.argv[3])), sys.argv[4]
     sys.path.append(sys.argv[5])
-    from chdb.session import Session  # only here: it is in no environment of ours
+    session_of = importlib.import_module("chdb.session").Session  # in no environment of ours
 
-    session = Session(str(home / "clickhouse"))
+    session = session_of(str(home / "clickhouse"))
     found: dict[str, Any] = load(session, home, size)
     found["version"] = str(session.query("SELECT version()")).strip().strip('"')
     for question in QUESTIONS:

@@ -188,8 +188,8 @@ class Query:
 
     def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        parts = self._lake.readings(view, name, start, end, limit)
-        parts += _tail(view, name, start, end)
+        tail = _tail(view, name, start, end)
+        parts = self._lake.readings(view, name, start, end, limit, origin=bool(tail)) + tail
         if not parts:
             none = np.empty(0, np.int64)
             return RawSeries(name.id, none, np.empty(0), None, none)

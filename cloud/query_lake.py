@@ -34,27 +34,41 @@ _COLUMNS: Final = MappingProxyType(
 """What is read of each table: all but what names the series, which is known."""
 
 
+def _of_readings(*names: str) -> pa.Schema:
+    return pa.schema([READINGS.schema.field(name) for name in names])
+
+
+_SAID: Final = _of_readings("ts", "value", "text", "quality")
+_FOR_ROLLUPS: Final = _of_readings("series", "ts", "value", "text", "quality")
+
+
 class LakeReader:
     """Asks the tables of a view; any thread may."""
 
     def __init__(self) -> None:
         self._files = SeriesFiles()
 
-    def readings(self, view: View, name: Name, start: int, end: int, limit: int) -> list[pa.Table]:
+    def readings(
+        self, view: View, name: Name, start: int, end: int, limit: int, *, origin: bool
+    ) -> list[pa.Table]:
         """The first ``limit`` readings in [start, end) and perhaps some behind them.
 
         A table a file, each in order of time, then arrival; files that begin behind the limit are
-        not opened.
+        not opened. ``origin``: with `epoch` and `seq`, which are there too where two files have
+        readings of one time.
         """
+        columns = _COLUMNS[READINGS.name] if origin else _SAID
         found: list[pa.Table] = []
         ts = np.empty(0, np.int64)
         for file in _in_time(view, READINGS, name, start, end):
             if len(ts) >= limit and np.partition(ts, limit - 1)[limit - 1] < file.ts_min:
                 break
-            rows = self._rows(view, READINGS, file, name, start, end)
+            rows = self._rows(view, READINGS, file, name, (start, end), columns)
             if rows is not None:
                 found.append(rows)
                 ts = np.concatenate([ts, times(rows["ts"])])
+        if not origin and len(found) > 1 and len(np.unique(ts)) < len(ts):
+            return self.readings(view, name, start, end, limit, origin=True)
         return found
 
     def kept(
@@ -74,7 +88,7 @@ class LakeReader:
 
     def _of_tier(self, view: View, tier: TableSpec, name: Name, start: int, end: int) -> Partials:
         found = (
-            self._rows(view, tier, file, name, start, end)
+            self._rows(view, tier, file, name, (start, end), _COLUMNS[tier.name])
             for file in _in_time(view, tier, name, start, end)
         )
         return rollup.concat([partials_of(rows) for rows in found if rows is not None])
@@ -84,15 +98,21 @@ class LakeReader:
     ) -> Iterator[tuple[int, Readings]]:
         """The readings in [start, end), a file at a time; with the offset where each begins."""
         for file in _in_time(view, READINGS, name, start, end):
-            rows = self._rows(view, READINGS, file, name, start, end)
+            rows = self._rows(view, READINGS, file, name, (start, end), _FOR_ROLLUPS)
             if rows is not None:
                 yield file.start, readings_of(rows)
 
     def _rows(
-        self, view: View, spec: TableSpec, file: DataFile, name: Name, start: int, end: int
+        self,
+        view: View,
+        spec: TableSpec,
+        file: DataFile,
+        name: Name,
+        span: tuple[int, int],
+        columns: pa.Schema,
     ) -> pa.Table | None:
         path = view.tables[spec.name].path(file)
-        return self._files.rows(path, name, start, end, _COLUMNS[spec.name])
+        return self._files.rows(path, name, *span, columns)
 
 
 def _in_time(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[DataFile]:

@@ -38,7 +38,10 @@ class BucketSeries:
 
 
 def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
-    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood."""
+    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood.
+
+    Of parts without those no two have a time in common.
+    """
 
     def column(name: str) -> NDArray[Any]:
         of = times if name == "ts" else objects if name == "text" else numbers
@@ -46,7 +49,8 @@ def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
 
     ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
     if len(parts) > 1:
-        order = np.lexsort((column("seq"), column("epoch"), ts))
+        origin = [column(name) for name in ("seq", "epoch") if name in parts[0].column_names]
+        order = np.lexsort((*origin, ts))
         ts, value, text, quality = ts[order], value[order], text[order], quality[order]
     return RawSeries(series, ts, value, text, quality)
 
