@@ -65,7 +65,10 @@ class States:
 
 
 def states(query: Query, ask: StatesAsk) -> States:
-    """The stretches that meet the range. UnknownSeries when the id is not known."""
+    """The stretches that meet the range. UnknownSeries when the id is not known.
+
+    Of several readings at one time the last stands: the others lasted no time.
+    """
     found: list[Stretch] = []
     for stretch in _stretches(query, ask):
         if found and _same(found[-1], stretch):
@@ -73,7 +76,11 @@ def states(query: Query, ask: StatesAsk) -> States:
             found[-1] = replace(found[-1], readings=joined)
             continue
         if found and found[-1].from_us == stretch.from_us and stretch.readings >= 0:
-            found.pop()  # what stood before said nothing within the range
+            found.pop()  # it lasted no time
+            if found and _same(found[-1], stretch):
+                joined = found[-1].readings + stretch.readings
+                found[-1] = replace(found[-1], to_us=stretch.to_us, readings=joined)
+                continue
         elif found:
             found[-1] = replace(found[-1], to_us=stretch.from_us)
         if len(found) == ask.limit or stretch.readings < 0:

@@ -132,26 +132,25 @@ def test_states_are_those_of_a_naive_model(tmp_path_factory, rows, start, long, 
     finally:
         world.close()
     good = [row for row in sorted(minute, key=lambda row: row[0]) if bad.good(np.array([row[0]]))]
+    last = {ts: text for ts, text in good if ts < to_us}
     expected: list[tuple[int, str]] = []
-    for ts, text in good:
-        if ts >= to_us:
-            continue
+    for ts, text in last.items():
         at = max(ts, from_us)
-        if expected and expected[-1][0] == at == from_us and ts <= from_us:
+        if expected and expected[-1][0] == at:
             expected.pop()
         if not expected or expected[-1][1] != text:
             expected.append((at, text))
-    merged: list[tuple[int, str]] = []
-    for at, text in expected:
-        if not merged or merged[-1][1] != text:
-            merged.append((at, text))
-    told = [(one.from_us, one.text) for one in found.stretches]
-    assert _after(told, from_us) == _after(merged, from_us)
+    assert [(one.from_us, one.text) for one in found.stretches] == expected
+    ends = [each[0] for each in expected[1:]] + [to_us] * bool(expected)
+    assert [one.to_us for one in found.stretches] == ends
 
 
-def _after(rows: list, at: int) -> list:
-    """Without what was said at the first moment by several: the last of them stands."""
-    return [row for row in rows if row[0] > at] + [row for row in rows if row[0] <= at][-1:]
+def test_of_several_readings_at_one_time_the_last_stands(world):
+    say(world, [(T0, "a"), (T0 + 5, "b"), (T0 + 5, "a"), (T0 + 7, "b"), (T0 + 7, "c")])
+    assert stretches(world, f"from={T0}&to={T0 + 9}") == [
+        (0, 7, "a", 2, False),
+        (7, 9, "c", 1, True),
+    ]
 
 
 def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
