@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -99,6 +99,11 @@ crash-mutants: setup servers ## show that the campaign misses each rule of persi
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
+DELAY ?= 2
+FLOOD_SECONDS ?= 10
+flood: setup servers ## garbage at full speed on one topic, and what that delays another (FLOOD_SECONDS=4 DELAY=2)
+	@$(PY) -m tests.flood --seconds $(FLOOD_SECONDS) --delay $(DELAY)
 
 READINGS ?= 60000000
 DAYS ?= 30

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ from edge.delivery import Delivery
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
+from edge.memoir import Memoir
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.score import Scorer
@@ -55,6 +57,10 @@ async def run(config: EdgeConfig) -> None:
         await asyncio.to_thread(agent.store.close)
 
 
+Courtesy = alert.Alerts | SparkplugHost | Memoir
+"""What runs beside the way of the readings."""
+
+
 @dataclass(slots=True)
 class Agent:
     """One gateway's stages, assembled and not yet started."""
@@ -83,7 +89,7 @@ class Agent:
         ingest = parts.ingest(config, clock)
         models = parts.models(config)
         store = parts.store(config, keys, clock)
-        catalog, reader = parts.reader(config, store.load())
+        catalog, reader = parts.reader(config, store.load(), store.lessons())
         settings = config.settings
         return cls(
             config,
@@ -103,9 +109,11 @@ class Agent:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
-        clients = parts.clients(self.config)
-        alerts = alert.Alerts(lambda: clients("alerts"), self.config.settings.alerts.topic)
-        hearing = Hearing(self.config, self.reader, clients, loop)
+        clients = {one.name: parts.clients(self.config, one) for one in self.config.brokers}
+        told_at = clients[self.config.alerts_broker.name]
+        alerts = alert.Alerts(lambda: told_at("alerts"), self.config.settings.alerts.topic)
+        memoir = Memoir(self.store)
+        hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
         def fail(error: Exception) -> None:
             if not fatal.done():
@@ -147,9 +155,11 @@ class Agent:
         ):
             self.ingest.start(self.inbox)
             collect.start()
-            log.info("gateway %s collects from %s", self.config.name, reporter.broker_url)
+            urls = ", ".join(one.settings.url for one in self.config.brokers)
+            log.info("gateway %s collects from %s", self.config.name, urls)
             try:
-                await self._hold(stop, fatal, (alerts, hearing.host), reporter, collect)
+                courtesies: list[Courtesy] = [alerts, *hearing.hosts.values(), memoir]
+                await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -159,18 +169,16 @@ class Agent:
         self,
         stop: asyncio.Event,
         fatal: "asyncio.Future[object]",
-        courtesies: tuple[alert.Alerts, SparkplugHost],
+        courtesies: Sequence[Courtesy],
         reporter: Reporter,
         collect: Collect,
     ) -> None:
-        alerts, host = courtesies
         delivery = Delivery(self.config, self.clock, self.store, reporter.status)
         self.delivery = reporter.delivery = delivery
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(alerts.run(), name="alerts"),
-                tasks.create_task(host.run(), name="Sparkplug host"),
-                tasks.create_task(self._watch_broker(), name="watch the broker"),
+                *(tasks.create_task(one.run(), name=type(one).__name__) for one in courtesies),
+                tasks.create_task(self._watch_brokers(), name="watch the brokers"),
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
@@ -207,18 +215,20 @@ class Agent:
         collect.stop()
         self.ingest.stop(timeout_s=5.0)
 
-    async def _watch_broker(self) -> None:
-        """Tell once of each cause for which the broker is away, and once when it is back."""
+    async def _watch_brokers(self) -> None:
+        """Tell once of each cause for which a broker is away, and once when it is back."""
         await asyncio.to_thread(self.ingest.wait_connected, BROKER_PATIENCE_S)
-        told: set[str] = set()
+        told: dict[str, set[str]] = {one.name: set() for one in self.config.brokers}
         while True:
-            state = self.ingest.state
-            if state.connected and told:
-                log.info("the broker is back")
-                told.clear()
-            elif not state.connected and state.error and state.error not in told:
-                told.add(state.error)
-                log.error("%s", parts.unreachable(self.config, state.error))
+            states = self.ingest.states
+            for one in self.config.brokers:
+                state, known = states[one.name], told[one.name]
+                if state.connected and known:
+                    log.info("the broker %sis back", f"{one.name} " if one.name else "")
+                    known.clear()
+                elif not state.connected and state.error and state.error not in known:
+                    known.add(state.error)
+                    log.error("%s", parts.unreachable(self.config, one, state.error))
             await asyncio.sleep(WATCH_S)
 
     def _linger(self) -> Linger:

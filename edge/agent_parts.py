@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
-from edge.config import EdgeConfig
+from edge.config import MAIN, EdgeConfig, NamedBroker
 from edge.errors import TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
+from edge.ingest_several import SeveralIngest
 from edge.keys import KeySource
 from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
@@ -21,6 +22,7 @@ from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.settings import ClockTrust
 from edge.settings_links import BrokerClient
+from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
 
@@ -71,9 +73,13 @@ def store_limits(config: EdgeConfig) -> StoreLimits:
     )
 
 
-def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
-    """The catalog of the series so far, and the reader that adds to it."""
+def reader(
+    config: EdgeConfig, loaded: Loaded, lessons: Sequence[Lesson] = ()
+) -> tuple[Catalog, Reader]:
+    """The catalog of the series so far, and the reader that adds to it; it knows ``lessons``."""
     settings = config.settings
+    taught = recognition(config)
+    taught.recall(lessons)
     catalog = Catalog(
         loaded.entries,
         salt=lambda: secrets.token_bytes(16),
@@ -87,7 +93,7 @@ def reader(config: EdgeConfig, loaded: Loaded) -> tuple[Catalog, Reader]:
         redelivery,
         ignore=settings.ingest.ignore,
         alerts=settings.alerts.topic,
-        recognition=recognition(config),
+        recognition=taught,
     )
 
 
@@ -107,41 +113,47 @@ def ingest(config: EdgeConfig, clock: Clock) -> Ingest:
     Raises:
         OperatorError: a password, certificate or key file that cannot be used.
     """
-    named = broker(config)
-    if config.settings.broker.client is BrokerClient.NATIVE:
-        return NativeIngest(named, clock.now)
+    sessions = {one.name: _session(config, one, clock) for one in config.brokers}
+    return sessions[MAIN] if len(sessions) == 1 else SeveralIngest(sessions)
+
+
+def _session(config: EdgeConfig, one: NamedBroker, clock: Clock) -> Ingest:
+    if one.settings.client is BrokerClient.NATIVE:
+        return NativeIngest(broker(config, one), clock.now)
     from edge.ingest_paho import PahoIngest  # 10 MB that the native way does without
 
-    return PahoIngest(named, clock.now)
+    return PahoIngest(broker(config, one), clock.now)
 
 
-def broker(config: EdgeConfig) -> Broker:
-    """The broker that the settings name.
+def broker(config: EdgeConfig, one: NamedBroker) -> Broker:
+    """A broker that the settings name.
 
     Raises:
         OperatorError: a password, certificate or key file that cannot be used.
     """
-    named = config.settings.broker
+    named = one.settings
     return Broker(
+        name=one.name,
         host=named.host,
         port=named.port,
-        client_id=config.client_id,
+        client_id=config.broker_client_id(one),
         topics=tuple(named.topics),
         username=named.username,
-        password=config.broker_password(),
-        tls=config.broker_tls(),
+        password=config.broker_password(one),
+        tls=config.broker_tls(one),
+        version=named.version,
         receive_maximum=named.receive_maximum,
     )
 
 
-def clients(config: EdgeConfig) -> "Clients":
+def clients(config: EdgeConfig, one: NamedBroker) -> "Clients":
     """What makes MQTT clients for what is not hot; files are read once, as for the ingest.
 
     Raises:
         OperatorError: a password, certificate or key file that cannot be used.
     """
-    named = config.settings.broker
-    password, tls = config.broker_password(), config.broker_tls()
+    named = one.settings
+    password, tls = config.broker_password(one), config.broker_tls(one)
 
     def connect(purpose: str, topic: str = "", payload: bytes = b"") -> "aiomqtt.Client":
         import aiomqtt
@@ -149,7 +161,7 @@ def clients(config: EdgeConfig) -> "Clients":
         return aiomqtt.Client(
             named.host,
             named.port,
-            identifier=f"{config.client_id}-{purpose}",
+            identifier=f"{config.broker_client_id(one)}-{purpose}",
             username=named.username or None,
             password=password,
             tls_context=tls,
@@ -159,13 +171,12 @@ def clients(config: EdgeConfig) -> "Clients":
     return connect
 
 
-def unreachable(config: EdgeConfig, cause: str) -> UnreachableError:
+def unreachable(config: EdgeConfig, one: NamedBroker, cause: str) -> UnreachableError:
     """The one message about a broker that is not there."""
-    named = config.settings.broker
     return UnreachableError(
-        f"reach the broker {named.host}:{named.port}",
+        f"reach the broker {one.settings.host}:{one.settings.port}",
         cause,
-        f"is it running? check broker.url in {config.settings_path}; it is tried again",
+        f"is it running? check {one.key}.url in {config.settings_path}; it is tried again",
     )
 
 

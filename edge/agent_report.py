@@ -74,11 +74,6 @@ class Reporter:
         self._started_us = started.wall_us
         self._wall_ahead_us = started.wall_us - started.mono_us
 
-    @property
-    def broker_url(self) -> str:
-        """The broker as the settings name it."""
-        return self.config.settings.broker.url
-
     async def keep_fresh(self) -> None:
         """Keep the numbers for the cloud's Status fresh, for ever."""
         while True:
@@ -94,7 +89,7 @@ class Reporter:
     async def health(self) -> Health:
         """Everything `status` shows, as it is now."""
         stats = await asyncio.wrap_future(self.store.stats())
-        now = self.clock.now()
+        now, brokers = self.clock.now(), self._brokers()
         return Health(
             gateway=self.config.name,
             version=version("tidegate"),
@@ -106,7 +101,8 @@ class Reporter:
                 synced=now.quality is Quality.GATEWAY_SYNCED,
                 stepped_us=now.wall_us - now.mono_us - self._wall_ahead_us,
             ),
-            broker=self._broker(),
+            broker=brokers[0],
+            brokers=brokers[1:],
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
@@ -185,16 +181,21 @@ class Reporter:
             / (rows_per_s * 86_400)
         )
 
-    def _broker(self) -> BrokerHealth:
-        state = self.ingest.state
-        return BrokerHealth(
-            url=self.broker_url,
-            connected=state.connected,
-            sessions=state.session_no,
-            window=state.window,
-            stale_acks=state.stale_acks,
-            error=state.error,
-        )
+    def _brokers(self) -> list[BrokerHealth]:
+        states = self.ingest.states
+        return [
+            BrokerHealth(
+                name=one.name,
+                url=one.settings.url,
+                protocol=states[one.name].protocol,
+                connected=states[one.name].connected,
+                sessions=states[one.name].session_no,
+                window=states[one.name].window,
+                stale_acks=states[one.name].stale_acks,
+                error=states[one.name].error,
+            )
+            for one in self.config.brokers
+        ]
 
     def _ingest(self, stats: BufferStats) -> IngestHealth:
         totals, inbox, under_way = stats.counters, len(self.inbox), self.collect.under_way
@@ -204,12 +205,17 @@ class Reporter:
             under_way=under_way,
             accepted=totals.get("accepted", 0),
             rejected=totals.get("rejected", 0),
+            unkept=totals.get("unkept", 0),
+            shed=self.inbox.shed,
             ignored=totals.get("ignored", 0),
             alerts=totals.get("alerts", 0),
             collapsed=totals.get("collapsed", 0),
             retained=totals.get("retained", 0),
             partial=totals.get("partial", 0),
             missing=totals.get("missing", 0),
+            clocks_ahead=totals.get("clocks_ahead", 0),
+            clocks_unset=totals.get("clocks_unset", 0),
+            clocks_local=totals.get("clocks_local", 0),
             readings=totals.get("numbers", 0) + totals.get("texts", 0),
             anomalies=totals.get("anomalies", 0),
             messages_per_s=self._rates_per_s()[0],
@@ -255,11 +261,8 @@ class Reporter:
             state = delivery.uplink.state
             said.line, said.session, said.epoch = state.line.value, state.session, state.epoch
             said.head, said.stored, said.archived = state.head, state.stored, state.archived
-            said.attempts, said.failures, said.retry_s = (
-                state.attempts,
-                state.failures,
-                state.retry_s,
-            )
+            said.attempts, said.failures = state.attempts, state.failures
+            said.retry_s = state.retry_s
             said.blocks_sent, said.bytes_sent = state.blocks_sent, state.bytes_sent
             said.eta_s = state.eta_s
             said.error, said.hint = state.error, state.hint

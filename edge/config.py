@@ -8,13 +8,16 @@ can be wrong is said once, with the way out.
 import os
 import ssl
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from edge.errors import OperatorError
 from edge.settings import EdgeSettings
-from protos.settings import SettingsError, read_settings
+from edge.settings_links import Broker
+from protos.settings import NEAREST_CUTOFF, SettingsError, read_settings, toml_value
+from protos.shown import printable
 
 if TYPE_CHECKING:
     from edge.payload.rules import Rules
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
 HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
 FILE_NAME: Final = "edge.toml"
 RULES_NAME: Final = "rules.toml"
+
+
+MAIN: Final = ""
+"""Name of the broker of `[broker]`, among those of `[brokers.NAME]`."""
+MAIN_SHOWN: Final = "main"
+"""How it is called where a name has to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBroker:
+    """A broker of the settings: its name, the section that it stands in, and what that says."""
+
+    name: str
+    key: str
+    settings: Broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +143,33 @@ class EdgeConfig:
             tried = f"find the file {name!r} that {self.settings_path} names as `{key}`"
             raise OperatorError(tried, str(error), f"write the whole path in `{key}`") from error
 
-    def broker_password(self) -> str | None:
-        """First line of the password file; None without one.
+    @property
+    def brokers(self) -> tuple[NamedBroker, ...]:
+        """Every broker of the settings: `[broker]` first, then the others by their names."""
+        named = sorted(self.settings.brokers.items())
+        first = NamedBroker(MAIN, "broker", self.settings.broker)
+        return first, *(NamedBroker(name, f"brokers.{name}", one) for name, one in named)
+
+    @property
+    def alerts_broker(self) -> NamedBroker:
+        """The one that alerts are told to."""
+        wanted = self.settings.alerts.broker
+        return next(one for one in self.brokers if one.name == wanted)
+
+    def broker_client_id(self, broker: NamedBroker) -> str:
+        """MQTT client id at a broker."""
+        if broker.settings.client_id or broker.name == MAIN:
+            return broker.settings.client_id or self.client_id
+        return f"tidegate-{self.name}-{broker.name}"
+
+    def broker_password(self, broker: NamedBroker | None = None) -> str | None:
+        """First line of a broker's password file; None without one. None stands for `[broker]`.
 
         Raises:
             OperatorError: the file cannot be read.
         """
-        name, key = self.settings.broker.password_file, "broker.password_file"
+        broker = broker or self.brokers[0]
+        name, key = broker.settings.password_file, f"{broker.key}.password_file"
         if not name:
             return None
         lines = _text(self.file(name, key), key).splitlines()
@@ -153,18 +191,19 @@ class EdgeConfig:
         user = f"{quote(cloud.proxy_username, safe='')}:{quote(password, safe='')}"
         return f"http://{user}@{cloud.proxy.removeprefix('http://').rstrip('/')}"
 
-    def broker_tls(self) -> ssl.SSLContext | None:
-        """TLS towards the broker; None for a plain connection.
+    def broker_tls(self, broker: NamedBroker | None = None) -> ssl.SSLContext | None:
+        """TLS towards a broker; None for a plain connection. None stands for `[broker]`.
 
         Raises:
             OperatorError: an authority, certificate or key that cannot be used.
         """
-        broker = self.settings.broker
-        if not broker.tls:
+        broker = broker or self.brokers[0]
+        if not broker.settings.tls:
             return None
-        named = {of: getattr(broker, of) for of in ("ca_file", "cert_file", "key_file")}
+        named = {of: getattr(broker.settings, of) for of in ("ca_file", "cert_file", "key_file")}
         ca, cert, key = (
-            str(self.file(name, f"broker.{of}")) if name else None for of, name in named.items()
+            str(self.file(name, f"{broker.key}.{of}")) if name else None
+            for of, name in named.items()
         )
         try:
             context = ssl.create_default_context(cafile=ca)
@@ -174,7 +213,7 @@ class EdgeConfig:
             raise OperatorError(
                 f"set up TLS towards the broker as {self.settings_path} says",
                 str(error),
-                "check broker.ca_file, broker.cert_file and broker.key_file",
+                f"check {broker.key}.ca_file, {broker.key}.cert_file and {broker.key}.key_file",
             ) from error
         return context
 
@@ -204,14 +243,38 @@ def load(home: Path) -> EdgeConfig:
     except SettingsError as error:
         raise OperatorError(f"read the settings in {path}", error.cause, error.hint) from error
     config = EdgeConfig(home, settings)
-    for key in ("password_file", "ca_file", "cert_file", "key_file"):
-        name = getattr(settings.broker, key)
-        if name:
-            _text(config.file(name, f"broker.{key}"), f"broker.{key}")
+    _check_brokers(config)
     config.cloud_proxy()
     if settings.ingest.rules_file or config.rules_path.exists():
         config.rules()
     return config
+
+
+def _check_brokers(config: EdgeConfig) -> None:
+    """See that files can be read, that no two sessions are one, and that alerts go somewhere."""
+    tried = f"read the settings in {config.settings_path}"
+    sessions: dict[tuple[str, int, str], str] = {}
+    for one in config.brokers:
+        if one.name == MAIN_SHOWN:
+            cause = f"`{one.key}`: the broker of [broker] is called so"
+            raise OperatorError(tried, cause, "choose another name")
+        for of in ("password_file", "ca_file", "cert_file", "key_file"):
+            name, key = getattr(one.settings, of), f"{one.key}.{of}"
+            if name:
+                _text(config.file(name, key), key)
+        at = (one.settings.host, one.settings.port, config.broker_client_id(one))
+        if at in sessions:
+            cause = f"`{one.key}`: the same broker and client id as [{sessions[at]}]"
+            hint = f"give it another url, or another {one.key}.client_id"
+            raise OperatorError(tried, cause, hint)
+        sessions[at] = one.key
+    wanted, names = config.settings.alerts.broker, list(config.settings.brokers)
+    if wanted and wanted not in names:
+        near = get_close_matches(wanted, names, 1, NEAREST_CUTOFF)
+        cause = f"`alerts.broker`: there is no [brokers.{printable(wanted)}]"
+        told = ", ".join([*names, 'nothing ("") for [broker]'])
+        hint = f"did you mean {toml_value(near[0])}?" if near else f"choose among {told}"
+        raise OperatorError(tried, cause, hint)
 
 
 def _text(path: Path, key: str) -> str:

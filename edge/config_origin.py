@@ -41,12 +41,14 @@ def effective(config: EdgeConfig, home_origin: str) -> list[Effective]:
     running = _running(config)
     rows = [Effective(key="home", value=str(config.home), origin=home_origin)]
     for key, value in _flat(msgspec.to_builtins(config.settings)):
-        section, name = key.split(".", 1)
+        section, _, name = key.rpartition(".")
         origin = "file" if name in written.get(section, {}) else "default"
         if key == "cloud.proxy" and not value:
             value, origin = _proxy(origin)
-        elif key == "broker.client_id" and not value:
-            value = config.client_id
+        elif name == "client_id" and not value:
+            value = next(
+                config.broker_client_id(one) for one in config.brokers if one.key == section
+            )
         rows.append(Effective(key=key, value=value, origin=origin, runs_with=running.get(key)))
     return rows
 
@@ -70,13 +72,21 @@ def _running(config: EdgeConfig) -> dict[str, object]:
 def _written(config: EdgeConfig) -> Sections:
     """The keys that the file itself holds."""
     data = tomllib.loads(config.settings_path.read_text(encoding="utf-8"))
-    return {name: part for name, part in data.items() if isinstance(part, dict)}
+    parts: dict[str, Mapping[str, object]] = {}
+    for name, part in data.items():
+        if isinstance(part, dict):
+            parts[name] = part
+            parts |= {f"{name}.{of}": more for of, more in part.items() if isinstance(more, dict)}
+    return parts
 
 
 def _flat(sections: Sections) -> Iterator[tuple[str, object]]:
     for section, values in sections.items():
         for name, value in values.items():
-            yield f"{section}.{name}", value
+            if isinstance(value, dict):  # [brokers.NAME]
+                yield from _flat({f"{section}.{name}": value})
+            else:
+                yield f"{section}.{name}", value
 
 
 def _proxy(origin: str) -> tuple[str, str]:

@@ -11,13 +11,17 @@ import msgspec
 
 from edge.config import EdgeConfig
 from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
+from edge.payload.timestamp import Undated
 from edge.payload.value import NOTHING
 from edge.reading import OWN_PREFIX
+from edge.reading_rows import AHEAD_US_MAX
 from edge.recognition import Recognition
 from edge.topic import TopicFilters
 from protos.shown import printable, shown_time
 
 SHOWN_BYTES_MAX: Final = 120
+MIN_US: Final = 60_000_000
+DAY_US: Final = 1440 * MIN_US
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,7 +37,10 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What becomes of one message: ``outcome`` is read, rejected, ignored or repeated."""
+    """What becomes of one message: ``outcome`` is read, rejected, ignored or repeated.
+
+    ``clocks`` tells what is wrong with the device's own time, where there is one.
+    """
 
     topic: str
     outcome: str
@@ -41,6 +48,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     readings: list[Value] = []
     missing: int = 0
+    clocks: list[str] = []
     faults: list[str] = []
     asks: list[str] = []
 
@@ -89,6 +97,7 @@ class Explainer:
             why=why,
             readings=[value for said in told for value in _values(said)],
             missing=sum(said.missing for said in told),
+            clocks=sorted({clock for said in told if (clock := _clock(said, arrival_us))}),
             faults=[fault for said in told for fault in said.faults],
             asks=[asked.topic for asked in self._recognition.take_asked()],
         )
@@ -97,6 +106,20 @@ class Explainer:
         if topic.startswith(self._own):
             return "a topic of the broker or of this agent"
         return "by ingest.ignore" if self._ignored.match(topic) else ""
+
+
+def _clock(said: Said, arrival_us: int) -> str:
+    """What is wrong with the device's own time; empty when nothing is, or it told none."""
+    if said.undated is not None:
+        hint = "; name its `time_zone` in the rules" if said.undated is Undated.NO_ZONE else ""
+        return f"{said.undated.value}: the time of arrival holds{hint}"
+    ahead_us = (said.at_us or 0) - arrival_us if arrival_us else 0
+    if ahead_us <= AHEAD_US_MAX:
+        return ""
+    far = (
+        f"{ahead_us / 86_400e6:,.0f} days" if ahead_us > 2 * DAY_US else f"{ahead_us // MIN_US} min"
+    )
+    return f"{far} ahead of this gateway: the time of arrival holds, where its clock is set"
 
 
 def _values(said: Said) -> Iterator[Value]:
@@ -134,6 +157,8 @@ def lines(told: Explained, payload: bytes) -> Iterator[str]:
     if told.missing:
         values = "value is" if told.missing == 1 else "values are"
         yield f"    {told.missing} {values} null or not finite"
+    for clock in told.clocks:
+        yield click.style(f"    the device's clock: {clock}", fg="yellow")
     for fault in told.faults:
         yield click.style(f"    rejected in part: {printable(fault)}", fg="red")
     for topic in told.asks:

@@ -5,15 +5,9 @@ bytes; counts are since the buffer began unless they say otherwise. What a part 
 its default.
 """
 
-import math
-from collections.abc import Iterator
-from datetime import UTC, datetime
-
 import msgspec
 
 from protos.exposition import Latency
-
-DAY_US = 86_400_000_000
 
 
 class ClockHealth(msgspec.Struct, kw_only=True):
@@ -28,9 +22,11 @@ class ClockHealth(msgspec.Struct, kw_only=True):
 
 
 class BrokerHealth(msgspec.Struct, kw_only=True):
-    """The connection to the broker; `error` is empty while all is well."""
+    """The connection to a broker; `name` is empty for the first, `error` while all is well."""
 
+    name: str = ""
     url: str = ""
+    protocol: str = ""
     connected: bool = False
     sessions: int = 0
     window: int = 0
@@ -43,7 +39,11 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 
     `collapsed` are copies that the broker sent again; of the `ignored`, `alerts` told anomalies and
     `retained` were retained values; of the accepted `partial` had a part that became a reject;
-    `missing` counts values that a device said it does not have.
+    of the rejected `unkept` are only counted, there were many of one topic; `shed` came without a
+    promise (QoS 0) on topics of which nothing can be read while much waited, since the start;
+    `missing` counts values that a device said it does not have. The readings
+    of devices whose own time cannot be used are counted by why: from the future, never set, local
+    and of no zone.
     """
 
     waiting: int = 0
@@ -51,12 +51,17 @@ class IngestHealth(msgspec.Struct, kw_only=True):
     under_way: int = 0
     accepted: int = 0
     rejected: int = 0
+    unkept: int = 0
+    shed: int = 0
     ignored: int = 0
     alerts: int = 0
     collapsed: int = 0
     retained: int = 0
     partial: int = 0
     missing: int = 0
+    clocks_ahead: int = 0
+    clocks_unset: int = 0
+    clocks_local: int = 0
     readings: int = 0
     anomalies: int = 0
     messages_per_s: float = 0.0
@@ -145,7 +150,8 @@ class ModelHealth(msgspec.Struct, kw_only=True):
 class Health(msgspec.Struct, kw_only=True):
     """Everything `status` shows; `running` is false when it was put together without the agent.
 
-    ``settings_changed``: keys whose file says something else than the agent runs with.
+    ``brokers`` are those beside the first. ``settings_changed``: keys whose file says something
+    else than the agent runs with.
     """
 
     gateway: str
@@ -155,118 +161,10 @@ class Health(msgspec.Struct, kw_only=True):
     started_us: int = 0
     clock: ClockHealth = msgspec.field(default_factory=ClockHealth)
     broker: BrokerHealth = msgspec.field(default_factory=BrokerHealth)
+    brokers: list[BrokerHealth] = msgspec.field(default_factory=list)
     ingest: IngestHealth = msgspec.field(default_factory=IngestHealth)
     buffer: BufferHealth = msgspec.field(default_factory=BufferHealth)
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
     alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
     settings_changed: list[str] = msgspec.field(default_factory=list)
-
-
-def told(health: Health) -> str:
-    """Write the document for eyes: what matters first, nothing that the agent could not know."""
-    return "\n".join(_lines(health)) + "\n"
-
-
-def _lines(health: Health) -> Iterator[str]:
-    agent = f"running (process {health.pid})" if health.running else "not running"
-    yield f"gateway  {health.gateway}, tidegate {health.version}, {agent}"
-    if health.clock.now_us:
-        trust = "synchronised" if health.clock.synced else "NOT synchronised"
-        yield f"clock    {_day(health.clock.now_us, '%Y-%m-%d %H:%M:%S UTC')}, {trust}"
-    if health.settings_changed:
-        yield f"settings {', '.join(health.settings_changed)} changed in the file since the start:"
-        yield "         restart the agent to use them (`tidegate-edge config show --effective`)"
-    if health.running:
-        yield from _live_lines(health)
-    yield from _buffer_lines(health.buffer, running=health.running)
-    yield from _cloud_lines(health)
-
-
-def _live_lines(health: Health) -> Iterator[str]:
-    broker, ingest = health.broker, health.ingest
-    yield f"broker   {broker.url}, {'connected' if broker.connected else 'NOT connected'}"
-    if broker.error:
-        yield f"         {broker.error}"
-    yield (
-        f"heard    {ingest.readings:,} readings, {ingest.anomalies:,} anomalies; "
-        f"{ingest.messages_per_s:,.1f} messages/s"
-    )
-    yield (
-        f"messages {ingest.accepted:,} accepted, {ingest.rejected:,} rejected, "
-        f"{ingest.ignored - ingest.alerts:,} ignored, {ingest.alerts:,} alerts of our own, "
-        f"{ingest.waiting:,} waiting"
-    )
-    if ingest.collapsed:
-        yield f"         {ingest.collapsed:,} copies: sent again by the broker, kept once"
-    if ingest.rejected:
-        yield "         `tidegate-edge rejects` shows what could not be read, and why"
-    for model in health.models:
-        state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
-        yield f"model    {model.name} {model.version}: {state}"
-
-
-def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:
-    if running:
-        share = buffer.file_bytes / buffer.bytes_max if buffer.bytes_max else 0.0
-        yield (
-            f"buffer   {buffer.rows:,} rows of {buffer.series:,} series, "
-            f"{size(buffer.file_bytes)} of {size(buffer.bytes_max)} ({share:.0%})"
-        )
-        if buffer.held:
-            yield "         FULL: nothing is taken in, the broker keeps what comes"
-        if buffer.days_left is not None:
-            yield f"         full in {buffer.days_left:,.1f} days at this rate without the cloud"
-        for count, what in (
-            (buffer.refused, "commits refused because it was full"),
-            (buffer.evicted, "rows evicted because it was full"),
-            (buffer.quarantined, "damaged rows in quarantine"),
-        ):
-            if count:
-                yield f"         {count:,} {what}"
-    elif buffer.file_bytes:
-        yield f"buffer   {size(buffer.file_bytes)} on the disk, limit {size(buffer.bytes_max)}"
-    if buffer.key_tier:
-        yield f"key      {buffer.key_tier}: {buffer.unprotected}"
-
-
-def _cloud_lines(health: Health) -> Iterator[str]:
-    cloud = health.cloud
-    if not cloud.enrolled:
-        yield "cloud    not enrolled: readings are collected and kept; `tidegate-edge enroll TOKEN`"
-        return
-    at = f", {cloud.line}" if health.running else ""
-    yield f"cloud    {cloud.address}{at}"
-    if cloud.error:
-        yield f"         {cloud.error}{f' ({cloud.hint})' if cloud.hint else ''}"
-    if health.running:
-        yield (
-            f"sync     epoch {cloud.epoch}: sealed {cloud.head:,}, stored {cloud.stored:,}, "
-            f"archived {cloud.archived:,} blocks"
-        )
-        if cloud.eta_s:
-            yield f"         the backlog is through in about {_span(cloud.eta_s)}"
-    if cloud.certificate_not_after_us:
-        left = (cloud.certificate_not_after_us - health.clock.now_us) // DAY_US
-        when = _day(cloud.certificate_not_after_us, "%Y-%m-%d")
-        renewed = f", renewed {cloud.renewals:,} times" if cloud.renewals else ""
-        life = f"{left:,} days left" if left >= 0 else "EXPIRED"
-        yield f"identity valid until {when} ({life}{renewed})"
-
-
-def _span(seconds: float) -> str:
-    minutes, hours = math.ceil(seconds / 60), round(seconds / 3600)
-    return f"{hours:,} h" if minutes > 90 else f"{minutes} min"
-
-
-def size(count: int) -> str:
-    """A number of bytes for eyes."""
-    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:
-        value /= 1024
-        units.pop(0)
-    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
-
-
-def _day(at_us: int, form: str) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime(form)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from edge.chunk import Chunk, Reject
 from edge.payload.known import Publish
+from edge.payload.said import Said
+from edge.payload.timestamp import Undated
 from protos.records import Batch, concat
 from protos.series import SeriesEntry
 
@@ -23,9 +25,28 @@ class Counts:
     """Of the ignored ones, those that a gateway's agent told itself."""
     partial: int = 0
     """Of the accepted ones, those with a part that became a reject."""
+    unkept: int = 0
+    """Rejects of which nothing is kept but this count: there were many of one topic."""
     numbers: int = 0
     texts: int = 0
     missing: int = 0
+    clocks_ahead: int = 0
+    """Readings whose device's time was from the future, by a gateway's clock that was set."""
+    clocks_unset: int = 0
+    """Readings whose device's clock was never set."""
+    clocks_local: int = 0
+    """Readings whose device told a local time of no known zone."""
+
+    def add(self, said: Said) -> None:
+        """Count what is missing in what was said, and by what clock it was said."""
+        self.missing += said.missing
+        if said.undated is not None:
+            self.take_undated({said.undated: len(said.numbers) + len(said.texts)})
+
+    def take_undated(self, readings: dict[Undated, int]) -> None:
+        """Count readings of devices whose time cannot be used, by why; empties ``readings``."""
+        self.clocks_unset += readings.pop(Undated.NEVER_SET, 0)
+        self.clocks_local += readings.pop(Undated.NO_ZONE, 0)
 
     def as_totals(self) -> dict[str, int]:
         """By name, those that are not zero, to be added to persisted totals."""
@@ -39,7 +60,7 @@ class Heard:
 
     ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
     the first time; ``marks`` are for the buffer (``edge.redelivery``). ``asked`` is to be published
-    in answer, as a host of Sparkplug nodes asks for births.
+    in answer, each at the broker of this name, as a host of Sparkplug nodes asks for births.
     """
 
     batch: Batch
@@ -47,7 +68,7 @@ class Heard:
     marks: bytes
     rejects: tuple[Reject, ...]
     counts: Counts
-    asked: tuple[Publish, ...] = ()
+    asked: tuple[tuple[str, Publish], ...] = ()
 
     def as_chunk(self, scores: Batch | None = None) -> Chunk:
         """All of it, with the anomalies found in it, as one unit of commit."""

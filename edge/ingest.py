@@ -3,16 +3,20 @@
 An ingest holds a session with one broker, puts what arrives into a bounded `Inbox`, and sends the
 PUBACK of a message only when it comes back through `ack`. When the inbox is full it stops
 reading: TCP holds the broker back, which keeps QoS 1 messages in the session and drops QoS 0 by
-its own rules. Nothing is thrown away here.
+its own rules. Nothing is thrown away here but, once much waits, messages of QoS 0 on topics of
+which nothing can be read: else a flood of them, which the broker queues, would delay all others.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from edge.message import Message, Messages
+
+SHED_SHARE: Final = 8
+"""Part of the inbox that is taken before anything is left out: what is read in tens of ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,15 @@ class LinkState:
 
 
 class Ingest(Protocol):
-    """One broker's session; no trouble with the broker is ever raised, it stands in ``state``."""
+    """Sessions with brokers; no trouble with a broker is ever raised, it stands in ``state``."""
 
     @property
     def state(self) -> LinkState:
         """How the connection stands now."""
+
+    @property
+    def states(self) -> Mapping[str, LinkState]:
+        """How each connection stands, by the broker's name; one alone has its own."""
 
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
@@ -92,6 +100,10 @@ class Inbox:
         messages_max: room is gone when so many messages wait.
         bytes_max: or when they take so many bytes, payloads, topics and overhead together.
 
+    Attributes:
+        unwanted: topics of which nothing can be read; set by whoever reads them.
+        shed: messages left out by `sift`.
+
     The bound is checked before a read, so what the last read brought may pass it.
     """
 
@@ -106,7 +118,9 @@ class Inbox:
         self._shut = False
         self._rate_per_s = 0.0
         self._taken_at = time.monotonic()
-        self._when_room: Callable[[], None] = _nothing
+        self._when_room: list[Callable[[], None]] = []
+        self.unwanted: frozenset[str] = frozenset()
+        self.shed = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -126,7 +140,7 @@ class Inbox:
 
     def when_room(self, call: Callable[[], None]) -> None:
         """Have ``call`` called, by the taking thread, when a full inbox has room again."""
-        self._when_room = call
+        self._when_room.append(call)
 
     def put(self, message: Message) -> None:
         """Add one message, for what is not hot; see `extend`."""
@@ -139,6 +153,20 @@ class Inbox:
             self._waiting.extend(more)
             if before < self._enough <= len(self._waiting):
                 self._changed.notify()
+
+    def sift(self, heard: Messages) -> Messages:
+        """What is to be put in of messages, which have no bursts yet.
+
+        While an eighth of the room is taken, those of QoS 0 on unwanted topics are left out.
+        """
+        waiting = self._waiting
+        count, size = len(waiting) + len(heard), waiting.size + heard.size
+        little = count < self._messages_max // SHED_SHARE and size < self._bytes_max // SHED_SHARE
+        if little or not self.unwanted:
+            return heard
+        kept = heard.without(self.unwanted)
+        self.shed += len(heard) - len(kept)
+        return kept
 
     def wake(self) -> None:
         """Let a waiting ``take`` return with what there is, also with nothing."""
@@ -174,7 +202,8 @@ class Inbox:
             was_full = not self.has_room
             batch = self._pop(linger)
         if was_full:
-            self._when_room()
+            for call in self._when_room:
+                call()
         return batch
 
     def _wait(self, count: int, timeout_s: float | None) -> None:
@@ -201,7 +230,3 @@ class Inbox:
         weight = max(min(passed, 1.0), 0.1)
         self._rate_per_s += weight * (count / passed - self._rate_per_s)
         self._taken_at = now
-
-
-def _nothing() -> None:
-    """Nobody waits for room."""

@@ -3,10 +3,10 @@
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.message import Messages
+from edge.mqtt_version import MqttVersion
 
 if TYPE_CHECKING:
     import socket
@@ -26,21 +26,14 @@ _TLS_THERE: Final = " before any answer (does the broker want TLS there? then mq
 _NO_TLS_THERE: Final = " (has the broker no TLS there? then mqtt://)"
 
 
-class MqttVersion(Enum):
-    """Which MQTT to speak; AUTO tries 5 and falls back to 3.1.1 when the broker has no 5."""
-
-    AUTO = "auto"
-    V311 = "3.1.1"
-    V5 = "5"
-
-
 @dataclass(frozen=True, slots=True)
 class Broker:
     """Where and as whom to connect.
 
     ``topics`` are filters, subscribed with QoS 1. ``receive_maximum`` (MQTT 5) is how many messages
     the broker may have in flight to us. ``packet_bytes_max`` (MQTT 5) is what the broker may send
-    at most: larger publications stay with the broker, which drops them.
+    at most: larger publications stay with the broker, which drops them. ``name`` tells brokers
+    apart where there are several.
     """
 
     host: str
@@ -56,6 +49,7 @@ class Broker:
     keepalive_s: int = 30
     timeout_s: float = 5.0
     session_expiry_s: int = NEVER_EXPIRES_S
+    name: str = ""
 
 
 class Link(Protocol):

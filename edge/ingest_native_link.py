@@ -17,13 +17,13 @@ from edge.ingest_broker import (
     REFUSED,
     WINDOW_V311,
     Broker,
-    MqttVersion,
     not_granted,
     not_reached,
     refusal,
     unanswered,
 )
 from edge.message import Messages
+from edge.mqtt_version import MqttVersion
 from edge.mqtt_wire import MalformedPacket, Packet, PacketType, Splitter, acknowledgements
 from edge.mqtt_wire_control import (
     DISCONNECT,

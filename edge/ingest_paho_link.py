@@ -31,14 +31,22 @@ from edge.ingest_broker import (
     REFUSED,
     WINDOW_V311,
     Broker,
-    MqttVersion,
     not_granted,
     not_reached,
     refusal,
     unanswered,
 )
-from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, RETAIN, Messages
-from edge.mqtt_wire import UNREADABLE_TOPIC
+from edge.message import (
+    DUP,
+    MESSAGE_OVERHEAD_BYTES,
+    QOS,
+    QOS_SHIFT,
+    RETAIN,
+    UNREADABLE_TOPIC,
+    Messages,
+    topic_named,
+)
+from edge.mqtt_version import MqttVersion
 
 _BURST_MAX: Final = 256
 _UNSUPPORTED: Final = "Unsupported protocol version"
@@ -219,7 +227,7 @@ class PahoLink:
     ) -> None:
         self.heard += 1
         try:
-            topic = message.topic
+            topic = topic_named(message.topic.encode())
         except UnicodeDecodeError:
             topic = UNREADABLE_TOPIC
         heard, payload = self._messages, bytes(message.payload)

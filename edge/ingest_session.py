@@ -18,8 +18,10 @@ from typing import Final
 
 from edge.clock import Stamp
 from edge.ingest import Inbox, LinkState
-from edge.ingest_broker import Broker, Link, MqttVersion
+from edge.ingest_broker import Broker, Link
 from edge.message import QOS, Burst, Messages
+from edge.mqtt_version import MqttVersion
+from edge.receive_window import ReceiveWindow
 
 LinkMaker = Callable[[Broker, MqttVersion, int], Link]
 """Makes the link of one connection; the number is its session's."""
@@ -63,16 +65,24 @@ class SessionIngest:
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="mqtt-in", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"mqtt-in {broker.name}".strip(), daemon=True
+        )
         auto = broker.version is MqttVersion.AUTO
         self._version = MqttVersion.V5 if auto else broker.version
         self._version_proven = not auto
         self._unanswered = 0
+        self._window = ReceiveWindow(broker.receive_maximum)
 
     @property
     def state(self) -> LinkState:
         """How the connection stands now."""
         return self._state
+
+    @property
+    def states(self) -> dict[str, LinkState]:
+        """The same by the broker's name."""
+        return {self._broker.name: self._state}
 
     def start(self, inbox: Inbox) -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
@@ -100,7 +110,8 @@ class SessionIngest:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            link = self._make_link(self._broker, self._version, self._state.session_no + 1)
+            broker = replace(self._broker, receive_maximum=self._window.begin())
+            link = self._make_link(broker, self._version, self._state.session_no + 1)
             self._supervise(link)
             failures = 0 if link.subscribed else failures + 1
             self._settle_version(link)
@@ -163,11 +174,14 @@ class SessionIngest:
 
     def _hand_over(self, link: Link, heard: Messages) -> None:
         """Put what was read in one go into the inbox."""
+        heard = self._inbox.sift(heard)
         if len(heard):
             stamp = self._stamp
             quality = int(stamp.quality)
-            burst = Burst(len(heard), stamp.wall_us, quality, link.session, stamp.stretch)
+            when = (stamp.wall_us, quality, link.session, stamp.stretch)
+            burst = Burst(len(heard), *when, self._broker.name)
             heard.bursts.append(burst)
+            self._window.came(len(heard))
             self._inbox.extend(heard)
 
     def _send_acks(self, link: Link) -> None:
@@ -179,7 +193,10 @@ class SessionIngest:
             messages, at = self._acks.popleft(), 0
             for burst in messages.bursts:
                 end = at + burst.count
-                if burst.session == link.session:
+                if burst.broker != self._broker.name:
+                    pass  # another session's to acknowledge
+                elif burst.session == link.session:
+                    self._window.acknowledged(burst.count)
                     packet_ids += messages.packet_ids[at:end]
                     heads += messages.heads[at:end]
                 else:

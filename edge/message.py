@@ -17,6 +17,14 @@ DUP: Final = 8
 MESSAGE_OVERHEAD_BYTES: Final = 200
 """What a message is taken to cost in memory beside its topic and payload."""
 
+UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a topic that is none, so that its message is kept as a reject and acknowledged.
+
+No UTF-8 [1.5.4], or with a NUL or a wildcard, which no publication may have [3.3.2.1]. A broker
+that lets one through, as one with other protocols beside MQTT may, would send it again for ever if
+we broke the connection off for it.
+"""
+
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH as it arrived; not yet acknowledged.
@@ -24,7 +32,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     ``arrival_us`` is µs UTC by the gateway's clock and ``quality`` (``protos.records.Quality``)
     says how far that clock was to be trusted at that moment; ``stretch`` tags the stretch of
     unsynced time it was in (`protos.stretch`), 0 when synced. ``session`` rises with every
-    connection of the ingest; ``packet_id`` is MQTT's (0 at QoS 0).
+    connection with ``broker``, by its name, empty for the first; ``packet_id`` is MQTT's (0 at
+    QoS 0).
     """
 
     topic: str
@@ -37,16 +46,18 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     session: int
     packet_id: int
     stretch: int = 0
+    broker: str = ""
 
 
 class Burst(msgspec.Struct, frozen=True, gc=False):
-    """What ``count`` messages in a row share: when they arrived, on which connection."""
+    """What ``count`` messages in a row share: when they arrived, on which connection to whom."""
 
     count: int
     arrival_us: int
     quality: int
     session: int
     stretch: int = 0
+    broker: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +114,7 @@ class Messages:
             burst.session,
             self.packet_ids[row],
             burst.stretch,
+            burst.broker,
         )
 
     def add(self, one: Message) -> None:
@@ -111,7 +123,9 @@ class Messages:
         self.payloads.append(one.payload)
         self.heads.append(one.retain | one.qos << QOS_SHIFT | one.dup * DUP)
         self.packet_ids.append(one.packet_id)
-        self.bursts.append(Burst(1, one.arrival_us, one.quality, one.session, one.stretch))
+        self.bursts.append(
+            Burst(1, one.arrival_us, one.quality, one.session, one.stretch, one.broker)
+        )
         self.size += len(one.payload) + len(one.topic) + MESSAGE_OVERHEAD_BYTES
 
     def extend(self, more: "Messages") -> None:
@@ -122,6 +136,22 @@ class Messages:
         self.packet_ids += more.packet_ids
         self.bursts += more.bursts
         self.size += more.size
+
+    def without(self, topics: frozenset[str]) -> "Messages":
+        """Those that were promised something (QoS 1, 2) or have another topic; without bursts."""
+        rows = [
+            row
+            for row, (topic, head) in enumerate(zip(self.topics, self.heads, strict=True))
+            if head & QOS or topic not in topics
+        ]
+        kept = Messages(
+            [self.topics[row] for row in rows],
+            [self.payloads[row] for row in rows],
+            [self.heads[row] for row in rows],
+            [self.packet_ids[row] for row in rows],
+        )
+        kept.size = _size(kept.topics, kept.payloads)
+        return kept
 
     def fitting(self, bytes_max: int) -> int:
         """How many of the first take at most ``bytes_max`` bytes; at least one."""
@@ -162,6 +192,16 @@ class Messages:
             self.size - size,
         )
         return first, rest
+
+
+def topic_named(raw: bytes) -> str:
+    """The topic's name; `UNREADABLE_TOPIC` where it is none."""
+    if b"+" in raw or b"#" in raw or b"\0" in raw:
+        return UNREADABLE_TOPIC
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return UNREADABLE_TOPIC
 
 
 def _size(topics: list[str], payloads: list[bytes]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from edge.health import Health, ModelHealth
+from edge.metrics_broker import BROKERS
 from protos.exposition import Metric, MetricKind, Sample, render
 
 _LINES: Final = ("connecting", "live", "waiting", "stopped")
@@ -43,14 +44,11 @@ def _info(health: Health) -> Iterable[Sample]:
     return ((names, 1.0),)
 
 
-def _messages(health: Health) -> Iterable[Sample]:
-    heard = health.ingest
-    return (
-        (("accepted",), float(heard.accepted)),
-        (("rejected",), float(heard.rejected)),
-        (("ignored",), float(heard.ignored)),
-        (("collapsed",), float(heard.collapsed)),
-    )
+def _heard(prefix: str, *names: str) -> Callable[[Health], Iterable[Sample]]:
+    def samples(health: Health) -> Iterable[Sample]:
+        return [((name,), float(getattr(health.ingest, prefix + name))) for name in names]
+
+    return samples
 
 
 def _line(health: Health) -> Iterable[Sample]:
@@ -107,18 +105,7 @@ _ABOUT: Final[tuple[Row, ...]] = (
         "How far the clock was moved since the agent's start, by a clock that never steps.",
         lambda h: h.clock.stepped_us / 1e6,
     ),
-    _gauge("broker_connected", "1 while connected and subscribed.", lambda h: h.broker.connected),
-    _total(
-        "broker_sessions", "Connections to the broker that came about.", lambda h: h.broker.sessions
-    ),
-    _gauge(
-        "broker_window", "Messages the broker may have in flight to us.", lambda h: h.broker.window
-    ),
-    _total(
-        "broker_stale_acks",
-        "Acknowledgements dropped because their connection was gone; the broker sends again.",
-        lambda h: h.broker.stale_acks,
-    ),
+    *BROKERS,
 )
 
 _HEARD: Final[tuple[Row, ...]] = (
@@ -136,7 +123,7 @@ _HEARD: Final[tuple[Row, ...]] = (
         "tidegate_edge_messages_total",
         MetricKind.COUNTER,
         "Messages by what became of them; every acknowledged one is in exactly one class.",
-        _messages,
+        _heard("", "accepted", "rejected", "ignored", "collapsed"),
         ("class",),
     ),
     _total(
@@ -151,7 +138,24 @@ _HEARD: Final[tuple[Row, ...]] = (
         "partial_messages", "Accepted with a part that became a reject.", lambda h: h.ingest.partial
     ),
     _total(
+        "unkept_rejects",
+        "Rejects that are only counted: there were many of one topic.",
+        lambda h: h.ingest.unkept,
+    ),
+    _total(
+        "shed_messages",
+        "QoS 0 on topics of which nothing can be read, left out while much waited.",
+        lambda h: h.ingest.shed,
+    ),
+    _total(
         "missing_values", "Values that a device said it does not have.", lambda h: h.ingest.missing
+    ),
+    Metric(
+        "tidegate_edge_device_clock_readings_total",
+        MetricKind.COUNTER,
+        "Readings whose device's own time cannot be used, by why; they have that of arrival.",
+        _heard("clocks_", "ahead", "unset", "local"),
+        ("why",),
     ),
     _total("readings", "Readings committed.", lambda h: h.ingest.readings),
     _total("anomalies", "Anomalies committed.", lambda h: h.ingest.anomalies),

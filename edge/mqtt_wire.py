@@ -12,15 +12,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.message import DUP, MESSAGE_OVERHEAD_BYTES, QOS, QOS_SHIFT, Messages
+from edge.message import (
+    DUP,
+    MESSAGE_OVERHEAD_BYTES,
+    QOS,
+    QOS_SHIFT,
+    Messages,
+    topic_named,
+)
 
 PACKET_BYTES_MAX: Final = (1 << 28) - 1
 NAMES_MAX: Final = 1 << 16
 """Topic names kept to be given again as the same object; beyond it all are forgotten."""
 NAME_BYTES_MAX: Final = 512
 """A longer topic is read as any other and not kept: a stranger may name 2^16 of 64 KiB each."""
-UNREADABLE_TOPIC: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a topic that is no UTF-8 (1.5.4 forbids it), so that its payload is not lost."""
 _PUBLISH: Final = 3
 _LENGTH_BYTES_MAX: Final = 4
 _QOS_2: Final = 2 << QOS_SHIFT
@@ -163,13 +168,10 @@ class Splitter:
 
     def _named(self, raw: bytes) -> str:
         """A topic's name, kept to be given again."""
-        if len(self._names) >= NAMES_MAX:
-            self._names.clear()
-        try:
-            topic = raw.decode()
-        except UnicodeDecodeError:
-            return UNREADABLE_TOPIC
+        topic = topic_named(raw)
         if len(raw) <= NAME_BYTES_MAX:
+            if len(self._names) >= NAMES_MAX:
+                self._names.clear()
             self._names[raw] = topic
         return topic
 

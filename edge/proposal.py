@@ -1,8 +1,9 @@
 """Pure: what was heard for a while, and the rules that are worth writing for it.
 
 Topics that a named convention knows need no rule. Of plain topics those of one form are taken
-together: levels that are the same in all stay words, the last that differs is the metric of
-scalars, the one before it the device, others are labels. What could not be read has its reason.
+together: the last level is the metric of scalars, the last that differs (before it) the device,
+others that differ are labels; levels that are the same in all stay words. What could not be read
+has its reason.
 """
 
 from collections import Counter, defaultdict
@@ -99,10 +100,18 @@ def template_of(names: Sequence[str], *, scalar: bool) -> str:
     """The template that fits all of ``names``, which have as many levels each."""
     columns = list(zip(*(name.split("/") for name in names), strict=True))
     varying = [number for number, column in enumerate(columns) if len(set(column)) > 1]
-    parts = ["+" if set(column[0]) & set("{}+#") else column[0] for column in columns]
+    last = len(columns) - 1
+    if scalar and varying and varying[-1] != last and _is_word(columns[last][0]):
+        varying.append(last)  # where only devices differ the metric is what it is
+    parts = [column[0] if _is_word(column[0]) else "+" for column in columns]
     roles = ["metric", "device"] if scalar else ["device"]
     for role, number in zip(roles, reversed(varying), strict=False):
         parts[number] = f"{{{role}}}"
     for label, number in enumerate(varying[: max(len(varying) - len(roles), 0)], 1):
         parts[number] = f"{{level{label}}}"
     return "/".join(parts)
+
+
+def _is_word(level: str) -> bool:
+    """Whether a level may stand in a template as it is."""
+    return not set(level) & set("{}+#")

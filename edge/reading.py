@@ -12,51 +12,22 @@ from typing import Final
 
 from edge.catalog import Catalog, SeriesRefused
 from edge.chunk import MARK_BYTES, Reject
-from edge.heard import Counts, Heard
+from edge.garbage import Garbage
+from edge.heard import Heard
 from edge.message import RETAIN, Burst, Message, Messages
 from edge.payload.plan import OTHER_SHAPE, Plan
 from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
 from edge.reading_quick import Quick, Row
-from edge.reading_rows import RowLists
+from edge.reading_work import Work
 from edge.recognition import Recognition
 from edge.redelivery import Redelivery
 from edge.topic import TopicFilters
 from protos.limits import KIB
-from protos.records import Batch, Kind
 
 OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
 SMALL_BYTES: Final = KIB  # no payload up to this can bring more than a message may
-
-
-class _Work:
-    """A batch under way."""
-
-    def __init__(self) -> None:
-        self.numbers, self.texts = RowLists(), RowLists()
-        self.rejects: list[Reject] = []
-        self.counts = Counts()
-        self._ends: list[tuple[int, int, Burst]] = []
-
-    @property
-    def rows(self) -> int:
-        """Rows so far, of both kinds."""
-        return len(self.numbers.values) + len(self.texts.values)
-
-    def end(self, burst: Burst) -> None:
-        """Note that what follows is of another burst."""
-        self._ends.append((len(self.numbers.seen), len(self.texts.seen), burst))
-
-    def batch(self, quick: Quick) -> Batch:
-        """The rows as columns; counts them too."""
-        self.counts.numbers, self.counts.texts = len(self.numbers.values), len(self.texts.values)
-        numbers = [(end, burst) for end, _, burst in self._ends]
-        texts = [(end, burst) for _, end, burst in self._ends]
-        return Batch(
-            self.numbers.tables(Kind.NUMBERS, "value", quick.shapes, numbers)
-            | self.texts.tables(Kind.TEXTS, "text", quick.shapes, texts)
-        )
 
 
 class Reader:
@@ -87,7 +58,9 @@ class Reader:
         self._alerts = f"{alerts}/"
         self._limits = limits or (recognition.limits if recognition else ReadingLimits())
         self._recognition = recognition or Recognition(self._limits)
+        self.take_lessons = self._recognition.take_lessons
         self._quick = Quick(redelivery)
+        self._garbage = Garbage()
         self._left: tuple[Row, Sequence[Said], str] | None = None
 
     def read(self, messages: Iterable[Message]) -> Heard:
@@ -96,18 +69,20 @@ class Reader:
         ``counts.messages`` tells how many were taken: as many as fit one chunk of the buffer. Never
         raises for content.
         """
-        told, work, quick = Messages.of(messages), _Work(), self._quick
+        told, work, quick = Messages.of(messages), Work(), self._quick
         quick.room, quick.taken = self._limits.batch_bytes, 0
+        self._garbage.begin()
         rows = zip(told.topics, told.payloads, told.heads, told.packet_ids, strict=True)
         is_full = False
         for burst in told.bursts:
             if is_full:
                 break
-            self._redelivery.begin(burst.session)
+            self._redelivery.begin(burst.session, burst.broker)
             mine = islice(rows, burst.count)
             while not is_full and (row := quick.run(mine, work.numbers)) is not None:
                 is_full = not self._read_in_full(row, burst, work)
             work.end(burst)
+            work.asked.extend((burst.broker, one) for one in self._recognition.take_asked())
         counts = work.counts
         counts.messages += quick.taken
         counts.accepted += quick.taken
@@ -117,10 +92,10 @@ class Reader:
             self._redelivery.take_marks(),
             tuple(work.rejects),
             counts,
-            self._recognition.take_asked(),
+            tuple(work.asked),
         )
 
-    def _read_in_full(self, row: Row, burst: Burst, work: "_Work") -> bool:
+    def _read_in_full(self, row: Row, burst: Burst, work: Work) -> bool:
         """Take in one message; False when this batch has no room for it, and it is for the next."""
         topic, payload, head, packet_id = row
         counts, quick = work.counts, self._quick
@@ -132,7 +107,7 @@ class Reader:
             counts.ignored += not problem
             counts.retained += head & RETAIN and not problem
             if problem:
-                work.rejects.append(self._reject(topic, payload, burst.arrival_us, problem))
+                self._reject(row, burst, work, problem)
             return True
         told, reason = self._understood(row, burst.arrival_us)
         if isinstance(told, NotData):
@@ -154,17 +129,19 @@ class Reader:
         quick.room -= cost
         kept = work.rows
         for said in told:
-            counts.missing += said.missing
+            counts.add(said)
             faults = self._place(said, work)
             reason = reason or _summed(faults)
         kept = work.rows - kept
         counts.accepted += kept > 0
         counts.rejected += kept == 0
+        if kept:
+            self._garbage.read(topic)
+        elif not quick.knows(topic):
+            self._garbage.refused(topic)
         if reason:
             counts.partial += kept > 0
-            reject = self._reject(topic, payload, burst.arrival_us, reason)
-            work.rejects.append(reject)
-            quick.room -= 2 * NAME_COST + len(reason) + 2 * len(reject.payload)
+            self._reject(row, burst, work, reason)
         elif quick.puzzled and quick.wants(topic):
             self._plan(topic, payload, told)
         return True
@@ -203,6 +180,11 @@ class Reader:
             self._quick.learn(topic, plan, series, MARK_BYTES + ROW_BYTES * len(series))
 
     @property
+    def unwanted(self) -> frozenset[str]:
+        """Topics of which nothing could be read for long (`edge.garbage`)."""
+        return self._garbage.unwanted
+
+    @property
     def hears_nodes(self) -> bool:
         """Whether a Sparkplug node was heard, whose host this gateway may be."""
         return self._recognition.hears_nodes
@@ -231,16 +213,22 @@ class Reader:
     def _is_too_much(self, told: Sequence[Said]) -> bool:
         return sum(_cost(said, named=True) for said in told) > self._limits.message_bytes_max
 
-    def _reject(self, topic: str, payload: bytes, arrival_us: int, reason: str) -> Reject:
+    def _reject(self, row: Row, burst: Burst, work: Work, reason: str) -> None:
+        """Keep what could not be read, with its reason; of many of one topic, some."""
+        if not self._garbage.keeps(row[0]):
+            work.counts.unkept += 1
+            return
         bytes_max = self._limits.reject_bytes_max
-        return Reject(arrival_us, topic[:bytes_max], payload[:bytes_max], reason)
+        topic, payload = row[0][:bytes_max], row[1][:bytes_max]
+        work.rejects.append(Reject(burst.arrival_us, topic, payload, reason))
+        self._quick.room -= 2 * NAME_COST + len(reason) + 2 * len(payload)
 
     def _is_ignored(self, topic: str) -> bool:
         if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
             return True
         return self._ignored is not None and self._ignored.match(topic)
 
-    def _place(self, said: Said, work: "_Work") -> list[str]:
+    def _place(self, said: Said, work: Work) -> list[str]:
         """Add the rows of what was said; reasons for the parts that could not be read."""
         faults = said.faults
         channels = self._catalog.channels(said.device)

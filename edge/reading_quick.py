@@ -51,12 +51,14 @@ class Quick:
         room: bytes of the buffer that this batch may still take; the reader sets it.
         taken: messages read since the reader set it to 0.
         puzzled: the message given back last has a topic without a plan, or another shape.
+        undated: readings by why their device's time cannot be used; the reader clears it.
     """
 
     def __init__(self, redelivery: Redelivery) -> None:
         self.shapes = Shapes()
         self.room = self.taken = 0
         self.puzzled = False
+        self.undated: dict[Undated, int] = {}
         self._redelivery = redelivery
         self._known: dict[str, Known] = {}
         self._heard: dict[str, int] = {}
@@ -96,7 +98,9 @@ class Quick:
                 if at is Undated.NOT_A_TIME:
                     puzzled = True
                     break
-                if not isinstance(at, Undated):
+                if isinstance(at, Undated):
+                    self.undated[at] = self.undated.get(at, 0) + len(values)
+                else:
                     numbers.dated.append((len(numbers.seen), at))
                 packet_id = 0
             tell(values)
@@ -121,6 +125,10 @@ class Quick:
             return False
         self._heard[topic] = times
         return times > 1
+
+    def knows(self, topic: str) -> bool:
+        """Whether this topic has a plan."""
+        return topic in self._known
 
     def forget(self, topics: Iterable[str]) -> None:
         """Read these topics in full again: what their values are called has changed."""

@@ -88,15 +88,17 @@ class RowLists:
         seen: the shape of each entry; an entry is a message, or a part of one.
         dated: (entry, its own time) for those that have one.
         loose: shapes of what was read in full.
+        ahead: rows whose own time was left out as one from the future; once there are tables.
     """
 
-    __slots__ = ("dated", "loose", "seen", "values")
+    __slots__ = ("ahead", "dated", "loose", "seen", "values")
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self.seen: list[int] = []
         self.dated: list[tuple[int, int]] = []
         self.loose = Loose()
+        self.ahead = 0
 
     def add(self, series: Sequence[int], values: Sequence[Any], at_us: int | None) -> None:
         """One entry of rows that share their time."""
@@ -125,6 +127,7 @@ class RowLists:
         if self.dated:
             which, when = np.array(self.dated, np.int64).T
             wrong = (when > ts[which] + AHEAD_US_MAX) & (quality[which] == SYNCED)
+            self.ahead = int(counts[which[wrong]].sum())
             which, when = which[~wrong], when[~wrong]
             arrival[which] = ts[which]  # a time of its own is in no stretch
             ts, quality = ts.copy(), quality.copy()

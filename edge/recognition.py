@@ -9,6 +9,7 @@ units) is applied to what was said.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from edge.message import UNREADABLE_TOPIC
 from edge.payload import flat_json
 from edge.payload.discovery import Discovered
 from edge.payload.flat_plan import plan_of
@@ -74,6 +75,8 @@ class Recognition:
             Repeated: its readings came already.
         """
         self.convention = ""
+        if topic == UNREADABLE_TOPIC:
+            raise Unreadable("its topic is none: it is no UTF-8, or has a NUL, a + or a # in it")
         if len(payload) > self.limits.payload_bytes_max:
             raise Unreadable(
                 f"payload of {len(payload)} bytes is over {self.limits.payload_bytes_max}"
@@ -100,13 +103,14 @@ class Recognition:
         if len(payload) > self.limits.payload_bytes_max:
             return ""
         offer = Offer(topic, payload, self.limits, self.known)
+        heard = self.known.lessons_heard
         for convention in self._conventions:
             if convention.learn is None:
                 continue
             try:
                 if convention.learn(offer):
                     self.convention = convention.name
-                    self._forget(convention)
+                    self._forget(heard)
                     return ""
             except NotData:
                 return ""
@@ -116,6 +120,17 @@ class Recognition:
             except _OUR_FAULTS as error:
                 return f"our fault in {convention.name}: {error!r}"
         return ""
+
+    def recall(self, lessons: Iterable[tuple[str, bytes]]) -> None:
+        """Learn again what was taught before a restart; nobody is told of what cannot be."""
+        for topic, payload in lessons:
+            self.learn(topic, payload)
+        self.known.take_lessons()
+        self.known.take_asked()
+
+    def take_lessons(self) -> tuple[tuple[str, bytes], ...]:
+        """Messages that taught something since the last call, to be kept over a restart."""
+        return self.known.take_lessons()
 
     def plan(self, topic: str, payload: bytes) -> Plan | None:
         """The quick way of reading further messages of this topic; None: there is none."""
@@ -161,6 +176,7 @@ class Recognition:
             asked = self._conventions
         else:
             asked = self._unnamed if took.rank > TOPIC_RANK else self._first[took.name]
+        heard = self.known.lessons_heard
         for convention in asked:
             self.convention = convention.name
             if convention.rank >= OBJECT_RANK and rule is None and _is_order(offer):
@@ -168,7 +184,7 @@ class Recognition:
             try:
                 answer = convention.read(offer)
             except NotData:
-                self._forget(convention)
+                self._forget(heard)
                 raise
             except _OUR_FAULTS as error:
                 raise Unreadable(f"our fault in {convention.name}: {error!r}") from error
@@ -179,9 +195,9 @@ class Recognition:
         self.convention = ""
         raise Unreadable("no convention reads it")
 
-    def _forget(self, taught: Convention) -> None:
+    def _forget(self, heard: int) -> None:
         """What a convention learned may be that a topic is its own: ask them all once more."""
-        if taught.learn is not None:
+        if self.known.lessons_heard != heard:
             self._took.clear()
             self._devices.clear()
             self._took_object.clear()

@@ -15,7 +15,9 @@ decides what may match:
   id (MQTT 5, 4.4). Without the id a steady sensor would lose readings: of ten equal ones in flight
   of which three were committed, all ten would match older equal marks.
 
-QoS 0 is never sent again, so it leaves no marks and never matches.
+QoS 0 is never sent again, so it leaves no marks and never matches. Brokers are told apart: what one
+sent is never a copy of what another did. The marks of all but the first are changed by a mask of
+the broker's name, and each is remembered for itself: a busy one does not push out another's.
 """
 
 from collections import Counter, deque
@@ -68,13 +70,10 @@ class Redelivery:
         self.packet_ids: list[int] = []
         self._hash = blake2b(digest_size=_HASH_BYTES, key=key)
         self._messages_max = messages_max
-        self._recent: deque[bytes] = deque()
-        self._count = 0
-        self._session = 0
-        self._open: Counter[bytes] = Counter()
-        self._leaving: deque[bytes] = deque()
+        self._loaded = marks
         self._new: list[bytes] = []
-        self._remember(marks)
+        self._peers: dict[str, _Peer] = {}
+        self._peer = self._peer_of("")
 
     @property
     def is_on(self) -> bool:
@@ -83,7 +82,7 @@ class Redelivery:
 
     def may_match(self, head: int, *, dated: bool) -> bool:
         """Whether a message of this connection could be a copy at all; ``head`` as in Messages."""
-        return bool(self._open) and bool(head & QOS) and (dated or bool(head & DUP))
+        return bool(self._peer.open) and bool(head & QOS) and (dated or bool(head & DUP))
 
     def marker(self, topic: str) -> Marker:
         """The hash of this topic's messages before their payloads."""
@@ -91,14 +90,14 @@ class Redelivery:
         made.update(f"{len(topic)} {topic}".encode(errors="surrogatepass"))
         return made
 
-    def begin(self, session: int) -> None:
+    def begin(self, session: int, broker: str = "") -> None:
         """Take what follows for messages of this connection; a new one makes copies possible."""
-        if session == self._session:
-            return
-        self._settle()
-        self._session = session
-        self._leaving = deque(_split(b"".join(self._recent)))
-        self._open = Counter(self._leaving)
+        if broker != self._peer.name:
+            self._settle()
+            self._peer = self._peer_of(broker)
+        if session != self._peer.session:
+            self._settle()
+            self._peer.begin(session)
 
     def repeats(
         self, marker: Marker, payload: bytes, head: int, packet_id: int, *, dated: bool
@@ -116,7 +115,7 @@ class Redelivery:
         mark_id = 0 if dated else packet_id
         if self.may_match(head, dated=dated):
             self._settle()
-            if self._take(digest.digest() + mark_id.to_bytes(2, "little")):
+            if self._peer.take(self._peer.masked(digest.digest()) + mark_id.to_bytes(2, "little")):
                 return True
         self.hashes.append(digest.digest())
         self.packet_ids.append(mark_id)
@@ -130,27 +129,64 @@ class Redelivery:
         return marks
 
     def _settle(self) -> None:
-        """Turn what was accepted into marks; old ones leave the multiset as they leave memory."""
+        """Turn what was accepted of this broker into marks."""
         count = len(self.hashes)
         if not count:
             return
         marks = np.empty((count, MARK_BYTES), np.uint8)
         hashes = np.frombuffer(b"".join(self.hashes), np.uint8)
-        marks[:, :_HASH_BYTES] = hashes.reshape(count, _HASH_BYTES)
+        marks[:, :_HASH_BYTES] = hashes.reshape(count, _HASH_BYTES) ^ self._peer.mask
         marks[:, _HASH_BYTES:] = np.array(self.packet_ids, "<u2").view(np.uint8).reshape(count, 2)
         self.hashes.clear()
         self.packet_ids.clear()
         told = marks.tobytes()
         self._new.append(told)
-        if self._open:
-            self._leaving.extend(_split(told))
-            for _ in range(len(self._leaving) - self._messages_max):
-                self._take(self._leaving.popleft())
-            if not self._open:
-                self._leaving.clear()
-        self._remember(told)
+        self._peer.accept(told)
 
-    def _remember(self, marks: bytes) -> None:
+    def _peer_of(self, broker: str) -> "_Peer":
+        """What is known of a broker; at first that may be any of the marks that were kept."""
+        peer = self._peers.get(broker)
+        if peer is None:
+            named = self._hash.copy()
+            named.update(b"broker " + broker.encode(errors="surrogatepass"))
+            mask = named.digest() if broker else bytes(_HASH_BYTES)
+            peer = self._peers[broker] = _Peer(broker, mask, self._messages_max)
+            peer.remember(self._loaded)
+        return peer
+
+
+class _Peer:
+    """One broker: what it sent last, and what of it may come again on this connection."""
+
+    def __init__(self, name: str, mask: bytes, messages_max: int) -> None:
+        self.name = name
+        self.mask = np.frombuffer(mask, np.uint8)
+        self.session = 0
+        self.open: Counter[bytes] = Counter()
+        self._leaving: deque[bytes] = deque()
+        self._recent: deque[bytes] = deque()
+        self._count = 0
+        self._messages_max = messages_max
+
+    def begin(self, session: int) -> None:
+        self.session = session
+        self._leaving = deque(_split(b"".join(self._recent)))
+        self.open = Counter(self._leaving)
+
+    def masked(self, digest: bytes) -> bytes:
+        return (np.frombuffer(digest, np.uint8) ^ self.mask).tobytes()
+
+    def accept(self, marks: bytes) -> None:
+        """Remember marks; old ones leave the multiset as they leave memory."""
+        if self.open:
+            self._leaving.extend(_split(marks))
+            for _ in range(len(self._leaving) - self._messages_max):
+                self.take(self._leaving.popleft())
+            if not self.open:
+                self._leaving.clear()
+        self.remember(marks)
+
+    def remember(self, marks: bytes) -> None:
         self._recent.append(marks)
         self._count += len(marks) // MARK_BYTES
         while self._count > self._messages_max:
@@ -160,12 +196,13 @@ class Redelivery:
             if len(oldest) > surplus * MARK_BYTES:
                 self._recent.appendleft(oldest[surplus * MARK_BYTES :])
 
-    def _take(self, mark: bytes) -> bool:
-        count = self._open.get(mark, 0)
+    def take(self, mark: bytes) -> bool:
+        """Take one out of the multiset; False when it is not in it."""
+        count = self.open.get(mark, 0)
         if count > 1:
-            self._open[mark] = count - 1
+            self.open[mark] = count - 1
         elif count:
-            del self._open[mark]
+            del self.open[mark]
         return count > 0
 
 

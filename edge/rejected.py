@@ -75,10 +75,13 @@ class RejectLog:
         self._count = 0
         self._last: Reject | None = None
 
-    def add(self, rejects: tuple[Reject, ...]) -> None:
-        """Take the rejects of one batch, none among them too: that is when others become due."""
+    def add(self, rejects: tuple[Reject, ...], unkept: int = 0) -> None:
+        """Take the rejects of one batch, none among them too: that is when others become due.
+
+        ``unkept`` more are counted only.
+        """
         if rejects:
-            self._count += len(rejects)
+            self._count += len(rejects) + unkept
             self._last = rejects[-1]
         if self._last is None or self._now_s() < self._quiet_until_s:
             return

@@ -48,7 +48,13 @@ def _second(db: Database) -> None:
     db.execute("CREATE INDEX notes ON chunks (no) WHERE priority = 2")
 
 
-MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second)
+def _third(db: Database) -> None:
+    """To version 3: what devices told of themselves outlives a restart."""
+    columns: dict[str, type] = {"no": int, "bytes": int, "data": bytes}
+    db.table("lessons").create(columns, pk="no", not_null=set(columns), strict=True)
+
+
+MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second, _third)
 """The step from each version to the next; the steps of released versions never change."""
 
 if len(MIGRATIONS) != SCHEMA_VERSION:

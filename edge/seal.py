@@ -53,6 +53,7 @@ class RowKind(IntEnum):
     MARKS = 4
     REJECT = 5
     STATE = 6
+    LESSON = 7
 
 
 class SealError(StorageError):

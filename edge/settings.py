@@ -186,6 +186,10 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     """Anomalies told at once on the local broker, with or without a cloud."""
 
     enabled: Annotated[bool, Meta(description="Whether alerts are published.")] = True
+    broker: Annotated[
+        str,
+        Meta(description="Name of the broker of `[brokers.NAME]` that is told; empty: [broker]."),
+    ] = ""
     topic: Annotated[
         str, Meta(description="Prefix of alert topics; device and metric follow.", min_length=1)
     ] = "tidegate/anomaly"
@@ -234,6 +238,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Gateway
     broker: Broker
+    brokers: dict[str, Broker]
     cloud: Cloud
     buffer: Buffer
     ingest: Ingest

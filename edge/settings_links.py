@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
+from edge.mqtt_version import MqttVersion
 from edge.topic import filter_problem
 from protos.settings import WrongValueError
 
@@ -84,14 +85,18 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
         BrokerClient,
         Meta(
             description="What speaks MQTT: `native`, our own, takes the least processor; `paho` is "
-            "the library that most programs use."
+            "the library that most programs use, should a broker not get on with ours."
         ),
-    ] = BrokerClient.PAHO
+    ] = BrokerClient.NATIVE
+    version: Annotated[
+        MqttVersion,
+        Meta(description="MQTT to speak; `auto` asks for 5, and for 3.1.1 where there is no 5."),
+    ] = MqttVersion.AUTO
     receive_maximum: Annotated[
         int,
         Meta(
-            description="Messages the broker may have in flight to us; one commit takes at most "
-            "these, so too few cap the rate.",
+            description="Most messages that the broker may have in flight to us; too few cap the "
+            "rate. From the second connection on it is asked for what was needed, up to this.",
             ge=1,
             le=65535,
         ),

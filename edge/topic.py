@@ -37,6 +37,17 @@ def filter_problem(filter_: str) -> str:
     return ""
 
 
+def name_problem(topic: str) -> str:
+    """Why no message can have this topic (MQTT 5, 4.7); empty when it can."""
+    if not topic:
+        return "it is empty"
+    if "\0" in topic or len(topic.encode(errors="replace")) > FILTER_BYTES_MAX:
+        return f"it holds NUL or is longer than {FILTER_BYTES_MAX} bytes"
+    if set(topic) & {"+", "#"}:
+        return "+ and # stand in filters alone; give the topic of one message"
+    return ""
+
+
 def _form(filter_: str) -> str:
     levels = filter_.split("/")
     rest = levels[-1] == "#"

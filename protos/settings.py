@@ -2,13 +2,14 @@
 
 A half describes its settings once, as msgspec structs: one struct a section, one annotated field a
 key, with its description, limits and unit in `msgspec.Meta`. From that table this module reads a
-TOML text (naming every key that is wrong, what was expected and what it was), writes the commented
-file that `init` leaves behind, and writes the page of the guide. Nothing is described twice.
+TOML text (naming every key that is wrong, what was expected and what it was), and
+`protos.settings_page` writes the commented file that `init` leaves behind and the page of the
+guide. Nothing is described twice. A field that is a dict of structs is a part `[part.NAME]`.
 """
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TypeVar, cast
 
 import msgspec
@@ -21,6 +22,8 @@ Table = TypeVar("Table", bound=msgspec.Struct)
 SETTINGS_TEXT_MAX = 1 << 20  # A settings file is some kilobytes; a megabyte is not one.
 SHOWN_CHARS_MAX = 60
 NEAREST_CUTOFF = 0.5
+SECTION_NAME_CHARS_MAX = 32
+_NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 class SettingsError(Exception):
@@ -61,7 +64,10 @@ def read_settings(text: str, table: type[Table]) -> Table:
             'strings stand in quotes (url = "mqtt://…"), sections in brackets ([broker])',
         ) from error
     found = _Finding(table)
-    sections = {name: found.section(name, data.get(name, {})) for name in found.tables}
+    sections: dict[str, object] = {
+        name: found.section(name, data.get(name, {}), of) for name, of in found.tables.items()
+    }
+    sections |= {name: found.named(name, data.get(name, {})) for name in found.tables_named}
     found.unknown_sections(data)
     if found.problems:
         raise found.error()
@@ -72,10 +78,14 @@ class _Finding:
     """One reading of one text: the problems met so far, each with its way out."""
 
     def __init__(self, table: type[msgspec.Struct]) -> None:
-        self.tables = {
-            field.name: cast("type[msgspec.Struct]", field.type)
-            for field in msgspec.structs.fields(table)
-        }
+        self.tables: dict[str, type[msgspec.Struct]] = {}
+        self.tables_named: dict[str, type[msgspec.Struct]] = {}
+        for field in msgspec.structs.fields(table):
+            of = named_section(field.type)
+            if of is None:
+                self.tables[field.name] = cast("type[msgspec.Struct]", field.type)
+            else:
+                self.tables_named[field.name] = of
         self.problems: list[tuple[str, str]] = []
 
     def complain(self, problem: str, hint: str) -> None:
@@ -89,19 +99,37 @@ class _Finding:
 
     def unknown_sections(self, data: Mapping[str, object]) -> None:
         for name in data:
-            if name not in self.tables:
+            if name not in self.tables and name not in self.tables_named:
                 what = "section" if isinstance(data[name], dict) else "key"
                 self.complain(f"unknown {what} `{_name(name)}`", self._nearest(name))
 
-    def section(self, name: str, data: object) -> msgspec.Struct | None:
+    def named(self, name: str, data: object) -> dict[str, msgspec.Struct]:
+        """Sections `[name.X]` of one kind, by their names."""
+        if not isinstance(data, dict) or not all(isinstance(one, dict) for one in data.values()):
+            problem = f"`{name}`: expected sections with names"
+            self.complain(problem, f"write [{name}.NAME], each with keys of its own")
+            return {}
+        found = {}
+        for one, values in data.items():
+            problem = section_name_problem(one)
+            if problem:
+                self.complain(f"`{name}.{_name(one)}`: {problem}", "choose another name")
+                continue
+            made = self.section(f"{name}.{one}", values, self.tables_named[name])
+            if made is not None:
+                found[one] = made
+        return found
+
+    def section(self, name: str, data: object, of: type[msgspec.Struct]) -> msgspec.Struct | None:
+        """One section; None, and complaints, where it cannot be used."""
         if not isinstance(data, dict):
             self.complain(f"`{name}`: expected a section, got {_shown(data)}", f"write [{name}]")
             return None
         before = len(self.problems)
-        fields = {field.name: field for field in msgspec.structs.fields(self.tables[name])}
+        fields = {field.name: field for field in msgspec.structs.fields(of)}
         for key in data:
             if key not in fields:
-                self.complain(f"unknown key `{name}.{_name(key)}`", self._nearest(key, name))
+                self.complain(f"unknown key `{name}.{_name(key)}`", self._nearest(key, name, of))
         values = {
             key: self._value(f"{name}.{key}", field, data)
             for key, field in fields.items()
@@ -110,7 +138,7 @@ class _Finding:
         if len(self.problems) > before:
             return None
         try:
-            return self.tables[name](**values)
+            return of(**values)
         except WrongValueError as error:
             self.complain(f"`{name}.{error.key}`: {error}", error.hint)
             return None
@@ -129,13 +157,14 @@ class _Finding:
             self.complain(f"`{key}`: expected {expected}, got {got}", _way_out(key, field))
             return None
 
-    def _nearest(self, key: str, section: str = "") -> str:
+    def _nearest(self, key: str, section: str = "", of: type[msgspec.Struct] | None = None) -> str:
         """Say where an unknown name most likely wanted to go."""
-        if not section:
+        if of is None:
             near = difflib.get_close_matches(key, self.tables, 1, NEAREST_CUTOFF)
-            names = ", ".join(f"[{name}]" for name in self.tables)
-            return f"did you mean [{near[0]}]?" if near else f"the sections are {names}"
-        own = msgspec.structs.fields(self.tables[section])
+            shown = [f"[{name}]" for name in self.tables]
+            shown += [f"[{name}.NAME]" for name in self.tables_named]
+            return f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(shown)}"
+        own = msgspec.structs.fields(of)
         near = difflib.get_close_matches(key, [f.name for f in own], 1, NEAREST_CUTOFF)
         if near:
             return f"did you mean `{section}.{near[0]}`?"
@@ -143,6 +172,21 @@ class _Finding:
             if any(field.name == key for field in msgspec.structs.fields(table)):
                 return f"`{key}` belongs in [{other}]"
         return f"[{section}] knows {', '.join(field.name for field in own)}"
+
+
+def named_section(kind: object) -> type[msgspec.Struct] | None:
+    """What stands behind each name of a part that is `dict[str, Section]`; None for a section."""
+    info = kinds.type_info(kind)
+    if isinstance(info, kinds.DictType) and isinstance(info.value_type, kinds.StructType):
+        return info.value_type.cls
+    return None
+
+
+def section_name_problem(name: str) -> str:
+    """Why this cannot name a section; empty when it can."""
+    if not name or len(name) > SECTION_NAME_CHARS_MAX or set(name) - _NAME_CHARS:
+        return f"a name has 1 to {SECTION_NAME_CHARS_MAX} of a–z, 0–9, - and _"
+    return ""
 
 
 def _way_out(key: str, field: msgspec.structs.FieldInfo) -> str:
@@ -219,45 +263,3 @@ def toml_value(value: object) -> str:
             return "[" + ", ".join(toml_value(item) for item in value) + "]"
         case _:
             return str(value)
-
-
-def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object]]:
-    """Key, meaning, what it takes, default (msgspec.NODEFAULT when it must be given)."""
-    for field in msgspec.structs.fields(section):
-        info = kinds.type_info(field.type)
-        schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
-        default = field.default
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        yield field.name, str(schema.get("description", "")), expectation(field.type), default
-
-
-def _promise(section: type[msgspec.Struct]) -> str:
-    return (section.__doc__ or "").strip().splitlines()[0]
-
-
-def settings_file(
-    table: type[msgspec.Struct], chosen: Mapping[str, Mapping[str, object]], head: str
-) -> str:
-    """Write a commented settings file: `chosen` keys set, every other as a commented default."""
-    lines = [f"# {line}".rstrip() for line in head.splitlines()]
-    for part in msgspec.structs.fields(table):
-        lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
-        given = chosen.get(part.name, {})
-        for key, meaning, expected, default in _rows(part.type):
-            lines.append(f"# {meaning} Takes {expected}.")
-            value = given.get(key, default)
-            lines.append(f"{'' if key in given else '# '}{key} = {toml_value(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def settings_guide(table: type[msgspec.Struct], title: str) -> str:
-    """Write the guide's chapter of one half, as Markdown."""
-    lines = [f"## {title}"]
-    for part in msgspec.structs.fields(table):
-        lines += ["", f"### [{part.name}]", "", _promise(part.type), ""]
-        lines += ["| key | meaning | takes | default |", "|---|---|---|---|"]
-        for key, meaning, expected, default in _rows(part.type):
-            shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
-            lines.append(f"| `{key}` | {meaning} | {expected} | {shown} |")
-    return "\n".join(lines) + "\n"

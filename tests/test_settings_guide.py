@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cloud.settings import CloudSettings
 from edge.settings import EdgeSettings
-from protos.settings import settings_guide
+from protos.settings_page import settings_guide
 
 PAGE = Path(__file__).parent.parent / "docs" / "guide" / "settings.md"
 HEAD = """# Settings

@@ -7,7 +7,8 @@ from cloud.errors import OperatorError
 from cloud.settings import CloudSettings, Listen
 from protos.address import split_address
 from protos.console import Place
-from protos.settings import SettingsError, read_settings, settings_file
+from protos.settings import SettingsError, read_settings
+from protos.settings_page import settings_file
 
 _HEAD = (
     "The settings of this cloud. Every key is here, with its meaning and its default;\n"

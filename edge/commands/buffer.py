@@ -17,7 +17,8 @@ import msgspec
 from edge.config import EdgeConfig, load
 from edge.control import ask
 from edge.errors import StorageError, UnreachableError
-from edge.health import Health, size
+from edge.health import Health
+from edge.health_text import size
 from protos.console import Place
 
 if TYPE_CHECKING:

@@ -15,20 +15,35 @@ def command() -> None:
     """The settings as they are, and where each comes from."""
 
 
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be used: the settings' file, the rules' file (empty: there is none), its rules."""
+
+    settings: str
+    rules: str
+    rules_count: int
+
+
 @command.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 @click.pass_obj
-def check(place: Place) -> None:
+def check(place: Place, as_json: bool) -> None:
     """Read the settings, the rules of topics and every file that they name.
 
     Exit codes: 0 all can be used, 2 they cannot.
     """
     config = load(place.home)
-    config.broker_password()
-    config.broker_tls()
+    for broker in config.brokers:
+        config.broker_password(broker)
+        config.broker_tls(broker)
     config.cloud_proxy()
+    rules, has_rules = config.rules(), config.rules_path.exists()
+    if as_json:
+        named = str(config.rules_path) if has_rules else ""
+        told = Checked(settings=str(config.settings_path), rules=named, rules_count=rules.count)
+        click.echo(msgspec.json.encode(told))
+        return
     click.echo(f"{config.settings_path} can be used, with every file that it names")
-    rules = config.rules()
-    if config.rules_path.exists():
+    if has_rules:
         plural = "" if rules.count == 1 else "s"
         click.echo(f"{config.rules_path} can be used: {rules.count} rule{plural}")
 

@@ -2,17 +2,28 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import aiomqtt
+import click
 
 from edge.config import EdgeConfig
 from edge.errors import UnreachableError
+from edge.topic import filter_problem
 
 IN_FLIGHT_MAX: Final = 200
 """Publications sent and not yet acknowledged."""
+
+
+def wanted_filter(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    """A topic filter from the command line; BadParameter when it is none."""
+    problem = filter_problem(text)
+    if problem:
+        raise click.BadParameter(f"{text!r} is no topic filter: {problem}")
+    return text
 
 
 @asynccontextmanager
@@ -42,10 +53,18 @@ async def connected(config: EdgeConfig, tried: str) -> AsyncIterator[aiomqtt.Cli
     except aiomqtt.MqttError as error:
         other = "mqtt:// where it has none" if broker.tls else "mqtts:// where it wants TLS"
         hint = f"is the broker running, and is [broker] in the settings right? ({other})"
-        raise UnreachableError(f"{tried} at {broker.url}", str(error), hint) from error
+        raise UnreachableError(f"{tried} at {broker.url}", _cause(error), hint) from error
     finally:
         if entered is not None:
             await _take_end(entered)
+
+
+def _cause(error: aiomqtt.MqttError) -> str:
+    """What went wrong, in the words of the system without its number."""
+    inner = error.__cause__ or error.__context__
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
+    return re.sub(r"^\[Errno -?[0-9]+\] ", "", str(error))
 
 
 async def _take_end(client: aiomqtt.Client) -> None:

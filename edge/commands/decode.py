@@ -9,11 +9,19 @@ import msgspec
 
 from edge.config import FILE_NAME, EdgeConfig, load
 from edge.errors import OperatorError
+from edge.topic import name_problem
 from protos.console import Place
 
 
+def _topic(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    problem = name_problem(text)
+    if problem:
+        raise click.BadParameter(f"{text!r} is no topic: {problem}")
+    return text
+
+
 @click.command()
-@click.argument("topic")
+@click.argument("topic", callback=_topic)
 @click.argument("payload", required=False)
 @click.option("--hex", "as_hex", is_flag=True, help="PAYLOAD is hexadecimal.")
 @click.option(
@@ -34,7 +42,10 @@ def command(
     retained: bool,
     as_json: bool,
 ) -> None:
-    """Explain how a message with PAYLOAD on TOPIC is read; without PAYLOAD it comes from stdin."""
+    """Explain how a message with PAYLOAD on TOPIC is read; without PAYLOAD it comes from stdin.
+
+    Exit codes: 0 it was explained, whatever becomes of it; 2 the payload cannot be had.
+    """
     from edge.explain import Explainer, lines
 
     data = _payload(payload, file, as_hex=as_hex)
@@ -44,11 +55,19 @@ def command(
 
 
 def _payload(payload: str | None, file: Path | None, *, as_hex: bool) -> bytes:
+    if file is not None and payload is not None:
+        raise click.UsageError("PAYLOAD and --file are two payloads: give one")
     if file is not None:
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            hint = "check who may read it"
+            raise OperatorError(f"read {file}", str(error.strerror).lower(), hint) from error
     elif payload is not None:
         data = payload.encode(errors="surrogateescape")
     else:
+        if sys.stdin.isatty():
+            click.echo("the payload is what you type; Ctrl-D ends it", err=True)
         data = sys.stdin.buffer.read()
     if not as_hex:
         return data

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edge.commands.connection import connected
+from edge.commands.connection import connected, wanted_filter
 from edge.config import RULES_NAME, EdgeConfig, load
 from edge.proposal import Listened, Proposed, proposals
-from edge.topic import filter_problem
 from protos.console import Place
 from protos.settings import toml_value
 from protos.shown import printable
@@ -34,7 +33,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.argument("topic", default="#")
+@click.argument("topic", default="#", callback=wanted_filter)
 @click.option(
     "--seconds", type=click.FloatRange(0.1, 86_400.0), default=30.0, show_default=True,
     help="How long to listen.",
@@ -43,9 +42,6 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 @click.pass_obj
 def command(place: Place, topic: str, seconds: float, as_json: bool) -> None:
     """Listen on TOPIC for a while and propose the rules file; nothing is kept or changed."""
-    problem = filter_problem(topic)
-    if problem:
-        raise click.BadParameter(f"{topic!r} is no topic filter: {problem}")
     config = load(place.home)
     listened = Listened()
     asyncio.run(_listen(config, topic, seconds, listened))

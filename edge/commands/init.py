@@ -13,7 +13,8 @@ from edge.settings import EdgeSettings
 from edge.settings_links import Broker
 from protos.console import Place
 from protos.limits import GATEWAY_NAME_BYTES_MAX
-from protos.settings import SettingsError, read_settings, settings_file
+from protos.settings import SettingsError, read_settings
+from protos.settings_page import settings_file
 from protos.token import gateway_name_problem
 
 PROBE_S: Final = 2.0

@@ -9,10 +9,12 @@ import msgspec
 from edge.config import load
 from edge.control import ask
 from edge.errors import OperatorError
+from edge.payload.said import ReadingLimits
 from edge.rejected import SHOWN_MAX, Rejected
 from protos.console import Place
 from protos.shown import printable, shown_time
 
+HEX_SHOWN_MAX = 256
 _LIMIT = click.option(
     "--limit",
     type=click.IntRange(1, SHOWN_MAX),
@@ -78,9 +80,12 @@ def show(place: Place, no: int, as_json: bool) -> None:
         return
     click.echo(f"{shown_time(found.at)}  {click.style(found.topic, bold=True)}")
     click.echo(f"    {click.style(found.reason, fg='red')}")
-    click.echo(f"    {len(payload)} bytes kept: {printable(payload.decode(errors='replace'))}")
-    click.echo(f"    hex {found.hex}")
-    click.echo("as it is read now:")
+    kept = f"the first {len(payload):,} bytes, which are kept" if _is_cut(payload) else (
+        f"{len(payload):,} bytes")  # fmt: skip
+    click.echo(f"    {kept}: {printable(payload.decode(errors='replace'))}")
+    more = "… (--json has them all)" if len(found.hex) > HEX_SHOWN_MAX else ""
+    click.echo(f"    hex {found.hex[:HEX_SHOWN_MAX]}{more}")
+    click.echo("what is kept of it is read now as:" if _is_cut(payload) else "as it is read now:")
     click.echo("\n".join(list(lines(told, payload))[1:]))
 
 
@@ -99,6 +104,11 @@ def retry(place: Place, as_json: bool) -> None:
     click.echo(f"{told.read} of {told.tried} are readings now; {told.left} stay")
     if told.cut:
         click.echo(f"{told.cut} were too long to be kept whole", err=True)
+
+
+def _is_cut(payload: bytes) -> bool:
+    """Whether the message was longer than what is kept of one."""
+    return len(payload) >= ReadingLimits().reject_bytes_max
 
 
 def _kept(place: Place) -> list[Rejected]:

@@ -11,7 +11,8 @@ from edge.config import EdgeConfig, load
 from edge.config_origin import changed
 from edge.control import ask
 from edge.errors import OperatorError, UnreachableError
-from edge.health import BrokerHealth, BufferHealth, ClockHealth, CloudHealth, Health, told
+from edge.health import BrokerHealth, BufferHealth, ClockHealth, CloudHealth, Health
+from edge.health_text import told
 from protos.console import Place
 from protos.records import Quality
 
@@ -42,11 +43,13 @@ def from_disk(config: EdgeConfig) -> Health:
     tier = find_key(config.buffer_key_path, os.environ).tier
     stamp = Clock().now()
     paths = (config.buffer_path, config.buffer_path.with_name(config.buffer_path.name + "-wal"))
+    told_of = [BrokerHealth(name=one.name, url=one.settings.url) for one in config.brokers]
     return Health(
         gateway=config.name,
         version=version("tidegate"),
         clock=ClockHealth(now_us=stamp.wall_us, synced=stamp.quality is Quality.GATEWAY_SYNCED),
-        broker=BrokerHealth(url=config.settings.broker.url),
+        broker=told_of[0],
+        brokers=told_of[1:],
         buffer=BufferHealth(
             file_bytes=sum(path.stat().st_size for path in paths if path.exists()),
             bytes_max=config.settings.buffer.bytes_max,

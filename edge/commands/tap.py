@@ -6,21 +6,13 @@ import time
 import click
 import msgspec
 
-from edge.commands.connection import connected
+from edge.commands.connection import connected, wanted_filter
 from edge.config import EdgeConfig, load
-from edge.topic import filter_problem
 from protos.console import Place
 
 
-def _filter(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
-    problem = filter_problem(text)
-    if problem:
-        raise click.BadParameter(f"{text!r} is no topic filter: {problem}")
-    return text
-
-
 @click.command()
-@click.argument("topic", default="#", callback=_filter)
+@click.argument("topic", default="#", callback=wanted_filter)
 @click.option("--count", type=click.IntRange(1), help="Stop after so many messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message, for machines.")
 @click.pass_obj

@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import decoded, json_text
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
 from edge.payload.said import Labels, NotData, Repeated, Said, Unreadable
-from edge.payload.value import gauge, say
+from edge.payload.value import finite, gauge, say
 
 _OTHER: Final = frozenset({"join", "ack", "txack", "log", "error", "integration", "down", "tx"})
 _PLACE: Final = {"latitude": "°", "longitude": "°", "altitude": "m", "accuracy": "m"}
@@ -28,6 +28,8 @@ def read(offer: Offer) -> Sequence[Said] | None:
         Unreadable: no decoded object, or no JSON.
     """
     levels = offer.levels
+    if "application" in levels:  # a broker that is shared has a prefix before it
+        levels = levels[levels.index("application") :]
     if levels[0] != "application" or len(levels) < 5 or levels[2] not in ("device", "node"):
         if len(levels) >= 4 and levels[-4] == "gateway" and levels[-2] in _FRAMES:
             raise NotData("a LoRaWAN gateway's frame; readings come under application/")
@@ -62,6 +64,7 @@ def _uplink(offer: Offer, device: str, message: dict[str, object]) -> Sequence[S
     offer.date(said, message.get("time") or _heard(gateways) or message.get("publishedAt"))
     told = decoded.tell(offer, device, values, labels=labels, at_us=said.at_us, dated=said.dated)
     if told:
+        told[0].undated = said.undated
         v3 = isinstance(gateways, list) and any("loRaSNR" in str(one) for one in gateways)
         decoded.say_radio(told[0], gateways, labels, ("rssi", "loRaSNR" if v3 else "snr"))
     return told
@@ -93,9 +96,9 @@ def _about(offer: Offer, device: str, message: dict[str, object], event: str) ->
     if event == "location":
         place = message.get("location")
         for name, unit in _PLACE.items():
-            value = place.get(name) if isinstance(place, dict) else None
-            if isinstance(value, int | float):
-                said.numbers.append((gauge(f"location.{name}", unit, labels), float(value)))
+            value = finite(place.get(name)) if isinstance(place, dict) else None
+            if value is not None:
+                said.numbers.append((gauge(f"location.{name}", unit, labels), value))
         return (said,)
     said.numbers.append((gauge("margin", "dB", labels), _number(message.get("margin", 0))))
     if message.get("batteryLevelUnavailable") is not True and not message.get(
@@ -109,9 +112,10 @@ def _about(offer: Offer, device: str, message: dict[str, object], event: str) ->
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float):
-        raise Unreadable("a device's status with a text where a number should be")
-    return float(value)
+    number = finite(value)
+    if number is None:
+        raise Unreadable("a device's status without a number where one should be")
+    return number
 
 
 CONVENTION = Convention("chirpstack", TOPIC_RANK, read)

@@ -10,7 +10,7 @@ from typing import Final
 from edge.payload.flat_json import TIME_KEYS, flatten
 from edge.payload.offer import Flat, Offer
 from edge.payload.said import Channel, Labels, Said, Unreadable
-from edge.payload.value import gauge, say
+from edge.payload.value import finite, gauge, say
 
 HISTORY: Final = frozenset({"history", "datalog", "historical_data"})
 ROWS_MAX: Final = 2048
@@ -99,11 +99,11 @@ def say_radio(
         if isinstance(one, dict) and _strength(one, keys[0]) > _strength(best or {}, keys[0]):
             best = one
     for key, name, unit in ((keys[0], "rssi", "dBm"), (keys[1], "snr", "dB")):
-        value = best.get(key) if best is not None else None
-        if isinstance(value, int | float) and name not in taken:
-            said.numbers.append((gauge(name, unit, labels), float(value)))
+        value = finite(best.get(key)) if best is not None else None
+        if value is not None and name not in taken:
+            said.numbers.append((gauge(name, unit, labels), value))
 
 
 def _strength(gateway: dict[str, object], key: str) -> float:
-    value = gateway.get(key)
-    return float(value) if isinstance(value, int | float) else -1e9
+    value = finite(gateway.get(key))
+    return -1e9 if value is None else value

@@ -93,6 +93,7 @@ class Discovered:
     def __init__(self) -> None:
         self._topics: Bounded[str, Named] = Bounded(TOPICS_MAX)
         self._wills: Bounded[str, None] = Bounded(TOPICS_MAX)
+        self._orders: Bounded[str, None] = Bounded(TOPICS_MAX)
         self._told: Bounded[int, int] = Bounded(TOPICS_MAX)
         self._changed: set[str] = set()
 
@@ -129,6 +130,15 @@ class Discovered:
         """Remember that ``topic`` tells of a connection, not of a device."""
         if len(topic) <= TOPIC_CHARS_MAX:
             self._wills.put(topic, None)
+
+    def add_order(self, topic: str) -> None:
+        """Remember that ``topic`` tells a device what to do."""
+        if len(topic) <= TOPIC_CHARS_MAX:
+            self._orders.put(topic, None)
+
+    def is_order(self, topic: str) -> bool:
+        """Whether ``topic`` tells a device what to do, and no device speaks on it."""
+        return topic in self._orders and topic not in self._topics
 
     def is_will(self, topic: str) -> bool:
         """Whether ``topic`` tells of a connection."""

@@ -15,8 +15,8 @@ from edge.payload.value import gauge
 
 COMPONENTS: Final = frozenset({
     "alarm_control_panel", "binary_sensor", "button", "climate", "cover", "date", "datetime",
-    "event", "fan", "light", "lock", "number", "select", "sensor", "switch", "text", "text_sensor",
-    "time", "update", "valve",
+    "event", "fan", "light", "lock", "media_player", "number", "select", "sensor", "switch", "text",
+    "text_sensor", "time", "update", "valve",
 })  # fmt: skip
 _LOG = re.compile(rb"(?:\x1b\[[0-9;]*m)?\[(?:[EWICDV]{1,2}|[0-9:.]+)\]\[")
 

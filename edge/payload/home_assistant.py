@@ -4,7 +4,9 @@ Such a message is no reading: it tells names, units and classes of the values on
 forms are read: one entity a message, and `<prefix>/device/…/config` with a map of components; keys
 may be abbreviated, and `~` stands for a base topic. A `value_template` may be `{{ value }}` or a
 path within `value_json`, with filters that change no meaning; any other is a reject with its name,
-once, though a broker sends it again at every connection.
+once, though a broker sends it again at every connection. An entity may have several topics (a
+climate's `current_temperature_topic` and its like): each is a value `NAME WHAT`. Topics of commands
+and of availability are no readings, and neither is what a state stream tells beside the state.
 """
 
 import re
@@ -26,8 +28,31 @@ _SHORT: Final = {
     "stat_val_tpl": "state_value_template", "dev": "device", "dev_cla": "device_class",
     "stat_cla": "state_class", "uniq_id": "unique_id", "obj_id": "object_id", "cmps": "components",
     "p": "platform", "avty_t": "availability_topic", "avty": "availability", "t": "topic",
-    "ids": "identifiers", "o": "origin",
+    "ids": "identifiers", "o": "origin", "cmd_t": "command_topic", "pos_t": "position_topic",
+    "pos_tpl": "position_template", "curr_temp_t": "current_temperature_topic",
+    "curr_temp_tpl": "current_temperature_template", "curr_hum_t": "current_humidity_topic",
+    "curr_hum_tpl": "current_humidity_template", "temp_stat_t": "temperature_state_topic",
+    "temp_stat_tpl": "temperature_state_template", "mode_stat_t": "mode_state_topic",
+    "mode_stat_tpl": "mode_state_template", "act_t": "action_topic", "act_tpl": "action_template",
+    "fan_mode_stat_t": "fan_mode_state_topic", "bri_stat_t": "brightness_state_topic",
+    "pct_stat_t": "percentage_state_topic", "tilt_status_t": "tilt_status_topic",
+    "hum_stat_t": "target_humidity_state_topic", "temp_cmd_t": "temperature_command_topic",
+    "mode_cmd_t": "mode_command_topic", "fan_mode_cmd_t": "fan_mode_command_topic",
+    "bri_cmd_t": "brightness_command_topic", "pct_cmd_t": "percentage_command_topic",
+    "set_pos_t": "set_position_topic", "tilt_cmd_t": "tilt_command_topic",
+    "temp_unit": "temperature_unit",
 }  # fmt: skip
+_PARTS: Final = {
+    "current_temperature": "°", "temperature_state": "°", "current_humidity": "%",
+    "target_humidity_state": "%", "position": "%", "percentage_state": "%", "mode_state": "",
+    "fan_mode_state": "", "action": "", "brightness_state": "", "tilt_status": "%",
+}  # fmt: skip
+"""Further values of one entity, by what stands before `_topic`; `°` is the entity's own degree."""
+_SET: Final = "set_position_topic"
+_STREAM: Final = frozenset({
+    "unit_of_measurement", "friendly_name", "device_class", "state_class", "icon", "last_changed",
+    "last_updated", "attribution", "supported_features", "entity_picture", "options",
+})  # fmt: skip
 _WORDS: Final = {"state_topic", "components", "command_topic", "topic", "availability_topic"}
 _TEMPLATE = re.compile(
     r"\{\{-?\s*value(?P<json>_json)?(?P<path>(?:\.[A-Za-z_]\w*|\.[0-9]+|\[\s*(?:'[^'\]]*'|\"[^\"\]]*\"|[0-9]+)\s*\])*)"
@@ -47,6 +72,11 @@ def read(offer: Offer) -> None:
         raise NotData("Home Assistant discovery: configuration of other topics")
     if offer.known.of(Discovered).is_will(offer.topic):
         raise NotData("a last will: the state of a connection")
+    if offer.known.of(Discovered).is_order(offer.topic):
+        raise NotData("a command, by its discovery")
+    levels = offer.levels
+    if levels[0] == "homeassistant" and levels[-1] in _STREAM and levels[1] not in ("status",):
+        raise NotData("what a state stream tells beside the state")
 
 
 def learn(offer: Offer) -> bool:
@@ -55,7 +85,8 @@ def learn(offer: Offer) -> bool:
     if levels[-1] != "config" or len(levels) < 4 or COMPONENTS.isdisjoint(levels[-4:-2]):
         return False
     if not offer.payload.strip():
-        return True  # an entity that was taken away
+        offer.known.teach(offer.topic, b"")  # an entity that was taken away
+        return True
     config = _long(offer.mapping())
     device = _device(config)
     discovered = offer.known.of(Discovered)
@@ -64,6 +95,7 @@ def learn(offer: Offer) -> bool:
         problem = _add(discovered, entity, device)
         if problem and not discovered.was_told(offer.topic, problem):
             problems.append(problem)
+    offer.known.teach(offer.topic, offer.payload)
     if problems:
         raise Unreadable(problems[0])
     return _WORDS & config.keys() != set() or "device" in levels
@@ -114,6 +146,11 @@ def _add(discovered: Discovered, config: dict[str, object], device: str) -> str:
     """Remember one entity; what is wrong with its template, empty when nothing is."""
     for will in _wills(config):
         discovered.add_will(will)
+    for key, order in config.items():
+        if (key.endswith("command_topic") or key == _SET) and isinstance(order, str):
+            discovered.add_order(order)
+    for part in _PARTS:
+        _add_part(discovered, config, device, part)
     topic = config.get("state_topic")
     if not isinstance(topic, str) or not topic:
         return ""
@@ -133,6 +170,20 @@ def _add(discovered: Discovered, config: dict[str, object], device: str) -> str:
         ),
     )
     return ""
+
+
+def _add_part(discovered: Discovered, config: dict[str, object], device: str, part: str) -> None:
+    """Remember a further value of an entity; of one whose template is no path nothing is known."""
+    topic, template = config.get(f"{part}_topic"), config.get(f"{part}_template")
+    path = "" if template is None else value_path(str(template))
+    if not isinstance(topic, str) or not topic or path is None:
+        return
+    name, unit = config.get("name"), _PARTS[part]
+    what = part.removesuffix("_state").replace("_", " ")
+    metric = f"{name} {what}" if isinstance(name, str) and name else what
+    if unit == "°":
+        unit = f"°{config['temperature_unit']}" if config.get("temperature_unit") else ""
+    discovered.add(topic, path, Entity(device, metric, unit))
 
 
 def _wills(config: dict[str, object]) -> Iterator[str]:

@@ -20,6 +20,9 @@ RECENT_MAX = 4096
 TOPIC_CHARS_MAX = 512
 """A longer topic is read as any other, but nothing is remembered of it."""
 PUBLISH_MAX = 256
+LESSONS_MAX = 4096
+LESSON_BYTES_MAX = 1 << 20
+"""Of what was taught and is not yet taken."""
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -45,6 +48,11 @@ class Known:
         self._ways: Bounded[int, tuple[int, int]] = Bounded(WAYS_MAX)
         self._recent: Bounded[int, None] = Bounded(RECENT_MAX)
         self._asked: list[Publish] = []
+        self._taught: Bounded[int, int] = Bounded(LESSONS_MAX)
+        self._lessons: dict[str, bytes] = {}
+        self._lessons_size = 0
+        self.lessons_heard = 0
+        """How often something new was taught."""
 
     def of(self, kind: type[State]) -> State:
         """The one state of type ``kind``, made when first asked for."""
@@ -80,6 +88,28 @@ class Known:
         """Have something published; beyond a bound it is left out, and asked for again later."""
         if len(self._asked) < PUBLISH_MAX:
             self._asked.append(publish)
+
+    def teach(self, topic: str, message: bytes) -> None:
+        """Note that ``message`` taught something of which later messages depend.
+
+        It is kept over a restart, unless it says what the last one on ``topic`` said. An empty one
+        takes it back. Beyond a bound it is not kept; what it taught holds until the restart.
+        """
+        mark, said = hash(topic), hash(message)
+        if len(topic) > TOPIC_CHARS_MAX or self._taught.get(mark) == said:
+            return
+        self.lessons_heard += 1
+        size = self._lessons_size + len(message) - len(self._lessons.get(topic, b""))
+        if size <= LESSON_BYTES_MAX and len(self._lessons) < LESSONS_MAX:
+            self._taught.put(mark, said)
+            self._lessons[topic] = message
+            self._lessons_size = size
+
+    def take_lessons(self) -> tuple[tuple[str, bytes], ...]:
+        """What was taught since the last call, by topic."""
+        taken = tuple(self._lessons.items())
+        self._lessons, self._lessons_size = {}, 0
+        return taken
 
     def take_asked(self) -> tuple[Publish, ...]:
         """What is to be published since the last call."""

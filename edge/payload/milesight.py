@@ -50,7 +50,7 @@ def read(offer: Offer) -> Sequence[Said] | None:
         offer.date(said, message[clock])
     name = message.get("deviceName")
     labels = (("name", name),) if isinstance(name, str) and name not in ("", device) else ()
-    return decoded.tell(
+    told = decoded.tell(
         offer,
         device,
         values,
@@ -60,6 +60,9 @@ def read(offer: Offer) -> Sequence[Said] | None:
         leave=_ABOUT,
         units=decoded.UNITS,
     )
+    if told:
+        told[0].undated = said.undated
+    return told
 
 
 CONVENTION = Convention("milesight", SHAPE_RANK, read)

@@ -91,7 +91,7 @@ class Offer:
         if at is Undated.NOT_A_TIME:
             return False
         said.dated = True
-        said.at_us = None if isinstance(at, Undated) else at
+        said.at_us, said.undated = (None, at) if isinstance(at, Undated) else (at, None)
         return True
 
 

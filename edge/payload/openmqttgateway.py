@@ -20,7 +20,9 @@ _NO_READING: Final = frozenset({
     "id", "mac", "mac_type", "adv_type", "name", "brand", "model", "model_id", "type", "cidc",
     "acts", "cont", "track", "prmac", "servicedata", "servicedatauuid", "manufacturerdata", "uuid",
     "mic", "protocol", "encr", "dupl", "hex", "raw", "version", "ip", "ethernet", "modules",
-    "duration", "time", "UTCtime",
+    "duration", "time", "UTCtime", "mfid", "major", "minor", "txpower", "protocol_name", "bits",
+    "length", "delay", "pferror", "packetSize", "SSID", "BSSID", "env", "mqttp", "mqtts", "eth",
+    "disc", "powermode",
 })  # fmt: skip
 _UNITS: Final = {
     "tempc": "°C", "hum": "%", "batt": "%", "rssi": "dBm", "volt": "V", "lux": "lx", "pres": "hPa",
@@ -28,7 +30,7 @@ _UNITS: Final = {
     "pressure_hPa": "hPa", "wind_avg_km_h": "km/h", "wind_max_km_h": "km/h", "rain_mm": "mm",
     "weight": "kg", "power": "W", "energy": "kWh", "current": "A", "snr": "dB", "tempf": "°F",
     "uptime": "s", "freemem": "B", "tempc2": "°C", "for": "m", "co2": "ppm", "pm25": "µg/m³",
-    "pm10": "µg/m³",
+    "pm10": "µg/m³", "accx": "m/s²", "accy": "m/s²", "accz": "m/s²",
 }  # fmt: skip
 _OF_GATEWAY: Final = frozenset({"rssi", "distance", "snr"})
 _COMMAND = re.compile(r"MQTTto[A-Za-z0-9_]{1,16}")
@@ -54,7 +56,7 @@ def read(offer: Offer) -> Sequence[Said] | None:
     gateway, rest = levels[at - 1], "/".join(levels[at + 1 :])
     device = rest or _named(tree) or gateway
     lead = offer.known.comes_by(("beacon", device), gateway, offer.arrival_us)
-    naming = _Naming(gateway)
+    naming = _Naming(gateway, is_tyre=tree.get("type") == "TIRE")
     said = Said(device)
     clock = next((key for key in ("UTCtime", "time") if key in tree), None)
     if clock is not None:
@@ -92,14 +94,17 @@ def _is_double(key: str, tree: dict[str, object]) -> bool:
 class _Naming:
     """Names of what one gateway hears."""
 
-    __slots__ = ("_labels",)
+    __slots__ = ("_is_tyre", "_labels")
 
-    def __init__(self, gateway: str) -> None:
+    def __init__(self, gateway: str, *, is_tyre: bool) -> None:
         self._labels = (("gateway", gateway),)
+        self._is_tyre = is_tyre
 
     def __call__(self, path: str) -> Channel:
         if path in _OF_GATEWAY:
             return gauge(path, _UNITS[path], self._labels)
+        if path == "pres" and self._is_tyre:  # of the air it is hPa
+            return gauge(path, "bar")
         return gauge(path, _UNITS.get(path, ""))
 
 

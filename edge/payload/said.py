@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edge.payload.timestamp import Undated
 from protos.limits import KIB, TEXT_BYTES_MAX
 from protos.series import SeriesKind
 
@@ -61,7 +62,8 @@ class Said(msgspec.Struct):
 
     ``at_us`` is the sensor's own time, µs UTC; None: it gave none that can be used. ``dated`` tells
     that the payload carries a time of its own all the same (a local time without a zone, say): such
-    a payload does not come twice by chance, see ``edge.redelivery``. ``missing`` counts values that
+    a payload does not come twice by chance, see ``edge.redelivery``. ``undated`` is why that time
+    cannot be used. ``missing`` counts values that
     are null or not finite. ``faults`` are reasons for parts that cannot be read; the rest is kept.
     """
 
@@ -70,5 +72,6 @@ class Said(msgspec.Struct):
     texts: list[tuple[Channel, str]] = []
     at_us: int | None = None
     dated: bool = False
+    undated: Undated | None = None
     missing: int = 0
     faults: list[str] = []

@@ -17,7 +17,8 @@ from edge.payload.value import DIGITS_MAX, gauge, number_of, say, stands_for_mis
 
 LONE_METRIC = "value"
 _DECODE_NUMBER = msgspec.json.Decoder(float).decode
-_CONNECTION = ("status", "availability", "lwt", "online", "connected")
+_CONNECTION = ("status", "availability", "available", "lwt", "online", "connected")
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 _WILL_LEVELS = {
     b"online": _CONNECTION,
     b"offline": _CONNECTION,
@@ -31,9 +32,11 @@ def read(offer: Offer) -> Sequence[Said]:
 
     Raises:
         Unreadable: an empty or binary payload, or a value that stands for none (`nan`, `null`).
-        NotData: a last will.
+        NotData: a last will, or a picture.
     """
     device, metric = name(offer.topic)
+    if offer.payload.startswith(_PICTURES):
+        raise NotData("a picture: no reading")
     word = offer.payload.strip().lower()
     if metric.lower() in _WILL_LEVELS.get(word, ()):
         raise NotData("a last will: the state of a connection")

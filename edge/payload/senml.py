@@ -12,7 +12,7 @@ from typing import Final
 from edge.payload import cbor
 from edge.payload.offer import SHAPE_RANK, Convention, Offer
 from edge.payload.said import COUNTER, Said, Unreadable
-from edge.payload.value import NOTHING, gauge, say
+from edge.payload.value import NOTHING, finite, gauge, say
 
 _CBOR: Final = {
     -1: "bver", -2: "bn", -3: "bt", -4: "bu", -5: "bv", -6: "bs", 0: "n", 1: "u", 2: "v", 3: "vs",
@@ -118,16 +118,17 @@ class _Pack:
         limits = self._offer.limits
         if "v" in record:
             value = record["v"]
-            if isinstance(value, int | float) and not isinstance(value, bool) and self._value:
-                value = self._value + value
+            number = finite(value) if self._value else None
+            if number is not None:
+                value = self._value + number
             say(said, gauge(metric, unit), value, limits)
         for key in ("vs", "vb", "vd"):
             if key in record:
                 value = record[key]
                 say(said, metric, value.hex() if isinstance(value, bytes) else value, limits)
         if "s" in record:
-            total = self._sum + _number(record, "s")
-            said.numbers.append(((f"{metric}.sum", COUNTER, unit, NOTHING), total))
+            channel = (f"{metric}.sum", COUNTER, unit, NOTHING)
+            say(said, channel, self._sum + _number(record, "s"), limits)
 
 
 def _text(record: dict[str, object], key: str) -> str:
@@ -138,10 +139,10 @@ def _text(record: dict[str, object], key: str) -> str:
 
 
 def _number(record: dict[str, object], key: str) -> float:
-    value = record.get(key, 0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = finite(record.get(key, 0))
+    if number is None:
         raise Unreadable(f"SenML's {key} is no number")
-    return float(value)
+    return number
 
 
 CONVENTION = Convention("senml", SHAPE_RANK, read)

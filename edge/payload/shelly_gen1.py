@@ -8,6 +8,7 @@ Celsius is left out.
 from typing import Final
 
 from edge.payload import scalar
+from edge.payload.flat_json import clock_of
 from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Offer
 from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Repeated, Unreadable
 from edge.payload.value import NOTHING, gauge
@@ -16,7 +17,7 @@ _UNITS: Final = {
     "power": "W", "reactive_power": "VAr", "temperature": "°C", "humidity": "%", "battery": "%",
     "voltage": "V", "current": "A", "lux": "lx", "flood_temperature": "°C", "ext_temperature": "°C",
     "ext_humidity": "%", "energy": "Wmin", "returned_energy": "Wmin", "total": "Wh",
-    "total_returned": "Wh", "tilt": "°", "illuminance": "lx",
+    "total_returned": "Wh", "tilt": "°", "illuminance": "lx", "pos": "%", "bat": "%",
 }  # fmt: skip
 _COUNTERS: Final = {"energy", "returned_energy", "total", "total_returned"}
 
@@ -34,6 +35,8 @@ def read(offer: Offer) -> Answer:
     last = levels[-1]
     if last in ("announce", "info"):
         raise NotData("a device's announcement: other topics say the same")
+    if last == "settings":
+        raise NotData("a device's configuration")
     if len(levels) < 3 or last in ("command", "set"):
         raise NotData("a command to devices")
     if last == "online":
@@ -45,7 +48,8 @@ def read(offer: Offer) -> Answer:
     if offer.opening == b"{":
         if len(metric) > NAME_CHARS_MAX:  # each value within would repeat it
             raise Unreadable(f"a topic that names a metric of over {NAME_CHARS_MAX} characters")
-        return Flat(device, offer.mapping(), _Within(metric))
+        tree = offer.mapping()
+        return Flat(device, tree, _Within(metric), clock_of(tree))
     return (scalar.value(offer, device, channel),)
 
 
@@ -65,7 +69,8 @@ class _Within:
         self._metric = metric
 
     def __call__(self, path: str) -> Channel | None:
-        return gauge(f"{self._metric}.{path}")
+        unit = "°C" if path == "tmp.tC" else _UNITS.get(path.rpartition(".")[2], "")
+        return gauge(f"{self._metric}.{path}", unit)
 
 
 CONVENTION = Convention("shelly-gen1", TOPIC_RANK, read)

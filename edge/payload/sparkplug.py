@@ -3,7 +3,8 @@
 A node is the device `group/node`, what hangs on it `group/node/device`. Births give names, types
 and units to aliases; their values are readings, as static ones appear nowhere else. A birth makes
 `online` 1 and a death 0, for a node's devices too. Each metric has its own time: a historical value
-is one of the past. `bdSeq` and `Node Control/…` are no readings, commands and STATE neither.
+is one of the past. `bdSeq` and `Node Control/…` are no readings, commands and STATE neither. What a
+birth said of aliases, types and units is kept over a restart of ours.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from google.protobuf.message import DecodeError
 from edge.payload.offer import TOPIC_RANK, Convention, Offer
 from edge.payload.said import GAUGE, STATE, Channel, NotData, Said, Unreadable
 from edge.payload.sparkplug_node import NAMESPACE, Born, Node, Nodes
-from edge.payload.sparkplug_value import say_metric, unit_of
+from edge.payload.sparkplug_value import STRING, say_metric, unit_of
 from edge.payload.value import NOTHING
 from protos import sparkplug_pb2 as pb
 
@@ -51,6 +52,50 @@ def read(offer: Offer) -> Sequence[Said] | None:
     payload = _payload(offer)
     message = _Message(offer, node, payload, "" if is_node else levels[4])
     return message.told(verb)
+
+
+def learn(offer: Offer) -> bool:
+    """Take what a birth says of aliases, before its node is born in our sight; False: it is none.
+
+    Raises:
+        Unreadable: no protobuf.
+    """
+    levels = offer.levels
+    if levels[0] != NAMESPACE or len(levels) < 4 or levels[2] not in ("NBIRTH", "DBIRTH"):
+        return False
+    node = offer.known.of(Nodes).of(levels[1], levels[3])
+    short = levels[4] if len(levels) > 4 else ""
+    if not node.is_born:
+        node.make_room()
+        if short:
+            node.lives(short, True)
+        for metric in _payload(offer).metrics:
+            if metric.name and metric.name != "bdSeq" and not metric.name.startswith(_CONTROLS):
+                _remember(node, short, metric)
+    return True
+
+
+def _remember(node: Node, short: str, metric: pb.Metric) -> Born:
+    channel = (metric.name, GAUGE, unit_of(metric), NOTHING)
+    born = Born(channel, metric.datatype, _PLAIN.get(metric.datatype, ""))
+    node.add(short, metric.name, metric.alias if metric.HasField("alias") else None, born)
+    return born
+
+
+def _lesson(payload: pb.Payload) -> bytes:
+    """What a birth teaches: names, aliases, types and units, without values and times."""
+    lesson = pb.Payload()
+    for metric in payload.metrics:
+        if metric.name == "bdSeq" or metric.name.startswith(_CONTROLS) or not metric.name:
+            continue
+        kept = lesson.metrics.add(name=metric.name, datatype=metric.datatype)
+        if metric.HasField("alias"):
+            kept.alias = metric.alias
+        unit = unit_of(metric)
+        if unit:
+            kept.properties.keys.append("engUnit")
+            kept.properties.values.add(type=STRING, string_value=unit)
+    return lesson.SerializeToString()
 
 
 def _payload(offer: Offer) -> pb.Payload:
@@ -130,19 +175,24 @@ class _Message:
             if not name:
                 told.faults.append("a birth with a metric without a name")
                 continue
-            channel = (name, GAUGE, unit_of(metric), NOTHING)
-            born = Born(channel, metric.datatype, _PLAIN.get(metric.datatype, ""))
-            alias = metric.alias if metric.HasField("alias") else None
-            self._node.add(self._short, name, alias, born)
+            born = _remember(self._node, self._short, metric)
+            wrong = self._node.was_wrong(metric.alias, name)
+            if wrong:
+                told.faults.append(
+                    f"alias {metric.alias} was {wrong[:64]!r} before this birth and is "
+                    f"{name[:64]!r} now: what it said in between stands under the old name"
+                )
             self._say(metric, born)
+        self._offer.known.teach(self._offer.topic, _lesson(self._payload))
         return tuple(self._times.values())
 
     def _data(self) -> Sequence[Said]:
         aliases, names, short = self._node.aliases, self._node.names, self._short
+        guessing = not self._node.is_born
         sent_ms, at_ms, told = self._payload.timestamp_ms, -1, list[tuple[Channel, float]]()
         for metric in self._payload.metrics:
             name = metric.name
-            plain = None if name else aliases.get(metric.alias)
+            plain = None if name or guessing else aliases.get(metric.alias)
             if plain is not None and plain.field:
                 value = getattr(metric, plain.field)
                 if _LEAST < value < _MOST and value:  # nothing to be asked: neither null nor huge
@@ -159,9 +209,11 @@ class _Message:
                     continue
             else:
                 known = aliases.get(metric.alias)
-                if known is None:
+                if known is None or (guessing and not _fits(metric, known)):
                     self._unknown(metric)
                     continue
+                if guessing:
+                    self._node.guess(metric.alias)
                 born = known
             self._say(metric, born)
         if not self._times:
@@ -185,4 +237,10 @@ class _Message:
         return said
 
 
-CONVENTION = Convention("sparkplug", TOPIC_RANK, read)
+def _fits(metric: pb.Metric, known: Born) -> bool:
+    """Whether a value is of the type that its alias had before our restart."""
+    which = metric.WhichOneof("value")
+    return not known.field or which in (None, known.field)
+
+
+CONVENTION = Convention("sparkplug", TOPIC_RANK, read, learn)

@@ -2,7 +2,8 @@
 
 Messages are read as they come; their order matters only for what was lost. A gap in `seq` may close
 by itself within `REORDER_US`; then a rebirth is asked for. After a restart of ours every node is
-unknown, and is asked for its birth at its first message.
+asked for its birth at its first message; until it comes, what its last birth said is taken for
+true, and told to be wrong if the new one says otherwise.
 """
 
 from typing import Final
@@ -24,6 +25,8 @@ ASK_AGAIN_US: Final = 30_000_000
 SEQ_MOD: Final = 256
 _EARLY_MAX: Final = 64
 _BOOLEAN: Final = 11
+GUESSES_MAX: Final = 1024
+"""Aliases of before a restart that a node may use before its birth."""
 
 
 class Born(msgspec.Struct, frozen=True):
@@ -52,6 +55,17 @@ class Node:
         self._early: set[int] = set()
         self._gap_us = 0
         self._asked_us: int | None = None
+        self._guesses: dict[int, str] = {}
+
+    def guess(self, alias: int) -> None:
+        """Note that a value was read by an alias of before our restart."""
+        if len(self._guesses) < GUESSES_MAX and alias in self.aliases:
+            self._guesses[alias] = self.aliases[alias].channel[0]
+
+    def was_wrong(self, alias: int, name: str) -> str:
+        """What an alias was taken for before it was born again as ``name``; empty: just that."""
+        guessed = self._guesses.pop(alias, name)
+        return guessed if guessed != name else ""
 
     def born(self, seq: int, bd_seq: int | None) -> None:
         """Take a birth of the node: all that was known before is void."""

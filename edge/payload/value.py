@@ -36,6 +36,16 @@ def stands_for_missing(text: str) -> bool:
     return len(text) <= 9 and text.lower() in _NOT_FINITE
 
 
+def finite(value: object) -> float | None:
+    """The number that a JSON number stands for; None for anything else, or one out of range."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def gauge(metric: str, unit: str = "", labels: Labels = NOTHING) -> Channel:
     """The channel of a number that goes up and down."""
     return (metric, GAUGE, unit, labels)

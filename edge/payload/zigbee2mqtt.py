@@ -3,19 +3,21 @@
 The friendly name is the device, whatever slashes and blanks it holds. `bridge/…` and
 `…/availability` are no readings, `…/set` and `…/get` are commands; `bridge/devices` tells the
 units of every device. With `output: attribute` each value has a topic of its own; of a device that
-speaks both ways the JSON is taken. `last_seen` is the time. A base topic other than `zigbee2mqtt`
-is known from its `bridge` topics on.
+speaks both ways the JSON is taken. `last_seen` is the time. Firmware updates and the codes of locks
+are no readings. A base topic other than `zigbee2mqtt` is known from its `bridge` topics on.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from edge.payload import scalar
 from edge.payload.flat_json import clock_of
 from edge.payload.known import Bounded
 from edge.payload.offer import NAME_CHARS_MAX, TOPIC_RANK, Answer, Convention, Flat, Names, Offer
-from edge.payload.said import Channel, NotData, Repeated, Said, Unreadable
-from edge.payload.value import gauge
+from edge.payload.said import COUNTER, GAUGE, Channel, NotData, Repeated, Said, Unreadable
+from edge.payload.value import NOTHING
 
 BASE: Final = "zigbee2mqtt"
 BASES_MAX: Final = 16
@@ -26,12 +28,18 @@ UNITS: Final = {
     "temperature": "°C", "device_temperature": "°C", "local_temperature": "°C", "humidity": "%",
     "soil_moisture": "%", "pressure": "hPa", "battery": "%", "linkquality": "lqi", "power": "W",
     "energy": "kWh", "current": "A", "illuminance": "lx", "illuminance_lux": "lx", "co2": "ppm",
-    "pm25": "µg/m³", "voc": "µg/m³", "occupied_heating_setpoint": "°C",
-    "current_heating_setpoint": "°C",
+    "pm25": "µg/m³", "pm10": "µg/m³", "voc": "µg/m³", "eco2": "ppm", "formaldehyd": "µg/m³",
+    "occupied_heating_setpoint": "°C", "current_heating_setpoint": "°C",
+    "local_temperature_calibration": "°C", "position": "%", "tilt": "%", "valve_position": "%",
+    "pi_heating_demand": "%", "moisture": "%", "ac_frequency": "Hz", "produced_energy": "kWh",
+    "color_temp": "mired", "target_distance": "m", "noise": "dB", "elapsed": "ms",
 }  # fmt: skip
 """What the documentation of exposes says; `bridge/devices` knows better. Voltage is V of a plug and
 mV of a battery, so it has no unit until then."""
-_NO_READING: Final = {"last_seen", "device"}
+_COUNTERS: Final = {"energy", "produced_energy", "energy_produced", "energy_consumed"}
+_PHASES: Final = {"a", "b", "c", "l1", "l2", "l3"}
+_OF_PHASE: Final = {**UNITS, "voltage": "V", "energy_produced": "kWh", "energy_consumed": "kWh"}
+_NO_READING: Final = {"last_seen", "device", "update", "update_available", "pin_code"}
 _COMMANDS: Final = {"set", "get"}
 
 
@@ -95,6 +103,7 @@ def learn(offer: Offer) -> bool:
         if about not in ("info", "devices"):
             return base in bridges.bases
         bridges.add(base)
+        offer.known.teach(f"{base}/bridge/info", b"{}")
     if about == "devices":
         _learn_devices(offer, base, bridges)
     return True
@@ -112,7 +121,7 @@ def _attribute(offer: Offer, device: str, metric: str, names: Names) -> Sequence
         raise Unreadable("no JSON object, as a device's state should be")
     channel = names[metric]
     if channel is None:
-        raise NotData("when the device was last heard: no reading")
+        raise NotData("when the device was last heard, or its firmware: no reading")
     return (scalar.value(offer, device, channel),)
 
 
@@ -125,14 +134,22 @@ class _Naming:
         self._units = units
 
     def __call__(self, path: str) -> Channel | None:
-        if path in _NO_READING or path.startswith("device."):
+        if path.partition(".")[0] in _NO_READING:
             return None
-        return gauge(path, self._units.get(path) or UNITS.get(path, ""))
+        unit, name = UNITS.get(path, ""), path
+        base, _, end = path.rpartition("_")
+        if end in _PHASES:
+            name = base.removesuffix("_phase")
+            unit = _OF_PHASE.get(name, "")
+        elif end == "temperature":
+            unit = "°C"
+        unit = self._units.get(path) or unit
+        return (path, COUNTER if name in _COUNTERS else GAUGE, unit, NOTHING)
 
 
 def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
     """Units from `definition.exposes`: features with `property` and `unit`, at any depth."""
-    devices = offer.tree()
+    devices, lesson = offer.tree(), []
     for device in devices if isinstance(devices, list) else ():
         if not isinstance(device, dict) or not isinstance(device.get("definition"), dict):
             continue
@@ -141,6 +158,10 @@ def _learn_devices(offer: Offer, base: str, bridges: Bridges) -> None:
         name = device.get("friendly_name")
         if isinstance(name, str) and units and len(name) <= NAME_CHARS_MAX:
             bridges.names.put((base, name), Names(_Naming(units)))
+            exposes = [{"property": key, "unit": unit} for key, unit in units.items()]
+            lesson.append({"friendly_name": name, "definition": {"exposes": exposes}})
+    if lesson:  # what matters of it: a bridge's own is a hundred times that
+        offer.known.teach(offer.topic, msgspec.json.encode(lesson))
 
 
 def _collect(exposes: object, units: dict[str, str], depth: int) -> None:

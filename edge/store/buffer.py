@@ -13,10 +13,11 @@ from edge.seal import AeadSealer, RowKind, Sealer, SealError, marks_key, pick_ci
 from edge.store.blocks import Blocks
 from edge.store.commit import Intake, Waiting
 from edge.store.file import BufferFile, prepare, telling
+from edge.store.lessons import Lessons
 from edge.store.limits import PAGE_BYTES, BufferFull, StoreLimits
 from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall, write_totals
 from edge.store.prepare import read_reject
-from edge.store.recount import TORN_ENDS, check_numbers, recount_chunks
+from edge.store.recount import TORN_ENDS, check_numbers, check_order, recount_chunks
 from edge.store.release import Release
 from edge.store.renamed import take_name
 from edge.store.room import Room
@@ -61,6 +62,7 @@ class Buffer:
                 key = data_key(self._file, keys.key_for(key_ids(self._file)), bound)
                 self._rows = SealedRows(self._file, bound, key, sealer(key))
                 self._memory, found = recall(self._rows)
+                check_order(self._rows)
                 check_numbers(self._rows, self._memory, len(found.entries))
                 recount_chunks(self._rows, self._memory)
                 self._tell_of_the_log()
@@ -76,6 +78,7 @@ class Buffer:
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
         room = Room(self._rows, self._memory, limits, self.release)
         self._intake = Intake(self._rows, self._memory, limits, room)
+        self.lessons = Lessons(self._rows, limits, room)
 
     def _tell_of_the_log(self) -> None:
         """Count commits that a damaged log has swallowed among what is set aside.

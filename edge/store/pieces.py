@@ -1,10 +1,12 @@
 """Chunks as pieces of a block: which come next, opened and checked; what is bad is named."""
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edge.errors import StorageError
 from edge.seal import RowKind, SealError
 from edge.store.gaps import Gap
 from edge.store.memory import Memory
@@ -83,7 +85,7 @@ class Pieces:
     def within(self, first: int, last: int) -> tuple[list[Piece], list[Bad]]:
         """All chunks of a span."""
         sql = f"SELECT {COLUMNS} FROM chunks WHERE no BETWEEN ? AND ? ORDER BY no"
-        return _sorted_out(self.open(row) for row in self._rows.file.rows(sql, first, last))
+        return self._sorted_out([self.open(row) for row in self._rows.file.rows(sql, first, last)])
 
     def next(self, bytes_max: float, *, newest_first: bool) -> tuple[list[Piece], list[Bad]]:
         """Unsealed chunks of about ``bytes_max`` for one block, ascending, and the bad among them.
@@ -127,7 +129,17 @@ class Pieces:
             found.append(piece)
         if not found and last < self._memory.next_chunk:
             self._memory.sealed.add(first, last)  # no chunk will ever be there again
-        return _sorted_out(reversed(found) if newest_first else found)
+        return self._sorted_out(found[::-1] if newest_first else found)
+
+    def _sorted_out(self, found: Sequence[Piece | Bad]) -> tuple[list[Piece], list[Bad]]:
+        """StorageError when one is there twice: a page that says so hides another one."""
+        for one, after in itertools.pairwise(found):
+            if one.no >= after.no:
+                hint = "its structure is damaged: move it aside, keep it, and start anew"
+                cause = f"chunk {after.no} is there twice or out of place"
+                raise StorageError(f"read the buffer {self._rows.file.path}", cause, hint)
+        pieces = [piece for piece in found if isinstance(piece, Piece)]
+        return pieces, [piece for piece in found if isinstance(piece, Bad)]
 
     def let_go(self, bad: Sequence[Bad], note: Note) -> None:
         """Set chunks aside inside a transaction, each with its gap."""
@@ -148,13 +160,3 @@ def counted(bad: Sequence[Bad]) -> dict[str, int]:
     if not bad:
         return {}
     return {"quarantined": len(bad), "quarantined_rows": sum(piece.rows for piece in bad)}
-
-
-def _sorted_out(
-    found: "Iterator[Piece | Bad] | list[Piece | Bad]",
-) -> tuple[list[Piece], list[Bad]]:
-    all_of = list(found)
-    return (
-        [piece for piece in all_of if isinstance(piece, Piece)],
-        [piece for piece in all_of if isinstance(piece, Bad)],
-    )

@@ -2,7 +2,8 @@
 
 SQLite believes a page that says it has a row less than it has: the row is gone without a word. So
 the sum of unsealed rows is kept beside them, the series table says how far it goes, and blocks are
-numbered without a hole.
+numbered without a hole. It also believes a page that has one row twice and another not at all,
+which no sum shows: so numbers are seen to rise.
 """
 
 import logging
@@ -26,6 +27,13 @@ from protos.records import GapReason
 TORN_ENDS: Final = "log_ends_torn"
 """Openings that found the log's last commit not whole: a power cut in the middle of it, or damage
 to one that was acknowledged; the two look alike."""
+
+_IN_ORDER: Final = {
+    "chunk": "SELECT no FROM chunks ORDER BY no",
+    "block": "SELECT epoch, seq FROM blocks ORDER BY epoch, seq",
+    "the row of block": "SELECT epoch, seq FROM blocks NOT INDEXED ORDER BY rowid",
+}
+"""Keys that rise in the order in which SQLite walks them, unless a page is damaged."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +72,19 @@ def check_numbers(rows: SealedRows, memory: Memory, series: int) -> None:
         _damaged(rows, f"of blocks {first} to {state.head} only {count} are there")
     if not count and state.head > state.archived:
         _damaged(rows, f"blocks up to {state.head} are missing")
+
+
+def check_order(rows: SealedRows) -> None:
+    """StorageError when a chunk or a block is there twice: it could be sent twice, another never.
+
+    Reads the numbers alone, not what is sealed under them.
+    """
+    for name, sql in _IN_ORDER.items():
+        previous: tuple[int, ...] = ()
+        for key in rows.file.stream(sql):
+            if key <= previous:
+                _damaged(rows, f"{name} {'/'.join(map(str, key))} is there twice or out of place")
+            previous = key
 
 
 def recount_chunks(rows: SealedRows, memory: Memory) -> None:

@@ -30,7 +30,7 @@ from protos.block import ChunkRun
 from protos.limits import CHUNK_COUNTER_MAX
 
 PREFIX_BYTES = 12
-_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "state")
+_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "lessons", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +214,5 @@ def entry_identity(entry: int, device_no: int, leaf: bytes) -> bytes:
 
 
 def number_identity(no: int) -> bytes:
-    """What names a row of marks, a reject, or the state (1)."""
+    """What names a row of marks, a reject, a lesson, or the state (1)."""
     return struct.pack(">Q", no)

@@ -17,6 +17,7 @@ from edge.errors import StorageError
 from edge.keys import KeySource
 from edge.store.buffer import Buffer, SealerMaker, best_sealer
 from edge.store.commit import Waiting
+from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
 from edge.store.thread import Call, Writer
@@ -131,6 +132,14 @@ class Store:
     def forget_rejects(self, numbers: Sequence[int]) -> "Future[None]":
         """Let go of rejects that have become readings."""
         return self._call(lambda: self._buffer.forget_rejects(numbers))
+
+    def lessons(self) -> list[Lesson]:
+        """What devices told of themselves in earlier runs, oldest first; waits for the buffer."""
+        return self._call(self._buffer.lessons.recall).result()
+
+    def keep_lessons(self, lessons: Sequence[Lesson]) -> "Future[None]":
+        """Keep what devices told of themselves; BufferFull, StoreBusy: offer them again."""
+        return self._call(lambda: self._buffer.lessons.keep(lessons))
 
     def close(self) -> None:
         """Finish what is queued, write back, close; StorageError when the store had failed."""

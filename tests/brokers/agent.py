@@ -26,6 +26,7 @@ class Agent:
     broker: RealBroker
     tls: bool = False
     client: str = ""
+    version: str = ""
     heard: Heard = field(default_factory=Heard)
     loop: Loop = field(default_factory=Loop)
 
@@ -96,8 +97,8 @@ class Agent:
             f'url = "{scheme}://127.0.0.1:{self.line.port}"',
             f'username = "{USER}"\npassword_file = "{self.folder}/password"',
         ]
-        if self.client:
-            lines.append(f'client = "{self.client}"')
+        asked = {"client": self.client, "version": self.version}
+        lines.extend(f'{key} = "{value}"' for key, value in asked.items() if value)
         if self.tls:
             lines.append(f'ca_file = "{self.broker.folder}/ca.crt"')
         if self.tls and self.broker.abilities.client_certificates:

@@ -20,9 +20,11 @@ pytestmark = pytest.mark.broker
 @pytest.fixture(params=sorted(KINDS))
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroker]:
     one = KINDS[request.param](tmp_path)
-    one.start()
-    yield one
-    one.stop()
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
 
 
 @contextlib.contextmanager
@@ -41,7 +43,7 @@ def listening(broker: RealBroker, *, certificate: str | None = None) -> Iterator
         port = broker.tls_port
     client.connect("127.0.0.1", port)
     client.loop_start()
-    assert ready.wait(20), f"{broker.kind} has not answered the subscription"
+    assert ready.wait(60), f"{broker.kind} has not answered the subscription"
     yield heard
     client.disconnect()
     client.loop_stop()

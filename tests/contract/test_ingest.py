@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from edge.ingest import Inbox
-from edge.ingest_broker import Broker, MqttVersion
+from edge.ingest_broker import Broker
 from edge.message import Message
+from edge.mqtt_version import MqttVersion
 from tests.contract.listener import NOW, Listener
 from tests.edge.mosquitto import Mosquitto, Wire, free_port, until
 

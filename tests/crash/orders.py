@@ -124,7 +124,7 @@ FAILPOINTS = (
     Failpoint("edge: a commit synced, not returned", "disk:log-sync", _AFTER, _COMMIT),
     Failpoint("edge: committed, nobody told", _COMMIT, _AFTER),
     Failpoint("edge: committed, no PUBACK sent", "edge.collect:Collect._acknowledge", _BEFORE),
-    Failpoint("edge: PUBACKs sent", "edge.ingest_paho_link:PahoLink.ack", _AFTER, calls_max=60),
+    Failpoint("edge: PUBACKs sent", "edge.ingest_native_link:NativeLink.ack", _AFTER, calls_max=60),
     Failpoint("edge: a seal half in the log", "disk:log-write", _AFTER, _KEEP),
     Failpoint("edge: a seal in the log, not synced", "disk:log-sync", _BEFORE, _KEEP),
     Failpoint("edge: sealed, not sent", _KEEP, _AFTER),

@@ -183,12 +183,32 @@ def test_a_flipped_bit_in_the_last_commit_of_the_log_is_told(
 def test_a_page_that_counts_a_row_less_is_told(filled: Filled, tmp_path: Path) -> None:
     settled = filled.copy(tmp_path / "settled")
     close(settled.open().close)
-    with closing(apsw.Connection(str(settled.path))) as db:
+    leaf = page_of_chunks(settled.path)
+    rows = settled.path.read_bytes()[leaf + 4]
+    flip(settled.path, (leaf + 4) * 8 + (rows & -rows).bit_length() - 1)
+    assert outcome(settled, filled.values) in ("refused", "quarantined", "ended")
+
+
+def page_of_chunks(path: Path) -> int:
+    """Where the last leaf of the table of chunks begins, in bytes."""
+    with closing(apsw.Connection(str(path))) as db:
         (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'").fetchone()
-    data = settled.path.read_bytes()
+    data = path.read_bytes()
     leaf = root - 1
     if data[leaf * PAGE] == 5:  # an interior page: its rightmost child
         leaf = int.from_bytes(data[leaf * PAGE + 8 : leaf * PAGE + 12]) - 1
-    rows = data[leaf * PAGE + 4]
-    flip(settled.path, (leaf * PAGE + 4) * 8 + (rows & -rows).bit_length() - 1)
-    assert outcome(settled, filled.values) in ("refused", "quarantined", "ended")
+    return int(leaf * PAGE)
+
+
+def test_a_page_that_has_one_row_twice_and_another_never_is_told(
+    filled: Filled, tmp_path: Path
+) -> None:
+    """No count and no sum shows it: a cell pointer that turned into its neighbour."""
+    settled = filled.copy(tmp_path / "settled")
+    close(settled.open().close)
+    data = bytearray(settled.path.read_bytes())
+    cells = page_of_chunks(settled.path) + 8
+    assert data[cells - 4] > 1, "a leaf of several rows"
+    data[cells + 2 : cells + 4] = data[cells : cells + 2]
+    settled.path.write_bytes(data)
+    assert outcome(settled, filled.values) == "refused"

@@ -20,8 +20,7 @@ listener {port} 127.0.0.1
 {access}
 persistence true
 persistence_location {folder}/
-max_queued_messages 0
-log_type all
+{more}
 """
 
 
@@ -45,6 +44,7 @@ class Mosquitto:
 
     folder: Path
     access: str = "allow_anonymous true"
+    more: str = "max_queued_messages 0\nlog_type all"
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -53,7 +53,7 @@ class Mosquitto:
         if binary is None:
             pytest.skip("mosquitto is missing; install it: apt-get install -y mosquitto")
         conf = self.folder / "mosquitto.conf"
-        text = CONF.format(port=self.port, access=self.access, folder=self.folder)
+        text = CONF.format(port=self.port, access=self.access, folder=self.folder, more=self.more)
         conf.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen([binary, "-c", str(conf)], stdout=log, stderr=log)

@@ -17,9 +17,10 @@ from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.ingest import Inbox
-from edge.ingest_broker import Broker, MqttVersion
+from edge.ingest_broker import Broker
 from edge.ingest_paho import PahoIngest
 from edge.keys import find_key, make_key_file
+from edge.mqtt_version import MqttVersion
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits

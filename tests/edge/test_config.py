@@ -39,7 +39,53 @@ def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     assert config.broker_password() == "open sesame"
 
 
+SEVERAL = (
+    GOOD
+    + """
+[broker]
+url = "mqtts://one"
+[brokers.hall]
+url = "mqtt://two"
+password_file = "secret"
+[brokers.yard]
+client_id = "chosen"
+[alerts]
+broker = "hall"
+"""
+)
+
+
+def test_several_brokers_each_have_their_own_session_password_and_tls(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("open sesame\n")
+    config = load(home_with(tmp_path, SEVERAL))
+    main, hall, yard = config.brokers
+    assert [one.key for one in config.brokers] == ["broker", "brokers.hall", "brokers.yard"]
+    assert [one.settings.host for one in config.brokers] == ["one", "two", "127.0.0.1"]
+    ids = [config.broker_client_id(one) for one in config.brokers]
+    assert ids == ["tidegate-pump-1", "tidegate-pump-1-hall", "chosen"]
+    assert [config.broker_password(one) for one in (main, hall)] == [None, "open sesame"]
+    assert config.broker_tls(main) is not None
+    assert config.broker_tls(hall) is None
+    assert config.alerts_broker == hall
+    assert config.broker_client_id(yard) == "chosen"
+
+
 BROKEN = {
+    "a key of a named broker": (
+        "[brokers.hall]\nulr = 'x'", "unknown key `brokers.hall.ulr`", "`brokers.hall.url`"),
+    "a value of a named broker": (
+        "[brokers.hall]\nurl = 'tcp://x'", "`brokers.hall.url`: expected mqtt://host", "mqtts"),
+    "brokers without names": ("[brokers]\nurl = 'mqtt://x'", "`brokers`: expected", "NAME"),
+    "a name that is none": ("[brokers.'a b']", "`brokers.a b`: a name has 1 to 32", "another"),
+    "the name of the first": ("[brokers.main]\nurl = 'mqtt://x'", "called so", "another name"),
+    "two that are one": (
+        "[brokers.hall]\nclient_id = 'tidegate-pump-1'", "the same broker", "client_id"),
+    "alerts to nobody": (
+        "[alerts]\nbroker = 'hal'\n[brokers.hall]\nurl = 'mqtt://x'",
+        "there is no [brokers.hal]", 'did you mean "hall"?'),
+    "alerts without brokers": ("[alerts]\nbroker = 'hall'", "no [brokers.hall]", "[broker]"),
+    "no file of a named broker": (
+        "[brokers.hall]\npassword_file = 'gone'", "no such file", "brokers.hall.password_file"),
     "unknown key": ("[broker]\nulr = 1", "unknown key `broker.ulr`", "`broker.url`"),
     "unknown section": ("[brokr]\nurl = 1", "unknown section `brokr`", "[broker]"),
     "wrong type": ("[buffer]\nbytes_max = '1 GB'", "expected a whole number from 16_777_216", ""),

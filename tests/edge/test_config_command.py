@@ -14,7 +14,8 @@ from edge.cli import console
 from edge.config import FILE_NAME, HOME_VARIABLE, load
 from edge.config_origin import PROXY_VARIABLES, changed, effective
 from edge.control import Control
-from edge.health import Health, told
+from edge.health import Health
+from edge.health_text import told
 
 FILE = '[gateway]\nname = "pump-1"\n[buffer]\nbytes_max = 33554432\n'
 
@@ -31,6 +32,21 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[str
     assert console().call([*words, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["settings"]
     return {row["key"]: row for row in rows}
+
+
+def test_a_check_tells_a_machine_what_can_be_used(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = home / "rules.toml"
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 0
+    found = {"settings": str(home / FILE_NAME), "rules": "", "rules_count": 0}
+    assert json.loads(capsys.readouterr().out) == found
+    rules.write_text('[[topic]]\ntemplate = "a/{device}"\n')
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found | {"rules": str(rules), "rules_count": 1}
+    rules.write_text("[[topic]]\n")
+    assert console().call(["--home", str(home), "config", "check", "--json"]) == 2
+    assert not capsys.readouterr().out
 
 
 def test_every_value_is_shown_with_where_it_comes_from(

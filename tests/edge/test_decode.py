@@ -59,6 +59,23 @@ def test_hexadecimal_that_is_none_is_told(home: Path, capsys: pytest.CaptureFixt
     assert "is it hexadecimal?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["a/#", "1"], "+ and # stand in filters alone"),
+        (["a/+/b", "1"], "+ and # stand in filters alone"),
+        (["", "1"], "it is empty"),
+        (["a", "1", "--file", __file__], "give one"),
+        (["a", "--file", "/proc/self/mem"], "check who may read it"),
+    ],
+)
+def test_what_is_no_message_is_told_before_it_is_read(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], why: str
+) -> None:
+    assert call(home, "decode", *words) == 2
+    assert why in capsys.readouterr().err
+
+
 def test_a_payload_comes_from_a_file_too(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,6 @@
 import msgspec
 
 from edge.health import (
-    DAY_US,
     BrokerHealth,
     BufferHealth,
     ClockHealth,
@@ -11,9 +10,8 @@ from edge.health import (
     Health,
     IngestHealth,
     ModelHealth,
-    size,
-    told,
 )
+from edge.health_text import DAY_US, size, told
 
 
 def running() -> Health:

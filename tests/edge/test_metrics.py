@@ -5,7 +5,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edge.health import AlertsHealth, BufferHealth, CloudHealth, Health, ModelHealth, told
+from edge.health import (
+    AlertsHealth,
+    BrokerHealth,
+    BufferHealth,
+    CloudHealth,
+    Health,
+    ModelHealth,
+)
+from edge.health_text import told
 from edge.metrics import TABLE, text
 from protos.exposition import Latency
 from tests import promtool
@@ -32,6 +40,8 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
                 values[field.name] = {"one of its own": next(numbers)}
             case t if t == list[str]:
                 values[field.name] = [field.name]
+            case t if t == list[BrokerHealth]:
+                values[field.name] = [numbered(BrokerHealth, numbers)]
             case t if t == list[ModelHealth]:
                 values[field.name] = [numbered(ModelHealth, numbers)]
             case t:

@@ -15,7 +15,8 @@ from edge.catalog import Catalog
 from edge.clock import Clock
 from edge.collect import Collected
 from edge.config import EdgeConfig, load
-from edge.health import BufferHealth, Health, told
+from edge.health import BufferHealth, Health
+from edge.health_text import told
 from edge.keys import KeySource, find_key, make_key_file
 from edge.message import Message
 from edge.reading import Reader

@@ -15,6 +15,7 @@ LONG = 20_000
 MANY = 2_000
 NAME = "x" * LONG
 KEYS = ",".join(f'"{n}":1' for n in range(MANY))
+ROWS = ",".join(['{"ts":1700000000,"values":{"a":1}}'] * MANY)
 SPARKPLUG = "spBv1.0/plant/DDATA/node/device"
 
 
@@ -52,6 +53,32 @@ BOMBS = {
         f'{{"src":"shellyplus1-a8032ab12345","dst":"x","method":"NotifyStatus",'
         f'"params":{{"ts":1.5,"{NAME}":{{{KEYS}}}}}}}'.encode(),
     ),
+    "a GX path": (f"N/x/settings/0/{NAME}", f'{{"value":{{{KEYS}}}}}'.encode()),
+    "a Z-Wave property": (
+        f"zwave/node/meter/endpoint_0/{NAME}",
+        f'{{"value":{{{KEYS}}}}}'.encode(),
+    ),
+    "a tag": ("a/b", f'{{"values":[{{"id":"{NAME}","v":{{{KEYS}}}}}]}}'.encode()),
+    "a map in a row": ("a/b", f'{{"ts":1,"values":{{"{NAME}":{{{KEYS}}}}}}}'.encode()),
+    "rows of a long device": (
+        "a/b",
+        f'{{"{NAME}":[{ROWS}]}}'.encode(),
+    ),
+    "a radio's channel": (
+        "rtl_433/x/events",
+        f'{{"model":"m","id":1,"channel":"{NAME}",{KEYS}}}'.encode(),
+    ),
+    "a shadow": ("a/b", f'{{"state":{{"reported":{{"{NAME}":{{{KEYS}}}}}}}}}'.encode()),
+    "an address": (
+        "shellyplus1-a8032ab12345/events/rpc",
+        f'{{"src":"x","method":"NotifyEvent","params":{{"ts":1.5,"events":[{{"component":"script:1",'
+        f'"event":"e","data":{{"address":"{NAME}",{KEYS}}}}}]}}}}'.encode(),
+    ),
+    "a Zigbee name": (
+        "tele/bridge/SENSOR",
+        f'{{"ZbReceived":{{"{NAME}":{{{KEYS}}}}}}}'.encode(),
+    ),
+    "a measured unit": ("a/b", f'{{"value":{{"{NAME}":{{{KEYS}}}}},"unit":"V"}}'.encode()),
     "a rule's level": (f"of/{NAME}", f"{{{KEYS}}}".encode()),
 }
 

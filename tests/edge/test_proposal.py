@@ -29,10 +29,15 @@ def test_levels_that_differ_get_roles_from_the_right() -> None:
     assert template_of(["only/one"], scalar=True) == "only/one"
 
 
+def test_where_only_devices_differ_the_last_level_is_the_metric_all_the_same() -> None:
+    assert template_of(["plant/a/flow", "plant/b/flow"], scalar=True) == "plant/{device}/{metric}"
+    assert template_of(["plant/a/flow", "plant/a/head"], scalar=True) == "plant/a/{metric}"
+
+
 def test_every_template_is_one_and_fits_its_topics() -> None:
     names = ["a{/b{c/x", "a{/d/x"]
-    assert template_of(names, scalar=True) == "+/{metric}/x"
-    assert all(re.fullmatch(template_form("+/{metric}/x"), name) for name in names)
+    assert template_of(names, scalar=True) == "+/{device}/{metric}"
+    assert all(re.fullmatch(template_form("+/{device}/{metric}"), name) for name in names)
 
 
 def test_named_conventions_need_no_rule_and_times_with_other_names_are_seen() -> None:

@@ -75,6 +75,31 @@ def test_an_uncommitted_equal_value_is_not_taken_for_a_committed_one() -> None:
     assert [repeats(filter_, copy, dated=False) for copy in again] == [True, False, False, False]
 
 
+def test_what_one_broker_sent_is_no_copy_of_what_another_did() -> None:
+    filter_ = Redelivery(KEY)
+    copy = message(packet_id=7, session=2, dup=True)
+    repeats(filter_, message(packet_id=7), dated=False)
+    marks = filter_.take_marks()
+    for one in (filter_, Redelivery(KEY, marks)):
+        one.begin(2, "hall")
+        head = Messages.of([copy]).heads[0]
+        assert not one.repeats(one.marker("d/m"), copy.payload, head, 7, dated=False)
+        assert not one.repeats(one.marker("d/m"), b"{ts}", head, 8, dated=True)
+        assert repeats(one, copy, dated=False)
+        one.begin(3, "hall")
+        assert one.repeats(one.marker("d/m"), copy.payload, head, 7, dated=False)
+
+
+def test_a_busy_broker_does_not_push_out_what_another_may_send_again() -> None:
+    filter_ = Redelivery(KEY, messages_max=10)
+    repeats(filter_, message(packet_id=7), dated=False)
+    filter_.begin(1, "hall")
+    for packet_id in range(1, 100):
+        filter_.repeats(filter_.marker("d/m"), b"21.5", 2, packet_id, dated=False)
+        filter_.take_marks()
+    assert repeats(filter_, message(packet_id=7, session=2, dup=True), dated=False)
+
+
 def test_another_topic_with_the_same_bytes_is_no_copy() -> None:
     filter_ = Redelivery(KEY)
     repeats(filter_, message(b"m21", topic="d/"), dated=True)

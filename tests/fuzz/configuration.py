@@ -21,7 +21,8 @@ from cloud.settings import CloudSettings
 from edge import agent_parts
 from edge.settings import EdgeSettings
 from protos.limits import MIB
-from protos.settings import settings_file, toml_value
+from protos.settings import named_section, toml_value
+from protos.settings_page import settings_file
 from protos.shown import printable
 
 INPUT_BYTES_MAX = 1 << 14
@@ -93,7 +94,9 @@ def _refusal(use: Callable[[Path], None]) -> Refusal | None:
 def _use_edge(folder: Path) -> None:
     config = edge.config.load(folder)
     agent_parts.store_limits(config)
-    agent_parts.broker(config)
+    for broker in config.brokers:
+        agent_parts.broker(config, broker)
+    assert config.alerts_broker in config.brokers
     config.cloud_proxy()
     assert config.models_folder
     assert config.client_id
@@ -116,7 +119,8 @@ def _check_named(text: bytes, table: type[msgspec.Struct], cause: str, more: str
     sections = {field.name: field.type for field in msgspec.structs.fields(table)}
     names = {*sections, *(printable(name)[:50] for name in told)}
     for name, fields in sections.items():
-        names |= {f"{name}.{field.name}" for field in msgspec.structs.fields(fields)}
+        of = named_section(fields) or fields
+        names |= {f"{name}.{field.name}" for field in msgspec.structs.fields(of)}
     for line in cause.splitlines():
         assert any(name in f"{line} {more}" for name in names), f"no key in: {line}"
 
@@ -134,11 +138,14 @@ def mutate(data: bytes, size_max: int, seed: int, mutate_bytes: Mutate) -> bytes
     table = TABLES[half]
     for _ in range(chance.randrange(1, 3)):
         section = chance.choice(msgspec.structs.fields(table))
-        key = chance.choice(msgspec.structs.fields(section.type)).encode_name
+        of = named_section(section.type)
+        key = chance.choice(msgspec.structs.fields(of or section.type)).encode_name
         value: object = chance.choice(VALUES)
         if chance.random() < 0.3:
             value = mutate_bytes(str(value).encode(), 400).decode("utf-8", "replace")
         known = told.setdefault(section.name, {})
+        if of is not None and isinstance(known, dict):
+            known = known.setdefault(chance.choice(("hall", "yard", "main", "No Name")), {})
         if isinstance(known, dict):
             known[key] = value
         else:
@@ -148,12 +155,19 @@ def mutate(data: bytes, size_max: int, seed: int, mutate_bytes: Mutate) -> bytes
 
 
 def written(told: dict[str, object]) -> str:
-    """The sections as TOML; tables within them, which nothing knows, are left empty."""
+    """The sections as TOML, also those of a name within another."""
     lines = []
     for name, section in told.items():
         if isinstance(section, dict):
             lines.append(f"[{toml_value(name)}]")
-            lines += [f"{toml_value(key)} = {_value(value)}" for key, value in section.items()]
+            plain = {
+                key: one for key, one in section.items() if not (one and isinstance(one, dict))
+            }
+            lines += [f"{toml_value(key)} = {_value(value)}" for key, value in plain.items()]
+            for key, one in section.items():
+                if key not in plain:
+                    lines.append(f"[{toml_value(name)}.{toml_value(key)}]")
+                    lines += [f"{toml_value(of)} = {_value(value)}" for of, value in one.items()]
         else:
             lines.insert(0, f"{toml_value(name)} = {_value(section)}")
     return "\n".join(lines) + "\n"

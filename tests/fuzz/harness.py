@@ -10,7 +10,7 @@ from typing import Any
 
 import atheris
 
-TARGETS = ("block", "sync_cloud", "sync_edge", "configuration")
+TARGETS = ("block", "sync_cloud", "sync_edge", "configuration", "mqtt_wire")
 SAMPLED_EVERY = 97
 """Every so many inputs the peak of Python's and numpy's memory is measured; it slows them down."""
 ROOM_BYTES = 640 << 20

@@ -21,7 +21,13 @@ from tests.fuzz.campaign import TARGETS, Result, Run
 
 # An honest beginning, then a grant of epoch 2**64 - 1, and work.
 FOUND_EPOCH = b"\0\1\0" + b"\2\3" * 4 + b"\4\3\1\1\2" + b"\xff" * 8 + b"\1\0" + b"\2\3" * 9
-CHANGES = {"block": 1500, "sync_cloud": 150, "sync_edge": 400, "configuration": 500}
+CHANGES = {
+    "block": 1500,
+    "sync_cloud": 150,
+    "sync_edge": 400,
+    "configuration": 500,
+    "mqtt_wire": 2000,
+}
 
 
 def changed(data: bytes, size_max: int, chance: Random) -> bytes:

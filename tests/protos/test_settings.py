@@ -15,10 +15,9 @@ from protos.settings import (
     SettingsError,
     WrongValueError,
     read_settings,
-    settings_file,
-    settings_guide,
     toml_value,
 )
+from protos.settings_page import settings_file, settings_guide
 
 
 class Colour(StrEnum):

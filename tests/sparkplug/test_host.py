@@ -134,6 +134,24 @@ def test_a_node_born_before_the_host_is_asked_for_its_birth(host: Host, broker: 
     node.close()
 
 
+def test_data_that_comes_first_after_a_restart_is_read_by_the_birth_of_before(
+    host: Host, broker: Mosquitto
+) -> None:
+    host.start()
+    node = StrangeNode(broker.port, BIRTHS)
+    node.wait("birth")
+    until(lambda: json.loads(host.tidegate("status", "--json"))["ingest"]["readings"] >= 4, "rows")
+    assert host.half.stop() == 0, host.half.tail()
+    host.start()
+    node.say("device data", device="oven", metrics=by_alias([(2, 181.25)]))
+    until(lambda: host.asked() == 1, "no birth was asked for")
+    node.wait("birth", 2)
+    until(lambda: json.loads(host.tidegate("status", "--json"))["ingest"]["readings"] >= 9, "rows")
+    assert not host.tidegate("rejects", "--json")
+    assert ("plant/press/oven", "temperature", 181.25) in host.readings()
+    node.close()
+
+
 def test_the_state_is_online_after_a_connection_and_offline_after_a_stop(
     host: Host, broker: Mosquitto
 ) -> None:

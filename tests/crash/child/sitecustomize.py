@@ -31,7 +31,7 @@ POINTS = {
     "edge.store.release": ("Release.mark",),
     "edge.store.file": ("BufferFile.write_back",),
     "edge.collect": ("Collect._acknowledge",),
-    "edge.ingest_paho_link": ("PahoLink.ack",),
+    "edge.ingest_native_link": ("NativeLink.ack",),
     "edge.uplink_session": ("Conversation._send",),
     "cloud.ingest_stream": ("Stream._write",),
     "cloud.journal_sqlite.segment": ("create_segment", "sync_path", "settle", "remove"),

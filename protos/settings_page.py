@@ -1,0 +1,59 @@
+"""Pure: the settings of a half as a commented file, and as a page of the guide."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from msgspec import inspect as kinds
+
+from protos.settings import expectation, named_section, toml_value
+
+
+def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object]]:
+    """Key, meaning, what it takes, default (msgspec.NODEFAULT when it must be given)."""
+    for field in msgspec.structs.fields(section):
+        info = kinds.type_info(field.type)
+        schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        yield field.name, str(schema.get("description", "")), expectation(field.type), default
+
+
+def _promise(section: type[msgspec.Struct]) -> str:
+    return (section.__doc__ or "").strip().splitlines()[0]
+
+
+def settings_file(
+    table: type[msgspec.Struct], chosen: Mapping[str, Mapping[str, object]], head: str
+) -> str:
+    """Write a commented settings file: `chosen` keys set, every other as a commented default."""
+    lines = [f"# {line}".rstrip() for line in head.splitlines()]
+    for part in msgspec.structs.fields(table):
+        of = named_section(part.type)
+        if of is not None:
+            told = f"# More of the kind above: [{part.name}.NAME], each under a name of its own."
+            lines += ["", told]
+            continue
+        lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
+        given = chosen.get(part.name, {})
+        for key, meaning, expected, default in _rows(part.type):
+            lines.append(f"# {meaning} Takes {expected}.")
+            value = given.get(key, default)
+            lines.append(f"{'' if key in given else '# '}{key} = {toml_value(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def settings_guide(table: type[msgspec.Struct], title: str) -> str:
+    """Write the guide's chapter of one half, as Markdown."""
+    lines = [f"## {title}"]
+    for part in msgspec.structs.fields(table):
+        if named_section(part.type) is not None:
+            lines += ["", f"### [{part.name}.NAME]", ""]
+            lines += ["More of the kind above, with its keys, each under a name of its own."]
+            continue
+        lines += ["", f"### [{part.name}]", "", _promise(part.type), ""]
+        lines += ["| key | meaning | takes | default |", "|---|---|---|---|"]
+        for key, meaning, expected, default in _rows(part.type):
+            shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
+            lines.append(f"| `{key}` | {meaning} | {expected} | {shown} |")
+    return "\n".join(lines) + "\n"
