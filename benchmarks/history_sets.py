@@ -3,7 +3,8 @@
 *Set A*: DEVICES devices with METRICS metrics each, a reading every CADENCE_US, jittered by whole
 milliseconds. Nine metrics are quantised as sensors quantise (steps of 0.01 to 1; one of them is a
 counter that starts anew now and then), one has all digits of a double. Gateways of fifty devices
-send them in blocks of TICKS readings a series. *Set B*: hourly rollups of the same series over a year.
+send them in blocks of TICKS readings a series. *Set B*: hourly rollups of the same series over a
+year.
 """
 
 from collections.abc import Iterator
