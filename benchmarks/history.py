@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.history_ask import Times, over_http
-from benchmarks.history_home import names_of
 from benchmarks.history_postgres import BIN as POSTGRES
 from benchmarks.history_postgres import Postgres
 from benchmarks.history_questions import QUESTIONS, keys
 from benchmarks.history_rows import LakeRows
 from benchmarks.history_sets import Fleet, Size
+from benchmarks.history_year import names_of
 from cloud.lake_table.schema import READINGS
 from cloud.lake_table.table import look
 from deploy.demo.broker import free_port, wait_for_port

@@ -15,10 +15,10 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from benchmarks.history_ask import one_by_one
-from benchmarks.history_home import names_of
 from benchmarks.history_questions import QUESTIONS, keys
 from benchmarks.history_rows import COLUMNS, LakeRows
 from benchmarks.history_sets import Fleet, Size
+from benchmarks.history_year import names_of
 
 _WHOLE: Final = "CODEC(T64, ZSTD(3))"
 _FLOAT: Final = "Float64 CODEC(ZSTD(3))"

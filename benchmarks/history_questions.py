@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.history_home import EPISODES_A_DAY
 from benchmarks.history_sets import START_US, YEAR_START_US, Size
+from benchmarks.history_year import EPISODES_A_DAY
 from cloud.rollup import DAY_US
 
 MONTH_US: Final = 30 * DAY_US

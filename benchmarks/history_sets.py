@@ -2,8 +2,9 @@
 
 *Set A*: DEVICES devices with METRICS metrics each, a reading every CADENCE_US, jittered by whole
 milliseconds. Nine metrics are quantised as sensors quantise (steps of 0.01 to 1; one of them is a
-counter that starts anew now and then), one has all digits of a double. Twenty gateways send them
-in blocks of TICKS readings a series. *Set B*: hourly rollups of the same series over a year.
+counter that starts anew now and then), one has all digits of a double. Gateways of fifty devices
+send them in blocks of TICKS readings a series. *Set B*: hourly rollups of the same series over a
+year.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from protos.series import SeriesEntry, SeriesKey, SeriesKind, make_entry, root_o
 
 CADENCE_US: Final = 10_000_000
 TICKS: Final = 30
-GATEWAYS: Final = 20
+DEVICES_A_GATEWAY: Final = 50
+"""So a block holds 15,000 readings, 35 KB, whatever the size of the set."""
 START_US: Final = 1_777_593_600_000_000
 """2026-05-01T00:00Z."""
 YEAR_START_US: Final = START_US - 365 * 86_400_000_000
@@ -82,7 +84,8 @@ class Fleet:
 
     def __init__(self, size: Size) -> None:
         self.size = size
-        shares = np.array_split(np.arange(size.devices), min(GATEWAYS, size.devices))
+        gateways = -(-size.devices // DEVICES_A_GATEWAY)
+        shares = np.array_split(np.arange(size.devices), gateways)
         self.gateways = {f"plant-{i + 1:02d}": share.tolist() for i, share in enumerate(shares)}
         self.tables = {name: _table(share) for name, share in self.gateways.items()}
 
