@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog soak campaigns crash crash-mutants sim sim-mutants fuzz flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -69,6 +69,14 @@ bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a messa
 bench-backlog: .venv/.stamp ## what delivery costs over backlogs of several sizes
 	@$(PY) -m benchmarks.backlog
 
+.servers/history/.stamp: requirements/history.txt .venv/.stamp
+	@rm -rf .servers/history && .venv/bin/uv pip install -q --python $(PY) --target .servers/history --require-hashes -r requirements/history.txt && touch $@
+
+HISTORY_READINGS ?= 100000000
+HISTORY_DEVICES ?= 1000
+bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; an hour (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: two minutes)
+	@$(PY) -m benchmarks.history --readings $(HISTORY_READINGS) --devices $(HISTORY_DEVICES)
+
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
 	@$(PY) -m benchmarks.soak $(MINUTES)
@@ -91,6 +99,10 @@ crash-mutants: setup servers ## show that the campaign misses each rule of persi
 SECONDS ?= 60
 fuzz: .venv/.stamp ## blocks, sync messages and settings files as strangers make them (SECONDS=600; TARGET=block INPUT=file checks one again)
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET)) $(if $(INPUT),--input $(INPUT))
+
+EXAMPLES ?= 500
+fuzz-api: .venv/.stamp ## what a machine makes of our own OpenAPI document, for the HTTP API (EXAMPLES=2000 a route; SEED=7)
+	@$(PY) -m tests.fuzz.api --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
 
 DELAY ?= 2
 FLOOD_SECONDS ?= 10

@@ -39,6 +39,7 @@ from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.live import Live
+from cloud.marks import Marks
 from cloud.presence import news_into, note_all
 from cloud.query import Query
 from cloud.registry import Registry
@@ -221,17 +222,15 @@ class Aggregator:
     def _site(self, ingest: Ingest) -> Starlette:
         host, _ = split_address(self.config.settings.listen.http)
         return build_app(
-            self.query,
-            self.live,
-            self.registry,
-            self.journal,
+            self.query, self.live, self.registry, self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
+            marks=Marks(self.registry),
             presence=lambda: ingest.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
-        )
+        )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
         """Keep in the registry what gateways say of themselves; the newest of each at a time."""

@@ -21,6 +21,10 @@ WIDTHS_US: Final[Mapping[str, int]] = {
 }
 _ID = re.compile(r"[0-9a-f]{16}")
 _NAMES: Final = {"t": "ts", "v": "value"}
+_COLUMNS: Final = "count,mean,min,max,first,last,text"
+"""Of buckets; what else the server could tell of them is not asked for."""
+_NO_ROWS: Final = frozenset({"gaps"})
+"""Lists beside the columns."""
 
 
 class HistoryApi:
@@ -41,7 +45,7 @@ class HistoryApi:
         asked = {"device": device, "gateway": gateway, "limit": SERIES_MAX}
         if series is not None and not _ID.fullmatch(series):
             asked["q"] = series.rpartition("/")[2]
-        rows = self._get("/api/v1/series", asked)["series"]
+        rows = list(self._series(asked))
         if series is not None:
             rows = [
                 row for row in rows if series in (row["id"], f"{row['device']}/{row['metric']}")
@@ -54,11 +58,21 @@ class HistoryApi:
             raise OperatorError(tried, f"{len(rows)} have that name: {ids}", "name one by its id")
         return list(rows)
 
+    def _series(self, asked: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
+        """All pages of a search for series."""
+        cursor: object = None
+        while True:
+            answer = self._get("/api/v1/series", {**asked, "cursor": cursor})
+            yield from answer["series"]
+            cursor = answer.get("next")
+            if cursor is None:
+                return
+
     def _unknown(
         self, series: str | None, device: str | None, gateway: str | None
     ) -> OperatorError:
         """Say which of the names is wrong, and which comes nearest."""
-        rows = self._get("/api/v1/series", {"limit": SERIES_MAX})["series"]
+        rows = list(self._series({"limit": SERIES_MAX}))
         gateways = {row["gateway"] for row in rows}
         there = f" of the gateway {gateway!r}" if gateway else ""
         if gateway and gateway not in gateways:
@@ -80,6 +94,8 @@ class HistoryApi:
         """
         asked: dict[str, object] = {"series": series, **span, "points": POINTS_MAX}
         width_us = WIDTHS_US.get(span["resolution"] or "")
+        if width_us is not None:
+            asked["columns"] = _COLUMNS
         first = self._get("/api/v1/history", asked)
         if width_us is None or first["bucket_us"] == width_us:
             yield from self._pages(first, asked)
@@ -147,6 +163,6 @@ def _rows(answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         # Numbers that JSON does not have (nan, inf) stand beside, by their row.
         for row, text in (one.get("special") or {}).items():
             one["v"][int(row)] = text
-        names = [name for name, held in one.items() if isinstance(held, list)]
+        names = [k for k, held in one.items() if isinstance(held, list) and k not in _NO_ROWS]
         for values in zip(*(one[name] for name in names), strict=True):
             yield {_NAMES.get(k, k): v for k, v in zip(names, values, strict=True)}

@@ -15,6 +15,9 @@ Array = NDArray[Any]
 Getter = Callable[[Rows], Array | None]
 """A column of the lake from a block's rows; None when the kind has none: the rows get nulls."""
 
+Order = NDArray[np.int64] | None
+"""Indexes of rows as they shall stand; None: as they do."""
+
 FROM_ENTRY: Final = frozenset({"epoch", "seq"})
 """Columns that are the same for all rows of a block."""
 
@@ -35,17 +38,24 @@ def getter(kind: Kind, name: str) -> Getter:
     return _SPECIAL.get((kind, name), _plain(name))
 
 
-def array(pieces: Sequence[Array | None], counts: Sequence[int], kind: pa.DataType) -> pa.Array:
-    """One Arrow column of ``kind`` from the pieces in order; None stands for ``count`` nulls."""
+def array(
+    pieces: Sequence[Array | None], counts: Sequence[int], kind: pa.DataType, order: Order
+) -> pa.Array:
+    """One Arrow column of ``kind`` from the pieces one after another, its rows then in ``order``.
+
+    None among the pieces stands for as many nulls as ``counts`` says.
+    """
     given = [piece for piece in pieces if piece is not None]
     if not given:
         return pa.nulls(sum(counts), kind)
+    values = np.concatenate(given)
     if len(given) == len(pieces):
-        return _arrow(np.concatenate(given), kind)
+        return _arrow(values if order is None else values[order], kind)
     present = np.repeat([piece is not None for piece in pieces], counts)
-    values = _arrow(np.concatenate(given), kind)
     index = np.cumsum(present) - 1
-    return values.take(pa.array(index, mask=~present))
+    if order is not None:
+        present, index = present[order], index[order]
+    return _arrow(values, kind).take(pa.array(index, mask=~present))
 
 
 def _plain(name: str) -> Getter:

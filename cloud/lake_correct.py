@@ -44,7 +44,13 @@ from cloud.lake_embedded import Decoded
 from cloud.lake_mend import near, pieces_of, replace, rows_of
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUPS
+from cloud.lake_table.schema import (
+    ANOMALIES,
+    CORRECTIONS,
+    READINGS,
+    ROLLUPS,
+    is_whole,
+)
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
 from cloud.rollup import DAY_US, bucket_of
@@ -156,7 +162,8 @@ class Corrector:
         for table in (tables[spec.name] for spec in ROLLUPS):
             if table in behind:
                 self._mend_rollup(table, finer, days)
-            finer = table
+            if is_whole(table.spec):
+                finer = table
         anomalies = tables[ANOMALIES.name]
         if anomalies in behind and days:
             mend_anomalies(anomalies, readings, found, self._sweeper)

@@ -1,4 +1,4 @@
-"""Rows of every table from decoded blocks; each rollup is made from the next finer one."""
+"""Rows of every table from decoded blocks; a rollup is made from the next finer that is whole."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 from cloud.lake_embedded import Decoded
 from cloud.lake_rollup import merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TableSpec
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TableSpec, is_whole
 
 
 def rows_of(decoded: Decoded, start: int) -> dict[str, pa.Table]:
@@ -20,9 +20,11 @@ def rollups_of(readings: pa.Table, part: int) -> Iterator[tuple[str, pa.Table]]:
     """Rows of each rollup, arranged, from arranged rows of `readings`; ``part`` as in `rollup`."""
     finer = readings
     for spec in ROLLUPS:
-        is_finest = spec is ROLLUPS[0]
-        finer = reduce_rows(finer, spec, part) if is_finest else merge_rows(finer, spec)
-        yield spec.name, finer
+        is_raw = finer is readings
+        made = reduce_rows(finer, spec, part) if is_raw else merge_rows(finer, spec)
+        yield spec.name, made
+        if is_whole(spec):
+            finer = made
 
 
 def _written(decoded: Decoded, spec: TableSpec) -> pa.Table:

@@ -7,7 +7,7 @@ keeps them as the tail. No step handles single rows.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.journal import Entry
-from cloud.lake_columns import FROM_ENTRY, TABLE_OF, array, getter
+from cloud.lake_columns import FROM_ENTRY, TABLE_OF, Order, array, getter
 from cloud.lake_names import ERASED, Names
+from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.schema import TABLES, TableSpec
 from protos.block import MalformedBlock, NewerFormat, read_block, read_header
 from protos.limits import MIB, TEXT_BYTES_MAX, TEXTS_EXPANDED_BYTES_MAX
@@ -43,7 +44,7 @@ Pause = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Rows by table name, unordered between series but in arrival order within each.
+    """Rows by table name, series by series in the tables' order, within each as they arrived.
 
     Every table has its spec's columns and OFFSET_COLUMN; tables without rows are absent. ``end``
     is the last offset.
@@ -135,39 +136,80 @@ def _part(entry: Entry, rows: Rows, numbers: NDArray[np.int32]) -> _Part:
     return _Part(entry, {name: column[kept] for name, column in rows.items()}, series[kept])
 
 
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Rows of many parts as runs of one part and one series, brought together by series.
+
+    ``order`` are the rows so, ``part`` and ``series`` (our numbers) of each run as it then stands,
+    ``length`` its rows. Within a series rows stand as they arrived.
+    """
+
+    order: Order
+    part: NDArray[np.int64]
+    series: NDArray[np.int32]
+    length: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[_Part], names: Names) -> Self:
+        """Of parts in order of their offsets, one of which has rows at least."""
+        counts = [len(part.series) for part in parts]
+        series = np.concatenate([part.series for part in parts])
+        ends = np.cumsum(counts)
+        is_new = np.ones(len(series), bool)
+        np.not_equal(series[1:], series[:-1], out=is_new[1:])
+        is_new[ends[:-1][ends[:-1] < len(series)]] = True
+        starts = np.flatnonzero(is_new)
+        length = np.diff(starts, append=len(series))
+        part = np.searchsorted(ends, starts, "right")
+        numbers = series[starts]
+        runs = lake_parquet.order_of(names.ranks()[numbers], starts)
+        if runs is None:
+            return cls(None, part, numbers, length)
+        starts, length = starts[runs], length[runs]
+        order = np.repeat(starts - (np.cumsum(length) - length), length)
+        order += np.arange(len(series))
+        return cls(order, part[runs], numbers[runs], length)
+
+    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A value of each run for each of its rows."""
+        return np.repeat(values, self.length)
+
+
 def _table(spec: TableSpec, kinds: Mapping[Kind, Sequence[_Part]], names: Names) -> pa.Table | None:
-    parts = [(kind, part) for kind, of in kinds.items() for part in of]
-    if not sum(len(part.series) for _, part in parts):
+    found = [(kind, part) for kind, of in kinds.items() for part in of]
+    found.sort(key=lambda one: one[1].entry.offset)
+    parts = [part for _, part in found]
+    counts = [len(part.series) for part in parts]
+    if not sum(counts):
         return None
-    counts = [len(part.series) for _, part in parts]
-    numbers = np.concatenate([part.series for _, part in parts])
-    columns = _name_columns(numbers, names)
+    runs = _Runs.of(parts, names)
+    columns = _name_columns(runs, names)
     for name in spec.schema.names:
         if name in FROM_ENTRY:
-            origin = np.array([getattr(part.entry, name) for _, part in parts], np.int64)
-            columns[name] = pa.array(np.repeat(origin, counts))
+            columns[name] = pa.array(runs.spread(_of_entries(parts, name)[runs.part]))
         elif name not in columns:
-            pieces = [getter(kind, name)(part.rows) for kind, part in parts]
-            columns[name] = array(pieces, counts, spec.schema.field(name).type)
-    offsets = np.repeat(np.array([part.entry.offset for _, part in parts], np.int64), counts)
+            pieces = [getter(kind, name)(part.rows) for kind, part in found]
+            columns[name] = array(pieces, counts, spec.schema.field(name).type, runs.order)
     table = pa.table([columns[name] for name in spec.schema.names], schema=spec.schema)
-    table = table.append_column(OFFSET_COLUMN, pa.array(offsets))
-    in_order = not len(offsets) or bool((np.diff(offsets) >= 0).all())
-    return table if in_order else table.take(pa.array(np.argsort(offsets, kind="stable")))
+    offsets = runs.spread(_of_entries(parts, "offset")[runs.part])
+    return table.append_column(OFFSET_COLUMN, pa.array(offsets))
 
 
-def _name_columns(series: NDArray[np.int32], names: Names) -> dict[str, pa.Array]:
-    """The columns that name a series, each a dictionary of what these rows use."""
-    used = np.unique(series) if len(series) < 4096 else np.flatnonzero(np.bincount(series))
-    local = np.zeros(int(used[-1]) + 1, np.int32)
-    local[used] = np.arange(len(used), dtype=np.int32)
-    row = local[series]
-    found = [names.name(int(number)) for number in used]
+def _of_entries(parts: Sequence[_Part], name: str) -> NDArray[np.int64]:
+    return np.array([getattr(part.entry, name) for part in parts], np.int64)
+
+
+def _name_columns(runs: _Runs, names: Names) -> dict[str, pa.Array]:
+    """The columns that name a series, each a dictionary of what these rows use, in their order."""
+    first = np.ones(len(runs.series), bool)
+    np.not_equal(runs.series[1:], runs.series[:-1], out=first[1:])
+    local = np.cumsum(first) - 1
+    found = [names.name(number) for number in runs.series[first].tolist()]
     columns: dict[str, pa.Array] = {}
     for name in ("gateway", "device", "metric", "unit", "labels"):
         words = pa.array([getattr(each, name) for each in found], pa.string()).dictionary_encode()
-        indices = words.indices.to_numpy()[row]
+        indices = runs.spread(words.indices.to_numpy()[local])
         columns[name] = pa.DictionaryArray.from_arrays(pa.array(indices), words.dictionary)
-    columns["kind"] = pa.array(np.array([each.kind for each in found], np.int8)[row])
-    columns["series"] = pa.array(np.array([each.id for each in found], np.int64)[row])
+    columns["kind"] = pa.array(runs.spread(np.array([one.kind for one in found], np.int8)[local]))
+    columns["series"] = pa.array(runs.spread(np.array([one.id for one in found], np.int64)[local]))
     return columns

@@ -7,6 +7,7 @@ itself (entry 0, in gaps and corrections) counts as a series without device and 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -40,6 +41,9 @@ class Name:
     id: int
 
 
+_IN_ORDER: Final = attrgetter("gateway", "device", "metric", "unit", "labels", "kind", "id")
+
+
 class _Table:
     """Our numbers of an epoch's entries; what was given out is never written to again."""
 
@@ -68,6 +72,8 @@ class Names:
         self._names: list[Name] = []
         self._gateways: dict[str, int] = {}
         self._tables: dict[tuple[str, int], _Table] = {}
+        self._ordered: list[int] = []
+        self._ranks: NDArray[np.int64] = np.empty(0, np.int64)
 
     def of_epoch(self, gateway: str, epoch: int, high: int) -> NDArray[np.int32]:
         """Our number of each entry 0 … at least ``high``; shorter if the journal has fewer.
@@ -90,6 +96,19 @@ class Names:
     def name(self, number: int) -> Name:
         """The name of one of our numbers."""
         return self._names[number]
+
+    def ranks(self) -> NDArray[np.int64]:
+        """Where each number stands in the order of the tables (`schema.SERIES_COLUMNS`).
+
+        Sorted anew only after a name came; ranks of an earlier call may differ, their order not.
+        """
+        with self._lock:
+            if len(self._ranks) < len(self._names):
+                self._ordered += range(len(self._ranks), len(self._names))
+                self._ordered.sort(key=lambda number: _IN_ORDER(self._names[number]))
+                self._ranks = np.empty(len(self._names), np.int64)
+                self._ranks[self._ordered] = np.arange(len(self._names))
+            return self._ranks
 
     def _number(self, gateway: str, key: SeriesKey | None) -> int:
         if key is None:

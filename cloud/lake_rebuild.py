@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from cloud.errors import OperatorError, StorageError
 from cloud.lake_days import make_days_anew
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS
+from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, is_whole
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 from cloud.ledger_lake import counted_by
@@ -67,7 +67,8 @@ def rebuild(root: Path, told: Told = lambda _: None) -> Rebuilt:
             for gateway in gateways:
                 told(f"{spec.name} of {gateway}")
                 make_days_anew(tables[spec.name], finer, gateway, [_EVER], sweeper)
-            finer = tables[spec.name]
+            if is_whole(spec):
+                finer = tables[spec.name]
         for table in tables.values():
             table.accept()  # nobody reads: what was replaced goes at once
         return Rebuilt(sum(tables[spec.name].state.files.rows for spec in ROLLUPS), unreadable)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cloud import rollup
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
+from cloud.lake_table.parquet import one, times
+from cloud.lake_table.schema import ROLLUP_1M, SERIES_COLUMNS, TableSpec
 from cloud.rollup import Partials, Readings
 
 _TABLE_NAME: Final = {"bucket": "ts"}
@@ -45,8 +45,20 @@ def partials_of(rows: pa.Table) -> Partials:
 
 
 def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
-    """Rows for rollup ``spec`` from arranged rows of `readings`, arranged themselves."""
-    return _to_rows(rollup.reduce(readings_of(rows), spec.width_us, part), rows, spec)
+    """Rows for rollup ``spec`` from arranged rows of `readings`, arranged themselves.
+
+    Of minutes there are only those of series that come often enough (`rollup.dense`); for others
+    `cloud.query` asks the readings.
+    """
+    readings = readings_of(rows)
+    if spec is ROLLUP_1M:
+        kept = rollup.dense(readings)
+        if not kept.any():
+            return spec.schema.empty_table()
+        if not kept.all():
+            rows = rows.filter(pa.array(kept))
+            readings = readings_of(rows)
+    return _to_rows(rollup.reduce(readings, spec.width_us, part), rows, spec)
 
 
 def merge_rows(rows: pa.Table, spec: TableSpec) -> pa.Table:
@@ -58,8 +70,9 @@ def merge_rows(rows: pa.Table, spec: TableSpec) -> pa.Table:
 def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
     """Partials with the names of their series, which stand in ``source``."""
     series = numbers(source["series"])
-    known, first = np.unique(series, return_index=True)
-    at = pa.array(first[np.searchsorted(known, partials.series)])
+    heads = lake_parquet.run_starts(series)
+    known, first = np.unique(series[heads], return_index=True)
+    at = pa.array(heads[first[np.searchsorted(known, partials.series)]])
     names = source.select(SERIES_COLUMNS).take(at)
     columns: list[Any] = []
     for field in spec.schema:
@@ -78,8 +91,7 @@ def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
 
 def numbers(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column of numbers; nulls of a float column are NaN."""
-    array = column.combine_chunks()
-    return cast("NDArray[Any]", array.to_numpy(zero_copy_only=False))
+    return cast("NDArray[Any]", one(column).to_numpy(zero_copy_only=False))
 
 
 def objects(column: pa.ChunkedArray) -> NDArray[Any]:

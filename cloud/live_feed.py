@@ -31,14 +31,19 @@ class EventKind(Enum):
     READINGS = "readings"
     ANOMALY = "anomaly"
     LAGGED = "lagged"
+    MISSED = "missed"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: ``data`` is JSON-ready, arrays are numpy."""
+    """One event: ``data`` is JSON-ready, arrays are numpy.
+
+    ``offset`` is the journal's up to which its batch goes, 0 where there is none.
+    """
 
     kind: EventKind
     data: Mapping[str, Any]
+    offset: int = 0
 
 
 class FeedFull(Exception):  # noqa: N818 - a state, not a fault
@@ -131,13 +136,24 @@ class Feed:
             listeners = list(self._listeners)
         made: dict[int, list[Event]] = {}
         for listener in listeners:
-            present = _present(batch)
-            wanted = present if listener.series is None else present & listener.series
-            for series in wanted - made.keys():
-                made[series] = _events(batch, series)
-            events = [event for series in sorted(wanted) for event in made[series]]
+            events = _wanted(batch, listener.series, made)
             if events:
                 listener.put(events)
+
+
+def events_of(batch: TailBatch, series: frozenset[int] | None) -> list[Event]:
+    """What a batch tells a listener for some series, None for all."""
+    return _wanted(batch, series, {})
+
+
+def _wanted(
+    batch: TailBatch, series: frozenset[int] | None, made: dict[int, list[Event]]
+) -> list[Event]:
+    present = _present(batch)
+    wanted = present if series is None else present & series
+    for each in wanted - made.keys():
+        made[each] = _events(batch, each)
+    return [event for each in sorted(wanted) for event in made[each]]
 
 
 def _present(batch: TailBatch) -> set[int]:
@@ -152,10 +168,10 @@ def _events(batch: TailBatch, series: int) -> list[Event]:
     events = []
     readings = _run(batch, READINGS.name, series)
     if readings is not None:
-        events.append(_readings(series, readings))
+        events.append(_readings(series, readings, batch.end))
     anomalies = _run(batch, ANOMALIES.name, series)
     if anomalies is not None:
-        events += [Event(EventKind.ANOMALY, row) for row in anomaly_rows(anomalies)]
+        events += [Event(EventKind.ANOMALY, row, batch.end) for row in anomaly_rows(anomalies)]
     return events
 
 
@@ -168,7 +184,7 @@ _MIN: Final = np.iinfo(np.int64).min
 _MAX: Final = np.iinfo(np.int64).max
 
 
-def _readings(series: int, rows: pa.Table) -> Event:
+def _readings(series: int, rows: pa.Table, offset: int) -> Event:
     rows = rows.slice(max(0, rows.num_rows - POINTS_MAX))
     data: dict[str, Any] = {
         "id": f"{series:016x}",
@@ -178,7 +194,7 @@ def _readings(series: int, rows: pa.Table) -> Event:
     texts = objects(rows["text"])
     if any(text is not None for text in texts):
         data["text"] = texts.tolist()
-    return Event(EventKind.READINGS, data)
+    return Event(EventKind.READINGS, data, offset)
 
 
 def anomaly_rows(rows: pa.Table) -> list[dict[str, Any]]:

@@ -5,27 +5,25 @@ functions that made them (`cloud.rollup`), so tables and tail give one answer. M
 them from threads. Any thread may call any of them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from cloud import rollup
+from cloud import query_clean, query_events, query_rows, rollup
 from cloud.lake_names import Name
-from cloud.lake_rollup import numbers, objects, readings_of
-from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import ANOMALIES, READINGS, TableSpec
+from cloud.lake_rollup import readings_of
+from cloud.lake_table.schema import READINGS
 from cloud.live import Live, View
-from cloud.live_feed import anomaly_rows
+from cloud.query_clean import Bad, Piece
+from cloud.query_events import Events, EventsAsk
+from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_sql import ANOMALIES as ANOMALIES_SQL
-from cloud.query_sql import PARTIALS, READINGS_LIMIT
-from cloud.query_sql import READINGS as READINGS_SQL
-from cloud.rollup import DAY_US, Partials, Readings
+from cloud.query_rows import BucketSeries, RawSeries
+from cloud.rollup import DAY_US, Partials
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
 ROWS_MAX: Final = 100_000
@@ -51,7 +49,11 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question for history: times µs in [from, to), ``points`` at most per series."""
+    """A question for history: times µs in [from, to), ``points`` at most per series.
+
+    ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
+    what of a series is left out as bad.
+    """
 
     series: tuple[int, ...]
     from_us: int
@@ -60,25 +62,8 @@ class Ask:
     resolution: Resolution = Resolution.AUTO
     limit: int = ROWS_MAX
     cursor: Cursor | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawSeries:
-    """Readings in order of time, then arrival; ``text`` None where no reading was a text."""
-
-    id: int
-    ts: NDArray[np.int64]
-    value: NDArray[np.float64]
-    text: NDArray[Any] | None
-    quality: NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BucketSeries:
-    """Buckets that hold anything, in order."""
-
-    id: int
-    partials: Partials
+    grid: Buckets | None = None
+    without: Mapping[int, Bad] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +83,7 @@ class Query:
     def __init__(self, live: Live, threads: int = 2) -> None:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
+        self._lake = LakeReader()
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -109,11 +95,11 @@ class Query:
         names = [self._name(series) for series in ask.series]
         if ask.resolution is Resolution.RAW:
             return self._raw(view, names, ask)
-        if ask.resolution is Resolution.AUTO and self._few(ask):
+        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(ask):
             raw = self._raw_if_few(view, names, ask)
             if raw is not None:
                 return raw
-        buckets = buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
+        buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
         found = [BucketSeries(n.id, self._buckets(view, n, ask, buckets)) for n in names]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
@@ -129,38 +115,18 @@ class Query:
         to_us = min(int(known.last_ts.max()) + 1, now_us + DAY_US)
         return min(to_us, now_us) - DAY_US, to_us
 
-    def anomalies(
-        self,
-        from_us: int,
-        to_us: int,
-        *,
-        series: Sequence[int] = (),
-        gateway: str | None = None,
-        device: str | None = None,
-        limit: int = 1000,
-    ) -> list[dict[str, Any]]:
-        """Anomalies in [from, to), newest first, as the API tells them."""
-        view = self._live.view
-        parts = []
-        files = view.tables[ANOMALIES.name].pick(from_us, to_us)
-        if files:
-            wanted = list(series)
-            given = [from_us, to_us, gateway, gateway, device, device, wanted, wanted, limit]
-            parts.append(self._pool.table(ANOMALIES_SQL, [files, *given]))
-        tail = (batch.tables.get(ANOMALIES.name) for batch in view.tail)
-        parts += [found.rows for found in tail if found is not None]
-        rows = [row for part in parts for row in anomaly_rows(part)]
-        ids = {f"{each:016x}" for each in series}
-        rows = [
-            row
-            for row in rows
-            if from_us <= row["ts"] < to_us
-            and (not ids or row["series"] in ids)
-            and gateway in (None, row["gateway"])
-            and device in (None, row["device"])
-        ]
-        rows.sort(key=lambda row: row["ts"], reverse=True)
-        return rows[:limit]
+    def first_ts(self, series: int) -> int:
+        """The time of its first reading, µs. UnknownSeries when the id is not known."""
+        self._name(series)
+        return int(self._live.book.known((series,)).first_ts[0])
+
+    def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
+        """Rows of a table of events, as `cloud.query_events` tells them."""
+        return query_events.found(self._pool, self._live.view, ask)
+
+    def anomalies(self, from_us: int, to_us: int, **more: Any) -> list[dict[str, Any]]:
+        """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""
+        return self.events(EventsAsk(Events.ANOMALIES, from_us, to_us, **more))
 
     def _name(self, series: int) -> Name:
         name = self._live.book.name(series)
@@ -179,7 +145,8 @@ class Query:
     def _raw_if_few(self, view: View, names: Sequence[Name], ask: Ask) -> History | None:
         found = []
         for name in names:
-            rows = self._readings(view, name, ask.from_us, ask.to_us, ask.points + 1)
+            bad = ask.without.get(name.id, query_clean.NONE)
+            rows = self._good(view, name, (ask.from_us, ask.to_us), ask.points + 1, bad)
             if len(rows.ts) > ask.points:
                 return None
             found.append(rows)
@@ -191,8 +158,9 @@ class Query:
         left = ask.limit
         for index in range(at.index, len(names)):
             start, given = (at.ts, at.given) if index == at.index else (ask.from_us, 0)
-            rows = self._readings(view, names[index], start, ask.to_us, given + left + 1)
-            kept = _slice(rows, given, given + left)
+            bad = ask.without.get(names[index].id, query_clean.NONE)
+            rows = self._good(view, names[index], (start, ask.to_us), given + left + 1, bad)
+            kept = query_rows.cut(rows, given, given + left)
             found.append(kept)
             if len(rows.ts) > given + left:
                 last = int(kept.ts[-1])
@@ -205,46 +173,68 @@ class Query:
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
 
+    def _good(
+        self, view: View, name: Name, span: tuple[int, int], limit: int, bad: Bad
+    ) -> RawSeries:
+        """The first ``limit`` readings that are not bad."""
+        if not bad:
+            return self._readings(view, name, *span, limit)
+
+        def fetch(start: int, end: int, limit: int) -> RawSeries:
+            return self._readings(view, name, start, end, limit)
+
+        pages = query_clean.without(fetch, *span, limit, bad)
+        return query_rows.cut(query_rows.only(query_rows.joined(name.id, pages), bad), 0, limit)
+
     def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        parts = []
-        files = _files(view, READINGS, name, start, end)
-        if files:
-            parts.append(
-                self._pool.table(READINGS_LIMIT, [files, *_given(name, start, end), limit])
-            )
-        parts += _tail(view, name, start, end)
+        tail = _tail(view, name, start, end)
+        parts = self._lake.readings(view, name, start, end, limit, origin=bool(tail)) + tail
         if not parts:
             none = np.empty(0, np.int64)
             return RawSeries(name.id, none, np.empty(0), None, none)
-        return _slice(_ordered(name.id, parts), 0, limit)
+        return query_rows.cut(query_rows.ordered(name.id, parts), 0, limit)
 
     def _buckets(self, view: View, name: Name, ask: Ask, buckets: Buckets) -> Partials:
-        start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        parts = []
-        files = _files(view, buckets.tier or READINGS, name, start, end)
-        given = [files, *_given(name, start, end)]
-        if files and buckets.tier is not None:
-            parts.append(_partials(self._pool.table(PARTIALS, given)))
-        elif files:
-            for piece, rows in enumerate(self._pool.batches(READINGS_SQL, given)):
-                readings = _readings_of(rows, name.id)
-                parts.append(rollup.reduce(readings, buckets.width_us, piece - _INT64_MAX))
+        edges = buckets.edges
+        if ask.from_us == ask.to_us:
+            return rollup.EMPTY  # no bucket meets an empty range
+        if edges is not None:
+            start, end = int(edges[0]), int(edges[-1])
+        else:
+            start, end = span(ask.from_us, ask.to_us, buckets.width_us)
+        bad = ask.without.get(name.id, query_clean.NONE)
+        parts: list[Partials] = []
+        if buckets.tier is None:
+            parts += self._reduced(view, name, Piece(start, end, is_raw=True), buckets, bad)
+        else:
+            for piece in query_clean.pieces(start, end, buckets.tier.width_us, bad):
+                parts += self._reduced(view, name, piece, buckets, bad)
+        fine = buckets.fine_us
         for batch in view.tail:
             if READINGS.name in batch.tables:
                 rows = batch.tables[READINGS.name].of_series(name.id, start, end)
                 if rows is not None:
-                    width = buckets.width_us
-                    parts.append(rollup.reduce(readings_of(rows), width, batch.start))
-        return rollup.merge(rollup.concat(parts), buckets.width_us)
+                    readings = query_rows.without(readings_of(rows), bad)
+                    parts.append(rollup.reduce(readings, fine, batch.start))
+        found = rollup.concat(parts)
+        if edges is None:
+            return rollup.merge(found, buckets.width_us)
+        at = np.searchsorted(edges, found.bucket, "right") - 1
+        return rollup.merge(replace(found, bucket=edges[at]), 1)
 
-
-def _files(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[str]:
-    return view.tables[spec.name].pick(start, end, (name.gateway, name.device))
-
-
-def _given(name: Name, start: int, end: int) -> list[object]:
-    return [name.gateway, name.device, name.metric, name.id, start, end]
+    def _reduced(
+        self, view: View, name: Name, piece: Piece, buckets: Buckets, bad: Bad
+    ) -> Iterator[Partials]:
+        """Partials of a stretch, from the rollup or from raw readings that are not bad."""
+        tier = None if piece.is_raw else buckets.tier
+        if tier is not None:
+            kept = self._lake.kept(view, tier, name, piece.start, piece.end)
+            if kept is not None:
+                yield kept
+                return
+        for part, readings in self._lake.pieces(view, name, piece.start, piece.end):
+            yield rollup.reduce(query_rows.without(readings, bad), buckets.fine_us, part)
 
 
 def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
@@ -255,43 +245,3 @@ def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
         if part is not None:
             found.append(part)
     return found
-
-
-def _ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
-    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood."""
-
-    def column(name: str) -> NDArray[Any]:
-        of = times if name == "ts" else objects if name == "text" else numbers
-        return np.concatenate([of(part[name]) for part in parts])
-
-    ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
-    if len(parts) > 1:
-        order = np.lexsort((column("seq"), column("epoch"), ts))
-        ts, value, text, quality = ts[order], value[order], text[order], quality[order]
-    return RawSeries(series, ts, value, text, quality)
-
-
-def _slice(rows: RawSeries, start: int, end: int) -> RawSeries:
-    text = None if rows.text is None else rows.text[start:end]
-    if text is not None and all(each is None for each in text):
-        text = None
-    part = slice(start, end)
-    return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])
-
-
-def _readings_of(rows: pa.Table, series: int) -> Readings:
-    return Readings(
-        np.full(rows.num_rows, series, np.int64),
-        times(rows["ts"]),
-        numbers(rows["value"]),
-        objects(rows["text"]),
-        numbers(rows["quality"]).astype(np.uint8),
-    )
-
-
-def _partials(rows: pa.Table) -> Partials:
-    columns = {
-        name: objects(rows[name]) if name == "last_text" else numbers(rows[name])
-        for name in rollup.COLUMNS
-    }
-    return Partials(**columns)

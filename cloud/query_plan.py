@@ -1,8 +1,11 @@
 """Pure: which resolution answers a question for history, and where its buckets lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
@@ -39,11 +42,23 @@ _WIDTHS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """``width_us`` buckets made from ``tier`` (None: from raw readings), called ``name``."""
+    """``width_us`` buckets made from ``tier`` (None: from raw readings), called ``name``.
+
+    ``edges`` are the starts of a calendar's buckets and the end of the last, ``width_us`` is 0
+    where they differ in length; None means buckets of one width from 1970 on.
+    """
 
     width_us: int
     tier: TableSpec | None
     name: str
+    edges: NDArray[np.int64] | None = field(default=None, compare=False)
+
+    @property
+    def fine_us(self) -> int:
+        """A width whose buckets fill these: what raw readings are first reduced to."""
+        if self.edges is None:
+            return self.width_us
+        return self.tier.width_us if self.tier is not None else _common_us(self.edges)
 
 
 def buckets_for(from_us: int, to_us: int, points: int, resolution: Resolution) -> Buckets:
@@ -77,6 +92,11 @@ def _tier_under(width_us: int) -> TableSpec | None:
         if width_us % tier.width_us == 0:
             return tier
     return None
+
+
+def _common_us(edges: NDArray[np.int64]) -> int:
+    """The greatest width of which all edges are multiples."""
+    return int(np.gcd.reduce(edges)) or _MILLI_US
 
 
 def _name(width_us: int) -> str:

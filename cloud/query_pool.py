@@ -13,7 +13,6 @@ from cloud.errors import StorageError
 MEMORY_BYTES: Final = 512 << 20
 WAIT_S: Final = 20.0
 """How long a query waits for a free cursor before the caller is told to come back."""
-BATCH_ROWS: Final = 100_000
 
 
 class Busy(Exception):  # noqa: N818 - a state, not a fault
@@ -48,13 +47,6 @@ class Pool:
         """All rows of a query. StorageError when a file cannot be read; Busy when overloaded."""
         with self._cursor() as cursor, _told():
             return cursor.sql(sql, params=list(parameters)).to_arrow_table()
-
-    def batches(self, sql: str, parameters: Sequence[object]) -> Iterator[pa.Table]:
-        """Rows of a query in pieces of at most about BATCH_ROWS, in order; errors as `table`."""
-        with self._cursor() as cursor, _told():
-            reader = cursor.sql(sql, params=list(parameters)).to_arrow_reader(BATCH_ROWS)
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
 
     def close(self) -> None:
         """Close all cursors."""

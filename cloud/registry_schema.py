@@ -45,6 +45,18 @@ def m0002_renewal(db: Database) -> None:
     db.execute("ALTER TABLE gateways ADD COLUMN renewed_us INTEGER NOT NULL DEFAULT 0")
 
 
+@MIGRATIONS()
+def m0003_marks(db: Database) -> None:
+    """Keep what people say of intervals; `series` are ids in hexadecimal, joined by commas."""
+    db.execute(
+        "CREATE TABLE marks (id TEXT PRIMARY KEY, kind TEXT NOT NULL, from_us INTEGER NOT NULL,"
+        " to_us INTEGER NOT NULL, series TEXT NOT NULL, gateway TEXT NOT NULL,"
+        " device TEXT NOT NULL, note TEXT NOT NULL, author TEXT NOT NULL,"
+        " created_us INTEGER NOT NULL, withdrawn_us INTEGER,"
+        " withdrawn_by TEXT NOT NULL DEFAULT '') STRICT"
+    )
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Name the steps a newer version took, which this one cannot know."""
     known = {step.name for step in MIGRATIONS.applied(db)} | {

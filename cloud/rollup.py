@@ -29,6 +29,8 @@ Array = NDArray[Any]
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
+DENSE_US: Final = 2_000_000
+"""Mean time between readings below which a series has a rollup of minutes: 30 of them a bucket."""
 _INT64_MIN: Final = np.iinfo(np.int64).min
 
 
@@ -110,6 +112,18 @@ def reduce(readings: Readings, width_us: int, part: int) -> Partials:
         last_quality=readings.quality[ends],
         part=np.full(len(starts), part, np.int64),
     )
+
+
+def dense(readings: Readings) -> NDArray[np.bool_]:
+    """Which readings are of a series that comes often enough for buckets of a minute.
+
+    A row of a rollup costs what four readings do, so buckets of few readings save nothing.
+    """
+    starts = _starts(readings.series, np.zeros_like(readings.series))
+    ends = _ends(starts, len(readings.ts))
+    often = (readings.ts[ends] - readings.ts[starts]) // DENSE_US < ends - starts
+    kept: NDArray[np.bool_] = np.repeat(often, ends - starts + 1)
+    return kept
 
 
 def merge(partials: Partials, width_us: int) -> Partials:

@@ -78,14 +78,24 @@ class FileList:
 
     def pick(self, from_us: int, to_us: int, device: tuple[str, str] | None = None) -> list[str]:
         """Absolute paths of the files that may hold times in [from, to) of (gateway, device)."""
+        return [self.path(file) for file in self.near(from_us, to_us, device)]
+
+    def near(
+        self, from_us: int, to_us: int, device: tuple[str, str] | None = None
+    ) -> list[DataFile]:
+        """The files that may hold times in [from, to) of (gateway, device)."""
         near = np.flatnonzero((self._ts_min < to_us) & (self._ts_max >= from_us))
         return [
-            f"{self.folder}/{file.path}"
+            file
             for file in (self.files[i] for i in near)
             if device is None
             or file.devices is None
             or file.devices[0] <= device <= file.devices[1]
         ]
+
+    def path(self, file: DataFile) -> str:
+        """The absolute path of one of the files."""
+        return f"{self.folder}/{file.path}"
 
 
 def file_name(start: int, end: int, merged: int | None = None) -> str:

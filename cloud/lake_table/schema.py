@@ -141,6 +141,11 @@ TABLES: Final = MappingProxyType({spec.name: spec for spec in (READINGS, *ROLLUP
 """All tables by name, in the order of their commits: `readings`, the authority, is first."""
 
 
+def is_whole(spec: TableSpec) -> bool:
+    """Whether a table accounts for all readings: minutes are kept of frequent series alone."""
+    return spec is not ROLLUP_1M
+
+
 def delta_schema(spec: TableSpec) -> pa.Schema:
     """The schema that other engines see: plain strings, and the partition column."""
     fields = [

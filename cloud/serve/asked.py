@@ -27,14 +27,14 @@ class Asked:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.seconds = Histogram(BOUNDS_S)
         self._app = app
-        self._paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+        self._routes = [route for route in app.routes if isinstance(route, Route)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"] if scope["path"] in self._paths else ELSEWHERE
+        path = self._path(scope["path"])
         begun_s = time.monotonic()
 
         async def send_counted(message: Message) -> None:
@@ -47,3 +47,10 @@ class Asked:
         finally:
             if path != _ENDLESS:
                 self.seconds.observe(time.monotonic() - begun_s)
+
+    def _path(self, path: str) -> str:
+        """The route's path as the table of routes writes it."""
+        for route in self._routes:
+            if route.path_regex.fullmatch(path) and "{rest" not in route.path:
+                return route.path
+        return ELSEWHERE

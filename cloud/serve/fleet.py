@@ -1,54 +1,113 @@
-"""Gateways, devices and series as JSON, from what is known in memory."""
+"""Gateways and devices, from what is known in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
-import orjson
 
 from cloud.journal_cursor import Cursor
+from cloud.live_catalogue import Devices
 from cloud.live_series import Known
 from cloud.registry import GatewayRow
+from cloud.serve import endpoint
+from cloud.serve.endpoint import Values
+from cloud.serve.fields import Field, Type
+from cloud.serve.formats import Answer
+from cloud.serve.kinds import key_text
+from cloud.serve.site import Seen, Site
 from protos import sync_pb2 as pb
-from protos.series import SeriesKind
-
-
-class Registry(Protocol):
-    """What the API needs of `cloud.registry`."""
-
-    def gateways(self) -> list[GatewayRow]:
-        """Every gateway that ever enrolled."""
-
-
-class Seen(Protocol):
-    """A gateway's stream as `cloud.ingest.Presence` tells it."""
-
-    @property
-    def session(self) -> int:
-        """The live session, 0 when there is none."""
-
-    @property
-    def status(self) -> pb.Status:
-        """What it last said of itself."""
-
-
-Presence = Callable[[], Mapping[str, Seen]]
-"""Gateways heard since the process started: `lambda: ingest.presence`."""
 
 _CLOCK: Final = "CLOCK_"
+GATEWAYS: Final = (
+    Field("name", Type.TEXT, "as its certificate says"),
+    Field("first_seen", Type.TIME, "when it first connected", null=True),
+    Field("last_seen", Type.TIME, "when it was last heard", null=True),
+    Field("connected", Type.FLAG, "whether its stream is open"),
+    Field("epoch", Type.WHOLE, "its buffer's present life"),
+    Field("session", Type.WHOLE, "how often it connected"),
+    Field("stored", Type.WHOLE, "the last block in the journal"),
+    Field("archived", Type.WHOLE, "the last block in the lake"),
+    Field("series", Type.WHOLE, "how many it has"),
+    Field("readings", Type.WHOLE, "how many of it are in history"),
+    Field("anomalies", Type.WHOLE, "how many of it are in history"),
+    Field("backlog_rows", Type.WHOLE, "readings that wait in its buffer", null=True),
+    Field("backlog_bytes", Type.WHOLE, "what they take there", null=True),
+    Field("clock", Type.TEXT, "synced, unsynced, corrected …", null=True),
+    Field("key_tier", Type.TEXT, "what guards its key", null=True),
+    Field("agent_version", Type.TEXT, "of its agent", null=True),
+    Field("certificate_not_after", Type.TIME, "when its certificate ends", null=True),
+)
+DEVICES: Final = (
+    Field("gateway", Type.TEXT, "the gateway's name"),
+    Field("device", Type.TEXT, "the device's name"),
+    Field("metrics", Type.WHOLE, "how many series it has"),
+    Field("last_ts", Type.TIME, "time of its last reading", null=True),
+    Field("readings", Type.WHOLE, "how many of it are in history"),
+    Field("anomalies", Type.WHOLE, "how many of it are in history"),
+)
 
 
-def gateways(
+def gateways(site: Site, values: Values) -> Answer:
+    """One object a gateway, by name: enrolled ones, and any the journal knows besides."""
+    rows, cursors = site.registry.gateways(), site.journal.cursors()
+    now, known = site.now_us(), site.live.book.known()
+    found = _gateways(rows, cursors, site.presence(), known, now)
+    page, next_ = _page(found, values)
+    return endpoint.paged("gateways", page, GATEWAYS, next_, now=now)
+
+
+def devices(site: Site, values: Values) -> Answer:
+    """One object a device, by gateway and name."""
+    found, more = site.catalogue.devices(
+        site.live.book, values["gateway"], values["cursor"], values["limit"]
+    )
+    told = _devices(found)
+    next_ = key_text(*found.names[-1]) if more else None
+    return endpoint.paged("devices", told, DEVICES, next_)
+
+
+def _devices(found: Devices) -> list[dict[str, Any]]:
+    if not found.names:
+        return []
+    known, at, starts = found.known, found.at, found.starts
+    metrics = np.diff(np.append(starts, len(at))).tolist()
+    readings = np.add.reduceat(known.readings[at], starts).tolist()
+    anomalies = np.add.reduceat(known.anomalies[at], starts).tolist()
+    # Of a series without a reading it is below all times.
+    last = np.maximum.reduceat(known.last_ts[at], starts).tolist()
+    columns = zip(found.names, metrics, last, readings, anomalies, strict=True)
+    return [
+        {
+            "gateway": name[0],
+            "device": name[1],
+            "metrics": of,
+            "last_ts": last_ts if count else None,
+            "readings": count,
+            "anomalies": odd,
+        }
+        for name, of, last_ts, count, odd in columns
+    ]
+
+
+def _page(found: list[dict[str, Any]], values: Values) -> tuple[list[dict[str, Any]], str | None]:
+    """The gateways behind the cursor, by name."""
+    after = values["cursor"]
+    start = bisect_right(found, after[0], key=itemgetter("name")) if after is not None else 0
+    page = found[start : start + values["limit"]]
+    more = start + len(page) < len(found)
+    return page, key_text(page[-1]["name"]) if more else None
+
+
+def _gateways(
     rows: Sequence[GatewayRow],
     cursors: Sequence[Cursor],
     seen: Mapping[str, Seen],
     known: Known,
     now_us: int,
 ) -> list[dict[str, Any]]:
-    """One object a gateway, by name: enrolled ones, and any the journal knows besides.
-
-    A connected one is seen now: its stream's keep-alive would have ended it otherwise.
-    """
+    """A connected one is seen now: its stream's keep-alive would have ended it otherwise."""
     by_name = {row.name: row for row in rows}
     cursor_of = {cursor.gateway: cursor for cursor in cursors}
     totals = _totals(known, [name.gateway for name in known.names])
@@ -117,77 +176,6 @@ def _clock(quality: object) -> str | None:
     if not isinstance(quality, str) or not quality or quality.endswith("UNSPECIFIED"):
         return None
     return quality.removeprefix(_CLOCK).lower().replace("_", "-")
-
-
-def devices(known: Known, gateway: str | None) -> list[dict[str, Any]]:
-    """One object a device, by gateway and name; ``gateway`` leaves the others out."""
-    totals = _totals(known, [(name.gateway, name.device) for name in known.names])
-    return [
-        {
-            "gateway": key[0],
-            "device": key[1],
-            "metrics": of["series"],
-            "last_ts": of["last_ts"],
-            "readings": of["readings"],
-            "anomalies": of["anomalies"],
-        }
-        for key, of in sorted(totals.items())
-        if gateway in (None, key[0])
-    ]
-
-
-def series(known: Known, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One object a series, by name, as many as ``limit``; filters as the parameters say."""
-    picked = _picked(known, values["gateway"], values["device"], values["q"])
-    return [_series(known, i) for i in picked[: values["limit"]]]
-
-
-def latest(known: Known, gateway: str | None, device: str | None) -> list[dict[str, Any]]:
-    """The last reading of each series, by name."""
-    return [
-        {
-            "id": f"{known.names[i].id:016x}",
-            "ts": int(known.last_ts[i]),
-            "value": float(known.last_value[i]),
-            "text": known.last_text[i],
-            "quality": int(known.last_quality[i]),
-        }
-        for i in _picked(known, gateway, device, None)
-        if known.readings[i]
-    ]
-
-
-def _series(known: Known, i: int) -> dict[str, Any]:
-    name = known.names[i]
-    has = bool(known.readings[i])
-    return {
-        "id": f"{name.id:016x}",
-        "gateway": name.gateway,
-        "device": name.device,
-        "metric": name.metric,
-        "unit": name.unit,
-        "kind": SeriesKind(name.kind).name.lower(),
-        "labels": orjson.loads(name.labels),
-        "first_ts": int(known.first_ts[i]) if has else None,
-        "last_ts": int(known.last_ts[i]) if has else None,
-        "last_value": float(known.last_value[i]) if has else None,
-        "last_text": known.last_text[i],
-        "readings": int(known.readings[i]),
-        "anomalies": int(known.anomalies[i]),
-    }
-
-
-def _picked(known: Known, gateway: str | None, device: str | None, q: str | None) -> list[int]:
-    wanted = (q or "").casefold()
-    picked = [
-        i
-        for i, name in enumerate(known.names)
-        if gateway in (None, name.gateway)
-        and device in (None, name.device)
-        and wanted in f"{name.gateway}/{name.device}/{name.metric} {name.labels}".casefold()
-    ]
-    names = known.names
-    return sorted(picked, key=lambda i: (names[i].gateway, names[i].device, names[i].metric, i))
 
 
 _NONE: Final[Mapping[str, int | None]] = {

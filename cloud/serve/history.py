@@ -1,77 +1,230 @@
-"""History as JSON: a column an array, straight from numpy."""
+"""History as an answer: what is asked, checked against itself, and the columns of what is found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud import rollup
-from cloud.query import ROWS_MAX, Ask, BucketSeries, Query, RawSeries, UnknownSeries
-from cloud.query_plan import POINTS_MAX, Resolution
-from cloud.serve import params as serve_params
+from cloud.lake_names import Name
+from cloud.marks import Mark
+from cloud.query import ROWS_MAX, Ask, History, UnknownSeries
+from cloud.query_clean import Bad
+from cloud.query_grid import TooMany, Width, grid
+from cloud.query_plan import POINTS_MAX, Buckets, Resolution
+from cloud.query_rows import BucketSeries, RawSeries
+from cloud.serve import history_table, kinds
+from cloud.serve.endpoint import Values
+from cloud.serve.formats import Answer
 from cloud.serve.params import Param, Refusal
+from cloud.serve.site import Site
+from cloud.serve.zones import WIDTH, ZONE
 
+VALUES_MAX: Final = 2_000_000
+"""Values of buckets in one answer: some 30 MB of JSON."""
+
+
+class BadData(Enum):
+    """What becomes of readings that are marked as bad; the value is its name on the wire."""
+
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+class Layout(Enum):
+    """How several series lie beside each other; the value is its name on the wire."""
+
+    SERIES = "series"
+    WIDE = "wide"
+
+
+SPAN: Final = {
+    "from": Param(kinds.TIME, "the earliest time, included", default_text="24 h before `to`"),
+    "to": Param(kinds.TIME, "the latest time, not included", default_text="the last reading"),
+}
+BAD: Final = Param(
+    kinds.one_of(BadData), "whether readings marked as bad are in the answer", BadData.INCLUDE
+)
 PARAMS: Final = {
-    "series": Param(serve_params.series, required=True),
-    "from": Param(serve_params.time),
-    "to": Param(serve_params.time),
-    "points": Param(serve_params.whole(2, POINTS_MAX), 1000),
-    "resolution": Param(serve_params.one_of(Resolution), Resolution.AUTO),
-    "limit": Param(serve_params.whole(1, 10 * ROWS_MAX), ROWS_MAX),
-    "cursor": Param(serve_params.cursor),
+    "series": Param(kinds.SERIES, "ids of series, by commas", required=True),
+    **SPAN,
+    "points": Param(kinds.whole(2, POINTS_MAX), "points a series, at most", 1000),
+    "resolution": Param(
+        kinds.one_of(Resolution), "let the server choose, raw readings, or a tier", Resolution.AUTO
+    ),
+    "bucket": Param(WIDTH, "width of the buckets, `15m`, `1d`, `1mo`; instead of `points`"),
+    "zone": Param(ZONE, "whose days, weeks, months and years `bucket` counts", UTC, False, "UTC"),
+    "columns": Param(
+        kinds.some_of(history_table.COLUMNS), "columns of buckets", default_text="all; wide: `mean`"
+    ),
+    "layout": Param(
+        kinds.one_of(Layout), "one series after another, or aligned side by side", Layout.SERIES
+    ),
+    "bad": BAD,
+    "limit": Param(kinds.whole(1, 10 * ROWS_MAX), "raw readings in one answer", ROWS_MAX),
+    "cursor": Param(kinds.CURSOR, "`next` of the answer before, of raw readings"),
 }
 
 
-def answer(query: Query, values: Mapping[str, Any], now_us: int) -> dict[str, Any]:
-    """The whole answer to /history; Refusal when it asks for what is not there."""
-    ask = _ask(query, values, now_us)
-    try:
-        found = query.history(ask)
-    except UnknownSeries as error:
-        raise unknown_series(error) from error
-    return {
+def history(site: Site, values: Values) -> Answer:
+    """Readings or buckets of series. Refusal when it asks for what is not there."""
+    _agree(values)
+    names = known(site, values["series"])
+    ask = _ask(site, values, names)
+    found = site.query.history(ask)
+    head = {
         "from": ask.from_us,
         "to": ask.to_us,
-        "resolution": found.buckets.name if found.buckets else Resolution.RAW.value,
-        "bucket_us": found.buckets.width_us if found.buckets else None,
+        "resolution": resolution(found.buckets),
+        "bucket_us": (found.buckets.width_us or None) if found.buckets else None,
+        "bucket": found.buckets.name if found.buckets and values["bucket"] else None,
+        "zone": str(values["zone"]) if values["bucket"] else None,
+        "bad": values["bad"].value,
         "watermark": {"journal": found.journal, "lake": found.lake},
-        "series": [
-            _raw(each) if isinstance(each, RawSeries) else _buckets(each) for each in found.series
-        ],
-        "next": serve_params.cursor_text(found.next) if found.next else None,
     }
+    marks = {
+        mark.id: mark for name in names for mark in site.marks.of(name, ask.from_us, ask.to_us)
+    }
+    next_ = kinds.cursor_text(found.next) if found.next else None
+    tail = {"marks": [_mark(mark) for mark in marks.values()], "next": next_}
+    about = head | {"watermark": f"{found.journal}/{found.lake}"}
+    if values["layout"] is Layout.WIDE:
+        wide = history_table.wide(found, names, ask, values["columns"] or ("mean",))
+        document = {**head, "series": wide.columns_told, "t": wide.t, "values": wide.values, **tail}
+        return Answer(document, wide.table, about, next_)
+    columns = values["columns"] or history_table.COLUMNS
+    document = {**head, "series": _told(found, ask, columns), **tail}
+    return Answer(document, lambda: history_table.long(found, names, columns), about, next_)
+
+
+def known(site: Site, series: Sequence[int]) -> list[Name]:
+    """The names of series. Refusal 404 for an id that names none."""
+    found = []
+    for each in series:
+        name = site.live.book.name(each)
+        if name is None:
+            raise unknown_series(UnknownSeries(each))
+        found.append(name)
+    return found
 
 
 def unknown_series(error: UnknownSeries) -> Refusal:
     """The refusal of an id that names no series."""
     message = f"there is no series {error.args[0]:016x}"
-    return Refusal(404, "unknown_series", message, "/api/v1/series lists them")
+    hint = "/api/v1/series lists them"
+    return Refusal(404, "unknown_series", message, hint, parameter="series")
 
 
-def _ask(query: Query, values: Mapping[str, Any], now_us: int) -> Ask:
-    resolution, cursor = values["resolution"], values["cursor"]
-    if cursor is not None and (
-        resolution is not Resolution.RAW or cursor.index >= len(values["series"])
-    ):
-        hint = "ask as before, with `resolution=raw` and the same series"
-        raise Refusal(400, "bad_parameter", "`cursor` is of another question", hint)
-    first, last = (_asked(end) for end in query.default_span(values["series"], now_us))
+def without(site: Site, values: Values, names: Sequence[Name]) -> dict[int, Bad]:
+    """What of each series is to be left out."""
+    if values["bad"] is BadData.INCLUDE:
+        return {}
+    found = {name.id: site.marks.bad(name) for name in names}
+    return {series: bad for series, bad in found.items() if bad}
+
+
+def resolution(buckets: Buckets | None) -> str:
+    """What an answer was made from: raw readings, a tier, or readings in buckets of this width."""
+    if buckets is None:
+        return Resolution.RAW.value
+    return buckets.tier.name.removeprefix("rollup_") if buckets.tier else buckets.name
+
+
+def span(site: Site, values: Values) -> tuple[int, int]:
+    """The range asked for, or the last 24 h of what the series have. Refusal when it is none."""
+    first, last = (_asked(end) for end in site.query.default_span(values["series"], site.now_us()))
     to_us = values["to"] if values["to"] is not None else last
     from_us = (
         values["from"] if values["from"] is not None else _asked(min(first, to_us - rollup.DAY_US))
     )
     if from_us > to_us:
         hint = "`from` is the earlier end, `to` is not included"
-        raise Refusal(400, "bad_range", "`from` lies behind `to`", hint)
-    return Ask(
-        values["series"], from_us, to_us, values["points"], resolution, values["limit"], cursor
-    )
+        message = "`from` lies behind `to`"
+        raise Refusal(400, "bad_range", message, hint, parameter="from", nearest=str(to_us))
+    return from_us, to_us
 
 
 def _asked(time_us: int) -> int:
     """The time, or the nearest that a caller could have asked for."""
-    return min(max(time_us, serve_params.FIRST_US), serve_params.LAST_US)
+    return min(max(time_us, kinds.FIRST_US), kinds.LAST_US)
+
+
+def _agree(values: Values) -> None:
+    """Refuse parameters that contradict each other."""
+    cursor, auto = values["cursor"], values["resolution"] is Resolution.AUTO
+    raw, wide = values["resolution"] is Resolution.RAW, values["layout"] is Layout.WIDE
+    if cursor is not None and (not raw or cursor.index >= len(values["series"])):
+        hint = "ask as before, with `resolution=raw` and the same series"
+        raise _contrary("cursor", "`cursor` is of another question", hint)
+    if values["bucket"] is not None and not auto:
+        hint = "ask for `bucket` or for `resolution`, not for both"
+        raise _contrary("resolution", "`bucket` says it already", hint, "auto")
+    if raw and wide:
+        hint = "raw readings have times of their own: name a `bucket`, or leave it to the server"
+        raise _contrary("resolution", "raw readings cannot be aligned", hint, "auto")
+    if raw and values["columns"] is not None:
+        hint = "leave `columns` out"
+        raise _contrary("columns", "raw readings have columns of their own", hint)
+    if values["zone"] is not UTC and values["bucket"] is None:
+        hint = "add `bucket=1d`, or leave `zone` out"
+        raise _contrary("zone", "a zone counts the days of `bucket`", hint, "UTC")
+
+
+def _contrary(name: str, message: str, hint: str, nearest: str = "") -> Refusal:
+    return Refusal(400, "bad_parameter", message, hint, parameter=name, nearest=nearest)
+
+
+def _ask(site: Site, values: Values, names: Sequence[Name]) -> Ask:
+    from_us, to_us = span(site, values)
+    made, asked = None, values["resolution"]
+    if values["bucket"] is not None:
+        made = _grid(values["bucket"], values["zone"], from_us, to_us)
+    elif values["layout"] is Layout.WIDE:
+        made = history_table.with_edges(from_us, to_us, values["points"], asked)
+    if asked is not Resolution.RAW:
+        _check_size(values, len(made.edges) - 1 if made and made.edges is not None else None)
+    return Ask(
+        values["series"], from_us, to_us, values["points"], asked, values["limit"],
+        values["cursor"], made, without(site, values, names),
+    )  # fmt: skip
+
+
+def _check_size(values: Values, rows: int | None) -> None:
+    """Refuse an answer of more than VALUES_MAX; ``rows`` where the buckets are counted already."""
+    default = ("mean",) if values["layout"] is Layout.WIDE else history_table.COLUMNS
+    across = len(values["series"]) * len(values["columns"] or default)
+    points = rows if rows is not None else values["points"]
+    if points * across <= VALUES_MAX:
+        return
+    name, most = ("points", VALUES_MAX // across) if rows is None else ("series", 0)
+    message = f"{points} points of {across} columns are more than {VALUES_MAX} values"
+    hint = "ask for fewer points, series or columns, or for wider buckets"
+    nearest = str(most) if most else ""
+    raise Refusal(400, "too_many_values", message, hint, parameter=name, nearest=nearest)
+
+
+def _grid(width: Width, zone: tzinfo, from_us: int, to_us: int) -> Buckets:
+    try:
+        return grid(width, zone, from_us, to_us)
+    except TooMany as error:
+        message = f"`bucket` is {width.text!r}: more than {POINTS_MAX} of them meet the range"
+        hint = f"ask for wider ones; the nearest is {error}"
+        raise Refusal(
+            400, "bad_parameter", message, hint, parameter="bucket", nearest=str(error)
+        ) from error
+
+
+def _told(found: History, ask: Ask, columns: Sequence[str]) -> list[dict[str, Any]]:
+    told = []
+    for each in found.series:
+        if isinstance(each, RawSeries):
+            told.append(_raw(each))
+        elif found.buckets is not None:
+            told.append(_buckets(each, found.buckets, ask, columns))
+    return told
 
 
 def _raw(series: RawSeries) -> dict[str, Any]:
@@ -97,14 +250,28 @@ def _special(series: RawSeries) -> dict[str, str]:
     return {str(i): str(series.value[i]) for i in np.flatnonzero(special).tolist()}
 
 
-def _buckets(series: BucketSeries) -> dict[str, Any]:
+def _buckets(
+    series: BucketSeries, buckets: Buckets, ask: Ask, columns: Sequence[str]
+) -> dict[str, Any]:
     partials = series.partials
     answer: dict[str, Any] = {"id": f"{series.id:016x}", "t": partials.bucket}
-    answer["count"] = partials.count
-    answer["mean"] = rollup.mean(partials)
-    for name in ("min", "max", "first", "last"):
-        column: NDArray[np.float64] = getattr(partials, name)
-        answer[name] = column
-    if any(text is not None for text in partials.last_text):
-        answer["text"] = partials.last_text.tolist()
+    for name in columns:
+        column: NDArray[Any] = history_table.column(partials, name)
+        if name != "text":
+            answer[name] = column
+        elif any(text is not None for text in column):
+            answer[name] = column.tolist()
+    answer["gaps"] = history_table.gaps(partials.bucket, buckets, ask)
     return answer
+
+
+def _mark(mark: Mark) -> Mapping[str, Any]:
+    return {
+        "id": mark.id,
+        "kind": mark.kind.value,
+        "from": mark.from_us,
+        "to": mark.to_us,
+        "series": [f"{each:016x}" for each in mark.series],
+        "gateway": mark.gateway,
+        "device": mark.device,
+    }

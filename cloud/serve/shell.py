@@ -104,9 +104,14 @@ def _failed() -> Response:
     return error(500, "fault", told, "see the cloud's log, and please report it")
 
 
-def error(status: int, code: str, message: str, hint: str = "") -> Response:
-    """An error as all of them look."""
-    body = orjson.dumps({"error": {"code": code, "message": message, "hint": hint}})
+def error(
+    status: int, code: str, message: str, hint: str = "", *, parameter: str = "", nearest: str = ""
+) -> Response:
+    """An error as all of them look; what is empty of ``parameter`` and ``nearest`` is left out."""
+    told = {"code": code, "message": message, "hint": hint}
+    told |= {"parameter": parameter} if parameter else {}
+    told |= {"nearest": nearest} if nearest else {}
+    body = orjson.dumps({"error": told})
     return Response(body, status, media_type="application/json")
 
 

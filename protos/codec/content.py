@@ -154,7 +154,7 @@ def _hash_rows(hashers: Sequence[Any], bounds: list[int], rows: Rows, kind: Kind
             texts, packed[column.name] = encoded_once(rows[column.name])
         else:
             packed[column.name] = rows[column.name]
-    data, size = packed.tobytes(), packed.itemsize
+    data, size = packed.view(np.uint8), packed.itemsize
     for hasher, start, stop in zip(hashers, bounds, bounds[1:], strict=False):
         if start < stop:
             hasher.update(bytes((kind,)) + (stop - start).to_bytes(4, "little"))

@@ -7,8 +7,10 @@ from starlette.testclient import TestClient
 from cloud.lake import Consolidator
 from cloud.lake_names import Names
 from cloud.live import Live
+from cloud.marks import Marks
 from cloud.query import Query
 from cloud.registry import GatewayRow
+from cloud.registry import Registry as OwnRegistry
 from cloud.rollup import MINUTE_US
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
@@ -40,7 +42,11 @@ class World:
         self.consolidator = Consolidator(root, self.journal, names, self.live)
         self.consolidator.recover()
         self.query = Query(self.live, threads=1)
-        self.app = build_app(self.query, self.live, Registry(), self.journal, dist, **more)
+        self.registry = OwnRegistry.open(root.parent / "registry.db")
+        self.marks = Marks(self.registry)
+        self.app = build_app(
+            self.query, self.live, Registry(), self.journal, dist, marks=self.marks, **more
+        )
         self.client = TestClient(self.app, base_url="http://localhost:8460")
 
     def fill(self) -> None:
@@ -68,3 +74,4 @@ class World:
         self.live.stop()
         self.consolidator.close()
         self.query.close()
+        self.registry.close()

@@ -40,7 +40,9 @@ def buckets(query: dict[str, str]) -> dict[str, Any]:
     while -(-(end - first) // width) > int(query["points"]):
         width *= 2
     starts = list(range(first - first % width, end, width))
-    one = {"id": query["series"], "t": starts, "count": [1] * len(starts)}
+    assert query["columns"] == "count,mean,min,max,first,last,text"
+    gaps = [[0, first]]
+    one = {"id": query["series"], "t": starts, "count": [1] * len(starts), "gaps": gaps}
     return {"from": first, "to": end, "bucket_us": width, "series": [one], "next": None}
 
 
@@ -59,9 +61,10 @@ class Answers(BaseHTTPRequestHandler):
     def _answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
         if path == "/api/v1/series":
             rows = [row for row in SERIES if query.get("device") in (None, row["device"])]
-            return 200, {
-                "series": [r for r in rows if query.get("gateway") in (None, r["gateway"])]
-            }
+            found = [r for r in rows if query.get("gateway") in (None, r["gateway"])]
+            at = int(query.get("cursor", "0"))
+            more = str(at + 2) if at + 2 < len(found) else None
+            return 200, {"series": found[at : at + 2], "next": more}
         if query.get("from") == "soon":
             return 400, {"error": {"code": "bad", "message": "no time", "hint": "ISO 8601"}}
         if query.get("from") == "html":

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud.lake_table import forms as lake_forms
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import arrange, no_step, order_of, times, write_durably
 from cloud.lake_table.schema import READINGS, delta_schema
+from tests.cloud.lake_world import T0
 
 
 def rows_of(*rows: tuple[str, int, float]) -> pa.Table:
@@ -123,3 +125,28 @@ def test_other_engines_see_plain_columns():
     schema = delta_schema(READINGS)
     assert schema.field("device").type == pa.string()
     assert schema.names[-1] == "period"
+
+
+@pytest.mark.parametrize("step_us", [1, 1_000, 10_000_000])
+@pytest.mark.parametrize("digits", [0, 15])
+def test_whatever_form_a_file_takes_its_rows_read_back_bit_for_bit(
+    tmp_path: Path, step_us: int, digits: int
+):
+    count = 2 * lake_forms._TRIED_ROWS_MIN
+    drawn = np.random.default_rng(5)
+    ts = T0 + np.arange(count) * 10_000_000 + drawn.integers(0, 200, count) * step_us
+    values = np.round(drawn.normal(20, 3, count), digits)
+    rows = arrange(rows_of(*zip(["a"] * count, ts.tolist(), values.tolist(), strict=True)))
+    write_durably(tmp_path / "period=x" / "f.parquet", rows, READINGS, no_step)
+    assert lake_parquet.read([tmp_path / "period=x" / "f.parquet"], READINGS).equals(rows)
+    stored = pq.ParquetFile(tmp_path / "period=x" / "f.parquet").schema_arrow.field("ts").type
+    assert stored.unit == ("us" if step_us == 1 else "ms")
+
+
+def test_times_at_an_exact_cadence_cost_next_to_nothing(tmp_path: Path):
+    count = lake_forms._TRIED_ROWS_MIN
+    rows = rows_of(*(("a", T0 + i * 10_000_000, 1.0) for i in range(count)))
+    write_durably(tmp_path / "period=x" / "f.parquet", rows, READINGS, no_step)
+    group = pq.ParquetFile(tmp_path / "period=x" / "f.parquet").metadata.row_group(0)
+    times_of = group.column(READINGS.schema.get_field_index("ts"))
+    assert times_of.total_compressed_size < count / 8

@@ -1,7 +1,7 @@
 """Queries: complete and in order over tables and tail, at the resolution that was asked for."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +178,18 @@ def test_times_of_an_unset_clock_are_found_where_they_say(world):
     assert world.raw("pump", 0, 10) == [(5, 1.0)]
     ask = Ask((world.id("pump"),), 0, T0 + 500 * DAY_US, 1000, Resolution.DAY)
     assert np.sum(world.query.history(ask).series[0].partials.count) == 3
+
+
+def test_minutes_of_a_series_that_came_often_and_then_seldom_are_whole(world):
+    often = [(T0 + i * 1_000_000, float(i % 7)) for i in range(600)]
+    seldom = [(T0 + HOUR_US // 2 + i * 20_000_000, float(i)) for i in range(60)]
+    for rows in (often, seldom):
+        world.send("a", rows)
+        world.consolidate()
+        world.follow()
+        ask = Ask((world.id("a"),), T0, T0 + HOUR_US, 100, Resolution.MINUTE)
+        (series,) = world.query.history(ask).series
+        due = Counter(ts - ts % MINUTE_US for ts, _ in world.sent["a"])
+        found = zip(series.partials.bucket.tolist(), series.partials.count.tolist(), strict=True)
+        assert dict(found) == due
+    assert sum(file.rows for file in world.live.view.tables["rollup_1m"].files) == 10

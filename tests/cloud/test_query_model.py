@@ -14,7 +14,10 @@ from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World, expected, same
 
 _row = st.tuples(
-    st.integers(-5, 5).map(lambda m: T0 + m * 17_000_000),
+    st.one_of(  # seldom enough for no rollup of minutes, and often enough for one
+        st.integers(-5, 5).map(lambda m: T0 + m * 17_000_000),
+        st.integers(-9, 9).map(lambda m: T0 + m * 900_000),
+    ),
     st.one_of(st.integers(-64, 64).map(lambda n: n / 4), st.just(math.nan)),
 )
 _action = st.one_of(

@@ -160,3 +160,12 @@ def test_the_lowest_and_highest_times_have_a_bucket_below_them():
 def test_nothing_in_gives_nothing_out():
     assert len(rollup.merge(rollup.EMPTY, DAY_US)) == 0
     assert len(rollup.concat([])) == 0
+
+
+def test_minutes_are_kept_of_a_series_that_comes_every_two_seconds_and_of_no_slower_one():
+    often: list[Row] = [(1, i * 1_900_000, 0.0, None) for i in range(20)]
+    seldom: list[Row] = [(2, i * 2_100_000, 0.0, None) for i in range(20)]
+    once: list[Row] = [(3, 0, 0.0, None)]
+    kept = rollup.dense(_readings([*often, *seldom, *once]))
+    assert kept.tolist() == [True] * 20 + [False] * 21
+    assert not len(rollup.dense(_readings([])))

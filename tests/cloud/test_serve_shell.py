@@ -226,3 +226,35 @@ async def test_one_client_cannot_take_every_place_to_listen(world, monkeypatch):
     feed.leave(held[0])
     with feed.listen(None, "10.0.0.1"), held[1]:
         pass
+
+
+async def test_who_comes_back_is_told_what_came_since_and_nothing_twice(world):
+    pump, gateway = world.id("pump"), world.gateway
+    for number in range(3):
+        gateway.send(gateway.numbers("pump", [T0 + number], [float(number)]))
+        while world.live.advance():
+            pass
+    seen = world.live.view.journal - 2
+
+    def send() -> None:
+        gateway.send(gateway.numbers("pump", [T0 + 9], [9.0]))
+        while world.live.advance():
+            pass
+
+    path = f"/api/v1/live?series={pump}&after={seen}"
+    frames = await _first_events(world.app, path, 2, send)
+    told = [frame for frame in frames if frame.startswith("event: readings")]
+    values = [value for frame in told for value in json.loads(frame.split("data: ")[1])["v"]]
+    assert values == [1.0, 2.0, 9.0]
+    ids = [int(frame.split("id: ")[1].split("\n")[0]) for frame in told]
+    assert ids == sorted(ids)
+    assert ids[-1] == world.live.view.journal
+
+
+async def test_who_missed_what_is_in_the_tables_by_now_is_told_so(world):
+    frames = await _first_events(world.app, "/api/v1/live?after=0", 1, lambda: None)
+    (missed,) = [frame for frame in frames if frame.startswith("event: missed")]
+    told = json.loads(missed.split("data: ")[1])
+    assert (told["after"], told["lake"], told["journal"]) == (0, 1, 2)
+    error = world.get("/api/v1/live?after=-1", 400)["error"]
+    assert error["parameter"] == "after"

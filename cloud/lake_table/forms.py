@@ -1,0 +1,90 @@
+"""How the columns of one Parquet file are written: what suits its rows, found by trying.
+
+A time is a whole millisecond more often than not; then the file says so and its times take half
+the bytes. Any reader of Parquet gives such a column back in the table's own unit. Which encoding
+is smaller depends on whether times come at an exact cadence and values in few distinct ones: the
+first rows are written each way, in memory.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cloud.lake_table.schema import TableSpec
+
+ZSTD_LEVEL: Final = 3
+_TIME_LEVEL: Final = 1
+"""Higher levels take longer over times that jitter, and find no more in them."""
+_TRIED_ROWS: Final = 16_384
+_TRIED_ROWS_MIN: Final = 4_096
+"""A file of fewer rows will be merged, and tried then."""
+_BOUNDED: Final = ("gateway", "device", "metric", "ts", "text", "last_text")
+"""Columns with statistics in each row group: by what rows are sorted, and what is mostly null."""
+_MILLIS: Final = pa.timestamp("ms", "UTC")
+_DELTA: Final = "DELTA_BINARY_PACKED"
+_DICTIONARY: Final = "PLAIN_DICTIONARY"
+_PLAIN: Final = "PLAIN"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one file is written: times in ``millis`` are stored so, ``options`` are the writer's."""
+
+    millis: tuple[str, ...]
+    options: Mapping[str, Any]
+
+    def of(self, rows: pa.Table) -> pa.Table:
+        """Rows of the table as the file holds them."""
+        for name in self.millis:
+            index = rows.schema.get_field_index(name)
+            rows = rows.set_column(index, name, rows[name].cast(_MILLIS))
+        return rows
+
+
+def form_of(rows: pa.Table, spec: TableSpec) -> Form:
+    """The form in which these rows, in order, take the least room, as far as trying tells."""
+    tried = rows.num_rows >= _TRIED_ROWS_MIN
+    millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
+    encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
+    if tried:
+        sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
+        encoding["ts"] = _smallest(sample, "ts", (_DELTA, _PLAIN))
+        if "value" in encoding:
+            encoding["value"] = _smallest(sample, "value", (_DICTIONARY, _PLAIN))
+    return Form(millis, _options(encoding))
+
+
+def _whole_millis(column: pa.ChunkedArray) -> bool:
+    return all(
+        not (chunk.view(pa.int64()).to_numpy(zero_copy_only=False) % 1000).any()
+        for chunk in column.chunks
+    )
+
+
+def _smallest(rows: pa.Table, name: str, encodings: tuple[str, ...]) -> str:
+    """Of encodings of a column the one that makes it smallest; the first of equals."""
+    sizes = []
+    for encoding in encodings:
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(sink, rows.select([name]).schema, **_options({name: encoding})) as to:
+            to.write_table(rows.select([name]))
+        sizes.append(sink.tell())
+    return encodings[int(np.argmin(sizes))]
+
+
+def _options(encoding: Mapping[str, str]) -> dict[str, Any]:
+    levels = {name: _TIME_LEVEL if name == "ts" else ZSTD_LEVEL for name in encoding}
+    return {
+        "version": "2.6",
+        "compression": "zstd",
+        "compression_level": levels,
+        "use_dictionary": [name for name, how in encoding.items() if how == _DICTIONARY],
+        "column_encoding": {name: how for name, how in encoding.items() if how != _DICTIONARY},
+        "write_statistics": [name for name in encoding if name in _BOUNDED],
+        "store_schema": False,
+        "write_page_checksum": True,
+    }

@@ -1,0 +1,99 @@
+"""Rows of an answer to history: raw readings and buckets, put in order, joined and cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cloud.lake_rollup import numbers, objects
+from cloud.lake_table.parquet import times
+from cloud.query_clean import Bad
+from cloud.rollup import Partials, Readings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawSeries:
+    """Readings in order of time, then arrival; ``text`` None where no reading was a text."""
+
+    id: int
+    ts: NDArray[np.int64]
+    value: NDArray[np.float64]
+    text: NDArray[Any] | None
+    quality: NDArray[Any]
+
+    def first(self, rows: int) -> "RawSeries":
+        """The first so many readings."""
+        return cut(self, 0, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BucketSeries:
+    """Buckets that hold anything, in order."""
+
+    id: int
+    partials: Partials
+
+
+def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
+    """Rows of tables and tail in one order: time, then epoch and seq, then as they stood.
+
+    Of parts without those no two have a time in common.
+    """
+
+    def column(name: str) -> NDArray[Any]:
+        of = times if name == "ts" else objects if name == "text" else numbers
+        return np.concatenate([of(part[name]) for part in parts])
+
+    ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
+    if len(parts) > 1:
+        origin = [column(name) for name in ("seq", "epoch") if name in parts[0].column_names]
+        order = np.lexsort((*origin, ts))
+        ts, value, text, quality = ts[order], value[order], text[order], quality[order]
+    return RawSeries(series, ts, value, text, quality)
+
+
+def joined(series: int, pages: Sequence[RawSeries]) -> RawSeries:
+    """Pages of one series, which follow each other."""
+    if not pages:
+        none = np.empty(0, np.int64)
+        return RawSeries(series, none, np.empty(0), None, none)
+    texts = [page.text for page in pages]
+    blank = [
+        np.full(len(page.ts), None, object) if page.text is None else page.text for page in pages
+    ]
+    return RawSeries(
+        series,
+        np.concatenate([page.ts for page in pages]),
+        np.concatenate([page.value for page in pages]),
+        np.concatenate(blank) if any(text is not None for text in texts) else None,
+        np.concatenate([page.quality for page in pages]),
+    )
+
+
+def only(rows: RawSeries, bad: Bad) -> RawSeries:
+    """The readings that are not bad."""
+    good = bad.good(rows.ts)
+    text = None if rows.text is None else rows.text[good]
+    return RawSeries(rows.id, rows.ts[good], rows.value[good], text, rows.quality[good])
+
+
+def without(rows: Readings, bad: Bad) -> Readings:
+    """The readings that are not bad, as columns for a rollup."""
+    if not bad:
+        return rows
+    good = bad.good(rows.ts)
+    return Readings(
+        rows.series[good], rows.ts[good], rows.value[good], rows.text[good], rows.quality[good]
+    )
+
+
+def cut(rows: RawSeries, start: int, end: int) -> RawSeries:
+    """The readings from one place to another."""
+    text = None if rows.text is None else rows.text[start:end]
+    if text is not None and all(each is None for each in text):
+        text = None
+    part = slice(start, end)
+    return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])

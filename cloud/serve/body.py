@@ -1,0 +1,94 @@
+"""What is sent to the HTTP API: JSON of our own pages and tools, small, soon, and nothing else.
+
+A page of another site can make a browser send a form, but neither JSON nor a DELETE, without
+asking first, which this server never grants; what it lets through all the same says where it is
+from.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from cloud.serve import params as serve_params
+from cloud.serve.params import Expected, Param, Refusal, refused
+
+BYTES_MAX: Final = 64 << 10
+SECONDS_MAX: Final = 10.0
+
+
+async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict[str, Any]:
+    """The values sent, None when nothing may be. Refusal 400, 403, 408, 413, 415."""
+    _check_origin(request)
+    if known is None:
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        hint = "send JSON, with `content-type: application/json`"
+        raise Refusal(415, "not_json", "the body is not said to be JSON", hint)
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            body = await _whole(request)
+    except TimeoutError:
+        message = f"the body did not come within {SECONDS_MAX:g} s"
+        raise Refusal(408, "too_slow", message, "send it again") from None
+    except ClientDisconnect:
+        raise Refusal(400, "cut_off", "the body ended early", "send it again") from None
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, "bad_body", f"the body is no JSON: {error}", "send an object") from None
+    if not isinstance(given, dict):
+        raise Refusal(400, "bad_body", "the body is no object", "send `{…}`")
+    return values_of(given, known)
+
+
+def values_of(given: Mapping[str, Any], known: Mapping[str, Param]) -> dict[str, Any]:
+    """The values of an object, each read as a parameter would be. Refusal 400."""
+    for name in given:
+        if name not in known:
+            raise serve_params.unknown(name, known)
+    values: dict[str, Any] = {}
+    for name, param in known.items():
+        held = given.get(name)
+        if held is None or (held in ("", []) and not param.required):
+            if param.required:
+                message, hint = f"`{name}` is missing", f"add it: {param.help}"
+                raise Refusal(400, "missing_parameter", message, hint, parameter=name)
+            values[name] = param.default
+        else:
+            values[name] = serve_params.value(name, _text(name, held), param.kind)
+    return values
+
+
+def _text(name: str, held: Any) -> str:
+    """A value as the query string would have it: lists joined by commas."""
+    if isinstance(held, str):
+        return held
+    if isinstance(held, int) and not isinstance(held, bool):
+        return str(held)
+    if isinstance(held, list) and all(isinstance(each, str) for each in held):
+        return ",".join(held)
+    shown = orjson.dumps(held).decode()
+    raise refused(name, shown, Expected("a text, a whole number or a list of texts"))
+
+
+async def _whole(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BYTES_MAX:
+            message = f"the body is longer than {BYTES_MAX} bytes"
+            raise Refusal(413, "too_large", message, "say less in the note")
+    return bytes(body)
+
+
+def _check_origin(request: Request) -> None:
+    """Refuse what a page of another site sends."""
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    own = origin is None or origin.partition("://")[2].lower() == host.lower()
+    if not own or site not in ("same-origin", "none"):
+        message = "this request comes from a page of another site"
+        raise Refusal(403, "foreign_origin", message, "only this server's own page may send it")

@@ -1,0 +1,130 @@
+"""All routes of the HTTP API: what is served, and what the OpenAPI document and the guide say."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cloud.serve import (
+    endpoint,
+    events,
+    fleet,
+    history,
+    history_table,
+    kinds,
+    marks,
+    series,
+    status,
+)
+from cloud.serve.endpoint import CURSOR_OUT, WHOLE, Endpoint, Method
+from cloud.serve.fields import json_schema
+from cloud.serve.params import Param
+
+_PAGED: Final[dict[str, Any]] = {"next": CURSOR_OUT}
+_NOW: Final[dict[str, Any]] = {"now": WHOLE}
+_SPAN: Final[dict[str, Any]] = {"from": WHOLE, "to": WHOLE}
+_ANY_TEXT: Final = {"type": ["string", "null"]}
+_ANY_WHOLE: Final = {"type": ["integer", "null"], "format": "int64"}
+_GATEWAY: Final = {"gateway": Param(kinds.TEXT, "of this gateway")}
+_LIST: Final = {"limit": endpoint.limit(10_000)}
+_TRACK: Final = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string"},
+        "t": {"type": "array", "items": WHOLE},
+        "v": {"type": "array", "items": {"type": ["number", "null"]}},
+        "quality": {"type": "array", "items": WHOLE},
+        "special": {"type": "object", "additionalProperties": {"type": "string"}},
+        "gaps": {"type": "array", "items": {"type": "array", "items": WHOLE}},
+        **{
+            name: {"type": "array", "items": {"type": [kind, "null"]}}
+            for name in history_table.COLUMNS
+            for kind in ("string" if name == "text" else "number",)
+        },
+    },
+}  # fmt: skip
+HISTORY: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["from", "to", "resolution", "bucket_us", "bad", "watermark", "series", "next"],
+    "properties": {
+        **_SPAN,
+        "resolution": {"type": "string"},
+        "bucket_us": _ANY_WHOLE,
+        "bucket": _ANY_TEXT,
+        "zone": _ANY_TEXT,
+        "bad": {"type": "string"},
+        "watermark": {"type": "object", "properties": {"journal": WHOLE, "lake": WHOLE}},
+        "series": {"type": "array", "items": _TRACK},
+        "t": {"type": "array", "items": WHOLE, "description": "wide: starts of all buckets"},
+        "values": {"type": "array", "items": {"type": "array"}, "description": "wide: columns"},
+        "marks": {"type": "array", "items": {"type": "object"}},
+        "next": CURSOR_OUT,
+    },
+}
+_MARK: Final = json_schema(marks.MARKS)
+
+ENDPOINTS: Final = (
+    Endpoint(
+        "/api/v1/status", "What journal and history hold.", {}, status.status, whole=status.STATUS
+    ),
+    Endpoint(
+        "/api/v1/gateways", "Each gateway: connection, backlog, clock, counts.",
+        {**_LIST, "cursor": endpoint.cursor(str)}, fleet.gateways,
+        "gateways", fleet.GATEWAYS, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/devices", "Each device: metrics, readings, anomalies, last reading.",
+        {**_GATEWAY, **_LIST, "cursor": endpoint.cursor(str, str)}, fleet.devices,
+        "devices", fleet.DEVICES, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/series", "Series by name, unit, kind, label and silence.", series.FILTERS,
+        series.series, "series", series.SERIES, {"total": WHOLE} | _NOW | _PAGED,
+        refuses=frozenset(),
+    ),
+    Endpoint(
+        "/api/v1/latest", "The last reading of each series.", series.FILTERS, series.latest,
+        "latest", series.LATEST, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/history", "Readings, or buckets of them, of up to 100 series.", history.PARAMS,
+        history.history, whole=HISTORY, refuses=frozenset({404}), forms=True,
+    ),
+    Endpoint(
+        "/api/v1/states", "What series said over time, as stretches.", events.STATES_PARAMS,
+        events.state_stretches, "states", events.STATES, _SPAN | _PAGED, refuses=frozenset({404}),
+    ),
+    Endpoint(
+        "/api/v1/anomalies", "Readings that were scored as anomalies, newest first.",
+        events.RANGE, events.anomalies, "anomalies", events.ANOMALIES, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/episodes", "Episodes of anomalies, the newest or the highest peak first.",
+        events.EPISODES_PARAMS, events.episodes, "episodes", events.EPISODES, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/gaps", "What gateways declared lost, newest first.",
+        {name: param for name, param in events.RANGE.items() if name not in ("series", "device")},
+        events.gaps, "gaps", events.GAPS, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/ledger", "What became of each gateway's epochs.", _GATEWAY, status.ledger,
+        "ledger", status.LEDGER,
+    ),
+    Endpoint(
+        "/api/v1/marks", "Marks: fault, maintenance, bad data; those that begin last first.",
+        marks.PARAMS, marks.marks, "marks", marks.MARKS, _PAGED, refuses=frozenset({404}),
+    ),
+    Endpoint(
+        "/api/v1/marks", "Mark an interval.", {}, marks.make, whole=_MARK, method=Method.POST,
+        body=marks.BODY, refuses=frozenset({403, 404, 408, 409, 413, 415}),
+    ),
+    Endpoint(
+        "/api/v1/marks/{mark}", "One mark.", {"mark": marks.WITHDRAW["mark"]}, marks.one,
+        whole=_MARK, refuses=frozenset({404}),
+    ),
+    Endpoint(
+        "/api/v1/marks/{mark}", "Withdraw a mark; what it left out comes back.", marks.WITHDRAW,
+        marks.withdraw, whole=_MARK, method=Method.DELETE, refuses=frozenset({403, 404}),
+    ),
+)  # fmt: skip
+"""Every route but `/healthz`, the stream and the document of these."""

@@ -1,0 +1,75 @@
+"""What the answers of the HTTP API are made from: one object, given to each of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloud.journal_counts import Tally
+from cloud.journal_cursor import Cursor
+from cloud.live import Live
+from cloud.live_catalogue import Catalogue
+from cloud.marks import Marks
+from cloud.query import Query
+from cloud.registry import GatewayRow
+from cloud.serve.ledger import Aside, Gaps
+from protos import sync_pb2 as pb
+
+
+class Journal(Protocol):
+    """What the API needs of a journal."""
+
+    @property
+    def generation(self) -> int:
+        """Rises when a journal was lost."""
+
+    def head(self) -> int:
+        """The highest durable offset."""
+
+    def archived(self) -> int:
+        """The highest offset in the lake."""
+
+    def cursors(self) -> list[Cursor]:
+        """Every gateway's cursor."""
+
+    def counts(self) -> Mapping[str, Tally]:
+        """What was ever stored and archived, by gateway."""
+
+
+class Registry(Protocol):
+    """What the API needs of `cloud.registry`."""
+
+    def gateways(self) -> list[GatewayRow]:
+        """Every gateway that ever enrolled."""
+
+
+class Seen(Protocol):
+    """A gateway's stream as `cloud.ingest.Presence` tells it."""
+
+    @property
+    def session(self) -> int:
+        """The live session, 0 when there is none."""
+
+    @property
+    def status(self) -> pb.Status:
+        """What it last said of itself."""
+
+
+Presence = Callable[[], Mapping[str, Seen]]
+"""Gateways heard since the process started: `lambda: ingest.presence`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """``now_us`` is the server's clock, µs UTC; ``version`` the product's."""
+
+    query: Query
+    live: Live
+    registry: Registry
+    journal: Journal
+    marks: Marks
+    presence: Presence
+    apart: Aside
+    now_us: Callable[[], int]
+    version: str
+    catalogue: Catalogue
+    gaps: Gaps
