@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.load import payloads
+from edge import memory
 from edge.catalog import Catalog
 from edge.keys import find_key, make_key_file
 from edge.message import MESSAGE_OVERHEAD_BYTES, QOS_SHIFT, Burst, Messages
@@ -43,8 +44,10 @@ def measure(
     count: int, devices: int, said: Iterator[str] | None = None, *, size: int = BATCH
 ) -> dict[str, float]:
     """CPU µs per message of read, score, commit (encode, encrypt, SQLite) and seal (blocks)."""
+    memory.share_arena()  # as the agent does
     spent = dict.fromkeys(("read", "score", "commit", "seal"), 0.0)
     models, _ = load_folder(SHIPPED)
+    memory.settle()
     scorer = Scorer(models, 1.0)
     catalog = Catalog(salt=lambda: secrets.token_bytes(16))
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
@@ -52,11 +55,11 @@ def measure(
         store = _store(Path(folder))
         for batch in batches(said or payloads(count), topics(devices), size):
             at = time.process_time()
-            said = reader.read(batch)
+            heard = reader.read(batch)
             read = time.process_time()
-            scores = scorer.score(said.batch, catalog)
+            scores = scorer.score(heard.batch, catalog)
             scored = time.process_time()
-            store.commit(said.as_chunk(scores)).result()
+            store.commit(heard.as_chunk(scores)).result()
             done = time.process_time()
             spent["read"] += read - at
             spent["score"] += scored - read

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,6 +40,9 @@ BROKER_PATIENCE_S: Final = 5.0
 WATCH_S: Final = 1.0
 # A stop delivers what it can in this time; the rest is safe in the buffer.
 STOP_DRAIN_S: Final = 5.0
+# How long a thread that computes keeps others waiting. A commit takes turns with the collect thread
+# at each statement; at Python's own 5 ms it takes tens of them while a stream comes at full speed.
+SWITCH_S: Final = 0.001
 # By then the first connections are made, and the code that only making them needed can go.
 SETTLED_S: Final = 5.0
 
@@ -51,6 +55,7 @@ async def run(config: EdgeConfig) -> None:
     """
     agent = await asyncio.to_thread(Agent.assemble, config)
     memory.settle()
+    sys.setswitchinterval(SWITCH_S)
     try:
         await agent.run()
     finally:

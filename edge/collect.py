@@ -1,8 +1,8 @@
 """The collect thread: messages → readings → scores → one commit → PUBACK.
 
-A batch is read and scored while the one before it is committed, and committed only after that one
-is safe: chunks reach the buffer in order, so a collapsed copy is never acknowledged before its
-original is on the disk. Acknowledgements go out as soon as the commit resolves.
+A batch is read and scored, and its anomalies are told, while those before it are committed
+(`edge.committing`). Acknowledgements go out in order, as soon as a chunk and all before it are
+safe, so a collapsed copy is never acknowledged before its original is on the disk.
 
 A full buffer holds the batch, unacknowledged, and tries again; meanwhile the inbox fills, the
 ingest stops reading and the broker keeps what comes. Any other failure of the buffer is fatal: the
@@ -10,43 +10,30 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 """
 
 import threading
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Chunk
+from edge.committing import Committer, Committing
 from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Messages
 from edge.reading import Reader
-from edge.store.limits import BufferFull, StoreBusy
 from protos.exposition import Histogram
 from protos.records import Batch, Kind
 from protos.series import SeriesKey
 
-RETRY_MIN_S: Final = 0.05
-RETRY_MAX_S: Final = 2.0
-COMMITS_LEARNED: Final = 8
-"""Commits over which the card's time for one is smoothed: a single slow one tells little."""
-COMMIT_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-"""Buckets from a server's disk to a worn SD card."""
-
-
-class Committer(Protocol):
-    """What collecting needs of the buffer."""
-
-    def commit(self, chunk: Chunk) -> Future[Any]:
-        """Resolves once the chunk is safe on the disk; BufferFull comes through the future."""
+READ_TOGETHER: Final = 4
+"""Chunks that are read and scored together when a batch has more than one holds."""
 
 
 class Scorer(Protocol):
     """What collecting needs of the models."""
 
-    def score(self, batch: Batch, catalog: Catalog) -> Batch:
-        """SCORES rows alone: the anomalies among the NUMBERS of ``batch``."""
+    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
+        """For each batch SCORES rows alone: the anomalies among its NUMBERS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +96,6 @@ class Collect:
     ) -> None:
         self._inbox = inbox
         self._ingest = ingest
-        self._store = store
         self._reader = reader
         self._catalog = catalog
         self._scorer = scorer
@@ -123,16 +109,25 @@ class Collect:
         self._stopping = threading.Event()
         self._finishing = False
         self._left = Messages()
-        self._pending: tuple[Chunk, Future[None], Messages] | None = None
+        self._committing = Committing(
+            store,
+            on_safe=self._acknowledge,
+            on_trouble=inbox.wake,
+            stopping=self._stopping,
+        )
         self._thread = threading.Thread(target=self._supervise, name="collect", daemon=True)
         self.fatal: Exception | None = None
-        self._commit_s = 0.0
-        self.commit_latency = Histogram(COMMIT_BOUNDS_S)
 
     @property
     def collected(self) -> Collected:
         """What was done so far; a snapshot."""
-        return self._collected
+        committing = self._committing
+        return replace(self._collected, retries=committing.retries, held=committing.is_held)
+
+    @property
+    def commit_latency(self) -> Histogram:
+        """How long commits took."""
+        return self._committing.commit_latency
 
     @property
     def under_way(self) -> int:
@@ -168,7 +163,7 @@ class Collect:
         try:
             while not self._stopping.is_set() and not self._is_done():
                 self._step()
-            self._settle()
+            self._committing.settle()
         except Exception as error:  # noqa: BLE001 - the supervisor of the collect thread
             self.fatal = error
             if self._on_fatal is not None:
@@ -181,83 +176,55 @@ class Collect:
         enough_max = max(1, self._ingest.state.window // 2)
         messages = self._left
         if not len(messages):
-            linger = self._linger.on_card(self._commit_s)
+            linger = self._linger.on_card(self._committing.commit_s)
             messages = self._inbox.take(replace(linger, enough_max=enough_max))
             self._taken += len(messages)
         if self._stopping.is_set():
             return
         if not len(messages):
-            self._settle()
+            self._committing.settle()
             return
-        chunk, taken = self._chunk(messages)
-        if self._settle():
-            self._commit(chunk, taken)
+        for chunk, taken in self._chunks(messages):
+            if not self._committing.offer(chunk, taken):
+                return
 
-    def _chunk(self, messages: Messages) -> tuple[Chunk, Messages]:
-        """What goes into one commit, and its messages; what finds no room is left for the next."""
-        heard = self._reader.read(messages)
-        messages, self._left = messages.split(heard.counts.messages)
-        scores: Batch | None = None
-        if self._scorer is not None and heard.batch.count(Kind.NUMBERS):
-            scores = self._scorer.score(heard.batch, self._catalog)
+    def _chunks(self, messages: Messages) -> list[tuple[Chunk, Messages]]:
+        """What goes into the next commits, each with its messages; what is left is for later."""
+        told: list[tuple[Heard, Messages]] = []
+        while len(messages) and len(told) < READ_TOGETHER:
+            heard = self._reader.read(messages)
+            mine, messages = messages.split(heard.counts.messages)
+            told.append((heard, mine))
+        self._left = messages
+        found: Sequence[Batch | None] = [None] * len(told)
+        if self._scorer is not None and any(heard.batch.count(Kind.NUMBERS) for heard, _ in told):
+            found = self._scored([heard.batch for heard, _ in told], self._scorer)
+        if self._on_heard is not None:
+            for heard, mine in told:
+                self._on_heard(mine, heard)
+        return [
+            (heard.as_chunk(scores), mine)
+            for (heard, mine), scores in zip(told, found, strict=True)
+        ]
+
+    def _scored(self, batches: Sequence[Batch], scorer: Scorer) -> list[Batch]:
+        """The anomalies in each of ``batches``; they are told as well."""
+        found = scorer.score_each(batches, self._catalog)
+        for scores in found:
             if scores.rows and self._on_anomalies is not None:
                 self._on_anomalies(named(scores, self._catalog))
-        if self._on_heard is not None:
-            self._on_heard(messages, heard)
-        return heard.as_chunk(scores), messages
-
-    def _commit(self, chunk: Chunk, messages: Messages) -> None:
-        outcome: Future[None] = Future()
-        asked_s = time.monotonic()
-        self._pending = (chunk, outcome, messages)
-
-        def committed(done: Future[Any]) -> None:
-            """On the buffer's thread; what failed is for our own thread, which is woken."""
-            try:
-                done.result()
-                self._acknowledge(chunk, messages)
-            except BaseException as error:  # noqa: BLE001 - `_settle` raises it where it belongs
-                outcome.set_exception(error)
-                self._inbox.wake()
-            else:
-                took_s = time.monotonic() - asked_s
-                self.commit_latency.observe(took_s)
-                self._commit_s += (took_s - self._commit_s) / COMMITS_LEARNED
-                outcome.set_result(None)
-
-        self._store.commit(chunk).add_done_callback(committed)
+        return found
 
     def _acknowledge(self, chunk: Chunk, messages: Messages) -> None:
+        """On the buffer's thread, in order of the chunks."""
         before = self._collected
         totals = dict(before.totals)
         for name, count in chunk.counters.items():
             totals[name] = totals.get(name, 0) + count
-        self._collected = Collected(totals, before.commits + 1, before.retries)
+        self._collected = Collected(totals, before.commits + 1)
         self._ingest.ack(messages)
         if self._on_committed is not None:
             self._on_committed()
-
-    def _settle(self) -> bool:
-        """Wait until the commit under way is safe, however long the buffer is full.
-
-        False when we are stopped before that. Raises what the buffer raises, but
-        that it has no room or is busy.
-        """
-        wait_s = RETRY_MIN_S
-        while self._pending is not None:
-            chunk, outcome, messages = self._pending
-            try:
-                outcome.result()
-            except (BufferFull, StoreBusy):
-                retries = self._collected.retries + 1
-                self._collected = replace(self._collected, retries=retries, held=True)
-                if self._stopping.wait(wait_s):
-                    return False
-                wait_s = min(RETRY_MAX_S, wait_s * 2)
-                self._commit(chunk, messages)
-            else:
-                self._pending = None
-        return True
 
 
 def named(scores: Batch, catalog: Catalog) -> tuple[Anomaly, ...]:

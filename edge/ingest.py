@@ -32,8 +32,8 @@ class Linger:
 
     min_s: float = 0.005
     max_s: float = 0.250
-    enough: int = 48
-    enough_s: float = 0.048
+    enough: int = 32
+    enough_s: float = 0.036
     enough_max: int = 1 << 30
     messages_max: int = 4096
     bytes_max: int = 1 << 20

@@ -8,14 +8,19 @@ A manifest is a TOML file beside its model::
     sha256 = "…"             # of the file
     window = 48              # values of one series in a window, the newest last
     kinds = ["gauge"]        # kinds of series it is for
+    takes = "line"           # what the graph takes; without the key "window"
 
-The graph takes `window`, float64 `(n, window)`, and gives `score`, float32 `(n,)`, where larger is
-stranger. A model that does not hold to this is refused with its reason and stops nothing.
+The graph gives `score`, float32, where larger is stranger. It takes either `window`, float64
+`(n, window)`, and gives one score for each row; or `line`, float64 `(n,)`, and gives one for each
+window in it, `(n - window + 1,)`. A line costs a fraction, for what windows share is computed once;
+the score of a window must be the same, to the bit, whatever stands beside it in the line. A model
+that does not hold to this is refused with its reason and stops nothing.
 """
 
 import hashlib
 import tomllib
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +31,9 @@ from numpy.typing import NDArray
 from edge.errors import OperatorError
 from protos.series import SeriesKind
 
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+
 MODEL_BYTES_MAX: Final = 32 * 1024 * 1024
 WINDOW_MAX: Final = 4096
 # A probe that cannot be answered for this batch is found here and not in service.
@@ -33,6 +41,17 @@ PROBE_ROWS: Final = 3
 SHIPPED: Final = Path(__file__).parent / "shipped_models"
 # One intra-op thread: the agent shares its cores with a broker, and a call costs 10 µs anyway.
 THREADS: Final = 1
+# Bytes of windows, and values of a line, in one call: they bound memory, and what a call works on
+# then stays in the processor's cache.
+CALL_BYTES_MAX: Final = 384 << 10
+CALL_VALUES_MAX: Final = 16 << 10
+
+
+class Takes(Enum):
+    """What a graph takes, which is the name of its input as well."""
+
+    WINDOW = "window"
+    LINE = "line"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,6 +63,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     sha256: str
     window: int
     kinds: tuple[str, ...] = ("gauge",)
+    takes: Takes = Takes.WINDOW
     about: str = ""
 
     @property
@@ -64,10 +84,41 @@ class Model:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
 
-    def score(self, windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Score windows `(n, window)`; returns float64 `(n,)`."""
-        scores = self.session.run(["score"], {"window": windows})[0]
-        return np.asarray(scores, np.float64)
+    def score(self, line: F8, at: I8) -> F8:
+        """Score the windows of ``line`` that begin at the places ``at``.
+
+        Args:
+            line: `(n,)` float64.
+            at: `(m,)` int64, each at most n - window.
+
+        Returns:
+            `(m,)` float64.
+
+        Raises:
+            Exception: whatever the runtime raises, and ValueError for scores of another shape.
+        """
+        if not len(at):
+            return np.zeros(0)
+        if self.manifest.takes is Takes.LINE:
+            return self._of_line(line)[at]
+        views = np.lib.stride_tricks.sliding_window_view(line, self.manifest.window)
+        most = max(1, CALL_BYTES_MAX // (8 * self.manifest.window))
+        parts = [at[start : start + most] for start in range(0, len(at), most)]
+        return np.concatenate([self._run(views[part], len(part)) for part in parts])
+
+    def _of_line(self, line: F8) -> F8:
+        past = self.manifest.window - 1
+        step, count = max(1, CALL_VALUES_MAX - past), len(line) - past
+        parts = [line[start : start + step + past] for start in range(0, count, step)]
+        scores = [self._run(part, len(part) - past) for part in parts]
+        return scores[0] if len(scores) == 1 else np.concatenate(scores)
+
+    def _run(self, values: F8, count: int) -> F8:
+        name = self.manifest.takes.value
+        scores: F8 = np.asarray(self.session.run(["score"], {name: values})[0], np.float64)
+        if scores.shape != (count,):
+            raise ValueError(f"{count} windows gave scores of shape {scores.shape}")
+        return scores
 
 
 class ModelRefusedError(OperatorError):
@@ -133,17 +184,29 @@ def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = False  # it keeps the most that any batch ever needed
-    probe = np.linspace(0.0, 1.0, PROBE_ROWS * manifest.window).reshape(PROBE_ROWS, -1)
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        scores = np.asarray(session.run(["score"], {"window": probe})[0])
+        together, alone = _probed(Model(manifest, session))
     except Exception as error:  # the runtime raises many unnamed kinds
         cause = str(error).splitlines()[0][:300]
         raise refused(path, f"the runtime refuses it: {cause}", "export it again") from error
-    if scores.shape != (PROBE_ROWS,) or not np.isfinite(scores).all():
-        cause = f"{PROBE_ROWS} probe windows gave scores of shape {scores.shape}: {scores.tolist()}"
+    if not np.isfinite(together).all():
+        cause = f"probe windows gave scores that are no numbers: {together.tolist()}"
         raise refused(path, cause[:300], "`score` must be one finite number a window")
+    if manifest.takes is Takes.LINE and not np.array_equal(together, alone):
+        cause = "in a line its windows have other scores than by themselves"
+        raise refused(path, cause, "a score may depend on nothing but its own window")
     return session
+
+
+def _probed(model: Model) -> tuple[F8, F8]:
+    """Scores of a few windows of one line, in one call and one by one."""
+    window = model.manifest.window
+    line = np.sin(np.arange(window + PROBE_ROWS - 1, dtype=np.float64)) * 1e3 + 7.0
+    line[0], line[-1] = 5e3, -5e3  # the extremes are in one window each
+    at = np.arange(PROBE_ROWS)
+    alone = [model.score(line[start : start + window], at[:1]) for start in range(PROBE_ROWS)]
+    return model.score(line, at), np.concatenate(alone)
 
 
 def load(path: Path) -> Model:

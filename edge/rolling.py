@@ -11,22 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.by_series import Groups, by_series
+
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """Full windows of one batch.
+    """Full windows of one batch, as places in a line of values.
+
+    Windows of neighbours overlap, so each value stands once: of every series its past, then what is
+    new. A stretch of the line that no place begins may hold values of two series.
 
     Attributes:
-        rows: `(m,)` int64, which readings of the batch have a full window; finite values only.
-        windows: `(m, length)` float64, the newest value last.
+        rows: `(m,)` int64, which readings of the batch have a full window, series after series;
+            finite values only.
+        line: float64, the values.
+        at: `(m,)` int64, where in the line each window begins.
         ordinal: `(m,)` int64, how many readings their series had before them.
     """
 
     rows: I8
-    windows: F8
+    line: F8
+    at: I8
     ordinal: I8
 
 
@@ -56,33 +64,43 @@ class Windows:
             series: `(n,)` series numbers.
             values: `(n,)` float64; those that are not finite are passed over.
         """
-        kept = np.flatnonzero(np.isfinite(values))
-        if not len(kept):
-            return Windowed(kept, np.zeros((0, self.length)), kept)
-        if len(kept) == len(values):
-            order = np.argsort(series, kind="stable")
-        else:
-            order = kept[np.argsort(series[kept], kind="stable")]
-        who = series[order]
-        starts = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1]]))
-        groups, counts = who[starts], np.diff(starts, append=len(order))
-        self._grow(int(groups[-1]) + 1)
+        finite = np.isfinite(values)
+        kept = None if finite.all() else np.flatnonzero(finite)
+        if kept is not None:
+            series, values = series[kept], values[kept]
+        nothing = np.zeros(0, np.int64)
+        if not len(values):
+            return Windowed(nothing, np.zeros(0), nothing, nothing)
+        groups = by_series(series)
+        self._grow(int(groups.series[-1]) + 1)
+        line, first = self._line(groups, values if groups.order is None else values[groups.order])
 
-        past = self.length - 1
-        # One line of values: each series' history, then its new values, series after series.
-        base = np.arange(len(groups)) * past + starts
-        rank = np.arange(len(order)) - np.repeat(starts, counts)
-        first = np.repeat(base, counts) + rank
-        line = np.empty(len(order) + past * len(groups))
-        line[base[:, None] + np.arange(past)] = self._history[groups]
-        line[first + past] = values[order]
-        views = np.lib.stride_tricks.sliding_window_view(line, self.length)
+        seen = self._seen[groups.series]
+        self._seen[groups.series] = seen + groups.counts
+        rank = np.arange(len(values)) - np.repeat(groups.starts - seen, groups.counts)
+        order = np.arange(len(values)) if groups.order is None else groups.order
+        if kept is not None:
+            order = kept[order]
+        if int(seen.min()) < self.length - 1:
+            full = np.flatnonzero(rank >= self.length - 1)
+            order, first, rank = order[full], first[full], rank[full]
+        return Windowed(order, line, first, rank)
 
-        ordinal = np.repeat(self._seen[groups], counts) + rank
-        self._history[groups] = line[(base + counts)[:, None] + np.arange(past)]
-        self._seen[groups] += counts
-        full = ordinal >= past
-        return Windowed(order[full], views[first[full]], ordinal[full])
+    def _line(self, groups: Groups, values: F8) -> tuple[F8, I8]:
+        """Every series' past and its new ``values``, and where the window of each begins.
+
+        Keeps what will be the past of the next batch.
+        """
+        past, series = self.length - 1, groups.series
+        base = groups.starts + np.arange(len(series)) * past
+        first = np.arange(len(values)) + np.repeat(base - groups.starts, groups.counts)
+        line = np.empty(len(values) + past * len(series))
+        line[first + past] = values
+        # Stretches of the line as rows, so that each past is copied whole and not value by value.
+        pasts = np.lib.stride_tricks.sliding_window_view(line, past, writeable=True)
+        pasts[base] = self._history[series]
+        self._history[series] = pasts[base + groups.counts]
+        return line, first
 
     def _grow(self, size: int) -> None:
         have = len(self._seen)

@@ -4,25 +4,26 @@ A model that fails in service is set aside with its reason and counted; readings
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.models import Model
-from edge.rolling import Windows
+from edge.rolling import Windowed, Windows
 from edge.threshold import Thresholds
 from protos.records import Batch, Kind
 from protos.series import SeriesKind
 
 log = logging.getLogger(__name__)
 
-# Bytes of windows made at once, and of those in one call of a model: they bound memory, whatever
-# the window's length. What a call works on then stays in the processor's cache.
-WINDOWS_BYTES_MAX: Final = 4 << 20
-CALL_BYTES_MAX: Final = 384 << 10
+I8 = NDArray[np.int64]
+Columns = Mapping[str, NDArray[Any]]
+
+# Bytes of the line of values made at once, at most: they bound memory, whatever a window's length.
+LINE_BYTES_MAX: Final = 6 << 20
 
 
 class SeriesKinds(Protocol):
@@ -89,23 +90,44 @@ class Scorer:
         Returns:
             A batch of SCORES rows only: one for each anomaly.
         """
-        numbers = batch.kind(Kind.NUMBERS)
-        found: list[dict[str, NDArray[np.generic]]] = []
+        return self.score_each([batch], catalog)[0]
+
+    def score_each(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
+        """Score the numbers of several batches that follow each other, at once.
+
+        Together they cost less: each model call brings the past of every series along.
+
+        Returns:
+            For each of ``batches`` one of SCORES rows only: one row for each anomaly.
+        """
+        tables = [batch.kind(Kind.NUMBERS) for batch in batches]
+        ends = np.cumsum([len(rows["series"]) for rows in tables])
+        numbers = {
+            name: tables[0][name] if len(tables) == 1 else np.concatenate([t[name] for t in tables])
+            for name in ("series", "ts", "value")
+        }
+        found: list[tuple[I8, Columns]] = []
         for bench in self._benches:
-            if bench.failure or not len(numbers["series"]):
-                continue
-            mine = bench.wanted[catalog.kind_of[numbers["series"]]]
-            kept = slice(None) if mine.all() else mine
-            columns = {name: numbers[name][kept] for name in ("series", "ts", "value")}
-            most = max(1, WINDOWS_BYTES_MAX // (8 * bench.windows.length))
-            for start in range(0, len(columns["series"]), most):
-                part = {name: c[start : start + most] for name, c in columns.items()}
-                rows = self._anomalies(bench, part)
-                if len(rows["series"]):
-                    found.append(rows)
-        if not found:
-            return Batch({})
-        return Batch({Kind.SCORES: {k: np.concatenate([f[k] for f in found]) for k in found[0]}})
+            if not bench.failure and len(numbers["series"]):
+                found += self._found(bench, numbers, bench.wanted[catalog.kind_of])
+        return [
+            _rows_within([found_in for found_in in found if len(found_in[0])], int(first), int(end))
+            for first, end in zip([0, *ends], ends, strict=False)
+        ]
+
+    def _found(
+        self, bench: Bench, numbers: Columns, wanted: NDArray[np.bool_]
+    ) -> Iterator[tuple[I8, Columns]]:
+        """What one model finds: rows of ``numbers``, and their SCORES."""
+        mine = wanted[numbers["series"]]
+        kept = None if mine.all() else mine.nonzero()[0]
+        columns = numbers if kept is None else {name: c[kept] for name, c in numbers.items()}
+        most = max(1, LINE_BYTES_MAX // (8 * bench.windows.length))
+        for start in range(0, len(columns["series"]), most):
+            part = {name: c[start : start + most] for name, c in columns.items()}
+            rows, scores = self._anomalies(bench, part)
+            rows = rows + start
+            yield rows if kept is None else kept[rows], scores
 
     def standings(self) -> list[Standing]:
         """How each model does."""
@@ -115,41 +137,45 @@ class Scorer:
             for m in (bench.model.manifest,)
         ]
 
-    def _anomalies(
-        self, bench: Bench, part: dict[str, NDArray[np.generic]]
-    ) -> dict[str, NDArray[np.generic]]:
+    def _anomalies(self, bench: Bench, part: Columns) -> tuple[I8, Columns]:
         series = part["series"].astype(np.uint32, copy=False)
         windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
-        scores = self._run(bench, windowed.windows)
+        scores = self._run(bench, windowed)
         who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
         bench.scored += len(scores)
-        raised = np.flatnonzero(verdict.alarm)
+        raised = verdict.alarm.nonzero()[0]
         bench.anomalies += len(raised)
         model = np.empty(len(raised), object)
         model[:] = bench.model.manifest.label
-        return {
+        rows = windowed.rows[raised]
+        return rows, {
             "series": who[raised],
             "ts": when[raised],
-            "value": part["value"][windowed.rows][raised],
+            "value": part["value"][rows],
             "score": scores[raised],
             "threshold": verdict.threshold[raised],
             "model": model,
         }
 
-    def _run(self, bench: Bench, windows: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not len(windows):
-            return np.zeros(0)
+    def _run(self, bench: Bench, windowed: Windowed) -> NDArray[np.float64]:
         try:
-            most = max(1, CALL_BYTES_MAX // (8 * bench.windows.length))
-            parts = [windows[at : at + most] for at in range(0, len(windows), most)]
-            scores = np.concatenate([bench.model.score(part) for part in parts])
-            if scores.shape != (len(windows),):
-                raise ValueError(f"{len(windows)} windows gave scores of shape {scores.shape}")
+            return bench.model.score(windowed.line, windowed.at)
         except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
             bench.failure = str(error).splitlines()[0][:300]
             log.error(
                 "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
             )
-            return np.full(len(windows), np.nan)
-        return scores
+            return np.full(len(windowed.at), np.nan)
+
+
+def _rows_within(found: Sequence[tuple[I8, Columns]], first: int, end: int) -> Batch:
+    """The SCORES among ``found`` whose rows lie in ``first`` to ``end``."""
+    parts = []
+    for rows, scores in found:
+        within = ((rows >= first) & (rows < end)).nonzero()[0]
+        if len(within):
+            parts.append({name: column[within] for name, column in scores.items()})
+    if not parts:
+        return Batch({})
+    return Batch({Kind.SCORES: {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}})

@@ -19,6 +19,7 @@ file = "{file}"
 sha256 = "{sha256}"
 window = {window}
 kinds = ["gauge"]
+takes = "line"
 about = "{about}"
 """
 

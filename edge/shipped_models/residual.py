@@ -1,11 +1,16 @@
 """The first model: how far a value is from what its own recent past foretold.
 
-Works on any numeric series without training. A window of `WINDOW` values comes in as float64, so
-that a counter near 10⁹ or a pressure near 1013 hPa keeps its digits; the graph takes off the mean
-of the past and goes on in float32. Each value from the `TAPS`-th on is foretold by an exponentially
-weighted mean of the `TAPS` before it; the score is the newest residual over the mean size of the
-earlier ones, in units of their standard deviation. A sensor that moves in steps (20.1, 20.2) has
-residuals of nothing but its steps, so the smallest step it took counts as noise.
+Works on any numeric series without training. Each value from the `TAPS`-th of a window on is
+foretold by an exponentially weighted mean of the `TAPS` before it; the score is the newest residual
+over the mean size of the earlier ones, in units of their standard deviation. A sensor that moves in
+steps (20.1, 20.2) has residuals of nothing but its steps, so the smallest step it took counts as
+noise.
+
+The graph takes a line of values and works on all its windows at once. It takes the steps between
+neighbours in float64, so that a counter near 10⁹ or a pressure near 1013 hPa keeps its digits, and
+goes on in float32: a residual is a weighted sum of steps. Every sum and least over a window is made
+by doubling, from those over half of it. All of that is done value by value, in one order wherever a
+window lies, so its score is the same to the bit in any line.
 """
 
 from typing import Any, Final
@@ -23,36 +28,79 @@ IR_VERSION: Final = 8
 MAD_TO_SIGMA: Final = 1.2533141373155003
 # No step was seen at all: larger than any float32 residual that makes sense.
 NO_STEP: Final = 3.0e38
+TINY: Final = 1e-30
+_EARLIER: Final = WINDOW - TAPS - 1
+"""Residuals before the newest in one window."""
+_KEPT: Final = 1 - ALPHA
+_END: Final = 1 << 62
 
 
 def kernel() -> "np.ndarray[Any, np.dtype[np.float32]]":
     """Taps that turn values into residuals: minus the weights of the past, plus the newest."""
-    weights = ALPHA * (1 - ALPHA) ** np.arange(TAPS)[::-1]
+    weights = ALPHA * _KEPT ** np.arange(TAPS)[::-1]
     weights /= weights.sum()
-    return np.append(-weights, 1.0).astype(np.float32).reshape(1, 1, TAPS + 1)
+    return np.append(-weights, 1.0).astype(np.float32)
 
 
-def forecast() -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """`(WINDOW, WINDOW - TAPS)`: the same taps at every place, as one matrix of a product.
+class _Nodes:
+    """Nodes of a graph under way; each method gives the name of what it computes."""
 
-    A product of matrices costs a fourth of what a convolution of one channel does.
-    """
-    taps = kernel().reshape(-1)
-    matrix = np.zeros((WINDOW, WINDOW - TAPS), np.float32)
-    for place in range(WINDOW - TAPS):
-        matrix[place : place + TAPS + 1, place] = taps
-    return matrix
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def op(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        from onnx import helper
+
+        output = output or f"v{len(self.made)}"
+        self.made.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, value: float) -> str:
+        return self._kept(f"f{value!r}", np.array(value, np.float32))
+
+    def part(self, values: str, start: int, stop: int = _END) -> str:
+        """``values[start:stop]``."""
+        ends = (self._kept(f"i{at}", np.array([at], np.int64)) for at in (start, stop, 0))
+        return self.op("Slice", values, *ends)
+
+    def doubled(self, kind: str, values: str, width: int, weight: float = 1.0) -> str:
+        """From what is over ``width`` values, what is over twice as many; older ones weigh less."""
+        older = self.part(values, 0, -width)
+        if weight != 1.0:
+            older = self.op("Mul", older, self.constant(weight))
+        return self.op(kind, self.part(values, width), older)
+
+    def steps(self, width: int) -> str:
+        """By how much each value differs from the one ``width`` before it, as float32."""
+        from onnx import TensorProto
+
+        apart = self.op("Sub", self.part("line", width), self.part("line", 0, -width))
+        return self.op("Cast", apart, to=TensorProto.FLOAT)
+
+    def _kept(self, name: str, value: "np.ndarray[Any, Any]") -> str:
+        from onnx import numpy_helper
+
+        self.constants.setdefault(name, numpy_helper.from_array(value, name))
+        return name
 
 
 def graph() -> Any:
-    """The ONNX model: `window` float64 (n, WINDOW) → `score` float32 (n,)."""
+    """The ONNX model: `line` float64 (n,) → `score` float32 (n - WINDOW + 1,)."""
     from onnx import TensorProto, checker, helper
 
+    nodes = _Nodes()
+    steps = nodes.steps(1)
+    sizes = _residual_sizes(nodes, steps)
+    noise = nodes.op("Mul", _sum(nodes, sizes), nodes.constant(MAD_TO_SIGMA / _EARLIER))
+    half_step = nodes.op("Mul", _least_step(nodes, steps), nodes.constant(0.5))
+    scale = nodes.op("Max", nodes.op("Add", noise, half_step), nodes.constant(TINY))
+    nodes.op("Div", nodes.part(sizes, _EARLIER), scale, output="score")
     made = helper.make_graph(
-        _nodes(), NAME,
-        [helper.make_tensor_value_info("window", TensorProto.DOUBLE, ["n", WINDOW])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"])],
-        _constants(),
+        nodes.made, NAME,
+        [helper.make_tensor_value_info("line", TensorProto.DOUBLE, ["values"])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["windows"])],
+        list(nodes.constants.values()),
     )  # fmt: skip
     model = helper.make_model(
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
@@ -62,61 +110,53 @@ def graph() -> Any:
     return model
 
 
-def _constants() -> list[Any]:
-    from onnx import numpy_helper
+def _residual_sizes(nodes: _Nodes, steps: str) -> str:
+    """`(n - TAPS,)`: how far each value is from what was foretold.
 
-    floats = {"sigma": MAD_TO_SIGMA, "half": 0.5, "nothing": 0.0, "no_step": NO_STEP, "tiny": 1e-30}
-    whole = {
-        "zero": 0, "one": 1, "past": WINDOW - 1, "window_end": WINDOW, "values": 1, "flat": -1,
-        "earlier": WINDOW - TAPS - 1, "end": WINDOW - TAPS,
-    }  # fmt: skip
-    return [
-        numpy_helper.from_array(forecast(), "forecast"),
-        *(numpy_helper.from_array(np.array(v, np.float32), name) for name, v in floats.items()),
-        *(numpy_helper.from_array(np.array([v], np.int64), name) for name, v in whole.items()),
-    ]
+    With weights wᵢ ∝ qⁱ of the value i + 1 back, x - Σ wᵢ x₋ᵢ₋₁ is a sum of steps, each weighed by
+    all weights from its own on: Σ (qʲ - q^TAPS) / (1 - q^TAPS) · step₋ⱼ for j < TAPS.
+    """
+    whole = 1 - _KEPT**TAPS
+    fading, width = steps, 1
+    while width < TAPS:
+        fading = nodes.doubled("Add", fading, width, _KEPT**width)
+        width *= 2
+    fading = nodes.op("Mul", fading, nodes.constant(1 / whole))
+    level = nodes.op("Mul", nodes.steps(TAPS), nodes.constant(_KEPT**TAPS / whole))
+    return nodes.op("Abs", nodes.op("Sub", fading, level))
 
 
-def _nodes() -> list[Any]:
-    from onnx import TensorProto, helper
+def _sum(nodes: _Nodes, sizes: str) -> str:
+    """Sums of the `_EARLIER` residuals before each newest one: of 16, 8, 4, 2 and 1 of them."""
+    of = {1: sizes}
+    while 2 * max(of) <= _EARLIER:
+        of[2 * max(of)] = nodes.doubled("Add", of[max(of)], max(of))
+    total, at = "", 0
+    for width in sorted(of, reverse=True):
+        behind = _EARLIER - at - width + 1  # sums of this width that begin after the last wanted
+        part = nodes.part(of[width], at, -behind)
+        total = nodes.op("Add", total, part) if total else part
+        at += width
+    return total
 
-    def node(op: str, inputs: list[str], output: str, **attributes: Any) -> Any:
-        return helper.make_node(op, inputs, [output], **attributes)
 
-    return [
-        # Centre on the past, still in float64.
-        node("Slice", ["window", "zero", "past", "values"], "history"),
-        node("ReduceMean", ["history"], "level", axes=[1], keepdims=1),
-        node("Sub", ["window", "level"], "centred64"),
-        node("Cast", ["centred64"], "centred", to=TensorProto.FLOAT),
-        # Residuals of the foretold values: (n, WINDOW - TAPS).
-        node("MatMul", ["centred", "forecast"], "foretold"),
-        node("Abs", ["foretold"], "sizes"),
-        node("Slice", ["sizes", "zero", "earlier", "values"], "before"),
-        node("Slice", ["sizes", "earlier", "end", "values"], "newest"),
-        node("ReduceMean", ["before"], "spread", axes=[1], keepdims=1),
-        node("Mul", ["spread", "sigma"], "noise"),
-        # The smallest step between neighbours, the newest included: quantised sensors jump by it.
-        node("Slice", ["centred", "one", "window_end", "values"], "right"),
-        node("Slice", ["centred", "zero", "past", "values"], "left"),
-        node("Sub", ["right", "left"], "jumps"),
-        node("Abs", ["jumps"], "steps"),
-        node("Greater", ["steps", "nothing"], "moved"),
-        node("Where", ["moved", "steps", "no_step"], "real_steps"),
-        node("ReduceMin", ["real_steps"], "step", axes=[1], keepdims=1),
-        node("Mul", ["step", "half"], "half_step"),
-        node("Add", ["noise", "half_step"], "scale"),
-        node("Max", ["scale", "tiny"], "safe"),
-        node("Div", ["newest", "safe"], "score2"),
-        node("Reshape", ["score2", "flat"], "score"),
-    ]
+def _least_step(nodes: _Nodes, steps: str) -> str:
+    """The smallest step in each window that is none of 0, the newest included."""
+    size = nodes.op("Abs", steps)
+    moved = nodes.op("Greater", size, nodes.constant(0.0))
+    least, width = nodes.op("Where", moved, size, nodes.constant(NO_STEP)), 1
+    while 2 * width < WINDOW:
+        least = nodes.doubled("Min", least, width)
+        width *= 2
+    rest = WINDOW - 1 - width
+    return nodes.op("Min", nodes.part(least, 0, -rest), nodes.part(least, rest))
 
 
 def reference(windows: "np.ndarray[Any, np.dtype[np.float64]]") -> Any:
     """The same score in numpy float64, for tests: `(n, WINDOW)` → `(n,)`."""
     centred = windows - windows[:, :-1].mean(axis=1, keepdims=True)
     views = np.lib.stride_tricks.sliding_window_view(centred, TAPS + 1, axis=1)
-    sizes = np.abs(views @ kernel().reshape(-1).astype(np.float64))
+    sizes = np.abs(views @ kernel().astype(np.float64))
     steps = np.abs(np.diff(centred, axis=1))
     step = np.where(steps > 0, steps, NO_STEP).min(axis=1)
     scale = sizes[:, :-1].mean(axis=1) * MAD_TO_SIGMA + step / 2

@@ -29,8 +29,10 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBroke
 
 @contextlib.contextmanager
 def listening(broker: RealBroker, *, certificate: str | None = None) -> Iterator[list[bytes]]:
-    """A session `watch` on everything; yields what came, and closes without leaving the session."""
-    client = paho.Client(CallbackAPIVersion.VERSION2, "watch", clean_session=False)
+    """A session on everything; yields what came, and closes without leaving the session."""
+    # A name for each: the embedded broker may still be ending an older session.
+    name = f"watch-{certificate or 'plain'}"
+    client = paho.Client(CallbackAPIVersion.VERSION2, name, clean_session=False)
     client.username_pw_set(USER, PASSWORD)
     heard: list[bytes] = []
     ready = Event()

@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -59,8 +59,8 @@ class FakeStore:
             self.resolve()
         return future
 
-    def resolve(self, error: Exception | None = None) -> None:
-        chunk, future = self.offered[-1]
+    def resolve(self, error: Exception | None = None, at: int = -1) -> None:
+        chunk, future = self.offered[at]
         if error is None:
             self.kept.append(chunk)
             threading.Thread(target=future.set_result, args=(None,)).start()
@@ -71,7 +71,10 @@ class FakeStore:
 class Above:
     """Finds every number above 100 anomalous."""
 
-    def score(self, batch: Batch, catalog: Catalog) -> Batch:
+    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
+        return [self._above(batch) for batch in batches]
+
+    def _above(self, batch: Batch) -> Batch:
         rows = batch.kind(Kind.NUMBERS)
         hit = rows["value"] > 100
         count = int(hit.sum())

@@ -1,11 +1,12 @@
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from edge.catalog import Catalog
 from edge.collect import Anomaly
+from edge.committing import UNDER_WAY_MAX
 from edge.errors import StorageError
 from edge.heard import Heard
 from edge.ingest import Linger
@@ -36,17 +37,55 @@ def test_messages_are_acknowledged_after_the_commit_and_not_before(rig: Rig) -> 
     until(lambda: rig.done.totals.get("numbers") == 3, "nothing was counted")
 
 
-def test_the_next_batch_is_read_meanwhile_and_committed_only_after(rig: Rig) -> None:
+def offer_each(rig: Rig, count: int) -> None:
+    """Send messages so that each is a chunk of its own, none of them answered yet."""
     rig.store.by_itself = False
     rig.collect.start()
-    rig.send(b"1")
-    until(lambda: rig.store.offered, "nothing was committed")
-    rig.send(b"2", topic="b/t")
-    until(lambda: len(rig.catalog) == 2, "the next batch was not read")
-    assert len(rig.store.offered) == 1
+    for number in range(count):
+        rig.send(b"%d" % number, topic=f"t/{number}")
+        until(lambda n=number: len(rig.store.offered) == n + 1, "not offered")  # type: ignore[misc]
+
+
+def test_the_next_chunk_is_offered_meanwhile_and_acknowledged_only_after(rig: Rig) -> None:
+    offer_each(rig, 3)
+    rig.store.resolve(at=1)
+    rig.store.resolve(at=2)
+    until(lambda: sum(rig.collect.commit_latency.snapshot().counts) == 2, "they were not committed")
+    assert rig.ingest.acked == []
+    rig.store.resolve(at=0)
+    until(lambda: rig.ingest.acked == [1, 2, 3], "not all was acknowledged, in order")
+    assert rig.done.commits == 3
+
+
+def test_no_more_than_a_few_chunks_are_under_way(rig: Rig) -> None:
+    offer_each(rig, UNDER_WAY_MAX)
+    rig.send(b"1", topic="one/more")
+    until(lambda: len(rig.catalog) == UNDER_WAY_MAX + 1, "the next batch was not read")
+    assert len(rig.store.offered) == UNDER_WAY_MAX
+    rig.store.resolve(at=0)
+    until(lambda: len(rig.store.offered) == UNDER_WAY_MAX + 1, "not offered once there was room")
+    for at in range(1, UNDER_WAY_MAX + 1):
+        rig.store.resolve(at=at)
+    until(lambda: len(rig.ingest.acked) == UNDER_WAY_MAX + 1, "not acknowledged")
+
+
+def test_what_is_refused_is_offered_again_in_order_and_nothing_new_overtakes_it(rig: Rig) -> None:
+    offer_each(rig, 3)
+    full = BufferFull("keep a chunk", "the buffer is full")
+    rig.store.resolve(full, at=0)
+    rig.send(b"9", topic="t/9")
+    rig.store.resolve(at=1)
+    rig.store.resolve(full, at=2)
+    until(lambda: len(rig.store.offered) == 4, "not offered again")
+    assert rig.store.offered[3][0] is rig.store.offered[0][0]
+    rig.store.resolve()
+    until(lambda: len(rig.store.offered) == 5, "not offered again")
+    assert rig.store.offered[4][0] is rig.store.offered[2][0]
+    assert rig.ingest.acked == [1, 2]
     rig.store.by_itself = True
     rig.store.resolve()
-    until(lambda: rig.ingest.acked == [1, 2], "not all was acknowledged, in order")
+    until(lambda: rig.ingest.acked == [1, 2, 3, 4], "not all was acknowledged, in order")
+    assert rig.done.retries == 1
 
 
 def test_a_full_buffer_holds_the_batch_and_tries_again(rig: Rig) -> None:
@@ -161,7 +200,7 @@ def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_i
 
 def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     class Broken:
-        def score(self, batch: Batch, catalog: Catalog) -> Batch:
+        def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
             raise RuntimeError("no such model")
 
     rig = Rig(scorer=Broken())
@@ -216,7 +255,7 @@ def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
             return next(cls.ticks) * 0.0081
 
     monkeypatch.setattr(rig.inbox, "take", taken)
-    monkeypatch.setattr("edge.collect.time", Slow)
+    monkeypatch.setattr("edge.committing.time", Slow)
     rig.collect.start()
     for number in range(3):
         rig.send(b"%d" % number)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.by_series import by_series
 from edge.rolling import Windows
 
 Reading = tuple[int, float]
@@ -32,8 +33,8 @@ def naive(stream: list[Reading], length: int) -> list[list[float]]:
 def push(windows: Windows, stream: list[Reading]) -> list[list[float]]:
     series = np.array([s for s, _ in stream], np.uint32)
     windowed = windows.push(series, np.array([v for _, v in stream], np.float64))
-    in_order = np.argsort(windowed.rows)
-    return windowed.windows[in_order].tolist()
+    in_order = windowed.at[np.argsort(windowed.rows)]
+    return [windowed.line[at : at + windows.length].tolist() for at in in_order.tolist()]
 
 
 @given(STREAMS, st.integers(2, 6))
@@ -63,3 +64,15 @@ def test_the_ordinal_counts_the_readings_before() -> None:
 def test_a_window_of_one_value_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         Windows(1)
+
+
+@given(st.lists(st.integers(0, 5) | st.integers(0, 2**32 - 1), max_size=40))
+def test_grouping_brings_a_series_together_in_order_of_arrival(series: list[int]) -> None:
+    groups = by_series(np.array(series, np.uint32))
+    order = range(len(series)) if groups.order is None else groups.order.tolist()
+    assert list(order) == sorted(range(len(series)), key=lambda row: series[row])
+    assert groups.who.tolist() == sorted(series)
+    assert groups.series.tolist() == sorted(set(series))
+    ends = (groups.starts + groups.counts).tolist()
+    told = [groups.who[a:b].tolist() for a, b in zip(groups.starts.tolist(), ends, strict=True)]
+    assert told == [[one] * series.count(one) for one in sorted(set(series))]
