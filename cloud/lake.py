@@ -39,7 +39,7 @@ from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
 BYTES_PER_PASS: Final = 32 << 20
-ROWS_PER_PASS: Final = 4_000_000
+ROWS_PER_PASS: Final = 3_500_000
 """What one pass takes, whichever comes first; a row takes some 150 B while it is worked on."""
 JOURNAL_WAIT_S: Final = 60.0
 RARE_NAMES: Final = tuple(spec.name for spec in RARE)

