@@ -68,19 +68,26 @@ def fuzz(
         max_examples=examples, deadline=None, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(made, st.sampled_from(known), st.booleans())
-    def ask(case: Any, series: str, is_known: bool) -> None:
+    @given(made, st.sampled_from(known), st.booleans(), st.integers(0, 20))
+    def ask(case: Any, series: str, is_known: bool, others: int) -> None:
         if is_known:
-            _aim(case, series)
+            _aim(case, series, others)
         statuses[case.call_and_validate(checks=CHECKS).status_code] += 1
 
     ask()
     return statuses
 
 
-def _aim(case: Any, series: str) -> None:
-    """No chance finds an id that exists: without this all but refusals would go untested."""
+def _aim(case: Any, series: str, others: int) -> None:
+    """No chance finds an id that exists: without this all but refusals would go untested.
+
+    ``others``: so many of the other parameters stay, for of many one is always refused.
+    """
     if "series" in (case.query or {}):
+        kept = [name for name in case.query if name not in ("series", "from", "to")][:others]
+        for name in list(case.query):
+            if name not in kept:
+                del case.query[name]
         case.query["series"] = series
     if "mark" in (case.path_parameters or {}):
         case.path_parameters["mark"] = MARK
