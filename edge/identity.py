@@ -5,6 +5,8 @@ gathered in `identity.new/` and becomes the identity by a rename once its last f
 is on the disk; whatever a power cut left is settled at the next look. The key never leaves.
 """
 
+import fcntl
+import os
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -222,16 +224,25 @@ def _pending(folder: Path) -> Path:
 
 
 def _settle(folder: Path) -> None:
-    """Finish a replacement: a complete pending identity is the one the cloud granted last."""
+    """Finish a replacement: a complete pending identity is the one the cloud granted last.
+
+    One at a time: a command may look while the agent renews, and must not move what it has moved.
+    """
     pending, old = _pending(folder), folder.with_name(folder.name + ".old")
-    if (pending / CLOUD_FILE).exists():
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            folder.rename(old)
-        pending.rename(folder)
-        sync_folder(folder.parent)
-    if old.exists():
+    if not (pending / CLOUD_FILE).exists() and not old.exists():
+        return
+    lock = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (pending / CLOUD_FILE).exists():
+            if folder.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                folder.rename(old)
+            pending.rename(folder)
+            sync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def replace_by(folder: Path, complete: Path) -> None:

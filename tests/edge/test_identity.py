@@ -1,6 +1,7 @@
 """The identity on the disk: whole or told, and whole again after a power cut."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cloud.identity import Authority
+from edge import identity
 from edge.errors import OperatorError
 from edge.identity import (
     AUTHORITY_FILE,
@@ -172,3 +174,19 @@ def test_an_incomplete_replacement_leaves_the_identity_before(folder: Path) -> N
     before = load(folder, "pump")
     pending_key(folder)
     assert load(folder, "pump") == before
+
+
+def test_whoever_looks_while_an_identity_is_replaced_moves_nothing_twice(tmp_path: Path) -> None:
+    """Eight look at once, again and again: the newest is there in the end, and none was lost."""
+    folder = tmp_path / "identity"
+    for number in range(40):
+        complete = tmp_path / "made"
+        complete.mkdir()
+        for name in (identity.CERTIFICATE_FILE, identity.AUTHORITY_FILE, identity.CLOUD_FILE):
+            (complete / name).write_text(str(number))
+        complete.rename(tmp_path / "identity.new")
+        with ThreadPoolExecutor(8) as lookers:
+            for looked in [lookers.submit(identity._settle, folder) for _ in range(8)]:
+                looked.result()
+        assert (folder / identity.CERTIFICATE_FILE).read_text() == str(number)
+        assert not (tmp_path / "identity.new").exists()

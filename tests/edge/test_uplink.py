@@ -127,7 +127,8 @@ async def test_a_cloud_that_comes_back_is_found_and_given_what_waited(
             assert await drained(uplink, cloud)
             assert (cloud.journal.head(), uplink.state.error) == (1, "")
         await until(lambda: uplink.state.line is Line.WAITING)
-        assert "stopped" in uplink.state.error
+        # Its last word is a courtesy: on a busy machine the end of the stream may come first.
+        assert "stopped" in uplink.state.error or "ended the session" in uplink.state.error
         store.commit(world.chunk()).result()
         async with site.serve() as cloud:
             assert await drained(uplink, cloud)
