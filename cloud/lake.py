@@ -39,8 +39,8 @@ from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
 BYTES_PER_PASS: Final = 32 << 20
-ROWS_PER_PASS: Final = 3_500_000
-"""What one pass takes, whichever comes first; a row takes some 150 B while it is worked on."""
+ROWS_PER_PASS: Final = 2_500_000
+"""What one pass takes, whichever comes first; a row takes some 300 B while it is worked on."""
 JOURNAL_WAIT_S: Final = 60.0
 RARE_NAMES: Final = tuple(spec.name for spec in RARE)
 
@@ -167,23 +167,16 @@ class Consolidator:
         StorageError, OSError or DeltaError leave the lake whole: `recover`, then go on.
         """
         head = self._journal.head()
-        decoded = self._pass_to(head)
+        passed = self._pass_to(head)
         released = self._release(self._viewers.released)
         corrected = self._corrector.carry_out(self._tables)
         merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
-        if decoded or merged or released or corrected:
+        if passed or merged or released or corrected:
             self._archive()
         self._sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
-        readings = decoded.tables.get(READINGS.name) if decoded else None
-        return Progress(
-            offset,
-            readings.num_rows if readings is not None else 0,
-            len(decoded.bad) if decoded else 0,
-            merged,
-            offset < head or self._corrector.is_behind,
-            self._corrector.refused,
-        )
+        more = offset < head or self._corrector.is_behind
+        return Progress(offset, *(passed or (0, 0)), merged, more, self._corrector.refused)
 
     def close(self) -> None:
         """Let go of the lake."""
@@ -234,24 +227,27 @@ class Consolidator:
                 catch_up(self._tables, self._offsets(), self._floors.start, self._floors.rare())
         check_promises(self._tables, self._offsets(), self._journal)
 
-    def _pass_to(self, head: int) -> Decoded | None:
-        """Commit the next range up to ``head`` to all tables that lack it; None when none does."""
+    def _pass_to(self, head: int) -> tuple[int, int] | None:
+        """Commit the next range up to ``head`` to all tables that lack it; None when none does.
+
+        Returns how many rows of `readings`, and of blocks set apart: a merge needs the room.
+        """
         todo = lake_plan.next_range(self._offsets(), head)
         if todo is None:
             return None
         bytes_max = self._attempts.begin(todo.start, self._bytes)
         try:
-            decoded = self._pass(todo, bytes_max)
+            passed = self._pass(todo, bytes_max)
         except (TidegateError, OSError, DeltaError):
             self._attempts.undone()  # the disk's or an operator's fault, not the block's
             raise
         else:
             self._attempts.done()
-            return decoded
+            return passed
         finally:
             self._attempts.leave()
 
-    def _pass(self, todo: lake_plan.Range, bytes_max: int) -> Decoded:
+    def _pass(self, todo: lake_plan.Range, bytes_max: int) -> tuple[int, int]:
         read = self._journal.read(todo.start, bytes_max)
         entries = [entry for entry in read if entry.offset <= todo.limit]
         if not entries or entries[0].offset != todo.start + 1:
@@ -268,8 +264,10 @@ class Consolidator:
         rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:
             self._floors.keep(entries, {name: rows[name] for name in RARE_NAMES})
+        quarantined = len(decoded.bad)
+        del decoded  # in order they are rows' own, or there is a second copy
         self._commit(rows, todo, entries[-1].offset)
-        return decoded
+        return rows[READINGS.name].num_rows, quarantined
 
     def _set_apart(self, decoded: Decoded, killers: frozenset[int]) -> None:
         for bad in decoded.bad:

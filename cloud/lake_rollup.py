@@ -15,6 +15,8 @@ from cloud.lake_table.schema import ROLLUP_1M, SERIES_COLUMNS, TableSpec
 from cloud.rollup import Partials, Readings
 
 _TABLE_NAME: Final = {"bucket": "ts"}
+_REDUCED: Final = (*SERIES_COLUMNS, "ts", "value", "text", "quality")
+"""Columns of `readings` that a rollup is made of: the others are not copied for it."""
 
 
 def readings_of(rows: pa.Table) -> Readings:
@@ -50,6 +52,7 @@ def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
     Of minutes there are only those of series that come often enough (`rollup.dense`); for others
     `cloud.query` asks the readings.
     """
+    rows = rows.select(_REDUCED)
     readings = readings_of(rows)
     if spec is ROLLUP_1M:
         kept = rollup.dense(readings)

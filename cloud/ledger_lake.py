@@ -1,7 +1,7 @@
 """What the lake's files say for the ledger, a row group at a time: rows by gateway and epoch."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
-from cloud.lake_table.schema import PERIOD, TABLES, delta_schema
+from cloud.lake_table.forms import MILLIS
+from cloud.lake_table.schema import PERIOD, TABLES, TableSpec, delta_schema
 from cloud.ledger import Lost
 
 Key = tuple[str, int]
@@ -75,8 +76,13 @@ def _check_rows(path: Path, found: int, told: int) -> None:
         raise StorageError(f"read {path}", f"{found} rows, the table's log says {told}", _DAMAGED)
 
 
-_SCHEMAS: Final = tuple(
-    pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
-    for spec in TABLES.values()
-)
+def _as_written(spec: TableSpec) -> Iterator[pa.Schema]:
+    """The schemas that a file of a table may have: times in the unit that suits its rows."""
+    schema = pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
+    yield schema
+    index = schema.get_field_index("ts")
+    yield schema.set(index, schema.field(index).with_type(MILLIS))
+
+
+_SCHEMAS: Final = tuple(schema for spec in TABLES.values() for schema in _as_written(spec))
 _DAMAGED = "restore the lake from a backup (docs/guide/backup.md)"

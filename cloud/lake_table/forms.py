@@ -24,7 +24,8 @@ _TRIED_ROWS_MIN: Final = 4_096
 """A file of fewer rows will be merged, and tried then."""
 _BOUNDED: Final = ("gateway", "device", "metric", "ts", "text", "last_text")
 """Columns with statistics in each row group: by what rows are sorted, and what is mostly null."""
-_MILLIS: Final = pa.timestamp("ms", "UTC")
+MILLIS: Final = pa.timestamp("ms", "UTC")
+"""The type of a column of times in a file whose times are all whole milliseconds."""
 _DELTA: Final = "DELTA_BINARY_PACKED"
 _DICTIONARY: Final = "PLAIN_DICTIONARY"
 _PLAIN: Final = "PLAIN"
@@ -41,7 +42,7 @@ class Form:
         """Rows of the table as the file holds them."""
         for name in self.millis:
             index = rows.schema.get_field_index(name)
-            rows = rows.set_column(index, name, rows[name].cast(_MILLIS))
+            rows = rows.set_column(index, name, rows[name].cast(MILLIS))
         return rows
 
 

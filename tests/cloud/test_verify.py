@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import apsw
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,16 @@ def test_a_whole_history_is_told_in_one_line(home):
     assert found.line() == (
         "history is whole: 15 readings in the lake = 15 archived; 4 blocks proved of 2 gateways"
     )
+
+
+@pytest.mark.parametrize("every_us", [1, 1_000])
+def test_a_history_is_whole_in_whichever_unit_its_files_keep_their_times(home, every_us):
+    home.send("a", 5_000, every_us=every_us)  # as many as make a file choose
+    home.drain()
+    files = home.batch().tables["readings"].files
+    kept = [pq.read_schema(home.root / "lake/readings" / file.path).field("ts") for file in files]
+    assert {field.type.unit for field in kept} == {"ms" if every_us == 1_000 else "us"}
+    assert verdict(home).faults == []
 
 
 def test_an_empty_home_is_whole_and_no_home_is_an_error(home, tmp_path):

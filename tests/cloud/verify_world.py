@@ -63,15 +63,15 @@ class Home:
             self.senders[name].declare(2)
         return self.senders[name]
 
-    def send(self, name: str, count: int = 5, lost: int = 0) -> None:
+    def send(self, name: str, count: int = 5, lost: int = 0, every_us: int = 1) -> None:
         """One block of `count` readings, and a gap of `lost` readings if any."""
-        batch = self.rows(name, count)
+        batch = self.rows(name, count, every_us)
         self.sender(name).send(batch=records.concat([batch, gap(lost)]) if lost else batch)
 
-    def rows(self, name: str, count: int) -> Rows:
+    def rows(self, name: str, count: int, every_us: int = 1) -> Rows:
         """What the next block of `count` readings holds."""
         sender = self.sender(name)
-        times = T0 + len(sender.blocks) * 60_000_000 + np.arange(count, dtype=np.int64)
+        times = T0 + len(sender.blocks) * 60_000_000 + every_us * np.arange(count)
         values = np.random.default_rng(len(sender.blocks)).random(count)
         return records.numbers(1 + np.arange(count) % 2, times, values, np.zeros(count), times)
 
