@@ -37,6 +37,7 @@ from cloud.lake_table.parquet import Step, no_step
 from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
+from cloud.memory import give_back
 
 BYTES_PER_PASS: Final = 32 << 20
 ROWS_PER_PASS: Final = 2_500_000
@@ -260,6 +261,7 @@ class Consolidator:
         killers = self._attempts.given_up(entries)
         kept = [e for e in entries if e.offset not in killers]
         decoded = self._corrector.settle(decode(kept, self._names, self._pause))
+        give_back()  # what the blocks held: their rows are in columns now
         self._set_apart(decoded, killers)
         rows = rows_of(decoded, todo.start)
         if self._floors is not None and READINGS.name in todo.tables:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 TAKE_AND_GIVE = """
 import threading
 from pathlib import Path
@@ -40,3 +42,32 @@ def test_what_threads_freed_between_what_they_kept_is_given_back() -> None:
     before, taken, left = map(int, told.stdout.split())
     assert taken - before > 40e6
     assert left - before < 10e6
+
+
+COLUMNS_THAT_COME_AND_GO = """
+import sys
+
+import pytest
+from pathlib import Path
+from cloud.memory import share_arenas
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if sys.argv[1] == "as serve does":
+    share_arenas()
+bytearray(20_000_000)  # once freed, it has glibc keep the next of its size in a heap
+before = resident()
+taken = [(bytearray(b"1") * 15_000_000, bytearray(b"1") * 100_000) for _ in range(20)]
+kept = [small for _, small in taken]
+del taken
+print(before, resident())
+"""
+
+
+@pytest.mark.parametrize(("how", "kept"), [("as serve does", False), ("by default", True)])
+def test_a_large_column_goes_when_it_is_freed(how: str, kept: bool) -> None:
+    command = [sys.executable, "-c", COLUMNS_THAT_COME_AND_GO, how]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, left = map(int, told.stdout.split())
+    assert (left - before > 100e6) == kept
