@@ -7,7 +7,6 @@ rest. What a message says is `edge.recognition`'s to tell.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -71,7 +70,7 @@ class Reader:
         raises for content.
         """
         told, work, quick = Messages.of(messages), Work(), self._quick
-        quick.begin(self._limits.batch_bytes)
+        quick.room, quick.taken = self._limits.batch_bytes, 0
         self._garbage.begin(told.bursts[0].arrival_us if told.bursts else 0)
         rows = zip(told.topics, told.payloads, told.heads, told.packet_ids, strict=True)
         is_full = False
@@ -175,8 +174,6 @@ class Reader:
         plan = self._recognition.plan(topic, payload)
         if plan is None:
             return
-        if plan.listed is not None and plan.listed(payload) is None:
-            plan = replace(plan, listed=None)  # another way of writing lists
         channels = self._catalog.channels(plan.device)
         series = [channels.get(channel, 0) for channel in plan.channels]
         if all(series) and _agrees(plan, payload, told[0]):

@@ -48,10 +48,6 @@ class Shapes:
         """Series in all shapes together."""
         return self._used
 
-    def length(self, shape: int) -> int:
-        """How many series a shape has."""
-        return self._counts[shape]
-
     def spread(self, seen: I8, loose: "Loose") -> tuple[NDArray[np.uint32], I8]:
         """Series number of every row, and rows of every message, for the shapes ``seen``.
 

@@ -37,9 +37,6 @@ class Plan:
         values: the numbers (``float`` or ``bool``) in the order of ``channels``.
         time: the message's own time as it stands (for `edge.payload.timestamp.time_us`); None:
             the messages of this topic carry none.
-        listed: of messages that are one list of numbers: the payload's text between the brackets
-            when it has as many parts as there are ``channels``, so that the lists of many messages
-            can be decoded as one (`decode_lists`); None: read it by itself. Never with ``time``.
     """
 
     device: str
@@ -47,7 +44,6 @@ class Plan:
     decode: Callable[[bytes], Any]
     values: Callable[[Any], Sequence[float]]
     time: Callable[[Any], object] | None = None
-    listed: Callable[[bytes], bytes | None] | None = None
 
 
 Planner = Callable[[str, bytes, ReadingLimits], Plan | None]
@@ -150,38 +146,4 @@ def plan_array(device: str, channels: Sequence[Channel], *keys: str) -> Plan:
             raise msgspec.ValidationError(f"{len(numbers)} values where {count} were")
         return numbers
 
-    return Plan(device, tuple(channels), decode, values, listed=_between(count, keys))
-
-
-_LISTS: Final = msgspec.json.Decoder(list[float])
-
-
-def decode_lists(listed: Sequence[bytes], count: int) -> list[float]:
-    """The numbers of all of ``listed`` (see `Plan`), which are ``count`` together, in one decode.
-
-    What it gives is what decoding each by itself gives: each has as many commas as its plan wants,
-    and a comma in the joined text separates two numbers or is an error.
-
-    Raises:
-        OTHER_SHAPE: one of them is no list of numbers.
-    """
-    numbers = _LISTS.decode(b"[" + b",".join(listed) + b"]")
-    if len(numbers) != count:  # one alone, and empty
-        raise msgspec.ValidationError(f"{len(numbers)} values where {count} were")
-    return numbers
-
-
-def _between(count: int, keys: Sequence[str]) -> Callable[[bytes], bytes | None]:
-    """`Plan.listed` of lists under ``keys``, as JSON is written with spaces or without."""
-    names = [msgspec.json.encode(key) for key in keys]
-    heads = [b"".join(b"{" + name + colon for name in names) + b"[" for colon in (b":", b": ")]
-    tail, commas = b"]" + b"}" * len(keys), count - 1
-
-    def listed(payload: bytes) -> bytes | None:
-        for head in heads:
-            if payload.startswith(head) and payload.endswith(tail):
-                text = payload[len(head) : -len(tail)]
-                return text if text.count(b",") == commas else None
-        return None
-
-    return listed
+    return Plan(device, tuple(channels), decode, values)

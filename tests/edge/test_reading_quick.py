@@ -1,16 +1,13 @@
 import json
-from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge import reading_quick
 from edge.catalog import Catalog
 from edge.heard import Heard
-from edge.message import Burst, Message, Messages
-from edge.payload.plan import Plan, decode_lists
+from edge.message import Message, Messages
+from edge.payload.plan import Plan
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.reading_quick import PLANNED_MAX, Quick
@@ -92,71 +89,6 @@ def test_what_is_read_quickly_is_what_is_read_in_full(payloads: list[str], times
     apart = [Reader(slow_names, Redelivery(bytes(32))).read([one]) for one in messages]
     assert told(quick_names, at_once) == told(slow_names, apart)
     assert totals(at_once) == totals(apart)
-
-
-ODD_LISTS = [
-    '{"v":[]}', '{"v":[,]}', '{"v":[1,]}', '{"v":[,1]}', '{"v":[1,2,3]}', '{"v":[1]}',
-    '{"v":[1,null]}',
-    '{"v":[NaN,1]}', '{"v":[1,Infinity]}', '{"v":[1,"2"]}', '{"v":["1,2"]}', '{"v":[1,[2]]}',
-    '{"v":[1],"v":[2]}', '{"v":[1],"w":[2]}', '{"v":[1,true]}', '{"v":[1,{}]}', '{"v":[1,1e999]}',
-    '{"v":[01,2]}', '{"v":[1,2]', '{"v":[1,2]}}', '{"v":[-0.0,' + "9" * 400 + "]}", "[1,2]",
-    '{"v": [1, 2.5]}', '{"v" :[1,2]}', '{"v":[ 1 ,\t2 ]}', '{"v":7}', "21.5",
-    '{"v":[' + ",".join(["1"] * 3000) + "]}", '{"v":[1,2]} ', '{"v":[1,-9007199254740993]}',
-]  # fmt: skip
-
-
-def one_burst(messages: list[Message]) -> Messages:
-    """What one look at the broker brings: all at one time."""
-    told = Messages.of(messages)
-    told.bursts = [Burst(len(told), START_US, 1, 1)]
-    return told
-
-
-LISTS = st.lists(
-    st.lists(st.floats(-1e12, 1e12) | st.integers(-(2**70), 2**70), min_size=2, max_size=2).map(
-        lambda two: json.dumps({"v": two}, separators=(",", ":"))
-    )
-    | st.sampled_from([*ODD_LISTS, '{"t":1.5}']),
-    max_size=12,
-)
-
-
-@settings(deadline=None)
-@given(LISTS, st.integers(1, 3), st.integers(1, 6), st.sampled_from([600, 2000, 480 << 10]))
-@example(['{"v":[1,2,3]}', '{"v":[1]}', '{"v":[4,5]}'], 1, 1, 2000)
-@example(['{"v":[0,0]}', '{"t":1.5}', '{"v":[0,0]}', '{"v":[1],"v":[2]}'], 2, 2, 600)
-@example([*['{"v":[1,null]}'] * 2, '{"v":[5,6]}', '{"t":1.5}', '{"v":[7,8]}'], 1, 2, 2000)
-def test_lists_read_together_are_what_each_is_by_itself(
-    payloads: list[str], topics: int, at_once: int, room: int
-) -> None:
-    known = ['{"v":[1,2]}'] * 3 * topics
-    messages = one_burst(sent(known + payloads, topics))
-    names, together = reader(batch_bytes=room)
-    left = messages
-    heard: list[Heard] = []
-    while len(left):
-        size = len(known) if not heard else 4 * at_once
-        heard.append(together.read(left.split(size)[0]))
-        left = left.split(heard[-1].counts.messages)[1]
-    alone_names, _ = reader()
-    alone = [Reader(alone_names, Redelivery(bytes(32))).read([one]) for one in messages]
-    assert told(names, heard) == told(alone_names, alone)
-    assert totals(heard) == totals(alone)
-    marks = b"".join(one.marks for one in alone)
-    assert b"".join(one.marks for one in heard) == marks
-
-
-def test_lists_are_decoded_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts: list[int] = []
-
-    def counted(texts: Sequence[bytes], count: int) -> list[float]:
-        counts.append(len(texts))
-        return decode_lists(texts, count)
-
-    monkeypatch.setattr(reading_quick, "decode_lists", counted)
-    _, one = reader()
-    assert one.read(one_burst(sent(['{"v":[1,2]}'] * 100))).counts.numbers == 200
-    assert max(counts) == 100 - 4, "the first two of each topic are read in full"
 
 
 def test_the_quick_way_is_taken_from_the_third_message_on_and_leaves_the_same_marks() -> None:
