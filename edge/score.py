@@ -127,12 +127,10 @@ class Scorer:
         groups = by_series(numbers["series"] if at is None else numbers["series"][at])
         if groups.order is not None:
             at = groups.order if at is None else at[groups.order]
-        columns = numbers if at is None else {name: c[at] for name, c in numbers.items()}
         for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
-            part = {name: c[start:end] for name, c in columns.items()}
-            rows, scores = self._anomalies(bench, part)
-            rows = rows + start
-            yield rows if at is None else at[rows], scores
+            here = np.arange(start, end) if at is None else at[start:end]
+            rows, scores = self._anomalies(bench, {name: c[here] for name, c in numbers.items()})
+            yield here[rows], scores
 
     def standings(self) -> list[Standing]:
         """How each model does."""
