@@ -3,6 +3,7 @@
 A model that fails in service is set aside with its reason and counted; readings go on without it.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.by_series import Groups, by_series
 from edge.models import Model
 from edge.rolling import Windowed, Windows
 from edge.threshold import Thresholds
@@ -22,8 +24,9 @@ log = logging.getLogger(__name__)
 I8 = NDArray[np.int64]
 Columns = Mapping[str, NDArray[Any]]
 
-# Bytes of the line of values made at once, at most: they bound memory, whatever a window's length.
-LINE_BYTES_MAX: Final = 6 << 20
+LINE_VALUES: Final = 64 << 10
+"""Values of a line made at once, about: they bound memory, and what is worked on stays in the
+processor's cache. A longer batch is cut between series, so that each brings its past along once."""
 
 
 class SeriesKinds(Protocol):
@@ -120,14 +123,14 @@ class Scorer:
     ) -> Iterator[tuple[I8, Columns]]:
         """What one model finds: rows of ``numbers``, and their SCORES."""
         mine = wanted[numbers["series"]]
-        kept = None if mine.all() else mine.nonzero()[0]
-        columns = numbers if kept is None else {name: c[kept] for name, c in numbers.items()}
-        most = max(1, LINE_BYTES_MAX // (8 * bench.windows.length))
-        for start in range(0, len(columns["series"]), most):
-            part = {name: c[start : start + most] for name, c in columns.items()}
-            rows, scores = self._anomalies(bench, part)
-            rows = rows + start
-            yield rows if kept is None else kept[rows], scores
+        at = None if mine.all() else mine.nonzero()[0]
+        groups = by_series(numbers["series"] if at is None else numbers["series"][at])
+        if groups.order is not None:
+            at = groups.order if at is None else at[groups.order]
+        for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
+            here = np.arange(start, end) if at is None else at[start:end]
+            rows, scores = self._anomalies(bench, {name: c[here] for name, c in numbers.items()})
+            yield here[rows], scores
 
     def standings(self) -> list[Standing]:
         """How each model does."""
@@ -167,6 +170,22 @@ class Scorer:
                 "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
             )
             return np.full(len(windowed.at), np.nan)
+
+
+def _cuts(groups: Groups, past: int) -> list[int]:
+    """Where to cut rows that stand by series, so that no part's line has many over `LINE_VALUES`.
+
+    A line has ``past`` values for each series before those of its rows.
+    """
+    if not len(groups.series):
+        return [0]
+    before = past * np.arange(1, len(groups.series) + 1)
+    ends = groups.starts + groups.counts + before
+    parts = -(-int(ends[-1]) // LINE_VALUES)
+    wanted = int(ends[-1]) * np.arange(1, parts) // parts
+    which = np.searchsorted(ends, wanted)
+    cuts = np.clip(wanted - before[which], groups.starts[which], None)
+    return [0, *cuts.tolist(), len(groups.who)]
 
 
 def _rows_within(found: Sequence[tuple[I8, Columns]], first: int, end: int) -> Batch:

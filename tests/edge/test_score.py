@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge import models
+from edge import models, score
 from edge.score import Scorer
 from edge.shipped_models.build import build
 from protos.records import Batch, Kind, Quality, concat, numbers
@@ -94,6 +94,26 @@ def test_batches_scored_together_have_each_its_own_anomalies(model: models.Model
     assert [found.count(Kind.SCORES) for found in together][2] == 2, "one of each model"
     for one, other in zip(together, each, strict=True):
         assert one.same_as(other)
+
+
+@pytest.mark.parametrize("line_values", [1, 100, 1000])
+def test_a_batch_cut_between_and_within_series_finds_the_same_anomalies(
+    model: models.Model, monkeypatch: pytest.MonkeyPatch, line_values: int
+) -> None:
+    rng = np.random.default_rng(3)
+    who = rng.permutation(np.repeat(np.arange(1, 6, dtype=np.uint32), 600))
+    values = rng.normal(20, 0.2, len(who))
+    values[rng.integers(1000, len(who), 20)] = 45.0
+    values[rng.integers(0, len(who), 9)] = np.nan
+    ts = START_US + np.arange(len(who), dtype=np.int64) * 1_000_000
+    batch = numbers(who, ts, values, np.full(len(who), Quality.SENSOR, np.uint8), ts)
+    kinds = Kinds(np.array([0, *[SeriesKind.GAUGE] * 4, SeriesKind.STATE], np.uint8))
+    whole, cut = Scorer([model], 1.0), Scorer([model], 1.0)
+    found = whole.score(batch, kinds)
+    monkeypatch.setattr(score, "LINE_VALUES", line_values)
+    assert cut.score(batch, kinds).same_as(found)
+    assert found.rows > 5
+    assert cut.standings() == whole.standings()
 
 
 class Broken:
