@@ -1,8 +1,9 @@
 """The collect thread: messages → readings → scores → one commit → PUBACK.
 
-A batch is read and scored, and its anomalies are told, while those before it are committed
-(`edge.committing`). Acknowledgements go out in order, as soon as a chunk and all before it are
-safe, so a collapsed copy is never acknowledged before its original is on the disk.
+A batch is read and scored, and its anomalies are told, at once; several become one commit
+(`edge.gathering`), and are read while those before them are committed (`edge.committing`).
+Acknowledgements go out in order, as soon as a chunk and all before it are safe, so a collapsed copy
+is never acknowledged before its original is on the disk.
 
 A full buffer holds the batch, unacknowledged, and tries again; meanwhile the inbox fills, the
 ingest stops reading and the broker keeps what comes. Any other failure of the buffer is fatal: the
@@ -10,6 +11,7 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -17,6 +19,7 @@ from typing import Final, Protocol
 from edge.catalog import Catalog
 from edge.chunk import Chunk
 from edge.committing import Committer, Committing
+from edge.gathering import Gathering
 from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Messages
@@ -109,6 +112,7 @@ class Collect:
         self._stopping = threading.Event()
         self._finishing = False
         self._left = Messages()
+        self._gathering = Gathering()
         self._committing = Committing(
             store,
             on_safe=self._acknowledge,
@@ -170,26 +174,41 @@ class Collect:
                 self._on_fatal(error)
 
     def _is_done(self) -> bool:
-        return self._finishing and not len(self._left) and not len(self._inbox)
+        idle = not len(self._left) and not len(self._inbox) and not len(self._gathering)
+        return self._finishing and idle
 
     def _step(self) -> None:
-        enough_max = max(1, self._ingest.state.window // 2)
+        linger = self._lingering()
         messages = self._left
         if not len(messages):
-            linger = self._linger.on_card(self._committing.commit_s)
-            messages = self._inbox.take(replace(linger, enough_max=enough_max))
+            until_s = self._gathering.until_s(linger, steady=self._inbox.is_steady(linger))
+            messages = self._inbox.take(linger, until_s)
             self._taken += len(messages)
         if self._stopping.is_set():
             return
-        if not len(messages):
+        if len(messages):
+            for heard, scores, taken in self._heard(messages):
+                if not self._gathering.takes(heard) and not self._commit():
+                    return
+                self._gathering.add(heard, scores, taken, self._inbox.begun_s)
+        due_s = self._gathering.due_s(linger, steady=self._inbox.is_steady(linger))
+        if self._finishing or due_s <= time.monotonic():
+            self._commit()
+        elif not len(messages):
             self._committing.settle()
-            return
-        for chunk, taken in self._chunks(messages):
-            if not self._committing.offer(chunk, taken):
-                return
 
-    def _chunks(self, messages: Messages) -> list[tuple[Chunk, Messages]]:
-        """What goes into the next commits, each with its messages; what is left is for later."""
+    def _lingering(self) -> Linger:
+        linger = self._linger.on_card(self._committing.commit_s)
+        return replace(linger, enough_max=max(1, self._ingest.state.window // 2))
+
+    def _commit(self) -> bool:
+        """Hand over what is gathered; False when we are stopped before there is room."""
+        if not len(self._gathering):
+            return True
+        return self._committing.offer(*self._gathering.take(time.monotonic()))
+
+    def _heard(self, messages: Messages) -> list[tuple[Heard, Batch | None, Messages]]:
+        """What some of ``messages`` say, with the anomalies in it; what is left is for later."""
         told: list[tuple[Heard, Messages]] = []
         while len(messages) and len(told) < READ_TOGETHER:
             heard = self._reader.read(messages)
@@ -202,10 +221,7 @@ class Collect:
         if self._on_heard is not None:
             for heard, mine in told:
                 self._on_heard(mine, heard)
-        return [
-            (heard.as_chunk(scores), mine)
-            for (heard, mine), scores in zip(told, found, strict=True)
-        ]
+        return [(heard, scores, mine) for (heard, mine), scores in zip(told, found, strict=True)]
 
     def _scored(self, batches: Sequence[Batch], scorer: Scorer) -> list[Batch]:
         """The anomalies in each of ``batches``; they are told as well."""

@@ -7,6 +7,7 @@ its own rules. Nothing is thrown away here but, once much waits, messages of QoS
 which nothing can be read: else a flood of them, which the broker queues, would delay all others.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,29 +20,39 @@ SHED_SHARE: Final = 8
 """Part of the inbox that is taken before anything is left out: what is read in tens of ms."""
 
 
+PLENTY: Final = 256
+"""A batch of so many waits for ``min_s`` at least: whoever reads is then done, and does not compete
+for the processor with whoever collects. To a slower stream waking up again would cost more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Linger:
-    """How long a batch may wait for more messages, so that commits are few but alerts are quick.
+    """How long messages may wait for more, so that looks and commits are few but alerts are quick.
 
-    A batch waits at least ``min_s`` and at most ``max_s``, and in between until it has ``enough``
-    messages, or those of ``enough_s``, whichever are more; a stream so slow that ``max_s`` would
-    bring none more does not wait for them. It never waits for more than ``enough_max``, which is
-    for a broker that sends no more before it has PUBACKs. ``messages_max`` and ``bytes_max`` bound
-    a batch, and with it one chunk of the buffer.
+    A batch waits until it has ``enough`` messages, or those of ``enough_s``, whichever are more,
+    and no longer than ``max_s``; a stream so slow that this would bring none more does not wait. It
+    never waits for more than ``enough_max``, which is for a broker that sends no more before it has
+    PUBACKs. ``messages_max`` and ``bytes_max`` bound a batch, and with it one chunk of the buffer.
+    Where there is plenty to wait for, it waits ``min_s`` at least.
+
+    What was read then waits for its commit (`edge.gathering`): for as long as the next batch comes
+    within ``gather_s`` of its first message, and never longer than ``max_s``. Between two commits
+    there are at least ``min_s``, unless there is plenty.
     """
 
     min_s: float = 0.005
     max_s: float = 0.250
     enough: int = 32
     enough_s: float = 0.036
+    gather_s: float = 0.120
     enough_max: int = 1 << 30
     messages_max: int = 4096
     bytes_max: int = 1 << 20
 
     def on_card(self, commit_s: float) -> "Linger":
-        """The same on a card that takes ``commit_s`` for a commit: waits twice that, within bounds.
+        """The same on a card that takes ``commit_s`` for a commit: twice that between two of them.
 
-        A batch is read while the one before it is committed, so the card then writes half of the
+        The next is read while the one before it is committed, so the card then writes half of the
         time at most, which is its life; a fast disk keeps ``min_s``.
         """
         return replace(self, min_s=min(max(self.min_s, 2 * commit_s), self.max_s))
@@ -103,6 +114,7 @@ class Inbox:
     Attributes:
         unwanted: topics of which nothing can be read; set by whoever reads them.
         shed: messages left out by `sift`.
+        begun_s: when the first message of the last batch was there, of the monotonic clock.
 
     The bound is checked before a read, so what the last read brought may pass it.
     """
@@ -121,6 +133,7 @@ class Inbox:
         self._when_room: list[Callable[[], None]] = []
         self.unwanted: frozenset[str] = frozenset()
         self.shed = 0
+        self.begun_s = self._taken_at
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -186,19 +199,25 @@ class Inbox:
             self._closed = True
             self._changed.notify()
 
-    def take(self, linger: Linger) -> Messages:
+    def is_steady(self, linger: Linger) -> bool:
+        """Whether within ``max_s`` more messages are to be expected."""
+        return self._rate_per_s * linger.max_s >= 2
+
+    def take(self, linger: Linger, until_s: float = math.inf) -> Messages:
         """The next batch, in order of arrival; empty after ``wake`` or ``close``.
 
-        Waits without end for a first message, then as ``linger`` says.
+        Waits for a first message, until ``until_s`` of the monotonic clock at most, then as
+        ``linger`` says.
         """
         with self._changed:
-            self._wait(1, None)
-            if len(self._waiting):
-                self._wait(linger.messages_max, linger.min_s)
-                if self._rate_per_s * linger.max_s >= 2:
-                    count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
-                    count = min(count, linger.enough_max, linger.messages_max)
-                    self._wait(count, linger.max_s - linger.min_s)
+            self._wait(1, until_s)
+            self.begun_s = time.monotonic()
+            if len(self._waiting) and self.is_steady(linger):
+                count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
+                count = min(count, linger.enough_max, linger.messages_max)
+                if count >= PLENTY:
+                    self._wait(linger.messages_max, min(until_s, self.begun_s + linger.min_s))
+                self._wait(count, min(until_s, self.begun_s + linger.max_s))
             self._woken = False
             was_full = not self.has_room
             batch = self._pop(linger)
@@ -207,11 +226,12 @@ class Inbox:
                 call()
         return batch
 
-    def _wait(self, count: int, timeout_s: float | None) -> None:
+    def _wait(self, count: int, until_s: float) -> None:
         """Until ``count`` messages wait, somebody wakes us, or the time is over."""
         self._enough = count
         self._changed.wait_for(
-            lambda: len(self._waiting) >= count or self._woken or self._closed, timeout_s
+            lambda: len(self._waiting) >= count or self._woken or self._closed,
+            None if until_s == math.inf else max(0.0, until_s - time.monotonic()),
         )
 
     def _pop(self, linger: Linger) -> Messages:

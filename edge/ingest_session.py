@@ -32,9 +32,10 @@ STEADY_S: Final = 10.0
 FLAPS_MAX: Final = 2
 """A connection that is taken and lost at once again and again is made anew after 1 to 2 s."""
 _IDLE_S: Final = 1.0
-_PACE_S: Final = 0.045
+_PACE_S: Final = 0.060
 """Between two looks at the broker: at 1,000 messages/s waking up costs more than reading. What one
-look brings makes a batch of its own (`edge.ingest.Linger`)."""
+look brings is read and scored at once (`edge.ingest.Linger`), so that an anomaly is told within
+this and what telling takes: 100 ms leave room for a loaded machine."""
 _BUSY_PACE_S: Final = 0.008
 _BUSY: Final = 256
 """Messages in one look from which the next comes sooner: the socket holds no more than some."""

@@ -93,6 +93,7 @@ class Reader:
             tuple(work.rejects),
             counts,
             tuple(work.asked),
+            self._limits.batch_bytes - quick.room,
         )
 
     def _read_in_full(self, row: Row, burst: Burst, work: Work) -> bool:

@@ -87,7 +87,7 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     linger_ms_min: Annotated[
         int,
         Meta(
-            description="Shortest wait for more messages before a commit.",
+            description="Shortest time from one commit to the next, unless there is plenty.",
             ge=1,
             le=10_000,
             extra={"unit": "ms"},

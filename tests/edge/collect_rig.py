@@ -83,10 +83,13 @@ class Above:
 
 
 class Rig:
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self, inbox: Inbox | None = None, linger: Linger | None = None, **options: Any
+    ) -> None:
         count = itertools.count()
         self.catalog = Catalog(salt=lambda: next(count).to_bytes(16, "big"))
-        self.inbox, self.ingest, self.store = Inbox(), FakeIngest(), FakeStore()
+        self.inbox = Inbox() if inbox is None else inbox
+        self.ingest, self.store = FakeIngest(), FakeStore()
         self.fatal: list[Exception] = []
         self.collect = Collect(
             inbox=self.inbox,
@@ -94,7 +97,7 @@ class Rig:
             store=self.store,
             reader=Reader(self.catalog, Redelivery(bytes(32))),
             catalog=self.catalog,
-            linger=Linger(min_s=0.001, max_s=0.002),
+            linger=linger or Linger(min_s=0.001, max_s=0.002),
             on_fatal=self.fatal.append,
             **options,
         )

@@ -241,9 +241,9 @@ def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
     waits: list[float] = []
     take = rig.inbox.take
 
-    def taken(linger: Linger) -> Messages:
+    def taken(linger: Linger, until_s: float) -> Messages:
         waits.append(linger.min_s)
-        return take(linger)
+        return take(linger, until_s)
 
     class Slow:
         """A clock on which every commit takes 8.1 ms."""

@@ -1,0 +1,103 @@
+"""What was read and scored, gathered until it is worth a commit.
+
+A look at the broker is read and scored as soon as it comes, so that an anomaly is told at once. A
+commit costs as much again, whatever is in it, and wears the card; so what several looks brought
+becomes one chunk. Nothing of it is acknowledged before that chunk is safe.
+"""
+
+import math
+from typing import Final
+
+from edge.chunk import Chunk
+from edge.heard import Heard
+from edge.ingest import Linger
+from edge.message import Messages
+from protos.limits import KIB
+from protos.records import Batch, concat
+
+MESSAGES_ENOUGH: Final = 1024
+"""A commit's own cost is nothing beside theirs."""
+BYTES_MAX: Final = 384 * KIB
+"""Beyond it two are not put together: a chunk of the buffer takes no more than one batch may be."""
+BYTES_ENOUGH: Final = BYTES_MAX // 2
+
+
+class Gathering:
+    """Parts of one chunk, in order of arrival.
+
+    Attributes:
+        messages: those of the parts.
+    """
+
+    def __init__(self) -> None:
+        self.messages = Messages()
+        self._chunks: list[Chunk] = []
+        self._bytes = 0
+        self._since_s = math.inf
+        self._taken_s = -math.inf
+
+    def __len__(self) -> int:
+        """Parts that wait."""
+        return len(self._chunks)
+
+    def takes(self, heard: Heard) -> bool:
+        """Whether another part fits into the same chunk; the first always does."""
+        return not self._chunks or self._bytes + heard.cost <= BYTES_MAX
+
+    def add(self, heard: Heard, scores: Batch | None, messages: Messages, begun_s: float) -> None:
+        """Add a part, whose first message was there at ``begun_s``; ``messages`` are ours then."""
+        if self._chunks:
+            self.messages.extend(messages)
+        else:
+            self._since_s, self.messages = begun_s, messages
+        self._chunks.append(heard.as_chunk(scores))
+        self._bytes += heard.cost
+
+    def due_s(self, linger: Linger, *, steady: bool) -> float:
+        """From when on a look, though it brings nothing more, should end in a commit.
+
+        ``steady``: more is expected soon. Of the clock that ``begun_s`` is of; infinite while there
+        is nothing.
+        """
+        if not self._chunks:
+            return math.inf
+        if len(self.messages) >= MESSAGES_ENOUGH or self._bytes >= BYTES_ENOUGH:
+            return self._since_s
+        earliest_s = max(self._since_s, self._taken_s + linger.min_s)
+        if not steady or len(self.messages) >= linger.enough_max:
+            return earliest_s
+        return max(earliest_s, self._since_s + min(linger.gather_s, linger.max_s))
+
+    def until_s(self, linger: Linger, *, steady: bool) -> float:
+        """When it is to be committed at the latest, though nothing more comes.
+
+        Later than ``due_s``: while looks follow each other the next one serves, and to wake up
+        between two of them costs as much as one.
+        """
+        due_s = self.due_s(linger, steady=steady)
+        waits = steady and len(self.messages) < linger.enough_max
+        return max(due_s, self._since_s + linger.max_s) if waits else due_s
+
+    def take(self, now_s: float) -> tuple[Chunk, Messages]:
+        """All of it as one chunk, with its messages; nothing is left."""
+        made = _joined(self._chunks), self.messages
+        self.messages, self._chunks, self._bytes = Messages(), [], 0
+        self._since_s, self._taken_s = math.inf, now_s
+        return made
+
+
+def _joined(chunks: list[Chunk]) -> Chunk:
+    """One chunk with what several hold, in order."""
+    if len(chunks) == 1:
+        return chunks[0]
+    totals: dict[str, int] = {}
+    for one in chunks:
+        for name, count in one.counters.items():
+            totals[name] = totals.get(name, 0) + count
+    return Chunk(
+        concat([one.batch for one in chunks]),
+        tuple(entry for one in chunks for entry in one.new_entries),
+        b"".join(one.marks for one in chunks),
+        tuple(reject for one in chunks for reject in one.rejects),
+        totals,
+    )
