@@ -45,8 +45,13 @@ STOP_DRAIN_S: Final = 5.0
 # How long a thread that computes keeps others waiting. A commit takes turns with the collect thread
 # at each statement; at Python's own 5 ms it takes tens of them while a stream comes at full speed.
 SWITCH_S: Final = 0.001
-# By then the first connections are made, and the code that only making them needed can go.
+# By then the first connections are made, and what only making them needed can go.
 SETTLED_S: Final = 5.0
+# How often pages of code that may not be used again are let go: while the stages start each of them
+# touches some megabytes once, later an attempt to reach the cloud does. To fetch again what is used
+# costs 3 ms.
+CODE_KEPT_AT_START_S: Final = 0.25
+CODE_KEPT_S: Final = 5.0
 
 
 async def run(config: EdgeConfig) -> None:
@@ -189,7 +194,7 @@ class Agent:
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
-                tasks.create_task(_settle_again(), name="give back memory"),
+                tasks.create_task(_stay_small(), name="give back memory"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -254,6 +259,13 @@ def _is_news(error: str, known: set[str]) -> bool:
     return error not in known and len(known) < CAUSES_MAX
 
 
-async def _settle_again() -> None:
-    await asyncio.sleep(SETTLED_S)
+async def _stay_small() -> None:
+    mappings = memory.unwritten()
+    for _ in range(round(SETTLED_S / CODE_KEPT_AT_START_S)):
+        await asyncio.sleep(CODE_KEPT_AT_START_S)
+        memory.let_go(mappings)
     memory.settle()
+    mappings = memory.unwritten()
+    while True:
+        await asyncio.sleep(CODE_KEPT_S)
+        memory.let_go(mappings)
