@@ -125,6 +125,7 @@ class Agent:
         told_at = clients[self.config.alerts_broker.name]
         alerts = alert.Alerts(lambda: told_at("alerts"), self.config.settings.alerts.topic)
         memoir = Memoir(self.store)
+        is_telling = self.config.settings.alerts.enabled and bool(self.scorer.models)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
         def fail(error: Exception) -> None:
@@ -146,7 +147,7 @@ class Agent:
             catalog=self.catalog,
             scorer=self.scorer,
             linger=self._linger(),
-            on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
+            on_anomalies=on_anomalies if is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
@@ -170,7 +171,9 @@ class Agent:
             urls = ", ".join(one.settings.url for one in self.config.brokers)
             log.info("gateway %s collects from %s", self.config.name, urls)
             try:
-                courtesies: list[Courtesy] = [alerts, *hearing.hosts.values(), memoir]
+                courtesies: list[Courtesy] = [*hearing.hosts.values(), memoir]
+                if is_telling:
+                    courtesies.append(alerts)
                 await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
