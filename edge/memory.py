@@ -60,10 +60,7 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX)
-    libc = _libc()
-    if libc is not None:
-        libc.malloc_trim(0)
-        let_go(unwritten())
+    let_go(unwritten())
 
 
 def unwritten() -> frozenset[str]:
@@ -97,7 +94,7 @@ def _is_of_a_file(line: str) -> bool:
 
 
 def let_go(mappings: frozenset[str]) -> None:
-    """Drop the pages of these mappings from the resident set.
+    """Drop the pages of these mappings from the resident set, and those of freed memory.
 
     What is used comes back from the page cache, 64 KB at a touch. A mapping that is no longer there
     as it was is left alone: what took its place may hold what cannot be read again.
@@ -105,6 +102,7 @@ def let_go(mappings: frozenset[str]) -> None:
     libc = _libc()
     if libc is None:
         return
+    libc.malloc_trim(0)
     madvise = libc.madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     with contextlib.suppress(OSError), _MAPS.open() as lines:
