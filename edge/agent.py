@@ -125,7 +125,6 @@ class Agent:
         told_at = clients[self.config.alerts_broker.name]
         alerts = alert.Alerts(lambda: told_at("alerts"), self.config.settings.alerts.topic)
         memoir = Memoir(self.store)
-        is_telling = self.config.settings.alerts.enabled and bool(self.scorer.models)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
         def fail(error: Exception) -> None:
@@ -147,7 +146,7 @@ class Agent:
             catalog=self.catalog,
             scorer=self.scorer,
             linger=self._linger(),
-            on_anomalies=on_anomalies if is_telling else None,
+            on_anomalies=on_anomalies if self._is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
@@ -171,14 +170,18 @@ class Agent:
             urls = ", ".join(one.settings.url for one in self.config.brokers)
             log.info("gateway %s collects from %s", self.config.name, urls)
             try:
-                courtesies: list[Courtesy] = [*hearing.hosts.values(), memoir]
-                if is_telling:
-                    courtesies.append(alerts)
+                tellers = [alerts] if self._is_telling else []
+                courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
                 await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
                 raise collect.fatal
+
+    @property
+    def _is_telling(self) -> bool:
+        """Whether a model may find something, and alerts are wanted."""
+        return self.config.settings.alerts.enabled and bool(self.scorer.models)
 
     async def _hold(
         self,
