@@ -119,6 +119,7 @@ def steady(stack: Stack, count: int, seconds: int) -> dict[str, Any]:
     agent = Agent(stack)
     time.sleep(8)  # what only the start needed is given back by then
     figures["rss_mb_idle"] = agent.memory_mb("VmRSS")
+    figures["rss_mb_idle_of_its_own"] = agent.memory_mb("RssAnon")  # the rest is files' pages
     agent.at_rate(1000, 10)  # thresholds warm up
     for rate in RATES:
         told = agent.at_rate(rate, seconds, SPIKE_EVERY if rate == 1000 else 0)

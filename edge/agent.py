@@ -45,8 +45,13 @@ STOP_DRAIN_S: Final = 5.0
 # How long a thread that computes keeps others waiting. A commit takes turns with the collect thread
 # at each statement; at Python's own 5 ms it takes tens of them while a stream comes at full speed.
 SWITCH_S: Final = 0.001
-# By then the first connections are made, and the code that only making them needed can go.
+# By then the first connections are made, and what only making them needed can go.
 SETTLED_S: Final = 5.0
+# How often pages of code that may not be used again are let go: while the stages start each of them
+# touches some megabytes once, later an attempt to reach the cloud does. To let go and fetch again
+# what is used costs up to 20 ms of a busy agent: each 5 s was 0.5 % of a core.
+CODE_KEPT_AT_START_S: Final = 0.25
+CODE_KEPT_S: Final = 30.0
 
 
 async def run(config: EdgeConfig) -> None:
@@ -141,7 +146,7 @@ class Agent:
             catalog=self.catalog,
             scorer=self.scorer,
             linger=self._linger(),
-            on_anomalies=on_anomalies if self.config.settings.alerts.enabled else None,
+            on_anomalies=on_anomalies if self._is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
@@ -165,12 +170,18 @@ class Agent:
             urls = ", ".join(one.settings.url for one in self.config.brokers)
             log.info("gateway %s collects from %s", self.config.name, urls)
             try:
-                courtesies: list[Courtesy] = [alerts, *hearing.hosts.values(), memoir]
+                tellers = [alerts] if self._is_telling else []
+                courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
                 await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
                 raise collect.fatal
+
+    @property
+    def _is_telling(self) -> bool:
+        """Whether a model may find something, and alerts are wanted."""
+        return self.config.settings.alerts.enabled and bool(self.scorer.models)
 
     async def _hold(
         self,
@@ -189,7 +200,7 @@ class Agent:
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
-                tasks.create_task(_settle_again(), name="give back memory"),
+                tasks.create_task(_stay_small(), name="give back memory"),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
@@ -254,6 +265,13 @@ def _is_news(error: str, known: set[str]) -> bool:
     return error not in known and len(known) < CAUSES_MAX
 
 
-async def _settle_again() -> None:
-    await asyncio.sleep(SETTLED_S)
+async def _stay_small() -> None:
+    mappings = memory.unwritten()
+    for _ in range(round(SETTLED_S / CODE_KEPT_AT_START_S)):
+        await asyncio.sleep(CODE_KEPT_AT_START_S)
+        memory.let_go(mappings)
     memory.settle()
+    mappings = memory.unwritten()
+    while True:
+        await asyncio.sleep(CODE_KEPT_S)
+        memory.let_go(mappings)

@@ -3,6 +3,8 @@
 Waits to be enrolled, then delivers for ever; what is wrong is told once and tried again, and
 collecting goes on. A certificate that is due is renewed over the line it serves; the new one is
 shown first from then on, and the old one forgotten once the cloud took it.
+
+gRPC is loaded once there is an identity: a gateway without a cloud does without its 10 MB.
 """
 
 import asyncio
@@ -11,27 +13,30 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import grpc
 import msgspec
 
 from edge import agent_parts as parts
-from edge import identity, identity_next
+from edge import identity, identity_next, memory
 from edge.clock import Clock
 from edge.config import EdgeConfig
 from edge.errors import OperatorError, PeerError, StorageError
 from edge.identity import Identity
 from edge.renewal import HOUR_US, Renewal
 from edge.store.store import Store
-from edge.uplink import Line, Uplink
-from edge.uplink_channel import Endpoint, explain, open_channel
+from edge.uplink_state import Line
 from protos import sync_pb2 as pb
 from protos.durable import put
-from protos.sync_pb2_grpc import SyncStub
+
+if TYPE_CHECKING:
+    from edge.uplink import Uplink
+    from edge.uplink_channel import Endpoint
 
 WATCH_S: Final = 1.0
 RENEW_S_MAX: Final = 30.0
+LINKS: Final = ("grpc", "edge.uplink")
+"""What only a gateway that has a cloud needs; loaded one after the other."""
 SAVE_EVERY_US: Final = HOUR_US
 REFUSED: Final = frozenset({pb.NOT_ENROLLED, pb.REVOKED})
 """A renewed certificate that meets these was not the last word: the one before is shown again."""
@@ -51,7 +56,7 @@ class Delivery:
     clock: Clock
     store: Store
     report: Callable[[], pb.Status]
-    uplink: Uplink | None = None
+    uplink: "Uplink | None" = None
     who: Identity | None = None
     renewal: Renewal | None = None
     _is_on_trial: bool = False
@@ -84,6 +89,9 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever."""
         who, coming = await self._enrolled()
+        await asyncio.to_thread(memory.load, *LINKS)
+        from edge.uplink import Uplink
+
         self._is_on_trial = coming is not None
         self.who = coming or who
         mono_us = self.clock.now().mono_us
@@ -132,7 +140,9 @@ class Delivery:
             identity_next.discard(self.config.identity_folder)
             return None
 
-    def _endpoint(self, who: Identity) -> Endpoint:
+    def _endpoint(self, who: Identity) -> "Endpoint":
+        from edge.uplink_channel import Endpoint
+
         return Endpoint(
             self.config.settings.cloud.address or who.sync_address,
             who.cloud_name,
@@ -151,7 +161,7 @@ class Delivery:
             self._saved_us = mono_us - SAVE_EVERY_US  # to be kept soon, for `status` too
             self.renewal.told(terms.life_us, terms.left_us, asked=asked, mono_us=mono_us)
 
-    async def _watch(self, uplink: Uplink, renewal: Renewal) -> None:
+    async def _watch(self, uplink: "Uplink", renewal: Renewal) -> None:
         """Tell once when the cloud is away and when it is back; tend the certificate meanwhile."""
         told = ""
         while True:
@@ -169,7 +179,7 @@ class Delivery:
                 renewal.failed(self.clock.now().mono_us, self._chance.random())
             await asyncio.sleep(WATCH_S)
 
-    async def _tend(self, uplink: Uplink, renewal: Renewal) -> None:
+    async def _tend(self, uplink: "Uplink", renewal: Renewal) -> None:
         state, mono_us = uplink.state, self.clock.now().mono_us
         if self._is_on_trial:
             if state.attempts <= self._trial_after:
@@ -188,7 +198,7 @@ class Delivery:
         if mono_us - self._saved_us >= SAVE_EVERY_US:
             await asyncio.to_thread(self._save, renewal, mono_us)
 
-    async def _renew(self, uplink: Uplink, renewal: Renewal) -> None:
+    async def _renew(self, uplink: "Uplink", renewal: Renewal) -> None:
         """Ask for a certificate and show it from now on; what stands in the way is told once."""
         folder, name, who = self.config.identity_folder, self.config.name, self.who
         assert who is not None
@@ -209,16 +219,11 @@ class Delivery:
         self._trial_after = uplink.state.attempts
         uplink.use(self._endpoint(fresh))
 
-    async def _ask(self, endpoint: Endpoint, csr_der: bytes) -> pb.RenewResponse:
+    async def _ask(self, endpoint: "Endpoint", csr_der: bytes) -> pb.RenewResponse:
+        from edge.uplink_channel import ask_renewal
+
         request = pb.RenewRequest(csr_der=csr_der, agent_version=version("tidegate"))
-        async with open_channel(endpoint) as channel:
-            stub = SyncStub(channel)  # type: ignore[no-untyped-call]
-            try:
-                answer: pb.RenewResponse = await stub.Renew(request, timeout=RENEW_S_MAX)
-            except grpc.aio.AioRpcError as error:
-                close = explain(error, endpoint)
-                return pb.RenewResponse(fault=pb.Fault(message=close.message, hint=close.hint))
-        return answer
+        return await ask_renewal(endpoint, request, RENEW_S_MAX)
 
     def _promote(self, renewal: Renewal, mono_us: int) -> None:
         identity_next.promote(self.config.identity_folder)

@@ -1,14 +1,15 @@
 """The agent's own memory: kept small on a machine that has little.
 
 Three habits of a process cost a gateway tens of megabytes: glibc's arena for every thread, freed
-memory that is not given back, and the pages of large libraries that only their loading touched.
-All of it is Linux and glibc; elsewhere nothing is done.
+memory that is not given back, and the pages of libraries that only their loading, or something that
+is long over, touched. All of it is Linux and glibc; elsewhere nothing is done.
 """
 
 import contextlib
 import ctypes
 import gc
 import importlib
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,11 @@ _MAPPED_BYTES_MIN: Final = 8 << 20
 _KEPT_BYTES: Final = 2 << 20
 """Freed memory that is kept for the next batch."""
 _MADV_DONTNEED: Final = 4
-_CODE_BYTES_MIN: Final = 1 << 20
-"""Smaller libraries are not worth the call."""
+_FILE_BYTES_MIN: Final = 128 << 10
+"""Smaller mappings are not worth the call."""
 _MAPS: Final = Path("/proc/self/maps")
+_SMAPS: Final = Path("/proc/self/smaps")
+_OURS: Final = ("Anonymous", "Swap")
 YOUNG_MAX: Final = 10_000
 """Objects made between two looks of the garbage collector: a batch makes thousands, no cycles."""
 
@@ -44,8 +47,9 @@ def share_arena() -> None:
 def load(*names: str) -> None:
     """Import heavy libraries one by one, giving back after each: their peaks do not add up."""
     for name in names:
-        importlib.import_module(name)
-        settle()
+        if name not in sys.modules:
+            importlib.import_module(name)
+            settle()
 
 
 def settle() -> None:
@@ -56,24 +60,52 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX)
-    libc = _libc()
-    if libc is not None:
-        libc.malloc_trim(0)
-        with contextlib.suppress(OSError):
-            _let_code_go(libc)
+    let_go(unwritten())
 
 
-def _let_code_go(libc: Any) -> None:
-    """Drop pages of code from the resident set; those that are used come back from the page cache.
+def unwritten() -> frozenset[str]:
+    """The mappings of files, as lines of /proc/self/maps, that hold nothing of this process's own.
 
-    Only mappings that are executable and not writable: nothing private can be in them.
+    Not writable now, and no page in them was ever written: parts of a library that the loader
+    filled in and then locked look alike but for that.
     """
+    found: set[str] = set()
+    here = ""
+    with contextlib.suppress(OSError), _SMAPS.open() as lines:
+        for line in lines:
+            name, _, told = line.partition(":")
+            if name in _OURS:
+                if told.split()[0] != "0":
+                    found.discard(here)
+            elif _is_of_a_file(line):
+                found.add(here := line)
+            elif "-" in name and " " in name:
+                here = ""
+    return frozenset(found)
+
+
+def _is_of_a_file(line: str) -> bool:
+    """Whether a line begins a mapping of a file that is private, only read and large enough."""
+    where, _, rest = line.partition(" ")
+    if rest[:4] not in ("r-xp", "r--p") or "/" not in rest:
+        return False
+    start, _, end = where.partition("-")
+    return int(end, 16) - int(start, 16) >= _FILE_BYTES_MIN
+
+
+def let_go(mappings: frozenset[str]) -> None:
+    """Drop the pages of these mappings from the resident set, and those of freed memory.
+
+    What is used comes back from the page cache, 64 KB at a touch. A mapping that is no longer there
+    as it was is left alone: what took its place may hold what cannot be read again.
+    """
+    libc = _libc()
+    if libc is None:
+        return
+    libc.malloc_trim(0)
     madvise = libc.madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for line in _MAPS.read_text().splitlines():
-        where, rights, *_, path = line.split(None, 5) if line.count(" ") >= 5 else (line, "", "")
-        if rights != "r-xp" or not path.startswith("/"):
-            continue
-        start, end = (int(word, 16) for word in where.split("-"))
-        if end - start >= _CODE_BYTES_MIN:
+    with contextlib.suppress(OSError), _MAPS.open() as lines:
+        for line in mappings.intersection(lines):
+            start, end = (int(word, 16) for word in line.split(None, 1)[0].split("-"))
             madvise(start, end - start, _MADV_DONTNEED)

@@ -20,8 +20,6 @@ sent is never a copy of what another did. The marks of all but the first are cha
 the broker's name, and each is remembered for itself: a busy one does not push out another's.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -29,6 +27,7 @@ import numpy as np
 
 from edge.chunk import MARK_BYTES
 from edge.message import DUP, QOS
+from edge.open_marks import OpenMarks
 
 KEY_BYTES: Final = 32
 _HASH_BYTES: Final = MARK_BYTES - 2
@@ -162,49 +161,32 @@ class _Peer:
         self.name = name
         self.mask = np.frombuffer(mask, np.uint8)
         self.session = 0
-        self.open: Counter[bytes] = Counter()
-        self._leaving: deque[bytes] = deque()
-        self._recent: deque[bytes] = deque()
-        self._count = 0
+        self.open = OpenMarks()
+        self._recent = bytearray()
         self._messages_max = messages_max
 
     def begin(self, session: int) -> None:
         self.session = session
-        self._leaving = deque(_split(b"".join(self._recent)))
-        self.open = Counter(self._leaving)
+        self.open = OpenMarks(self._recent)
 
     def masked(self, digest: bytes) -> bytes:
         return (np.frombuffer(digest, np.uint8) ^ self.mask).tobytes()
 
     def accept(self, marks: bytes) -> None:
         """Remember marks; old ones leave the multiset as they leave memory."""
+        surplus = self.remember(marks)
         if self.open:
-            self._leaving.extend(_split(marks))
-            for _ in range(len(self._leaving) - self._messages_max):
-                self.take(self._leaving.popleft())
+            self.open.leave(surplus)
             if not self.open:
-                self._leaving.clear()
-        self.remember(marks)
+                self.open = OpenMarks()
 
-    def remember(self, marks: bytes) -> None:
-        self._recent.append(marks)
-        self._count += len(marks) // MARK_BYTES
-        while self._count > self._messages_max:
-            oldest = self._recent.popleft()
-            surplus = min(self._count - self._messages_max, len(oldest) // MARK_BYTES)
-            self._count -= surplus
-            if len(oldest) > surplus * MARK_BYTES:
-                self._recent.appendleft(oldest[surplus * MARK_BYTES :])
+    def remember(self, marks: bytes) -> int:
+        """Keep the newest; how many left."""
+        self._recent += marks
+        surplus = max(0, len(self._recent) // MARK_BYTES - self._messages_max)
+        del self._recent[: surplus * MARK_BYTES]
+        return surplus
 
     def take(self, mark: bytes) -> bool:
         """Take one out of the multiset; False when it is not in it."""
-        count = self.open.get(mark, 0)
-        if count > 1:
-            self.open[mark] = count - 1
-        elif count:
-            del self.open[mark]
-        return count > 0
-
-
-def _split(marks: bytes) -> Iterable[bytes]:
-    return (marks[at : at + MARK_BYTES] for at in range(0, len(marks), MARK_BYTES))
+        return self.open.take(mark)

@@ -85,9 +85,9 @@ class SparkplugHost:
 
     async def run(self) -> None:
         """Be a host until cancelled, from the first node on; says offline at the end."""
+        await self._wake.wait()
         import aiomqtt
 
-        await self._wake.wait()
         pause_s, told = RECONNECT_S, ""
         while True:
             at_ms = self._now_ms()

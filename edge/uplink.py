@@ -8,8 +8,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any, Final
 
 from edge.clock import Clock
@@ -18,6 +17,7 @@ from edge.sync import Session
 from edge.sync_effects import Close, Phase
 from edge.uplink_channel import Endpoint, open_channel
 from edge.uplink_session import Conversation
+from edge.uplink_state import Line, UplinkState
 from protos import sync_pb2 as pb
 
 BACKOFF_FIRST_S: Final = 1.0
@@ -28,42 +28,6 @@ GOOD_SESSION_S: Final = 10.0
 """A session that was live this long was no failure; a shorter one lengthens the pauses."""
 WAKE_LINGER_S: Final = 0.25
 """From a commit to sealing: a block for every commit would be a block for every reading."""
-
-
-class Line(Enum):
-    """What the uplink is at."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    WAITING = "waiting"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class UplinkState:
-    """Delivery as `status` shows it; seqs are of ``epoch``, ``error`` is empty while all is well.
-
-    ``blocks_sent`` and ``bytes_sent`` count since the agent started, sent again included;
-    ``failures`` are sessions in a row that did not live long, ``attempts`` all that were begun.
-    ``eta_s``: seconds until the backlog is sent, None while nobody can tell.
-    """
-
-    line: Line = Line.STOPPED
-    session: int = 0
-    epoch: int = 0
-    head: int = 0
-    stored: int = 0
-    archived: int = 0
-    error: str = ""
-    hint: str = ""
-    retry_s: float = 0.0
-    failures: int = 0
-    attempts: int = 0
-    blocks_sent: int = 0
-    bytes_sent: int = 0
-    eta_s: float | None = None
-    code: int = pb.CODE_UNSPECIFIED
-    """Why the cloud refused the last session; unspecified while all is well."""
 
 
 def pause_s(failures: int, close: Close, chance: random.Random) -> float:

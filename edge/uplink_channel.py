@@ -12,6 +12,7 @@ import grpc
 from edge.sync_effects import Close
 from protos import sync_pb2 as pb
 from protos.limits import MESSAGE_BYTES_MAX
+from protos.sync_pb2_grpc import SyncStub
 
 KEEPALIVE_MS: Final = 20_000
 """An idle line is asked for a sign of life this often; a half-open one is found in 30 s."""
@@ -103,3 +104,17 @@ def explain(error: grpc.aio.AioRpcError, endpoint: Endpoint) -> Close:
         case _:
             hint = "it is tried again; readings are kept meanwhile"
     return Close(pb.CODE_UNSPECIFIED, told, hint)
+
+
+async def ask_renewal(
+    endpoint: Endpoint, request: pb.RenewRequest, timeout_s: float
+) -> pb.RenewResponse:
+    """The cloud's answer to a request for a certificate; a failed call is a fault in it."""
+    async with open_channel(endpoint) as channel:
+        stub = SyncStub(channel)  # type: ignore[no-untyped-call]
+        try:
+            answer: pb.RenewResponse = await stub.Renew(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            close = explain(error, endpoint)
+            return pb.RenewResponse(fault=pb.Fault(message=close.message, hint=close.hint))
+    return answer

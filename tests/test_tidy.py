@@ -29,6 +29,7 @@ PURE_MODULES = {
     "protos/codec/content.py", "protos/codec/decimals.py", "protos/codec/frame.py",
     "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/rolling.py",
+    "edge/open_marks.py",
     "edge/by_series.py", "edge/threshold.py", "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py", "cloud/correction.py",

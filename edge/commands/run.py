@@ -26,7 +26,12 @@ def command(place: Place) -> None:
     log_to_stderr(config.settings.log.format, config.settings.log.level)
 
     with sole_agent(config.control_path):
-        memory.load("numpy", "cryptography.x509", "grpc", "edge.agent")
+        memory.load("numpy", "cryptography.x509", "edge.agent")
+        from edge.delivery import LINKS
+        from edge.identity import is_enrolled
+
+        if is_enrolled(config.identity_folder):
+            memory.load(*LINKS)
         if config.settings.models.enabled:
             memory.load("onnxruntime")
         from edge import agent

@@ -21,7 +21,7 @@ from edge.commands.status import from_disk
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.errors import StorageError
-from edge.uplink import Line
+from edge.uplink_state import Line
 from protos import sync_pb2 as pb
 from tests.sim.site import Running, Site, until
 

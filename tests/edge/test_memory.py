@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 CHILD = """
 from pathlib import Path
@@ -24,3 +25,64 @@ def test_what_only_the_start_needed_is_given_back_and_everything_still_runs() ->
     command = [sys.executable, "-c", CHILD]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert int(done.stdout) > 1024, "a megabyte at least of the code that loading touched"
+
+
+MAPPED = """
+import ctypes, mmap, sys
+from edge import memory
+
+libc = ctypes.CDLL(None)
+file = open(sys.argv[1], "rb")
+
+def mapped():
+    made = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return made, ctypes.addressof(ctypes.c_char.from_buffer(made))
+
+def lock(at):
+    assert libc.mprotect(ctypes.c_void_p(at), ctypes.c_size_t(SIZE), 1) == 0
+
+def line_of(at):
+    lines = open("/proc/self/maps").readlines()
+    return next(line for line in lines if line.startswith(f"{at:x}-"))
+
+SIZE = 1 << 20
+clean, clean_at = mapped()
+written, written_at = mapped()
+written[:4] = b"mine"
+lock(clean_at), lock(written_at)
+found = memory.unwritten()
+assert line_of(clean_at) in found, "a file that is only read may go"
+assert line_of(written_at) not in found, "what was written is nowhere else"
+
+FIXED_PRIVATE_ANONYMOUS = 0x32
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+assert libc.mmap(clean_at, SIZE, 3, FIXED_PRIVATE_ANONYMOUS, -1, 0) == clean_at
+ctypes.memmove(clean_at, b"new", 3)
+memory.let_go(found)
+memory.settle()
+print(ctypes.string_at(clean_at, 3).decode(), ctypes.string_at(written_at, 4).decode())
+"""
+
+
+def test_nothing_that_was_written_is_ever_given_back(tmp_path: Path) -> None:
+    file = tmp_path / "library"
+    file.write_bytes(b"file" * (1 << 18))
+    command = [sys.executable, "-c", MAPPED, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "new mine\n", done.stderr
+
+
+def test_what_was_let_go_is_fetched_again_and_the_rest_of_the_process_knows_nothing() -> None:
+    child = (
+        "import numpy\n"
+        "from edge import memory\n"
+        "told = memory.unwritten()\n"
+        "for _ in range(20):\n"
+        "    memory.let_go(told)\n"
+        "    assert numpy.linalg.inv(numpy.eye(3)).sum() == 3\n"
+        "print(len(told) > 3)\n"
+    )
+    command = [sys.executable, "-c", child]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True\n"

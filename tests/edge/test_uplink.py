@@ -14,8 +14,9 @@ from cloud.identity import Authority
 from cloud.registry import Admission
 from edge.clock import Clock
 from edge.sync_effects import Close
-from edge.uplink import FENCED_MIN_S, Line, Uplink, pause_s
+from edge.uplink import FENCED_MIN_S, Uplink, pause_s
 from edge.uplink_channel import Endpoint
+from edge.uplink_state import Line
 from protos import sync_pb2 as pb
 from protos.block import read_block
 from tests.sim.site import DEADLINE_S, Papers, Running, Site, enrol, until

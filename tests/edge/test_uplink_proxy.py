@@ -15,8 +15,9 @@ from edge.clock import Clock
 from edge.config import load
 from edge.errors import OperatorError
 from edge.sync_effects import Close
-from edge.uplink import BACKOFF_MAX_S, Line, Uplink, pause_s
+from edge.uplink import BACKOFF_MAX_S, Uplink, pause_s
 from edge.uplink_channel import Endpoint
+from edge.uplink_state import Line
 from protos import sync_pb2 as pb
 from tests.edge.connect_proxy import connect_proxy
 from tests.sim.site import DEADLINE_S, Site, enrol, until

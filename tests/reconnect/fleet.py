@@ -16,8 +16,9 @@ from typing import Any, Final, cast
 
 from edge.clock import Clock
 from edge.store.store import Store
-from edge.uplink import Line, Uplink
+from edge.uplink import Uplink
 from edge.uplink_channel import Endpoint
+from edge.uplink_state import Line
 from protos import sync_pb2 as pb
 from tests.reconnect.light_buffer import MOULD_CHUNKS_MAX, LightBuffer, backlog_mould
 
