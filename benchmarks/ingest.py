@@ -29,6 +29,7 @@ from benchmarks.agent import (
     load,
     on_cores,
 )
+from benchmarks.publisher import DEVICES, payloads
 from deploy.demo.broker import mosquitto_path
 from deploy.demo.stack import Stack, new_stack
 
@@ -162,7 +163,9 @@ def main(count: int, rounds: int, seconds: int) -> dict[str, Any]:
             figures = steady(stack, count, seconds)
         finally:
             stack.close()
-    figures["us_per_msg_by_stage"] = stages.measure(count, 20)
+    figures["us_per_msg_by_stage"] = stages.measure(count, DEVICES)
+    arrays = payloads("array", count // 10)
+    figures["array_us_per_msg_by_stage"] = stages.measure(count // 10, DEVICES, arrays)
     for who in runs[0]:
         prefix, rate = ("", "saturated_msgs_per_s") if who == "agent" else (f"{who}_", "msgs_per_s")
         for name, key in ((f"{prefix}{rate}", "msgs_per_s"), (f"{prefix}us_per_msg", "us_per_msg")):

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from protos import sparkplug_pb2 as pb
@@ -69,6 +69,12 @@ def payload_maker(shape: str) -> Callable[[int], bytes]:
 
     makers = {"small": small, "zigbee": zigbee, "array": array, "sparkplug": sparkplug}
     return makers[shape]
+
+
+def payloads(shape: str, count: int) -> Iterator[str]:
+    """Payloads that are text, of the devices in turn."""
+    make = payload_maker(shape)
+    return (make(number % DEVICES).decode() for number in range(count))
 
 
 def births(prefix: str, shape: str) -> list[bytes]:

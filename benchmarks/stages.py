@@ -10,6 +10,8 @@ from pathlib import Path
 from benchmarks.load import payloads
 from edge import memory
 from edge.catalog import Catalog
+from edge.collect import READ_TOGETHER
+from edge.heard import Heard
 from edge.keys import find_key, make_key_file
 from edge.message import MESSAGE_OVERHEAD_BYTES, QOS_SHIFT, Burst, Messages
 from edge.models import SHIPPED, load_folder
@@ -18,7 +20,7 @@ from edge.redelivery import Redelivery
 from edge.score import Scorer
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
-from protos.records import Quality
+from protos.records import Batch, Quality
 
 BATCH = 1024
 START_US = 1_800_000_000_000_000
@@ -55,11 +57,12 @@ def measure(
         store = _store(Path(folder))
         for batch in batches(said or payloads(count), topics(devices), size):
             at = time.process_time()
-            heard = reader.read(batch)
+            parts = chunks(reader, batch)
             read = time.process_time()
-            scores = scorer.score(heard.batch, catalog)
+            scores = _scored(scorer, parts, catalog)
             scored = time.process_time()
-            store.commit(heard.as_chunk(scores)).result()
+            for future in [store.commit(h.as_chunk(s)) for h, s in zip(parts, scores, strict=True)]:
+                future.result()
             done = time.process_time()
             spent["read"] += read - at
             spent["score"] += scored - read
@@ -73,6 +76,22 @@ def measure(
     return {stage: seconds * 1e6 / count for stage, seconds in spent.items()}
 
 
+def chunks(reader: Reader, messages: Messages) -> list[Heard]:
+    """What all of ``messages`` say, in parts of which each fits a chunk of the buffer."""
+    told: list[Heard] = []
+    while len(messages):
+        told.append(reader.read(messages))
+        _, messages = messages.split(told[-1].counts.messages)
+    return told
+
+
+def _scored(scorer: Scorer, parts: list[Heard], catalog: Catalog) -> list[Batch]:
+    """The anomalies of each part; as many parts together as the agent takes."""
+    batches = [part.batch for part in parts]
+    together = [batches[n : n + READ_TOGETHER] for n in range(0, len(batches), READ_TOGETHER)]
+    return [scores for some in together for scores in scorer.score_each(some, catalog)]
+
+
 def topics(devices: int) -> list[str]:
     """Names of the devices' topics."""
     return [f"bench/device{number}" for number in range(devices)]
@@ -84,7 +103,8 @@ def fill_store(folder: Path, count: int, devices: int) -> None:
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
     store = _store(folder)
     for batch in batches(payloads(count), topics(devices)):
-        store.commit(reader.read(batch).as_chunk()).result()
+        for heard in chunks(reader, batch):
+            store.commit(heard.as_chunk()).result()
     store.close()
 
 

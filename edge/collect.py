@@ -112,6 +112,7 @@ class Collect:
         self._stopping = threading.Event()
         self._finishing = False
         self._left = Messages()
+        self._together = 0
         self._gathering = Gathering()
         self._committing = Committing(
             store,
@@ -179,11 +180,7 @@ class Collect:
 
     def _step(self) -> None:
         linger = self._lingering()
-        messages = self._left
-        if not len(messages):
-            until_s = self._gathering.until_s(linger, steady=self._inbox.is_steady(linger))
-            messages = self._inbox.take(linger, until_s)
-            self._taken += len(messages)
+        messages = self._next(linger)
         if self._stopping.is_set():
             return
         if len(messages):
@@ -196,6 +193,23 @@ class Collect:
             self._commit()
         elif not len(messages):
             self._committing.settle()
+
+    def _next(self, linger: Linger) -> Messages:
+        """What is to be read: what was left, filled up while it is less than is read together.
+
+        For a few messages cost the models nearly as much: each series brings its past along.
+        """
+        left, until_s = self._left, 0.0
+        if len(left) and (len(left) >= self._together or not len(self._inbox)):
+            return left
+        if not len(left):
+            until_s = self._gathering.until_s(linger, steady=self._inbox.is_steady(linger))
+        messages = self._inbox.take(linger, until_s)
+        self._taken += len(messages)
+        if not len(left):
+            return messages
+        left.extend(messages)
+        return left
 
     def _lingering(self) -> Linger:
         linger = self._linger.on_card(self._committing.commit_s)
@@ -215,6 +229,8 @@ class Collect:
             mine, messages = messages.split(heard.counts.messages)
             told.append((heard, mine))
         self._left = messages
+        if len(messages):
+            self._together = sum(len(mine) for _, mine in told)
         found: Sequence[Batch | None] = [None] * len(told)
         if self._scorer is not None and any(heard.batch.count(Kind.NUMBERS) for heard, _ in told):
             found = self._scored([heard.batch for heard, _ in told], self._scorer)

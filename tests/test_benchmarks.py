@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer
+from benchmarks import backlog, buffer, publisher, stages
+from edge.catalog import Catalog
+from edge.reading import Reader
+from edge.redelivery import Redelivery
 
 
 def test_the_buffers_benchmark_keeps_the_same_messages_in_its_baselines() -> None:
@@ -23,3 +26,18 @@ def test_the_backlogs_benchmark_delivers_all_of_every_size(monkeypatch: pytest.M
     assert all(found["per_core_s"] > 0 for found in told["readings"].values())
     assert told["readings"]["6000"]["blocks"] >= 1
     assert told["largest_to_smallest"] > 0
+
+
+def test_the_stages_read_all_of_a_batch_though_a_chunk_holds_less() -> None:
+    said = publisher.payloads("array", 1_000)
+    (batch,) = stages.batches(said, stages.topics(publisher.DEVICES))
+    reader = Reader(Catalog(salt=lambda: bytes(16)), Redelivery(bytes(32)))
+    told = stages.chunks(reader, batch)
+    assert len(told) > 3
+    assert sum(heard.counts.numbers for heard in told) == 1_000 * publisher.READINGS["array"]
+
+
+def test_the_stages_of_arrays_are_each_told() -> None:
+    told = stages.measure(600, publisher.DEVICES, publisher.payloads("array", 600))
+    assert set(told) == {"read", "score", "commit", "seal"}
+    assert all(us > 0 for us in told.values())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from edge.catalog import Catalog
-from edge.collect import Anomaly
+from edge.collect import READ_TOGETHER, Anomaly
 from edge.committing import UNDER_WAY_MAX
 from edge.errors import StorageError
 from edge.heard import Heard
@@ -196,6 +196,31 @@ def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_i
     until(lambda: rig.ingest.acked == tokens, "not all were acknowledged in order")
     assert len(rig.store.kept) > 2
     assert rig.done.totals["texts"] == 400
+
+
+class Counting(Above):
+    """Notes how many batches it was asked about at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
+        self.asked.append(len(batches))
+        return super().score_each(batches, catalog)
+
+
+def test_what_is_left_of_a_batch_is_read_together_with_what_follows() -> None:
+    scorer = Counting()
+    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002, messages_max=130), scorer=scorer)
+    payload = b'{"values":[' + b",".join(b"%d" % n for n in range(500)) + b"]}"
+    tokens = [rig.send(payload, topic=f"t/{number % 3}") for number in range(1500)]
+    rig.collect.start()
+    until(lambda: rig.ingest.acked == tokens, "not all was acknowledged, in order")
+    assert rig.collect.stop()
+    assert len(scorer.asked) > 3
+    assert scorer.asked[:-1] == [READ_TOGETHER] * (len(scorer.asked) - 1)
+    assert rig.done.totals["numbers"] == 500 * len(tokens)
+    assert rig.collect.under_way == 0
 
 
 def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
