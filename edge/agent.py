@@ -167,8 +167,7 @@ class Agent:
         ):
             self.ingest.start(self.inbox)
             collect.start()
-            urls = ", ".join(one.settings.url for one in self.config.brokers)
-            log.info("gateway %s collects from %s", self.config.name, urls)
+            log.info("gateway %s collects from %s", self.config.name, self._urls)
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
@@ -177,6 +176,10 @@ class Agent:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
                 raise collect.fatal
+
+    @property
+    def _urls(self) -> str:
+        return ", ".join(one.settings.url for one in self.config.brokers)
 
     @property
     def _is_telling(self) -> bool:
