@@ -49,8 +49,8 @@ SWITCH_S: Final = 0.001
 SETTLED_S: Final = 5.0
 # How often pages of code that may not be used again are let go: while the stages start each of them
 # touches some megabytes once, later an attempt to reach the cloud does. To let go and fetch again
-# what is used costs up to 20 ms of a busy agent: each 5 s was 0.5 % of a core.
-CODE_KEPT_AT_START_S: Final = 0.25
+# what is used costs up to 40 ms of a busy agent.
+CODE_KEPT_AT_START_S: Final = 1.0
 CODE_KEPT_S: Final = 30.0
 
 
@@ -270,11 +270,11 @@ def _is_news(error: str, known: set[str]) -> bool:
 
 async def _stay_small() -> None:
     mappings = memory.unwritten()
+    memory.cut(mappings)
     for _ in range(round(SETTLED_S / CODE_KEPT_AT_START_S)):
         await asyncio.sleep(CODE_KEPT_AT_START_S)
         memory.let_go(mappings)
-    memory.settle()
-    mappings = memory.unwritten()
+    mappings = memory.settle()
     while True:
         await asyncio.sleep(CODE_KEPT_S)
         memory.let_go(mappings)

@@ -111,6 +111,8 @@ class Delivery:
             report=self.report,
             terms=self._terms,
         )
+        # What reading the identity touched goes before the first attempt touches as much of gRPC.
+        await asyncio.to_thread(memory.settle)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uplink.run(), name="uplink")
             tasks.create_task(self._watch(uplink, self.renewal), name="watch the cloud")

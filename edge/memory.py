@@ -11,7 +11,7 @@ import gc
 import importlib
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
@@ -21,8 +21,12 @@ _MAPPED_BYTES_MIN: Final = 8 << 20
 _KEPT_BYTES: Final = 2 << 20
 """Freed memory that is kept for the next batch."""
 _MADV_DONTNEED: Final = 4
-_FILE_BYTES_MIN: Final = 128 << 10
-"""Smaller mappings are not worth the call."""
+_MADV_DONTDUMP: Final = 16
+PIECE_BYTES: Final = 8 << 10
+"""What one touch of code brings in once it is cut, where Linux alone takes 64 KB."""
+_CUT_BYTES: Final = range(1 << 20, 16 << 20)
+"""Mappings of other sizes are left whole, for each piece costs the kernel 200 bytes: the code of
+OpenBLAS is larger, one kernel for each kind of processor, and is hardly touched."""
 _MAPS: Final = Path("/proc/self/maps")
 _SMAPS: Final = Path("/proc/self/smaps")
 _OURS: Final = ("Anonymous", "Swap")
@@ -52,60 +56,128 @@ def load(*names: str) -> None:
             settle()
 
 
-def settle() -> None:
+def settle() -> tuple["Mapping", ...]:
     """Give back what only the start needed; to be called once the heavy libraries are loaded.
 
     What lives now lives as long as the agent, so the garbage collector need not look at it again.
+    Says which mappings were let go, as `unwritten` does.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX)
-    let_go(unwritten())
+    mappings = unwritten()
+    let_go(mappings)
+    return mappings
 
 
-def unwritten() -> frozenset[str]:
-    """The mappings of files, as lines of /proc/self/maps, that hold nothing of this process's own.
+class Mapping(NamedTuple):
+    """A stretch of a file in memory: private, only read, as one or as neighbouring pieces.
+
+    ``origin`` is the address where the file's first byte would lie, ``file`` the rights, the
+    device, the inode and the path as the kernel tells them.
+    """
+
+    start: int
+    end: int
+    origin: int
+    file: str
+
+    def holds(self, other: "Mapping") -> bool:
+        """Whether the other is all of this or a piece of it."""
+        inside = self.start <= other.start and other.end <= self.end
+        return inside and self.origin == other.origin and self.file == other.file
+
+
+def unwritten() -> tuple[Mapping, ...]:
+    """The mappings of files that hold nothing of this process's own, by address.
 
     Not writable now, and no page in them was ever written: parts of a library that the loader
     filled in and then locked look alike but for that.
     """
-    found: set[str] = set()
-    here = ""
+    found: list[Mapping] = []
+    here: Mapping | None = None
     with contextlib.suppress(OSError), _SMAPS.open() as lines:
         for line in lines:
-            name, _, told = line.partition(":")
-            if name in _OURS:
-                if told.split()[0] != "0":
-                    found.discard(here)
-            elif _is_of_a_file(line):
-                found.add(here := line)
-            elif "-" in name and " " in name:
-                here = ""
-    return frozenset(found)
+            if line[0].isupper():  # a figure of the mapping that was named last
+                name, _, told = line.partition(":")
+                if name in _OURS and told.split()[0] != "0":
+                    here = None
+            else:
+                _join(found, here)
+                here = _mapping(line)
+    _join(found, here)
+    return tuple(found)
 
 
-def _is_of_a_file(line: str) -> bool:
-    """Whether a line begins a mapping of a file that is private, only read and large enough."""
-    where, _, rest = line.partition(" ")
-    if rest[:4] not in ("r-xp", "r--p") or "/" not in rest:
-        return False
-    start, _, end = where.partition("-")
-    return int(end, 16) - int(start, 16) >= _FILE_BYTES_MIN
+def _mapping(line: str) -> Mapping | None:
+    """What a line of /proc/self/maps names, if it is of a file, private and only read."""
+    place, rights, offset, file = line.split(None, 3)
+    if rights not in ("r-xp", "r--p") or "/" not in file:
+        return None
+    start, _, end = place.partition("-")
+    begin = int(start, 16)
+    return Mapping(begin, int(end, 16), begin - int(offset, 16), f"{rights} {file}")
 
 
-def let_go(mappings: frozenset[str]) -> None:
+def _join(found: list[Mapping], one: Mapping | None) -> None:
+    """Add a mapping, as one with the last if it is the next piece of it."""
+    if one is None:
+        return
+    last = found[-1] if found else None
+    if last is None or (last.end, last.origin, last.file) != (one.start, one.origin, one.file):
+        found.append(one)
+    else:
+        found[-1] = Mapping(last.start, one.end, last.origin, last.file)
+
+
+def cut(mappings: tuple[Mapping, ...]) -> None:
+    """Have a touch of the larger of these mappings bring in a piece of `PIECE_BYTES`, no more.
+
+    Linux brings in 64 KB around a touch, of which little is used, but never beyond the mapping.
+    So every second piece is marked as one that core dumps leave out, which they do anyway with
+    code: pieces that are marked differently are mappings of their own. Nothing else changes.
+    """
+    madvise = _madvise()
+    if madvise is None:
+        return
+    for one in _still_there(mappings):
+        if one.end - one.start in _CUT_BYTES:
+            for at in range(one.start, one.end, 2 * PIECE_BYTES):
+                madvise(at, min(PIECE_BYTES, one.end - at), _MADV_DONTDUMP)
+
+
+def let_go(mappings: tuple[Mapping, ...]) -> None:
     """Drop the pages of these mappings from the resident set, and those of freed memory.
 
-    What is used comes back from the page cache, 64 KB at a touch. A mapping that is no longer there
-    as it was is left alone: what took its place may hold what cannot be read again.
+    What is used comes back from the page cache at a touch. A mapping that is no longer there as it
+    was is left alone: what took its place may hold what cannot be read again.
     """
+    madvise = _madvise()
+    if madvise is None:
+        return
+    _libc().malloc_trim(0)
+    for one in _still_there(mappings):
+        madvise(one.start, one.end - one.start, _MADV_DONTNEED)
+
+
+def _madvise() -> Any:
     libc = _libc()
     if libc is None:
-        return
-    libc.malloc_trim(0)
-    madvise = libc.madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        return None
+    libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return libc.madvise
+
+
+def _still_there(mappings: tuple[Mapping, ...]) -> list[Mapping]:
+    """What of the mappings is as it was; both they and what the kernel tells go by address."""
+    found: list[Mapping] = []
+    known = iter(mappings)
+    before = next(known, None)
     with contextlib.suppress(OSError), _MAPS.open() as lines:
-        for line in mappings.intersection(lines):
-            start, end = (int(word, 16) for word in line.split(None, 1)[0].split("-"))
-            madvise(start, end - start, _MADV_DONTNEED)
+        for line in lines:
+            one = _mapping(line)
+            while one and before and before.end <= one.start:
+                before = next(known, None)
+            if one and before and before.holds(one):
+                _join(found, one)
+    return found
