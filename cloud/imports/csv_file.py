@@ -1,0 +1,180 @@
+"""CSV files, read in blocks of a bounded size; every cell is judged by itself."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as pa_csv
+
+from cloud.errors import OperatorError
+from cloud.imports.columns import lay_out
+from cloud.imports.csv_form import CsvForm, sniff
+from cloud.imports.piece import Keys, Piece, Reason, Reject
+from cloud.imports.source import HEAD_BYTES, Wish
+from cloud.imports.table_rows import TableReader
+
+LINE_BYTES_MAX: Final = 1 << 20
+"""A block that is read at once, and so the longest line."""
+SKIPPED_MAX: Final = 100_000
+"""Lines with a wrong number of cells in one block of which each is told."""
+_MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16-le"),
+                 (codecs.BOM_UTF16_BE, "utf-16-be"))  # fmt: skip
+
+
+@dataclass(slots=True)
+class CsvFile:
+    """A CSV file; see `cloud.imports.source.Source`."""
+
+    path: Path
+    form: CsvForm
+    encoding: str
+    has_header: bool
+    reader: TableReader
+    keys: Keys
+    size: int
+    _skipped: list[tuple[int, str]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path, head: bytes, wish: Wish) -> Self:
+        """Tell from its head how the file is written.
+
+        Raises:
+            OperatorError: it is in another encoding, or its columns cannot be made out.
+        """
+        encoding = _encoding(path, head, wish.encoding)
+        text = head.decode(encoding, "replace").lstrip("\ufeff")
+        is_whole = len(head) < HEAD_BYTES
+        form = sniff(text, wish.delimiter, wish.decimal, wish.has_header, is_whole)
+        layout = lay_out(form.header, wish.mapping, str(path), path.stem, lambda _: True)
+        keys = Keys()
+        mapping = wish.mapping
+        reader = TableReader(
+            layout, wish.rule, keys, frozenset(mapping.counters), mapping.units, form.decimal
+        )
+        return cls(path, form, encoding, wish.has_header, reader, keys, path.stat().st_size)
+
+    @property
+    def told(self) -> str:
+        """How the file is understood."""
+        layout = self.reader.layout
+        sign = {"\t": "tab"}.get(self.form.delimiter, self.form.delimiter)
+        what = f"CSV, cells between {sign!r}, decimal {self.form.decimal!r}, time {layout.time!r}"
+        if layout.metric_column:
+            return f"{what}, metric {layout.metric_column!r}, value {layout.value_column!r}"
+        return f"{what}, {len(layout.metrics)} columns of values"
+
+    def pieces(self) -> Iterator[Piece]:
+        """Readings, block by block."""
+        try:
+            with self.path.open("rb") as file, self._open(file) as batches:
+                while True:
+                    try:
+                        batch = batches.read_next_batch()
+                    except StopIteration:
+                        break
+                    yield self._piece(batch, min(file.tell(), self.size))
+                yield Piece(rejects=self._wrong_rows(), done=self.size)
+        except (pa.ArrowInvalid, pa.ArrowKeyError, OSError, UnicodeError) as error:
+            raise self._unreadable(error) from error
+
+    def _open(self, file: object) -> pa_csv.CSVStreamingReader:
+        read = pa_csv.ReadOptions(
+            use_threads=False, block_size=LINE_BYTES_MAX, encoding=self.encoding,
+            column_names=None if self.has_header else list(self.form.header),
+        )  # fmt: skip
+        parse = pa_csv.ParseOptions(
+            delimiter=self.form.delimiter, invalid_row_handler=self._skip, ignore_empty_lines=True
+        )
+        raw = self.reader.layout.columns if not self.has_header else None
+        named = raw or self._as_written()
+        convert = pa_csv.ConvertOptions(
+            column_types={name: pa.binary() for name in named}, include_columns=named,
+            strings_can_be_null=False, check_utf8=False,
+        )  # fmt: skip
+        return pa_csv.open_csv(file, read, parse, convert)
+
+    def _as_written(self) -> list[str]:
+        """The columns of the layout as the header has them, blanks around names included."""
+        with self.path.open(encoding=self.encoding, errors="replace", newline="") as file:
+            line = file.readline(LINE_BYTES_MAX).lstrip("\ufeff")
+        import csv
+
+        written = next(csv.reader([line], delimiter=self.form.delimiter), [])
+        by_name = {name.strip(): name for name in written}
+        return [by_name.get(name, name) for name in self.reader.layout.columns]
+
+    def _skip(self, row: pa_csv.InvalidRow) -> str:
+        if len(self._skipped) < SKIPPED_MAX:
+            number = row.number if row.number is not None else 0
+            self._skipped.append((number - self.has_header, str(row.text)[:200]))
+        return "skip"
+
+    def _wrong_rows(self) -> list[Reject]:
+        skipped, self._skipped = self._skipped, []
+        return [Reject(row, "", Reason.COLUMNS, text) for row, text in skipped]
+
+    def _piece(self, batch: pa.RecordBatch, done: int) -> Piece:
+        wrong = self._wrong_rows()
+        names = self.reader.layout.columns
+        columns, broken = [], []
+        for name, column in zip(names, batch.columns, strict=True):
+            texts, bad = _as_texts(column)
+            columns.append(texts)
+            broken += [Reject(self.reader.first_row + row, name, Reason.NOT_UTF8) for row in bad]
+        whole = pa.RecordBatch.from_arrays(columns, names=names)
+        return self.reader.piece(whole, done, (*wrong, *broken))
+
+    def _unreadable(self, error: Exception) -> OperatorError:
+        told = str(error)
+        row = f"after row {self.reader.first_row - 1:,}"
+        if "straddling" in told:
+            cause = f"{row}: a line is longer than {LINE_BYTES_MAX:,} bytes"
+            hint = "is it CSV? a quote that is never closed makes one long line"
+        else:
+            cause, hint = f"{row}: {told}", "see the row, or choose --delimiter and --encoding"
+        return OperatorError(f"read {self.path}", cause, hint)
+
+
+def _encoding(path: Path, head: bytes, said: str) -> str:
+    if said:
+        try:
+            return codecs.lookup(said).name
+        except LookupError as error:
+            hint = "as in utf-8, latin-1, cp1252"
+            raise OperatorError("take --encoding", f"there is no {said!r}", hint) from error
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return "utf-8" if name == "utf-8-sig" else "utf-16"
+    first = head.split(b"\n", 1)[0]
+    try:
+        first.decode()
+    except UnicodeDecodeError as error:
+        hint = "name its encoding with --encoding, as in latin-1 or cp1252"
+        raise OperatorError(f"read {path}", "its header is no UTF-8", hint) from error
+    return "utf-8"
+
+
+def _as_texts(column: pa.Array) -> tuple[pa.Array, list[int]]:
+    """The column as texts, and its rows that are none."""
+    try:
+        return column.cast(pa.string()), []
+    except pa.ArrowInvalid:
+        texts: list[str | None] = []
+        bad = []
+        for row, data in enumerate(column.to_pylist()):
+            try:
+                texts.append(data.decode())
+            except UnicodeDecodeError:
+                texts.append(None)
+                bad.append(row)
+        return pa.array(texts, pa.string()), bad
+
+
+def is_empty(column: pa.Array) -> bool:
+    """Whether no cell of a column holds anything."""
+    return bool(np.all(pc.equal(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)))
