@@ -23,7 +23,9 @@ from cloud.imports.piece import Reason, Times
 FIRST_US: Final = 0
 LAST_US: Final = 4_102_444_800_000_000
 """2100-01-01: what lies beyond was read in a wrong unit."""
-NO_US: Final = np.iinfo(np.int64).min
+DAY_US: Final = 86_400_000_000
+TABLES_END_US: Final = 2_114_380_800_000_000
+"""2037-01-01: Arrow (26) goes on with the last rule of its tables, so without summer time."""
 _LOCAL: Final = pa.timestamp("us")
 _INSTANT: Final = pa.timestamp("us", "UTC")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,14 +122,15 @@ def _to_utc(local: Times, rule: TimeRule) -> tuple[Times, Problems]:
     if not rule.zone:
         problems[:] = said(Reason.NO_ZONE)
         return local, problems
-    out = (local < FIRST_US) | (local >= LAST_US)
+    out = (local < FIRST_US - DAY_US) | (local >= LAST_US + DAY_US)
     column = pa.array(np.where(out, 0, local)).cast(_LOCAL)
-    both = [
+    both: list[Times] = [
         pc.assume_timezone(column, rule.zone, ambiguous=which, nonexistent=which)
         .cast(pa.int64())
         .to_numpy(zero_copy_only=False)
         for which in ("earliest", "latest")
     ]
+    both = _corrected(local, both, rule.zone) if (local >= TABLES_END_US).any() else both
     differ = both[0] != both[1]
     if differ.any():
         # A skipped time has no instant whose local time it is; one that came twice has two.
@@ -139,6 +142,16 @@ def _to_utc(local: Times, rule: TimeRule) -> tuple[Times, Problems]:
     ts = both[1] if rule.ambiguous is Ambiguous.LATEST else both[0]
     problems[out] = said(Reason.OUT_OF_RANGE)
     return ts.copy(), problems
+
+
+def _corrected(local: Times, both: list[Times], zone: str) -> list[Times]:
+    """The same by Python's own rules for years that Arrow's tables of zones do not reach."""
+    rules, (earliest, latest) = zoneinfo.ZoneInfo(zone), (one.copy() for one in both)
+    for at in np.flatnonzero((local >= TABLES_END_US) & (local < LAST_US + DAY_US)).tolist():
+        moment = _EPOCH.replace(tzinfo=rules) + timedelta(microseconds=int(local[at]))
+        folds = [(moment.replace(fold=fold) - _EPOCH) // _US for fold in (0, 1)]
+        earliest[at], latest[at] = min(folds), max(folds)
+    return [earliest, latest]
 
 
 def _zoned(zone: str) -> pa.DataType:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from cloud.imports.clock_times import REASONS, read_times
-from cloud.imports.influx_line import DEVICE_TAGS, Point, read_line, read_series
+from cloud.imports.influx_line import COMMENTS, DEVICE_TAGS, Point, read_line, read_series
 from cloud.imports.piece import (
     Keys,
     Numbers,
@@ -28,8 +28,6 @@ from protos.series import SeriesKey, SeriesKind
 
 LINE_BYTES_MAX: Final = 64 * 1024
 LINES_AT_ONCE: Final = 20_000
-_COMMENTS: Final = ("#", "CREATE DATABASE ")
-"""The latter stands in exports of Influx 1."""
 
 Name = tuple[str, str, tuple[tuple[str, str], ...]]
 """Device, measurement and labels of a line."""
@@ -99,7 +97,7 @@ class InfluxFile:
         except UnicodeDecodeError:
             gathered.rejects.append(Reject(row, "", Reason.NOT_UTF8))
             return
-        if not text or text.startswith(_COMMENTS):
+        if not text or text.startswith(COMMENTS):
             return
         gathered.rows += 1
         point = read_line(text)

@@ -21,6 +21,8 @@ _TAG = re.compile(rf",({_WORD})=({_WORD})")
 _FIELD = re.compile(rf"({_WORD})=({_VALUE})(?:,|$)")
 _ESCAPED = re.compile(r"\\([,= ])")
 _ESCAPED_TEXT = re.compile(r'\\(["\\])')
+COMMENTS: Final = ("#", "CREATE DATABASE ")
+"""What lines begin with that are no points; the latter stands in exports of Influx 1."""
 DEVICE_TAGS: Final = ("device", "device_id", "device_name", "entity_id", "sensor", "host", "node")
 """Tags that name a device where the operator names none, the first that is there."""
 

@@ -1,6 +1,5 @@
 """What can be brought in: the kinds of files, how one is told from the other, what all give."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,11 +9,11 @@ from typing import Final, Protocol
 from cloud.errors import OperatorError
 from cloud.imports.clock_times import TimeRule
 from cloud.imports.columns import Mapping
+from cloud.imports.influx_line import COMMENTS, read_line
 from cloud.imports.piece import Keys, Piece
 
 HEAD_BYTES: Final = 64 * 1024
 """What is looked at to tell what a file is."""
-_POINT = re.compile(rb'[^,\s#"][^\s"]*(?:\\ [^\s"]*)* [^\s=,"]+=(?:"|[-+.0-9tTfF])[^\n]*', re.ASCII)
 
 
 class Form(Enum):
@@ -85,9 +84,9 @@ def form_of(path: Path, head: bytes) -> Form:
     if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         hint = "CSV, Parquet, Influx line protocol and Home Assistant databases can be brought in"
         raise OperatorError(tried, "it is neither text nor a known kind of file", hint)
-    lines = (line.strip() for line in head.split(b"\n"))
-    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
-    return Form.INFLUX if _POINT.fullmatch(first) else Form.CSV
+    lines = (line.strip() for line in head.decode("utf-8", "replace").split("\n"))
+    first = next((line for line in lines if line and not line.startswith(COMMENTS)), "")
+    return Form.INFLUX if read_line(first) is not None else Form.CSV
 
 
 def open_source(path: Path, form: Form | None, wish: Wish) -> Source:
