@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from protos.series import (
     make_entry,
     roll,
 )
+
+SERIALS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Ledger:
         self.gateway = bytes(meta["gateway"]).decode()
         self.prefix, self.boot_id = bytes(meta["prefix"]), bytes(meta["boot_id"])
         self.has_begun = bool(int(meta["begun"]))
+        self.serials: tuple[str, ...] = tuple(bytes(meta["serials"]).decode().split())
+        """Of the newest certificates that imports of this gateway were enrolled with."""
         self.standing = Standing(
             int(meta["epoch"]), int(meta["head"]), bytes(meta["head_hash"]), int(meta["generation"])
         )
@@ -109,8 +113,15 @@ class Ledger:
 
     def begin(self) -> None:
         """Note, durably, that the cloud may know this gateway from now on."""
-        self._note(begun=1)
+        with transaction(self._connection, self.path):
+            self._set("begun", 1)
         self.has_begun = True
+
+    def add_serial(self, serial: str) -> None:
+        """Note, durably, a certificate that this import is about to be enrolled with."""
+        self.serials = (*self.serials, serial)[-SERIALS_MAX:]
+        with transaction(self._connection, self.path):
+            self._set("serials", " ".join(self.serials).encode())
 
     def close(self) -> None:
         """Close the file and let others in."""
@@ -203,7 +214,8 @@ class Ledger:
         """Note the journal's generation."""
         if generation != self.standing.generation:
             self.standing.generation = generation
-            self._note(generation=generation)
+            with transaction(self._connection, self.path):
+                self._set("generation", generation)
 
     def after(self, epoch: int, seq: int) -> list[int]:
         """The ids of all blocks behind (epoch, seq), in the order they were made."""
@@ -264,11 +276,6 @@ class Ledger:
         self._set("head", one.head)
         self._set("head_hash", one.head_hash)
         self._set("generation", one.generation)
-
-    def _note(self, **values: int) -> None:
-        with transaction(self._connection, self.path):
-            for name, value in values.items():
-                self._set(name, value)
 
     def _set(self, name: str, value: int | bytes) -> None:
         data = value if isinstance(value, bytes) else b"%d" % value

@@ -38,8 +38,8 @@ def connected(path: Path, gateway: str) -> sqlite3.Connection:
         for statement in _TABLES.split(";"):
             connection.execute(statement)
         first = {"gateway": gateway.encode(), "prefix": secrets.token_bytes(PREFIX_BYTES),
-                 "boot_id": secrets.token_bytes(16), "begun": b"0", "epoch": b"0", "head": b"0",
-                 "head_hash": GENESIS_HASH, "generation": b"0"}  # fmt: skip
+                 "boot_id": secrets.token_bytes(16), "begun": b"0", "serials": b"", "epoch": b"0",
+                 "head": b"0", "head_hash": GENESIS_HASH, "generation": b"0"}  # fmt: skip
         connection.executemany("INSERT INTO meta VALUES (?, ?)", first.items())
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -8,6 +8,7 @@ import hashlib
 import queue
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from cryptography.x509.oid import NameOID
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError, UnreachableError
 from cloud.identity import Authority
-from cloud.registry import CertificateRow, Registry, TokenRow
+from cloud.imports.ledger import Ledger
+from cloud.registry import Admission, CertificateRow, Registry, TokenRow
 from protos import sync_pb2 as pb
 from protos.address import split_address
 from protos.limits import MESSAGE_BYTES_MAX
@@ -40,24 +42,29 @@ class Pass:
     authority_pem: bytes
 
 
-def enrol(config: CloudConfig, gateway: str, is_known: bool, now_us: int) -> Pass:
-    """Enrol the import gateway. ``is_known``: its ledger has begun.
+def enrolled(config: CloudConfig) -> set[str]:
+    """The names of all gateways that ever enrolled; StorageError when the registry fails."""
+    with closing(Registry.open(config.registry_path)) as registry:
+        return {row.name for row in registry.gateways()}
+
+
+def enrol(config: CloudConfig, ledger: Ledger, now_us: int) -> Pass:
+    """Enrol the import gateway of a ledger that has begun.
 
     Raises:
-        OperatorError: another gateway has that name.
+        OperatorError: another gateway has its name now, with a certificate that is good.
         StorageError: the registry cannot be used.
     """
+    gateway = ledger.gateway
     authority = Authority.load(config.authority_folder)
-    registry = Registry.open(config.registry_path, config.certificate_life_us)
-    try:
-        if not is_known and gateway in {row.name for row in registry.gateways()}:
-            hint = "choose another --gateway"
-            raise OperatorError(f"import as {gateway!r}", "a gateway has that name", hint)
+    with closing(Registry.open(config.registry_path, config.certificate_life_us)) as registry:
+        _check_name(registry, ledger, now_us)
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, gateway)])
         request = x509.CertificateSigningRequestBuilder().subject_name(subject)
         der = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
         made = authority.sign(der, gateway)
+        ledger.add_serial(made.serial)
         secret = hashlib.sha256(secrets.token_bytes(32)).digest()
         token = TokenRow(secrets.token_hex(8), gateway, secret, now_us, now_us + 1)
         with registry.transaction():
@@ -69,8 +76,6 @@ def enrol(config: CloudConfig, gateway: str, is_known: bool, now_us: int) -> Pas
                 ),
             )
             registry.audit(now_us, "import", gateway, "command line", "enrolled for an import")
-    finally:
-        registry.close()
     pem = serialization.Encoding.PEM
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -81,11 +86,17 @@ def enrol(config: CloudConfig, gateway: str, is_known: bool, now_us: int) -> Pas
 
 def retire(config: CloudConfig, gateway: str, now_us: int) -> None:
     """Revoke what `enrol` gave."""
-    registry = Registry.open(config.registry_path, config.certificate_life_us)
-    try:
+    with closing(Registry.open(config.registry_path, config.certificate_life_us)) as registry:
         registry.revoke_gateway(gateway, now_us, "the import has ended")
-    finally:
-        registry.close()
+
+
+def _check_name(registry: Registry, ledger: Ledger, now_us: int) -> None:
+    """Refuse to take a certificate away that no import was enrolled with."""
+    good = {row.name for row in registry.gateways() if row.certificate_not_after_us}
+    ours = registry.standing(ledger.serials, now_us).values()
+    if ledger.gateway in good and not {Admission.ADMITTED, Admission.PAST_ITS_LIFE} & set(ours):
+        cause = "a gateway was enrolled under that name since"
+        raise OperatorError(f"import as {ledger.gateway!r}", cause, "choose another --gateway")
 
 
 class SyncLine:

@@ -47,13 +47,12 @@ def is_running(journal: Path) -> bool:
 
 @contextmanager
 def _running(config: CloudConfig, ledger: Ledger) -> Iterator[Dial]:
-    from cloud.imports.line_sync import SyncLine, enrol, retire
+    from cloud.imports.line_sync import SyncLine, enrol, enrolled, retire
 
-    was_begun = ledger.has_begun
-    if not was_begun:
+    if not ledger.has_begun:
         rows = HistoryApi(*config.http_address).ledger()
-        _begin(ledger, {str(row["gateway"]) for row in rows})
-    shown = enrol(config, ledger.gateway, was_begun, _now_us())
+        _begin(ledger, {str(row["gateway"]) for row in rows} | enrolled(config))
+    shown = enrol(config, ledger, _now_us())
     try:
         yield lambda: SyncLine(config, shown)
     finally:
@@ -68,8 +67,7 @@ def _stopped(config: CloudConfig, ledger: Ledger) -> Iterator[Dial]:
     try:
         if not ledger.has_begun:
             known = {cursor.gateway for cursor in aggregator.journal.cursors()}
-            enrolled = {row.name for row in aggregator.registry.gateways()}
-            _begin(ledger, known | enrolled)
+            _begin(ledger, known | {row.name for row in aggregator.registry.gateways()})
         aggregator.lake.start()
         yield lambda: JournalLine(aggregator.journal, ledger.gateway)
     finally:
