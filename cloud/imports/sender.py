@@ -64,7 +64,7 @@ class Sender:
             PeerError: the cloud refuses.
             UnreachableError: it does not answer, or has no room for long.
         """
-        self._persist(self.finish)
+        self._persist(self._drain)
 
     def send(self, blocks: list[Kept]) -> None:
         """Send blocks that are kept; waits while too many bytes are not stored."""
@@ -169,7 +169,8 @@ class Sender:
 
     def _send(self, blocks: Iterator[Kept]) -> None:
         for block in blocks:
-            if block.seq <= self._sent:
+            # One that a new session sent already, or sealed anew in a new epoch.
+            if block.seq <= self._sent or block.epoch != self._ledger.standing.epoch:
                 continue
             self._declare()
             while self._waiting and sum(self._waiting.values()) > WINDOW_BYTES_DEFAULT - MIB:
