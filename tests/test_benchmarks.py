@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer
+from benchmarks import backlog, buffer, imports
 
 
 def test_the_buffers_benchmark_keeps_the_same_messages_in_its_baselines() -> None:
@@ -23,3 +23,11 @@ def test_the_backlogs_benchmark_delivers_all_of_every_size(monkeypatch: pytest.M
     assert all(found["per_core_s"] > 0 for found in told["readings"].values())
     assert told["readings"]["6000"]["blocks"] >= 1
     assert told["largest_to_smallest"] > 0
+
+
+def test_the_benchmark_of_imports_brings_the_same_readings_in_from_every_form() -> None:
+    told = json.loads(json.dumps(imports.main(2_000, 1)))
+    for form in ("wide.csv", "long.csv", "wide.parquet", "line.lp"):
+        assert told[form]["kept_per_s"] > 0, form
+        assert told[form]["kept_to_parse"] > 0, form
+        assert told[form]["bytes_per_reading"] > 0, form

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as pa_csv
 
 from cloud.errors import OperatorError
@@ -21,7 +19,9 @@ from cloud.imports.table_rows import TableReader
 LINE_BYTES_MAX: Final = 1 << 20
 """A block that is read at once, and so the longest line."""
 SKIPPED_MAX: Final = 100_000
-"""Lines with a wrong number of cells in one block of which each is told."""
+"""Lines with a wrong number of cells that are told by row and text at a time; others are counted:
+the parser is some blocks ahead, and each may have half a million."""
+_UNTOLD: Final = Reject(0, "", Reason.COLUMNS)
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16-le"),
                  (codecs.BOM_UTF16_BE, "utf-16-be"))  # fmt: skip
 
@@ -33,11 +33,11 @@ class CsvFile:
     path: Path
     form: CsvForm
     encoding: str
-    has_header: bool
     reader: TableReader
     keys: Keys
     size: int
     _skipped: list[tuple[int, str]] = field(default_factory=list)
+    _untold: int = 0
 
     @classmethod
     def open(cls, path: Path, head: bytes, wish: Wish) -> Self:
@@ -56,7 +56,7 @@ class CsvFile:
         reader = TableReader(
             layout, wish.rule, keys, frozenset(mapping.counters), mapping.units, form.decimal
         )
-        return cls(path, form, encoding, wish.has_header, reader, keys, path.stat().st_size)
+        return cls(path, form, encoding, reader, keys, path.stat().st_size)
 
     @property
     def told(self) -> str:
@@ -83,40 +83,34 @@ class CsvFile:
             raise self._unreadable(error) from error
 
     def _open(self, file: object) -> pa_csv.CSVStreamingReader:
+        # Names are ours, so that what a header may hold (blanks, nothing) is nobody else's matter.
         read = pa_csv.ReadOptions(
             use_threads=False, block_size=LINE_BYTES_MAX, encoding=self.encoding,
-            column_names=None if self.has_header else list(self.form.header),
+            column_names=list(self.form.header), skip_rows=self.form.header_lines,
         )  # fmt: skip
         parse = pa_csv.ParseOptions(
             delimiter=self.form.delimiter, invalid_row_handler=self._skip, ignore_empty_lines=True
         )
-        raw = self.reader.layout.columns if not self.has_header else None
-        named = raw or self._as_written()
+        named = self.reader.layout.columns
         convert = pa_csv.ConvertOptions(
             column_types={name: pa.binary() for name in named}, include_columns=named,
             strings_can_be_null=False, check_utf8=False,
         )  # fmt: skip
         return pa_csv.open_csv(file, read, parse, convert)
 
-    def _as_written(self) -> list[str]:
-        """The columns of the layout as the header has them, blanks around names included."""
-        with self.path.open(encoding=self.encoding, errors="replace", newline="") as file:
-            line = file.readline(LINE_BYTES_MAX).lstrip("\ufeff")
-        import csv
-
-        written = next(csv.reader([line], delimiter=self.form.delimiter), [])
-        by_name = {name.strip(): name for name in written}
-        return [by_name.get(name, name) for name in self.reader.layout.columns]
-
     def _skip(self, row: pa_csv.InvalidRow) -> str:
         if len(self._skipped) < SKIPPED_MAX:
             number = row.number if row.number is not None else 0
-            self._skipped.append((number - self.has_header, str(row.text)[:200]))
+            self._skipped.append((number - self.form.header_lines, str(row.text)[:200]))
+        else:
+            self._untold += 1
         return "skip"
 
     def _wrong_rows(self) -> list[Reject]:
         skipped, self._skipped = self._skipped, []
-        return [Reject(row, "", Reason.COLUMNS, text) for row, text in skipped]
+        untold, self._untold = self._untold, 0
+        rejects = [Reject(row, "", Reason.COLUMNS, text) for row, text in skipped]
+        return rejects + [_UNTOLD] * untold
 
     def _piece(self, batch: pa.RecordBatch, done: int) -> Piece:
         wrong = self._wrong_rows()
@@ -173,8 +167,3 @@ def _as_texts(column: pa.Array) -> tuple[pa.Array, list[int]]:
                 texts.append(None)
                 bad.append(row)
         return pa.array(texts, pa.string()), bad
-
-
-def is_empty(column: pa.Array) -> bool:
-    """Whether no cell of a column holds anything."""
-    return bool(np.all(pc.equal(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)))

@@ -15,11 +15,15 @@ _POINT_NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """How a file is written; ``header``: the names of its columns."""
+    """How a file is written.
+
+    ``header``: the names of its columns, ``header_lines``: lines to pass over before the first row.
+    """
 
     delimiter: str
     decimal: str
     header: tuple[str, ...]
+    header_lines: int
 
 
 def sniff(text: str, delimiter: str, decimal: str, has_header: bool, is_whole: bool) -> CsvForm:
@@ -27,15 +31,19 @@ def sniff(text: str, delimiter: str, decimal: str, has_header: bool, is_whole: b
 
     ``is_whole``: the head is the whole file, so that its last line is one.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    every = text.splitlines()
+    lines = [line for line in every if line.strip()]
+    blank = next((at for at, line in enumerate(every) if line.strip()), 0)
     lines = lines[:LINES_MAX] if is_whole or len(lines) > LINES_MAX else lines[:-1] or lines
     chosen = delimiter or _delimiter(lines)
     rows = list(csv.reader(lines, delimiter=chosen))
     first = rows[0] if rows else []
-    header = tuple(name.strip() for name in first)
+    numbered = [f"column{number}" for number in range(1, len(first) + 1)]
     if not has_header:
-        header = tuple(f"column{number}" for number in range(1, len(first) + 1))
-    return CsvForm(chosen, decimal or _decimal(chosen, rows[1:]), header)
+        return CsvForm(chosen, decimal or _decimal(chosen, rows), tuple(numbered), 0)
+    # A column without a name, as an index has that a table was written with, is named by its place.
+    header = tuple(name.strip() or place for name, place in zip(first, numbered, strict=True))
+    return CsvForm(chosen, decimal or _decimal(chosen, rows[1:]), header, blank + 1)
 
 
 def _delimiter(lines: list[str]) -> str:

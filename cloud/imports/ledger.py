@@ -22,6 +22,7 @@ from cloud.imports.ledger_file import connected, transaction
 from cloud.imports.piece import SERIES_MAX, Numbers, Words
 from cloud.imports.sieve import box_of
 from protos.block import GENESIS_HASH, Block, ChunkRun, build_block, read_block
+from protos.durable import sync_folder
 from protos.records import Batch, Kind, Quality, numbers, texts
 from protos.series import (
     EMPTY_ROOT,
@@ -106,7 +107,12 @@ class Ledger:
                 lock.close()
                 cause, hint = "another import is using it", "wait, or use another --gateway"
                 raise OperatorError(tried, cause, hint) from error
-            return cls(path, connected(path, gateway), lock)
+            is_new = not path.exists()
+            ledger = cls(path, connected(path, gateway), lock)
+            if is_new:
+                sync_folder(folder)
+                sync_folder(folder.parent)
+            return ledger
         except (OSError, sqlite3.Error, KeyError, ValueError) as error:
             hint = "check the disk, or restore the file from a backup"
             raise StorageError(tried, str(error), hint) from error

@@ -95,6 +95,8 @@ def open_source(path: Path, form: Form | None, wish: Wish) -> Source:
     Raises:
         OperatorError: it cannot be read, or not as what it is said to be.
     """
+    if path.exists() and not path.is_file():
+        raise OperatorError(f"read {path}", "it is no file", "files are read twice: name one")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)

@@ -66,6 +66,10 @@ class Disk(Ledger):
         self.step()
         return kept
 
+    def _seal(self, *args):
+        self.step()
+        return super()._seal(*args)
+
     def entries(self, keys):
         self.step()
         return super().entries(keys)

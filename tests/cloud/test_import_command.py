@@ -1,84 +1,35 @@
 """`tidegate-cloud import` as an operator types it: stopped and running clouds, dry runs, ends."""
 
-import http.client
 import json
-import random
-import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from cloud.cli import console
+from cloud.commands import import_
 from cloud.config import load
-from cloud.history_api import HistoryApi
+from cloud.imports import csv_file, influx_file, parquet_file
+from cloud.imports.columns import COLUMNS_MAX
 from cloud.imports.ledger import Ledger
 from cloud.imports.line_sync import enrol
+from cloud.imports.piece import SERIES_MAX
 from cloud.registry import Admission, CertificateRow, Registry, TokenRow
-from cloud.verify import verify
-from tests.cloud.import_world import World, write
+from protos.limits import NAME_BYTES_MAX, TEXT_BYTES_MAX, UNIT_BYTES_MAX
+from tests.cloud.import_home import call, new_home, serving, stored, table
+from tests.cloud.import_world import write
 
 Capture = pytest.CaptureFixture[str]
 PROGRAM = [sys.executable, "-c", "from cloud.cli import main; main()"]
 T = 1_700_000_000
 
 
-def call(home: Path, *arguments: str) -> int:
-    return console().call(["--home", str(home), *arguments])
-
-
 @pytest.fixture
 def home(tmp_path: Path, capsys: Capture) -> Path:
-    assert call(tmp_path / "cloud", "init") == 0
-    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-        ports = []
-        for each in (one, two, three):
-            each.bind(("127.0.0.1", 0))
-            ports.append(each.getsockname()[1])
-    path = tmp_path / "cloud" / "cloud.toml"
-    text = path.read_text()
-    for key, old, port in zip(("sync", "enrol", "http"), (8461, 8462, 8460), ports, strict=True):
-        text = text.replace(f'# {key} = "127.0.0.1:{old}"', f'{key} = "127.0.0.1:{port}"')
-    path.write_text(text)
+    made = new_home(tmp_path / "cloud")
     capsys.readouterr()
-    return tmp_path / "cloud"
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[HistoryApi]:
-    address = load(home).http_address
-    cloud = subprocess.Popen([*PROGRAM, "--home", str(home), "serve"], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            assert cloud.poll() is None
-            with suppress(OSError):
-                connection = http.client.HTTPConnection(*address, timeout=5)
-                connection.request("GET", "/healthz")
-                assert connection.getresponse().status == 200
-                break
-            time.sleep(0.1)
-        yield HistoryApi(*address)
-    finally:
-        cloud.send_signal(signal.SIGTERM)
-        cloud.wait(60)
-
-
-def table(path: Path, rows: range, device: str = "pump") -> Path:
-    lines = "".join(f"{T + at},{at}.5\n" for at in rows)
-    return write(path, f"time,{device}\n{lines}")
-
-
-def stored(home: Path) -> int:
-    """Readings in journal and lake, which agree with each other."""
-    found = verify(home / "journal", home / "lake")
-    assert found.is_whole, found.faults
-    with closing(World(home).journal()) as journal:
-        return sum(tally.total.readings for tally in journal.counts().values())
+    return made
 
 
 def test_a_stopped_cloud_takes_files_once_and_says_what_came(home: Path, capsys: Capture) -> None:
@@ -191,6 +142,29 @@ def test_what_cannot_be_is_told_with_the_way_out(
     assert told in capsys.readouterr().err
 
 
+def test_the_guide_names_every_option_and_limit() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "import.md").read_text()
+    options = [opt for one in import_.command.params for opt in one.opts if opt.startswith("--")]
+    assert [option for option in options if option not in page] == []
+    limits = (COLUMNS_MAX, SERIES_MAX, NAME_BYTES_MAX, UNIT_BYTES_MAX, TEXT_BYTES_MAX)
+    assert [limit for limit in limits if f"{limit:,}" not in page] == []
+    assert "a line of CSV | 1 MiB" in page
+    assert "a line of line protocol | 64 KiB" in page
+    assert "a row group of Parquet | 2 GiB" in page
+    found = (csv_file.LINE_BYTES_MAX, influx_file.LINE_BYTES_MAX, parquet_file.GROUP_BYTES_MAX)
+    assert found == (1 << 20, 64 << 10, 2 << 30)
+
+
+def test_a_bar_is_shown_where_a_person_looks(home: Path, capsys: Capture, monkeypatch) -> None:
+    one = table(home.parent / "one.csv", range(3))
+    assert call(home, "import", "--dry-run", str(one)) == 0
+    assert "%" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert call(home, "import", "--dry-run", str(one)) == 0
+    assert "one.csv" in (err := capsys.readouterr().err)
+    assert "100%" in err
+
+
 def test_the_name_of_an_enrolled_gateway_is_refused(home: Path, capsys: Capture) -> None:
     one = table(home.parent / "one.csv", range(3))
     with closing(Registry.open(load(home).registry_path)) as registry:
@@ -259,31 +233,3 @@ def test_a_restored_cloud_takes_what_its_backup_lacked_and_nothing_twice(
     assert call(other, "restore", str(home.parent / "backup")) == 0
     assert call(other, "import", str(one), str(two), "--device", "p") == 0
     assert stored(other) == 90
-
-
-@pytest.mark.parametrize("is_running", [False, True], ids=["stopped", "running"])
-@pytest.mark.campaign
-def test_killed_at_any_moment_and_run_again_every_reading_is_there_once(
-    home: Path, is_running: bool
-) -> None:
-    """Seeded rounds of kill -9, and at the end a run that is let be."""
-    draw = random.Random(5)
-    file = home.parent / "big.csv"
-    rows = 60_000
-    with file.open("w") as out:
-        out.write("time," + ",".join("abcdefgh") + "\n")
-        for at in range(rows):
-            out.write(f"{T + at}," + ",".join(f"{at + n}.25" for n in range(8)) + "\n")
-    with serving(home) if is_running else nullcontext():
-        killed = 0
-        for _ in range(12):
-            run = subprocess.Popen([*PROGRAM, "--home", str(home), "import", str(file)])
-            try:
-                run.wait(draw.uniform(0.5, 4.0))
-            except subprocess.TimeoutExpired:
-                killed += 1
-            run.kill()
-            run.wait()
-        assert killed
-        assert call(home, "import", str(file)) == 0
-    assert stored(home) == rows * 8

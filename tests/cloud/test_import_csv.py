@@ -1,5 +1,6 @@
 """CSV files as people and programs write them, and as nobody should."""
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -118,6 +119,23 @@ def test_a_file_without_header_is_read_when_said_so(tmp_path: Path) -> None:
     assert plain(readings(path, wish)[0]) == [("x", "column2", 0, 5.0), ("x", "column2", 1, 6.0)]
 
 
+def test_an_index_without_a_name_and_blank_lines_before_the_header_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", f"\n\n, a ,b\n{T},1,2\n{T},1\n\n{T + 1},3,never\n")
+    found, rejects = readings(path, Wish(Mapping(time="column1"), UTC))
+    assert plain(found) == [("x", "a", 0, 1.0), ("x", "a", 1, 3.0), ("x", "b", 0, 2.0),
+                            ("x", "b", 1, "never")]  # fmt: skip
+    assert [(one.row, one.reason) for one in rejects] == [(2, Reason.COLUMNS)]
+
+
+def test_more_wrong_rows_than_are_told_are_counted(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(csv_file, "SKIPPED_MAX", 3)
+    path = write(tmp_path / "x.csv", f"time,a\n{T},1\n" + "x\n" * 50)
+    found, rejects = readings(path)
+    assert len(found) == 1
+    assert len(rejects) == 50
+    assert sum(bool(one.text) for one in rejects) == 3
+
+
 def test_every_bad_row_is_told_by_number_column_and_reason(tmp_path: Path) -> None:
     text = f"time,a\n{T},1\n{T},1,2\nnever,3\n,4\n{T},1e999\n{T + 1},6\n1e300,7\n".encode()
     path = tmp_path / "x.csv"
@@ -170,6 +188,12 @@ def test_hostile_files_end_in_one_clear_error(tmp_path: Path, data: bytes, told:
         readings(path)
     with pytest.raises(OperatorError, match=r"read .*missing"):
         readings(tmp_path / "missing.csv")
+
+
+def test_what_is_no_file_is_refused_before_anyone_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OperatorError, match="it is no file"):
+        readings(tmp_path / "pipe")
 
 
 def test_a_column_of_values_taken_for_a_name_ends_before_it_makes_a_million_series(

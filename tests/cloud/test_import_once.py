@@ -147,6 +147,24 @@ def test_an_older_ledger_is_refused_before_it_could_double_anything(tmp_path: Pa
     assert sum(world.held().values()) == 2
 
 
+def test_a_ledger_from_before_an_epoch_is_refused_by_the_blocks_that_the_cloud_names(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    world.bring(write(tmp_path / "a.csv", text_of([(0, 0, "1")])))
+    shutil.copytree(tmp_path / "imports", tmp_path / "old")
+    with closing(world.journal()) as journal:
+        journal.forgive("import").result(10)
+    later = write(tmp_path / "b.csv", text_of([(1, 0, "1")]))
+    world.bring(later)
+    shutil.rmtree(tmp_path / "imports")
+    shutil.move(tmp_path / "old", tmp_path / "imports")
+    for _ in range(2):
+        with pytest.raises(OperatorError, match="does not know"):
+            world.bring(later)
+    assert sum(world.held().values()) == 2
+
+
 def test_two_imports_of_one_gateway_at_a_time_are_refused(tmp_path: Path) -> None:
     with closing(Ledger.open(tmp_path, "import")):
         with pytest.raises(OperatorError, match="another import is using it"):

@@ -1,5 +1,6 @@
 """The import gateway's side of delivery, over lines that break and clouds that have no room."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.errors import UnreachableError
+from cloud.errors import OperatorError, UnreachableError
 from cloud.imports import sender as sender_module
 from cloud.imports.ledger import Ledger
 from cloud.imports.line import JournalLine
@@ -15,6 +16,7 @@ from cloud.imports.piece import Numbers
 from cloud.imports.sender import RefusedError, Sender
 from cloud.journal import JournalOverloadedError
 from cloud.journal_cursor import fault
+from cloud.journal_sqlite.rebirth import begin_generation
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from protos import sync_pb2 as pb
 from protos.limits import DECLARE_ENTRIES_MAX
@@ -179,6 +181,65 @@ def test_a_journal_that_is_lost_under_a_sender_gets_all_in_a_new_epoch(
         sender.finish()
     assert site.held() == [0, 1, 2, 3]
     assert site.ledger.standing.epoch > 1
+
+
+def test_a_journal_that_stepped_back_under_a_sender_gets_what_it_lacks(
+    site: Site, tmp_path: Path
+) -> None:
+    with closing(site.sender()) as sender:
+        sender.settle()
+        sender.send(site.keep(0, 1))
+        sender.finish()
+        site.journal.close()
+        shutil.copytree(tmp_path / "journal", tmp_path / "backup")
+        site.journal = site.world.journal()
+        site.broken = nth(1)
+        sender.send(site.keep(2, 3))
+        sender.finish()
+        blocks = site.keep(4, 5)
+        site.journal.close()
+        shutil.rmtree(tmp_path / "journal")
+        shutil.move(tmp_path / "backup", tmp_path / "journal")
+        begin_generation(tmp_path / "journal", 0, 1_700_000_100_000_000)
+        site.journal = site.world.journal()
+        once = iter([True])
+        site.broken = lambda body: next(once, False)
+        sender.send(blocks)
+        sender.finish()
+    assert site.held() == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_the_cloud_names_as_held_is_not_sent_again(site: Site) -> None:
+    with closing(site.sender()) as sender:
+        sender.settle()
+        sender.send(site.keep(0, 1))
+        sender.finish()
+    site.journal.forgive("import").result(10)
+    blocks = site.keep(2)
+    with closing(site.sender()) as sender:
+        sender.settle()
+        sender.send(blocks)
+        sender.finish()
+    assert site.held() == [0, 1, 2]
+    assert site.ledger.standing.epoch > 1
+
+
+def test_a_cloud_that_has_more_than_the_ledger_is_refused_by_its_resume_alone(site: Site) -> None:
+    class Ahead:
+        def send(self, message: pb.GatewayMessage) -> None:
+            pass
+
+        def receive(self) -> pb.CloudMessage:
+            return pb.CloudMessage(resume=pb.Resume(session=2, epoch=1, stored=5))
+
+        def close(self) -> None:
+            pass
+
+    with (
+        closing(Sender(site.ledger, Ahead, site.pauses.append)) as sender,
+        pytest.raises(OperatorError, match="5 blocks of it that"),
+    ):
+        sender.settle()
 
 
 def test_more_series_than_a_message_may_carry_are_told_in_several(site: Site) -> None:
