@@ -1,12 +1,15 @@
 """CSV files, read in blocks of a bounded size; every cell is judged by itself."""
 
 import codecs
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as pa_csv
 
 from cloud.errors import OperatorError
@@ -15,6 +18,7 @@ from cloud.imports.csv_form import CsvForm, sniff
 from cloud.imports.piece import Keys, Piece, Reason, Reject
 from cloud.imports.source import HEAD_BYTES, Wish
 from cloud.imports.table_rows import TableReader
+from cloud.imports.utf8_stream import REPLACED, Utf8Stream
 
 LINE_BYTES_MAX: Final = 1 << 20
 """A block that is read at once, and so the longest line."""
@@ -49,7 +53,11 @@ class CsvFile:
         encoding = _encoding(path, head, wish.encoding)
         text = head.decode(encoding, "replace").lstrip("\ufeff")
         is_whole = len(head) < HEAD_BYTES
-        form = sniff(text, wish.delimiter, wish.decimal, wish.has_header, is_whole)
+        try:
+            form = sniff(text, wish.delimiter, wish.decimal, wish.has_header, is_whole)
+        except csv.Error as error:
+            hint = "is it CSV? see its first lines, or choose --delimiter and --encoding"
+            raise OperatorError(f"read {path}", f"its first lines: {error}", hint) from error
         layout = lay_out(form.header, wish.mapping, str(path), path.stem, lambda _: True)
         keys = Keys()
         mapping = wish.mapping
@@ -71,32 +79,33 @@ class CsvFile:
     def pieces(self) -> Iterator[Piece]:
         """Readings, block by block."""
         try:
-            with self.path.open("rb") as file, self._open(file) as batches:
+            with self.path.open("rb") as file, Utf8Stream(file, self.encoding) as stream:
+                batches = self._open(stream)
                 while True:
                     try:
                         batch = batches.read_next_batch()
                     except StopIteration:
                         break
-                    yield self._piece(batch, min(file.tell(), self.size))
+                    yield self._piece(batch, min(file.tell(), self.size), stream.has_replaced)
                 yield Piece(rejects=self._wrong_rows(), done=self.size)
         except (pa.ArrowInvalid, pa.ArrowKeyError, OSError, UnicodeError) as error:
             raise self._unreadable(error) from error
 
-    def _open(self, file: object) -> pa_csv.CSVStreamingReader:
+    def _open(self, stream: Utf8Stream) -> pa_csv.CSVStreamingReader:
         # Names are ours, so that what a header may hold (blanks, nothing) is nobody else's matter.
         read = pa_csv.ReadOptions(
-            use_threads=False, block_size=LINE_BYTES_MAX, encoding=self.encoding,
-            column_names=list(self.form.header), skip_rows=self.form.header_lines,
+            use_threads=False, block_size=LINE_BYTES_MAX, column_names=list(self.form.header),
+            skip_rows=self.form.header_lines,
         )  # fmt: skip
         parse = pa_csv.ParseOptions(
             delimiter=self.form.delimiter, invalid_row_handler=self._skip, ignore_empty_lines=True
         )
         named = self.reader.layout.columns
         convert = pa_csv.ConvertOptions(
-            column_types={name: pa.binary() for name in named}, include_columns=named,
+            column_types={name: pa.string() for name in named}, include_columns=named,
             strings_can_be_null=False, check_utf8=False,
         )  # fmt: skip
-        return pa_csv.open_csv(file, read, parse, convert)
+        return pa_csv.open_csv(stream, read, parse, convert)
 
     def _skip(self, row: pa_csv.InvalidRow) -> str:
         if len(self._skipped) < SKIPPED_MAX:
@@ -112,16 +121,13 @@ class CsvFile:
         rejects = [Reject(row, "", Reason.COLUMNS, text) for row, text in skipped]
         return rejects + [_UNTOLD] * untold
 
-    def _piece(self, batch: pa.RecordBatch, done: int) -> Piece:
-        wrong = self._wrong_rows()
-        names = self.reader.layout.columns
-        columns, broken = [], []
-        for name, column in zip(names, batch.columns, strict=True):
-            texts, bad = _as_texts(column)
-            columns.append(texts)
-            broken += [Reject(self.reader.first_row + row, name, Reason.NOT_UTF8) for row in bad]
-        whole = pa.RecordBatch.from_arrays(columns, names=names)
-        return self.reader.piece(whole, done, (*wrong, *broken))
+    def _piece(self, batch: pa.RecordBatch, done: int, has_replaced: bool) -> Piece:
+        rejects = self._wrong_rows()
+        if has_replaced:
+            batch, bad = _without_replaced(batch)
+            first = self.reader.first_row
+            rejects += [Reject(first + row, name, Reason.NOT_UTF8) for name, row in bad]
+        return self.reader.piece(batch, done, tuple(rejects))
 
     def _unreadable(self, error: Exception) -> OperatorError:
         told = str(error)
@@ -137,13 +143,14 @@ class CsvFile:
 def _encoding(path: Path, head: bytes, said: str) -> str:
     if said:
         try:
+            b"a".decode(said, "replace")  # what is no encoding of texts is refused by this alone
             return codecs.lookup(said).name
         except LookupError as error:
             hint = "as in utf-8, latin-1, cp1252"
             raise OperatorError("take --encoding", f"there is no {said!r}", hint) from error
     for mark, name in _MARKS:
         if head.startswith(mark):
-            return "utf-8" if name == "utf-8-sig" else "utf-16"
+            return name if name == "utf-8-sig" else "utf-16"
     first = head.split(b"\n", 1)[0]
     try:
         first.decode()
@@ -153,17 +160,12 @@ def _encoding(path: Path, head: bytes, said: str) -> str:
     return "utf-8"
 
 
-def _as_texts(column: pa.Array) -> tuple[pa.Array, list[int]]:
-    """The column as texts, and its rows that are none."""
-    try:
-        return column.cast(pa.string()), []
-    except pa.ArrowInvalid:
-        texts: list[str | None] = []
-        bad = []
-        for row, data in enumerate(column.to_pylist()):
-            try:
-                texts.append(data.decode())
-            except UnicodeDecodeError:
-                texts.append(None)
-                bad.append(row)
-        return pa.array(texts, pa.string()), bad
+def _without_replaced(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[str, int]]]:
+    """The batch without cells that hold what stands for bytes of no text; which those were."""
+    names, columns, bad = batch.schema.names, [], []
+    for name, column in zip(names, batch.columns, strict=True):
+        found = pc.match_substring(column, REPLACED)
+        columns.append(pc.if_else(found, pa.scalar(None, pa.string()), column))
+        rows = np.flatnonzero(found.to_numpy(zero_copy_only=False)).tolist()
+        bad += [(name, row) for row in rows]
+    return pa.RecordBatch.from_arrays(columns, names=names), bad

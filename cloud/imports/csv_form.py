@@ -9,6 +9,7 @@ from typing import Final
 DELIMITERS: Final = (";", "\t", ",", "|")
 LINES_MAX: Final = 50
 """Lines looked at."""
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _POINT_NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 
@@ -31,7 +32,7 @@ def sniff(text: str, delimiter: str, decimal: str, has_header: bool, is_whole: b
 
     ``is_whole``: the head is the whole file, so that its last line is one.
     """
-    every = text.splitlines()
+    every = _LINE_END.split(text)
     lines = [line for line in every if line.strip()]
     blank = next((at for at, line in enumerate(every) if line.strip()), 0)
     lines = lines[:LINES_MAX] if is_whole or len(lines) > LINES_MAX else lines[:-1] or lines
@@ -51,7 +52,7 @@ def _delimiter(lines: list[str]) -> str:
     best = (0, 0, "")
     for each in DELIMITERS:
         widths = Counter(len(row) for row in csv.reader(lines, delimiter=each))
-        (width, often), *_ = widths.most_common(1)
+        width, often = next(iter(widths.most_common(1)), (0, 0))
         if width > 1:
             # A decimal comma splits too: of two that fit alike, the rarer sign comes first above.
             best = max(best, (often, 0, each), key=lambda one: one[0])

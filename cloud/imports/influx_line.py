@@ -65,4 +65,4 @@ def _fields(text: str) -> Iterator[tuple[str, float | bool | str | None]]:
 
 
 def _plain(word: str) -> str:
-    return _ESCAPED.sub(r"\1", word)
+    return _ESCAPED.sub(r"\1", word) if "\\" in word else word

@@ -41,7 +41,7 @@ class ParquetFile:
             with pq.ParquetFile(path) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
                 names = list(schema.names)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             raise _unreadable(path, error) from error
 
         def holds(name: str) -> bool:
@@ -79,7 +79,7 @@ class ParquetFile:
                 for batch in file.iter_batches(rows, columns=names, use_threads=False):
                     done += batch.num_rows
                     yield self.reader.piece(batch, done)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeError) as error:
             raise _unreadable(self.path, error, done) from error
 
     def _check(self, metadata: pq.FileMetaData, names: set[str]) -> None:

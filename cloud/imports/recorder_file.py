@@ -60,7 +60,7 @@ class RecorderFile:
                 states = _highest(connection, "SELECT max(state_id) FROM states")
                 more = recorder.statistics and wish.statistics is not Statistics.NONE
                 rows = _highest(connection, "SELECT max(id) FROM statistics") if more else 0
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeError) as error:
                 raise unreadable(path, error) from error
         return cls(path, wish, Keys(), states + rows, states)
 
@@ -85,7 +85,7 @@ class RecorderFile:
                 if recorder.statistics and self.wish.statistics is not Statistics.NONE:
                     for rows in _portions(connection.execute(recorder.statistics)):
                         yield self._statistics(rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise unreadable(self.path, error) from error
 
     def _states(

@@ -24,12 +24,12 @@ def connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{alone}", uri=True)
         connection.text_factory = _text
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # its own messages may hold any bytes
         raise unreadable(path, error) from error
     return connection
 
 
-def unreadable(path: Path, error: sqlite3.Error) -> OperatorError:
+def unreadable(path: Path, error: Exception) -> OperatorError:
     """What SQLite said of a file."""
     hint = "is it whole? take a backup of Home Assistant, or stop it and copy the file"
     return OperatorError(f"read {path}", str(error), hint)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import OperatorError
-from cloud.imports import csv_file
+from cloud.imports import csv_file, utf8_stream
 from cloud.imports.clock_times import TimeRule
 from cloud.imports.columns import COLUMNS_MAX, Mapping
 from cloud.imports.csv_form import sniff
@@ -109,8 +109,22 @@ def test_other_encodings_are_read_when_named_or_marked(tmp_path: Path) -> None:
         readings(latin)
     found, _ = readings(latin, Wish(rule=UTC, encoding="latin-1"))
     assert plain(found) == [("latin", "größe", 0, 1.0)]
-    with pytest.raises(OperatorError, match="there is no 'utf-9'"):
-        readings(latin, Wish(rule=UTC, encoding="utf-9"))
+    for name in ("utf-9", "rot13", "hex"):
+        with pytest.raises(OperatorError, match=f"there is no '{name}'"):
+            readings(latin, Wish(rule=UTC, encoding=name))
+
+
+def test_bytes_that_are_no_text_are_told_wherever_the_file_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(utf8_stream, "CHUNK_BYTES", 3)
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"time,größe\n{T},µµ\n{T + 1},".encode() + b"\xb5\n" + f"{T + 2},µ".encode())
+    found, rejects = readings(path)
+    assert plain(found) == [("x", "größe", 0, "µµ"), ("x", "größe", 2, "µ")]
+    assert [(one.row, one.column, one.reason) for one in rejects] == [
+        (2, "größe", Reason.NOT_UTF8)
+    ]  # fmt: skip
 
 
 def test_a_file_without_header_is_read_when_said_so(tmp_path: Path) -> None:
