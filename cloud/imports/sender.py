@@ -13,9 +13,9 @@ from cloud.imports.ledger import Kept, Ledger
 from cloud.imports.line import Line
 from protos import sync_pb2 as pb
 from protos.limits import (
+    BLOCK_BYTES_MAX,
     DECLARE_BYTES_MAX,
     DECLARE_ENTRIES_MAX,
-    MIB,
     PROTOCOL_MAX,
     PROTOCOL_MIN,
     WINDOW_BYTES_DEFAULT,
@@ -50,6 +50,7 @@ class Sender:
         self._line: Line | None = None
         self._session = self._stored = self._known = self._sent = 0
         self._waiting: dict[int, int] = {}
+        self._window = WINDOW_BYTES_DEFAULT
 
     @property
     def stored(self) -> int:
@@ -116,6 +117,7 @@ class Sender:
         resume = self._answer().resume
         self._session, self._stored, self._sent = resume.session, resume.stored, resume.stored
         self._known = resume.series_known
+        self._window = resume.window_bytes or WINDOW_BYTES_DEFAULT
         if resume.stored > standing.head:
             raise self._behind(resume.stored - standing.head)
         if standing.epoch == 0:
@@ -173,7 +175,7 @@ class Sender:
             if block.seq <= self._sent or block.epoch != self._ledger.standing.epoch:
                 continue
             self._declare()
-            while self._waiting and sum(self._waiting.values()) > WINDOW_BYTES_DEFAULT - MIB:
+            while self._waiting and sum(self._waiting.values()) > self._window - BLOCK_BYTES_MAX:
                 self._hear()
             said = pb.BlockData(
                 session=self._session, epoch=block.epoch, seq=block.seq, data=block.data

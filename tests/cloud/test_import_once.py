@@ -1,6 +1,7 @@
 """Importing is idempotent: whatever is run, cut short and run again, each reading is there once."""
 
 import shutil
+import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.errors import OperatorError, StorageError
-from cloud.imports import csv_file, run
+from cloud.imports import csv_file, ledger_file, run
+from cloud.imports import ledger as ledger_module
 from cloud.imports.ledger import Ledger
 from cloud.journal_sqlite.rebirth import begin_generation
 from tests.cloud.import_world import Crash, World, write
@@ -163,6 +165,30 @@ def test_a_ledger_from_before_an_epoch_is_refused_by_the_blocks_that_the_cloud_n
         with pytest.raises(OperatorError, match="does not know"):
             world.bring(later)
     assert sum(world.held().values()) == 2
+
+
+def test_a_full_disk_is_told_and_with_room_the_next_run_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    table = [(at, at % 3, f"{at}.25") for at in range(200)]
+    file = write(tmp_path / "a.csv", text_of(table))
+    with closing(Ledger.open(tmp_path / "imports", "import")) as ledger:
+        pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+    before = ledger_file.connected
+
+    def small(path: Path, gateway: str) -> sqlite3.Connection:
+        connection = before(path, gateway)
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        return connection
+
+    with pytest.MonkeyPatch.context() as full:
+        full.setattr(ledger_module, "connected", small)
+        with pytest.raises(StorageError, match=r"full.*goes on where it stopped"):
+            world.bring(file)
+    held = world.held()
+    assert set(held.values()) == {1}
+    assert held < readings_of(table)
+    world.bring(file)
+    assert world.held() == readings_of(table)
 
 
 def test_two_imports_of_one_gateway_at_a_time_are_refused(tmp_path: Path) -> None:
