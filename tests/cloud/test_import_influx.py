@@ -12,6 +12,10 @@ from cloud.imports.columns import Mapping
 from cloud.imports.influx_line import read_line, read_series
 from cloud.imports.piece import Reason
 from cloud.imports.source import Form, Wish, form_of
+from edge.payload import influx
+from edge.payload.known import Known
+from edge.payload.offer import Offer
+from edge.payload.said import ReadingLimits
 from tests.cloud.import_world import write
 from tests.cloud.test_import_csv import T, plain, readings
 
@@ -103,6 +107,34 @@ def test_a_point_that_is_written_is_read_as_it_was(name, tags, field, value) -> 
     assert point is not None
     assert point.fields == ((field, value),)
     assert read_series(point.series) == (name, tags)
+
+
+pieces = st.sampled_from(
+    [
+        "air",
+        ",host=a",
+        " ",
+        "a=1",
+        "a=1i",
+        'b="x y"',
+        'b="\\""',
+        ",",
+        "c=t",
+        "=",
+        "\\ ",
+        "5",
+        "#",
+        '"',
+        "é",
+    ]
+)
+
+
+@given(line=st.lists(pieces, max_size=9).map("".join))
+def test_the_cloud_reads_the_very_lines_that_the_gateway_reads(line: str) -> None:
+    line = line.strip()
+    said = influx.read(Offer("t", line.encode(), ReadingLimits(), Known())) if line else None
+    assert (read_line(line) is not None) == bool(said)
 
 
 @given(line=st.text(max_size=60))
