@@ -42,21 +42,28 @@ def new_home(home: Path) -> Path:
 
 @contextmanager
 def serving(home: Path) -> Iterator[HistoryApi]:
-    address = load(home).http_address
-    cloud = subprocess.Popen([*PROGRAM, "--home", str(home), "serve"], stderr=subprocess.DEVNULL)
+    """A cloud in a process of its own, as long as this lasts."""
+    cloud = started(home)
     try:
-        for _ in range(600):
-            assert cloud.poll() is None
-            with suppress(OSError):
-                connection = http.client.HTTPConnection(*address, timeout=5)
-                connection.request("GET", "/healthz")
-                assert connection.getresponse().status == 200
-                break
-            time.sleep(0.1)
-        yield HistoryApi(*address)
+        yield HistoryApi(*load(home).http_address)
     finally:
         cloud.send_signal(signal.SIGTERM)
         cloud.wait(60)
+
+
+def started(home: Path) -> "subprocess.Popen[bytes]":
+    """A cloud's process, once it answers."""
+    cloud = subprocess.Popen([*PROGRAM, "--home", str(home), "serve"], stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        assert cloud.poll() is None
+        with suppress(OSError):
+            connection = http.client.HTTPConnection(*load(home).http_address, timeout=5)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 200
+            return cloud
+        time.sleep(0.1)
+    cloud.kill()
+    raise AssertionError("the cloud does not answer")
 
 
 def table(path: Path, rows: range, device: str = "pump") -> Path:
