@@ -1,4 +1,4 @@
-"""A backup of a whole cloud while it runs: lake, journal, registry, authority, settings.
+"""A backup of a whole cloud while it runs: lake, journal, registry, imports, authority, settings.
 
 The order makes it consistent without stopping anybody. `readings` first, because it speaks for the
 tables of rare rows; then the other tables, each at a version of its own; then the journal's
@@ -68,10 +68,13 @@ def take(config: CloudConfig, target: Path, now_us: int, told: Told = lambda _: 
     target.chmod(0o700)
     try:
         lake, generation = _history(config, target, told)
-        told("quarantine, registry, authority, settings")
+        told("quarantine, registry, imports, authority, settings")
         with closing(Quarantine(config.journal_folder / "quarantine.db")) as quarantine:
             quarantine.copy_to(target / "journal" / "quarantine.db")
-        _copy_registry(config.registry_path, target / "registry.db")
+        _copy_small(config.registry_path, target / "registry.db")
+        # After the journal: of what a ledger has beyond it, the restored cloud gets all again.
+        for ledger in sorted(config.imports_folder.glob("*.db")):
+            _copy_small(ledger, target / "imports" / ledger.name)
         shutil.copytree(config.authority_folder, target / "ca")
         shutil.copy2(config.settings_path, target / config.settings_path.name)
         told("digests")
@@ -172,8 +175,9 @@ def _copy_journal(folder: Path, target: Path) -> tuple[int, int]:
     return segments[0].first, read_opening(segments[-1]).generation
 
 
-def _copy_registry(path: Path, target: Path) -> None:
-    # The registry is the standard library's SQLite's; never two libraries on one file.
+def _copy_small(path: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    # These files are the standard library's SQLite's; never two libraries on one file.
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as to:
         source.backup(to)
     target.chmod(0o600)

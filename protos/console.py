@@ -8,6 +8,7 @@ as a traceback, and ends with the exit code of its class. What remains is our ow
 import copy
 import difflib
 import errno
+import keyword
 import os
 import stat
 import sys
@@ -74,7 +75,8 @@ class Verbs(click.Group):
         """Import one verb."""
         if cmd_name not in self._verbs:
             return None
-        command = import_module(f"{self._package}.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = import_module(f"{self._package}.{module}").command
         assert isinstance(command, click.Command)
         return _with_home(command)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer, publisher, stages
+from benchmarks import backlog, buffer, imports, publisher, stages
 from edge.catalog import Catalog
 from edge.reading import Reader
 from edge.redelivery import Redelivery
@@ -41,3 +41,11 @@ def test_the_stages_of_arrays_are_each_told() -> None:
     told = stages.measure(600, publisher.DEVICES, publisher.payloads("array", 600))
     assert set(told) == {"read", "score", "commit", "seal"}
     assert all(us > 0 for us in told.values())
+
+
+def test_the_benchmark_of_imports_brings_the_same_readings_in_from_every_form() -> None:
+    told = json.loads(json.dumps(imports.main(2_000, 1)))
+    for form in ("wide.csv", "long.csv", "wide.parquet", "line.lp"):
+        assert told[form]["kept_per_s"] > 0, form
+        assert told[form]["kept_to_parse"] > 0, form
+        assert told[form]["bytes_per_reading"] > 0, form
