@@ -20,7 +20,7 @@ from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
 from cloud.query_rows import BucketSeries, More, RawSeries
-from cloud.query_series import SeriesView
+from cloud.query_series import Budget, SeriesView
 from cloud.rollup import DAY_US
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
@@ -99,7 +99,8 @@ class Query:
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
-        found = [self._buckets(self._series(view, name, ask), ask, buckets) for name in names]
+        budget = Budget()
+        found = [self._buckets(self._series(view, n, ask, budget), ask, buckets) for n in names]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
     def default_span(self, series: Sequence[int], now_us: int) -> tuple[int, int]:
@@ -171,8 +172,9 @@ class Query:
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _series(self, view: View, name: Name, ask: Ask) -> SeriesView:
-        return SeriesView(self._lake, view, name, ask.without.get(name.id, query_clean.NONE))
+    def _series(self, view: View, name: Name, ask: Ask, budget: Budget | None = None) -> SeriesView:
+        bad = ask.without.get(name.id, query_clean.NONE)
+        return SeriesView(self._lake, view, name, bad, budget or Budget())
 
     def _buckets(self, series: SeriesView, ask: Ask, buckets: Buckets) -> BucketSeries:
         partials = rollup.EMPTY

@@ -22,12 +22,25 @@ from cloud.rollup import Ints, Partials, Readings
 READINGS_AT_ONCE: Final = 1_000_000
 """Readings that are held while buckets are made of them anew, or those of one bucket."""
 READINGS_MAX: Final = 5_000_000
-"""Readings looked at for one series because its rollups do not say what was asked."""
+"""Readings looked at for one answer because no rollup says what was asked: seconds of one core."""
 _LAST_US: Final = int(np.iinfo(np.int64).max)
 
 
 class TooManyReadings(ValueError):  # noqa: N818 - the caller's fault, by a count
     """What was asked would take more than READINGS_MAX readings; the argument is how many."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many readings were looked at for one answer, beside those that it tells."""
+
+    readings: int = 0
+
+    def spend(self, readings: int) -> None:
+        """TooManyReadings when it comes to more than READINGS_MAX."""
+        self.readings += readings
+        if self.readings > READINGS_MAX:
+            raise TooManyReadings(self.readings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,7 @@ class SeriesView:
     view: View
     name: Name
     bad: Bad
+    budget: Budget
 
     def readings(self, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings in [start, end) that are not bad."""
@@ -98,7 +112,7 @@ class SeriesView:
     def whole(self, partials: Partials, ends: Ints) -> Partials:
         """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
 
-        TooManyReadings when there are too many of those.
+        TooManyReadings as `Budget.spend`.
         """
         lacking = np.flatnonzero(rollup.unknown(partials))
         if not len(lacking):
@@ -115,11 +129,9 @@ class SeriesView:
         """The readings of the buckets of these ``rows`` of partials, in order, some at a time.
 
         Each time: which rows, their readings, and in which of the rows each reading lies.
-        TooManyReadings when there are too many.
+        TooManyReadings as `Budget.spend`.
         """
-        total = int(partials.count[rows].sum())
-        if total > READINGS_MAX:
-            raise TooManyReadings(total)
+        self.budget.spend(int(partials.count[rows].sum()))
         for some in _together(rows, partials.count):
             starts = partials.bucket[some]
             raw = self.readings(int(starts[0]), int(ends[some[-1]]), _LAST_US)

@@ -124,6 +124,17 @@ def test_a_question_that_takes_too_many_readings_is_refused(world, monkeypatch):
     assert response.json()["error"]["code"] == "too_many_readings"
 
 
+def test_the_readings_of_all_series_of_a_question_count_together(world, monkeypatch):
+    monkeypatch.setattr(query_series, "READINGS_MAX", 5)
+    for device in ("a", "b"):
+        send(world, device, [(T0 + i, float(i)) for i in range(3)])
+    both = f"{world.id('a')},{world.id('b')}"
+    span = f"from={T0}&to={T0 + 1}&bucket=1h&columns=p50"
+    told = world.get(f"/api/v1/history?series={both}&{span}", 400)
+    assert told["error"]["code"] == "too_many_readings"
+    assert world.get(f"/api/v1/history?series={world.id('a')}&{span}")["series"][0]["p50"] == [1.0]
+
+
 def test_over_any_seam_and_late_data_buckets_are_what_a_loop_gives(world):
     sent = []
     for part, of in enumerate(pairwise(range(0, 120, 20))):
