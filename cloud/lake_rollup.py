@@ -37,27 +37,32 @@ def readings_of(rows: pa.Table) -> Readings:
 
 
 def partials_of(rows: pa.Table) -> Partials:
-    """Rows of a rollup table, of any order, as columns."""
+    """Rows of a rollup table, of any order, as columns.
+
+    Without its columns that say what was over time it is not known.
+    """
+    there = set(rows.column_names)
     columns: dict[str, NDArray[Any]] = {}
     for field in fields(Partials):
-        column = rows[_TABLE_NAME.get(field.name, field.name)]
-        if pa.types.is_timestamp(column.type):
-            columns[field.name] = times(column)
+        name = _TABLE_NAME.get(field.name, field.name)
+        if name not in there:
+            columns[field.name] = np.zeros(rows.num_rows)
+        elif pa.types.is_timestamp(rows[name].type):
+            columns[field.name] = times(rows[name])
         elif field.name == "last_text":
-            columns[field.name] = objects(column)
+            columns[field.name] = objects(rows[name])
+        elif field.name == "held":
+            columns[field.name] = one(rows[name]).fill_null(UNKNOWN).to_numpy()
         else:
-            columns[field.name] = numbers(column)
+            columns[field.name] = numbers(rows[name])
     columns["last_quality"] = columns["last_quality"].astype(np.uint8)
-    columns["held"] = _whole_or(rows["held_us"], UNKNOWN)
+    if "held_us" not in there:
+        columns["held"] = np.full(rows.num_rows, UNKNOWN, np.int64)
+        return Partials(**columns)
     for name, end in _ENDS.items():
         is_number = ~np.isnan(columns[end])
         columns[name] = np.where(is_number, columns[end] + 0.0, columns[name])
     return Partials(**columns)
-
-
-def _whole_or(column: pa.ChunkedArray, null: int) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = one(column).fill_null(null).to_numpy()
-    return found
 
 
 def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:

@@ -174,7 +174,8 @@ class Query:
 
     def _series(self, view: View, name: Name, ask: Ask, budget: Budget | None = None) -> SeriesView:
         bad = ask.without.get(name.id, query_clean.NONE)
-        return SeriesView(self._lake, view, name, bad, budget or Budget())
+        over_time = More.OVER_TIME in ask.more
+        return SeriesView(self._lake, view, name, bad, budget or Budget(), over_time)
 
     def _buckets(self, series: SeriesView, ask: Ask, buckets: Buckets) -> BucketSeries:
         partials = rollup.EMPTY

@@ -45,13 +45,17 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class SeriesView:
-    """A series as of one view, without what of it is ``bad``; reads from ``lake``."""
+    """A series as of one view, without what of it is ``bad``; reads from ``lake``.
+
+    Its partials say what was over time if ``over_time`` is set, which takes more reading.
+    """
 
     lake: LakeReader
     view: View
     name: Name
     bad: Bad
     budget: Budget
+    over_time: bool
 
     def readings(self, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings in [start, end) that are not bad."""
@@ -101,7 +105,8 @@ class SeriesView:
         """Partials of a stretch, from the rollup or from raw readings that are not bad."""
         tier = None if piece.is_raw else buckets.tier
         if tier is not None:
-            kept = self.lake.kept(self.view, tier, self.name, piece.start, piece.end)
+            span = (piece.start, piece.end)
+            kept = self.lake.kept(self.view, tier, self.name, span, over_time=self.over_time)
             if kept is not None:
                 yield kept
                 return

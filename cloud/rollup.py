@@ -177,6 +177,9 @@ def merge(partials: Partials, width_us: int) -> Partials:
 
 def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
     """What groups of partials, in order of (first_ts, part), were over time."""
+    if (partials.held == UNKNOWN).all():
+        none = np.zeros(len(starts))
+        return Sums(none, np.full(len(starts), UNKNOWN), none, none + np.nan, none + np.nan)
     first_ts, last_ts = partials.first_ts[order], partials.last_ts[order]
     head, tail = partials.head[order], partials.tail[order]
     last, held = partials.last[order], partials.held[order]
