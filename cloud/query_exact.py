@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud.query_rows import Duration
+from cloud.query_rows import Duration, RawSeries
 from cloud.query_series import SeriesView
 from cloud.rollup import Floats, Ints, Partials
 
@@ -41,16 +41,13 @@ def quantiles(series: SeriesView, partials: Partials, ends: Ints) -> dict[str, F
     """
     found = {name: np.full(len(partials), np.nan) for name in QUANTILES}
     for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
-        valid = ~np.isnan(raw.value)
-        value, of = raw.value[valid] + 0.0, at[valid]
-        value = value[np.lexsort((value, of))]
-        count = np.bincount(of, minlength=len(rows))
-        some = np.flatnonzero(count)
-        begin, many = (np.cumsum(count) - count)[some], count[some]
-        for name, share in QUANTILES.items():
-            # The product may lie a rounding above the whole number that it is.
-            rank = np.ceil(np.round(many * share, 9)).astype(np.int64)
-            found[name][rows[some]] = value[begin + rank - 1]
+        edges = np.searchsorted(at, np.arange(len(rows) + 1)).tolist()
+        for row, (start, end) in zip(rows.tolist(), pairwise(edges), strict=True):
+            value = np.sort(raw.value[start:end])  # NaN last
+            valid = int(partials.valid[row])
+            for name, share in QUANTILES.items() if valid else ():
+                # The product may lie a rounding above the whole number that it is.
+                found[name][row] = value[math.ceil(round(valid * share, 9)) - 1] + 0.0
     return found
 
 
@@ -70,6 +67,7 @@ def durations(
     """
     found: list[tuple[Duration, ...]] = []
     for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
+        raw, at = _runs(raw, at)
         text = np.full(len(raw.ts), None, object) if raw.text is None else raw.text
         value, text = _with(before, raw.value, text)
         is_last = int(rows[-1]) == len(partials) - 1
@@ -81,6 +79,19 @@ def durations(
         found += _longest(value, text, stood, at, len(rows))
         before = Standing(float(value[-1]), text[-1])
     return found
+
+
+def _runs(raw: RawSeries, at: Ints) -> tuple[RawSeries, Ints]:
+    """The first reading of each run of readings that say the same in one bucket; and the last."""
+    value = raw.value
+    new = np.ones(len(value), bool)
+    new[1:] = (value[1:] != value[:-1]) & ~(np.isnan(value[1:]) & np.isnan(value[:-1]))
+    new[1:] |= at[1:] != at[:-1]
+    if raw.text is not None:
+        new[1:] |= raw.text[1:] != raw.text[:-1]
+    new[-1:] = True  # the newest has stood for no time: it is not one with those before
+    text = None if raw.text is None else raw.text[new]
+    return RawSeries(raw.id, raw.ts[new], value[new], text, raw.quality[new]), at[new]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,11 +73,14 @@ def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
         of = times if name == "ts" else objects if name == "text" else numbers
         return np.concatenate([of(part[name]) for part in parts])
 
-    ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
+    ts, value, quality = column("ts"), column("value"), column("quality")
+    some = any(part["text"].null_count < part.num_rows for part in parts)
+    text = column("text") if some else None
     if len(parts) > 1:
         origin = [column(name) for name in ("seq", "epoch") if name in parts[0].column_names]
         order = np.lexsort((*origin, ts))
-        ts, value, text, quality = ts[order], value[order], text[order], quality[order]
+        ts, value, quality = ts[order], value[order], quality[order]
+        text = text if text is None else text[order]
     return RawSeries(series, ts, value, text, quality)
 
 
@@ -119,7 +122,7 @@ def without(rows: Readings, bad: Bad) -> Readings:
 def cut(rows: RawSeries, start: int, end: int) -> RawSeries:
     """The readings from one place to another."""
     text = None if rows.text is None else rows.text[start:end]
-    if text is not None and all(each is None for each in text):
+    if text is not None and pa.array(text, pa.string()).null_count == len(text):
         text = None
     part = slice(start, end)
     return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])

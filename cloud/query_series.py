@@ -21,7 +21,7 @@ from cloud.rollup import Ints, Partials, Readings
 
 READINGS_AT_ONCE: Final = 1_000_000
 """Readings that are held while buckets are made of them anew, or those of one bucket."""
-READINGS_MAX: Final = 5_000_000
+READINGS_MAX: Final = 10_000_000
 """Readings looked at for one answer because no rollup says what was asked: seconds of one core."""
 _LAST_US: Final = int(np.iinfo(np.int64).max)
 
