@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from cloud.rollup_time import HOLD_US
 
@@ -20,6 +21,26 @@ def over(rows: Sequence[Row], edges: Sequence[int]) -> list[tuple[int, Told]]:
         for start, end in spans
         if any(start <= ts < end for ts, _ in ordered)
     ]
+
+
+def quantile(rows: Sequence[Row], start: int, end: int, share: Fraction) -> float:
+    """The smallest number of a bucket that at least this share of them do not exceed."""
+    held = sorted(value for ts, value in rows if start <= ts < end and is_number(value))
+    for count, value in enumerate(held, 1):
+        if Fraction(count, len(held)) >= share:
+            return value
+    return math.nan
+
+
+def durations(rows: Sequence[Row], start: int, end: int) -> dict[str, int]:
+    """µs that each state stood in a bucket, those that stood for no time left out."""
+    ordered = sorted(rows, key=lambda row: row[0])
+    found: dict[str, int] = {}
+    for (ts, value), (after, _) in itertools.pairwise(ordered):
+        length = min(after, end) - max(ts, start)
+        if length > 0:
+            found[repr(value)] = found.get(repr(value), 0) + length
+    return found
 
 
 def is_number(value: float | str) -> bool:

@@ -1,6 +1,7 @@
 """Time-weighted means and increases of a lake with late data, against a loop over all readings."""
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cloud import lake_plan, query_series
 from cloud.lake_rebuild import rebuild
 from cloud.query import Ask
 from cloud.query_clean import bad_of
+from cloud.query_exact import STATES_MAX
 from cloud.query_plan import Buckets, Resolution
 from cloud.query_rows import More
 from cloud.query_series import TooManyReadings
@@ -54,13 +56,18 @@ def say(world: World, device: str, rows: list[tuple[int, str]]) -> None:
     world.gateway.send(records.texts(entry, ts, texts, np.ones(count), ts))
 
 
-def found(world: World, device: str, start: int, end: int, width: int, **more):
+def ask(world: World, device: str, start: int, end: int, width: int, more, **other):
     resolution = {width: name for name, width in _WIDTHS.items()}.get(width, Resolution.AUTO)
     grid = None
     if resolution is Resolution.AUTO:
         grid = Buckets(width, None, "odd", np.arange(start, end + 1, width, dtype=np.int64))
-    ask = Ask((world.id(device),), start, end, 20_000, resolution, more=OVER, grid=grid, **more)
-    (series,) = world.query.history(ask).series
+    asked = Ask((world.id(device),), start, end, 20_000, resolution, grid=grid, more=more, **other)
+    (series,) = world.query.history(asked).series
+    return series
+
+
+def found(world: World, device: str, start: int, end: int, width: int, **other):
+    series = ask(world, device, start, end, width, OVER, **other)
     over = series.over
     columns = (over.mean.tolist(), over.covered.tolist(), over.increase.tolist())
     told = list(zip(*columns, strict=True))
@@ -109,6 +116,24 @@ def _ask(world: World) -> None:
             end = start + (end - start) // width * width
             edges = range(start, end + 1, width)
             check_same(found(world, device, start, end, width), over_model.over(rows, edges))
+            series = ask(world, device, start, end, width, frozenset(More))
+            for at, bucket in enumerate(series.partials.bucket.tolist()):
+                for name, share in (("p5", Fraction(1, 20)), ("p50", Fraction(1, 2))):
+                    want = over_model.quantile(rows, bucket, bucket + width, share)
+                    assert repr(series.quantiles[name][at].item()) == repr(want)
+                stood = over_model.durations(rows, bucket, bucket + width)
+                check_durations(series.durations[at], stood)
+
+
+def check_durations(told, wanted: dict[str, int]) -> None:
+    longest = sorted(wanted.values(), reverse=True)
+    assert [one.us for one in told if not one.others] == longest[:STATES_MAX]
+    rest = [(one.others, one.us) for one in told if one.others]
+    left = longest[STATES_MAX:]
+    assert rest == ([(len(left), sum(left))] if left else [])
+    for one in told:
+        if not one.others:
+            assert wanted[repr(one.value if one.text is None else one.text)] == one.us
 
 
 def test_an_answer_without_bad_data_is_that_of_a_series_that_never_had_it(world):
