@@ -109,16 +109,22 @@ def reduce_in(readings: Readings, bucket: Ints, part: int) -> Partials:
     valid = ~np.isnan(readings.value)
     number = readings.value + 0.0  # −0.0 becomes 0.0
     count = ends - starts + 1
-    some = np.add.reduceat(valid.astype(np.int64), starts) if len(starts) else starts
+    # Mostly all are: then nothing is copied in order to blank what is none.
+    is_all = bool(valid.all())
+    some = count if is_all else _reduceat(np.add, valid.astype(np.int64), starts)
+
+    def number_or(blank: float) -> Floats:
+        return number if is_all else np.where(valid, number, blank)
+
     time = between(Steps(starts, ts, ts, number, number, number, valid))
     return Partials(
         series=series[starts],
         bucket=bucket[starts],
         count=count,
         valid=some,
-        sum=_reduceat(np.add, np.where(valid, number, 0.0), starts),
-        min=_blank(_reduceat(np.minimum, np.where(valid, number, np.inf), starts), some),
-        max=_blank(_reduceat(np.maximum, np.where(valid, number, -np.inf), starts), some),
+        sum=_reduceat(np.add, number_or(0.0), starts),
+        min=_blank(_reduceat(np.minimum, number_or(np.inf), starts), some),
+        max=_blank(_reduceat(np.maximum, number_or(-np.inf), starts), some),
         first_ts=ts[starts],
         first=readings.value[starts],
         last_ts=ts[ends],

@@ -89,10 +89,17 @@ def _falls(steps: Steps) -> tuple[Floats, Floats, Floats]:
     rows = len(head)
     if steps.valid.all():
         fell = np.zeros(rows)
-        np.copyto(fell[1:], tail[:-1], where=head[1:] < tail[:-1])
+        before, is_lower = tail[:-1], head[1:] < tail[:-1]
+        with np.errstate(invalid="ignore"):
+            np.multiply(before, is_lower, out=fell[1:])
         fell[starts] = 0.0  # what the group before ended with
+        sums = _sums(fell, starts)
+        if not np.isfinite(sums).all():  # infinity × 0
+            fell[1:] = np.where(is_lower, before, 0.0)
+            fell[starts] = 0.0
+            sums = _sums(fell, starts)
         ends = np.append(starts[1:], rows)[: len(starts)] - 1
-        return _sums(fell, starts), head[starts], tail[ends]
+        return sums + 0.0, head[starts], tail[ends]
     group = np.zeros(rows, np.int64)
     group[starts[1:]] = 1
     group = np.cumsum(group)[steps.valid]
@@ -100,7 +107,7 @@ def _falls(steps: Steps) -> tuple[Floats, Floats, Floats]:
     is_first = np.ones(len(group), bool)
     np.not_equal(group[1:], group[:-1], out=is_first[1:])
     fell = np.zeros(len(group))
-    np.copyto(fell[1:], tail[:-1], where=(head[1:] < tail[:-1]) & ~is_first[1:])
+    fell[1:] = np.where((head[1:] < tail[:-1]) & ~is_first[1:], tail[:-1], 0.0)
     found = np.full((3, len(starts)), np.nan)
     there = group[is_first]
     found[0] = 0.0

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from cloud import ledger_lake
 from cloud.cli import console
 from cloud.lake_rebuild import rebuild
 from cloud.lake_table import parquet
@@ -17,7 +16,7 @@ from cloud.verify import verify
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
-from tests.cloud.test_query_over import check_same, found
+from tests.cloud.test_query_over import check_same, found, unsure
 from tests.cloud.verify_world import Home
 
 ROWS = [(T0 + i * 300_000_000, float((i * 7) % 11)) for i in range(60)]
@@ -66,20 +65,13 @@ def test_it_goes_on_beside_former_rows_and_a_rebuild_fills_them(world):
     world.follow()
     wanted = over_model.over(ROWS, range(T0, T0 + DAY_US + 1, HOUR_US))
     check_same(found(world, "pump", T0, T0 + DAY_US, HOUR_US), wanted)
-    assert _unsure(world.root) > 0
+    assert unsure(world.root) > 0
     world.consolidator.close()
     rebuild(world.root)
-    assert _unsure(world.root) == 0
+    assert unsure(world.root) == 0
     world.open()
     world.follow()
     check_same(found(world, "pump", T0, T0 + DAY_US, HOUR_US), wanted)
-
-
-def _unsure(root: Path) -> int:
-    paths = [path for spec in ROLLUPS for path in look(root, spec).files.paths()]
-    for path in paths:
-        ledger_lake.counted_by(Path(path))  # its columns are those of a table
-    return sum(ledger_lake.unsure_in(Path(path)) for path in paths)
 
 
 def test_verify_finds_a_former_lake_whole_and_names_the_rebuild(tmp_path):

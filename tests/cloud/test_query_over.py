@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, query_series
+from cloud import lake_plan, ledger_lake, query_series
 from cloud.lake_rebuild import rebuild
+from cloud.lake_table.schema import ROLLUPS
+from cloud.lake_table.table import look
 from cloud.query import Ask
 from cloud.query_clean import bad_of
 from cloud.query_exact import STATES_MAX
@@ -173,6 +175,7 @@ def test_a_counter_rises_over_days_of_silence_and_words_between(world):
 
 def test_late_data_is_answered_exactly_and_a_rebuild_makes_its_rows_whole(world, monkeypatch):
     step = 60_000_000
+    monkeypatch.setattr(lake_plan, "MERGE_FILES", 2)
     early = [(T0 + i * step, float(i)) for i in range(0, 120, 2)]
     late = [(T0 + i * step, float(i % 7)) for i in range(1, 120, 2)]
     for rows in (early, late):
@@ -185,7 +188,17 @@ def test_late_data_is_answered_exactly_and_a_rebuild_makes_its_rows_whole(world,
     with pytest.raises(TooManyReadings):
         found(world, "pump", T0, T0 + DAY_US, HOUR_US)
     world.consolidator.close()
+    assert unsure(world.root) > 0
     rebuild(world.root)
+    assert unsure(world.root) == 0
     world.open()
     world.follow()
     check_same(found(world, "pump", T0, T0 + DAY_US, HOUR_US), wanted)
+
+
+def unsure(root: Path) -> int:
+    """Rows of all rollups in which what was over time is null."""
+    paths = [path for spec in ROLLUPS for path in look(root, spec).files.paths()]
+    for path in paths:
+        ledger_lake.counted_by(Path(path))  # its columns are those of a table
+    return sum(ledger_lake.unsure_in(Path(path)) for path in paths)
