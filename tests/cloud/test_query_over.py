@@ -147,8 +147,16 @@ def test_an_answer_without_bad_data_is_that_of_a_series_that_never_had_it(world)
     good = [row for row in rows if bad.good(np.array([row[0]]))[0]]
     for width in (HOUR_US, DAY_US):
         edges = range(T0, T0 + DAY_US + 1, width)
-        got = found(world, "pump", T0, T0 + DAY_US, width, without={world.id("pump"): bad})
+        without = {world.id("pump"): bad}
+        got = found(world, "pump", T0, T0 + DAY_US, width, without=without)
         check_same(got, over_model.over(good, edges))
+        more = frozenset({More.QUANTILES, More.DURATIONS})
+        series = ask(world, "pump", T0, T0 + DAY_US, width, more, without=without)
+        for at, start in enumerate(series.partials.bucket.tolist()):
+            wanted = over_model.quantile(good, start, start + width, Fraction(1, 2))
+            assert series.quantiles["p50"][at] == wanted
+            stood = over_model.durations(good, start, start + width)
+            check_durations(series.durations[at], stood)
 
 
 def test_a_bucket_says_the_same_whatever_range_it_is_asked_in(world):

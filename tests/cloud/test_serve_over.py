@@ -100,6 +100,21 @@ def test_an_empty_range_has_nothing_over_time_in_any_form(world):
         assert wide["values"] == [[0] * rows, [None] * rows, [0] * rows, [None] * rows]
 
 
+def test_ten_years_of_a_counter_add_up_to_what_it_counted(world):
+    start = us(2014, 1, 1)
+    rows = [(start + day * DAY_US + HOUR_US, float(day % 1000)) for day in range(3652)]
+    send(world, "meter", rows, consolidate=True)
+    span = {"from_": start, "to": us(2024, 1, 1), "columns": OVER}
+    years = one(world, "meter", bucket="1y", **span)
+    assert len(years["t"]) == 10
+    assert sum(years["increase"]) == 3651 - 3  # each reset counts from zero, and comes a day late
+    edges = [us(year, 1, 1) for year in range(2014, 2025)]
+    check(years, rows, edges)
+    days = one(world, "meter", bucket="1d", **span)
+    assert sum(days["increase"]) == sum(years["increase"])
+    assert days["covered_us"] == [HOUR_US] * 3651 + [0]
+
+
 def test_tables_and_csv_have_the_columns_that_were_asked_for(world):
     send(world, "pump", [(T0, 1.0), (T0 + 30_000_000, 3.0)], consolidate=True)
     query = f"series={world.id('pump')}&bucket=1m&columns={OVER}&from={T0}&to={T0 + 1}"
