@@ -47,12 +47,14 @@ def month_of_hours(names: pa.Table, start_us: int, end_us: int) -> pa.Table:
     mean = np.round(middle + np.cumsum(random.normal(0, 0.3, shape), axis=1), 2)
     spread = np.round(np.abs(random.normal(0, 1, shape)), 1)
     ts = np.tile(hours, count)
+    first_ts = ts + random.integers(0, 10_000, len(ts)) * 1000
+    last_ts = ts + HOUR_US - 1000 * (1 + random.integers(0, 10_000, len(ts)))
     columns: dict[str, Any] = {
         "ts": ts,
         "count": np.full(len(ts), 360),
         "valid": np.full(len(ts), 360),
-        "first_ts": ts + random.integers(0, 10_000, len(ts)) * 1000,
-        "last_ts": ts + HOUR_US - 1000 * (1 + random.integers(0, 10_000, len(ts))),
+        "first_ts": first_ts,
+        "last_ts": last_ts,
         "sum": np.round(mean * 360, 1).ravel(),
         "min": (mean - spread).ravel(),
         "max": (mean + spread).ravel(),
@@ -60,6 +62,9 @@ def month_of_hours(names: pa.Table, start_us: int, end_us: int) -> pa.Table:
         "last": np.round(mean - spread / 2, 1).ravel(),
         "last_quality": np.ones(len(ts), np.int8),
         "part": np.zeros(len(ts), np.int64),
+        "held_us": last_ts - first_ts,
+        "integral": mean.ravel() * (last_ts - first_ts) + random.normal(0, 1e9, len(ts)),
+        "reset_sum": np.round(mean * 180 + random.normal(0, 50, shape), 1).ravel(),
     }
     return _rows(names, len(hours), columns, ROLLUP_1H)
 

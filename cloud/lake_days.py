@@ -3,7 +3,7 @@
 A bounded part goes into each commit, which is whole: a day has its old rows or its new ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cloud.correction import Ints, apart, coded, within
 from cloud.lake_mend import Spans, near, pieces_of, replace, rows_of
-from cloud.lake_rollup import merge_rows, reduce_rows
+from cloud.lake_rollup import REDUCED, merge_rows, reduce_rows
+from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import READINGS
 from cloud.lake_table.sweep import Sweeper
@@ -36,11 +37,16 @@ def make_days_anew(
     for day in _rows_a_day(table, gateway, spans):
         rows_a_day.setdefault(day, 0)
     for days in _together(rows_a_day, rows_at_once):
-        _make_anew(table, finer, gateway, np.array(days, np.int64), sweeper)
+        _make_anew(table, finer, gateway, np.array(days, np.int64), sweeper, rows_at_once)
 
 
 def _make_anew(
-    table: LakeTable, finer: LakeTable, gateway: str, days: Ints, sweeper: Sweeper
+    table: LakeTable,
+    finer: LakeTable,
+    gateway: str,
+    days: Ints,
+    sweeper: Sweeper,
+    rows_at_once: int,
 ) -> None:
     """The rows of one gateway's days from the finer table, in place of those that are there."""
     spans = {gateway: [(day, day + DAY_US - 1) for day in days.tolist()]}
@@ -52,20 +58,34 @@ def _make_anew(
             files.append(file)
             stay = rows.filter(pa.array(~old))
             pieces.append(Piece(stay, file.period, file.start, file.end))
-    made, first, last = [], 0, 0
-    for file in near(finer, spans):
-        rows = rows_of(finer, file)
+    made: list[pa.Table] = []
+    held: list[tuple[int, pa.Table]] = []
+    first, last = 0, 0
+    for file in sorted(near(finer, spans), key=lambda one: one.start):
+        rows = rows_of(finer, file, REDUCED if finer.spec is READINGS else ())
         rows = rows.filter(pa.array(_is_of(rows, gateway, days)))
         if rows.num_rows:
-            is_raw = finer.spec is READINGS
-            part = reduce_rows(rows, table.spec, file.start) if is_raw else rows
-            made.append(part.select(table.spec.schema.names))
             first, last = min(first or file.start, file.start), max(last, file.end)
+            if finer.spec is not READINGS:
+                made.append(rows.select(table.spec.schema.names))
+                continue
+            held.append((file.start, rows))
+            if sum(rows.num_rows for _, rows in held) >= rows_at_once:
+                made.append(_reduced(held, table))
+                held = []
+    if held:
+        made.append(_reduced(held, table))
     if made:
         fresh = merge_rows(pa.concat_tables(made), table.spec)
         pieces += pieces_of(fresh, table, first, last)
     if files or made:
         replace(table, files, pieces, sweeper)
+
+
+def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table:
+    """Rows of the rollup from readings of several files, whose times may interleave."""
+    rows = lake_parquet.arrange(pa.concat_tables([rows for _, rows in held]))
+    return reduce_rows(rows, table.spec, held[0][0])
 
 
 def _is_of(rows: pa.Table, gateway: str, days: Ints) -> NDArray[np.bool_]:

@@ -13,9 +13,14 @@ from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import one, times
 from cloud.lake_table.schema import ROLLUP_1M, SERIES_COLUMNS, TableSpec
 from cloud.rollup import Partials, Readings
+from cloud.rollup_time import UNKNOWN
 
-_TABLE_NAME: Final = {"bucket": "ts"}
-_REDUCED: Final = (*SERIES_COLUMNS, "ts", "value", "text", "quality")
+_TABLE_NAME: Final = {"bucket": "ts", "held": "held_us"}
+_NAME_IN: Final = {table: name for name, table in _TABLE_NAME.items()}
+_KNOWN_OF: Final = frozenset({"integral", "held", "reset_sum"})
+_ENDS: Final = {"head": "first", "tail": "last"}
+"""Null where the reading beside it is a number: it is the same one."""
+REDUCED: Final = (*SERIES_COLUMNS, "ts", "value", "text", "quality")
 """Columns of `readings` that a rollup is made of: the others are not copied for it."""
 
 
@@ -32,17 +37,31 @@ def readings_of(rows: pa.Table) -> Readings:
 
 
 def partials_of(rows: pa.Table) -> Partials:
-    """Rows of a rollup table, of any order, as columns."""
+    """Rows of a rollup table, of any order, as columns.
+
+    Without its columns that say what was over time it is not known.
+    """
+    there = set(rows.column_names)
     columns: dict[str, NDArray[Any]] = {}
     for field in fields(Partials):
-        column = rows[_TABLE_NAME.get(field.name, field.name)]
-        if pa.types.is_timestamp(column.type):
-            columns[field.name] = times(column)
+        name = _TABLE_NAME.get(field.name, field.name)
+        if name not in there:
+            columns[field.name] = np.zeros(rows.num_rows)
+        elif pa.types.is_timestamp(rows[name].type):
+            columns[field.name] = times(rows[name])
         elif field.name == "last_text":
-            columns[field.name] = objects(column)
+            columns[field.name] = objects(rows[name])
+        elif field.name == "held":
+            columns[field.name] = one(rows[name]).fill_null(UNKNOWN).to_numpy()
         else:
-            columns[field.name] = numbers(column)
+            columns[field.name] = numbers(rows[name])
     columns["last_quality"] = columns["last_quality"].astype(np.uint8)
+    if "held_us" not in there:
+        columns["held"] = np.full(rows.num_rows, UNKNOWN, np.int64)
+        return Partials(**columns)
+    for name, end in _ENDS.items():
+        is_number = ~np.isnan(columns[end])
+        columns[name] = np.where(is_number, columns[end] + 0.0, columns[name])
     return Partials(**columns)
 
 
@@ -52,7 +71,7 @@ def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
     Of minutes there are only those of series that come often enough (`rollup.dense`); for others
     `cloud.query` asks the readings.
     """
-    rows = rows.select(_REDUCED)
+    rows = rows.select(REDUCED)
     readings = readings_of(rows)
     if spec is ROLLUP_1M:
         kept = rollup.dense(readings)
@@ -82,11 +101,17 @@ def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
         if field.name in SERIES_COLUMNS:
             columns.append(names[field.name])
             continue
-        values = getattr(partials, "bucket" if field.name == "ts" else field.name)
+        name = _NAME_IN.get(field.name, field.name)
+        values = getattr(partials, name)
         if pa.types.is_timestamp(field.type):
             columns.append(pa.array(values).view(field.type))
         elif field.name == "last_text":
             columns.append(pa.array(values, pa.string()).dictionary_encode().cast(field.type))
+        elif name in _KNOWN_OF:
+            columns.append(pa.array(values, field.type, mask=partials.held == UNKNOWN))
+        elif name in _ENDS:
+            same = ~np.isnan(getattr(partials, _ENDS[name])) | np.isnan(values)
+            columns.append(pa.array(values, field.type, mask=same))
         else:
             columns.append(pa.array(values).cast(field.type))
     return lake_parquet.arrange(pa.table(columns, schema=spec.schema))

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
 from cloud.lake_table.forms import MILLIS
-from cloud.lake_table.schema import PERIOD, TABLES, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, TABLES, TableSpec, added, delta_schema
 from cloud.ledger import Lost
 
 Key = tuple[str, int]
+_SURE: Final = "held_us"
 
 
 def rows_of(path: Path, rows: int) -> Counter[Key]:
@@ -39,6 +40,19 @@ def counted_by(path: Path) -> Counter[str]:
         for row in group.group_by("gateway").aggregate([("count", "sum")]).to_pylist():
             found[row["gateway"]] += row["count_sum"]
     return found
+
+
+def unsure_in(path: Path) -> int:
+    """Rows of one file of a rollup that do not say what was over time. Raises as `rows_of`."""
+    try:
+        with pq.ParquetFile(path) as file:
+            if _SURE not in file.schema_arrow.names:
+                return int(file.metadata.num_rows)
+            return int(file.read([_SURE], use_threads=False)[_SURE].null_count)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(f"read {path}", str(error).splitlines()[0], _DAMAGED) from error
 
 
 def gaps_of(paths: Iterable[str]) -> dict[tuple[str, int, int], Lost]:
@@ -77,11 +91,13 @@ def _check_rows(path: Path, found: int, told: int) -> None:
 
 
 def _as_written(spec: TableSpec) -> Iterator[pa.Schema]:
-    """The schemas that a file of a table may have: times in the unit that suits its rows."""
-    schema = pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
-    yield schema
-    index = schema.get_field_index("ts")
-    yield schema.set(index, schema.field(index).with_type(MILLIS))
+    """The schemas a file of a table may have, now or before; times in the unit that suits it."""
+    now = pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
+    former = pa.schema([field for field in now if field.name not in added(spec)])
+    for schema in (now, former):
+        yield schema
+        index = schema.get_field_index("ts")
+        yield schema.set(index, schema.field(index).with_type(MILLIS))
 
 
 _SCHEMAS: Final = tuple(schema for spec in TABLES.values() for schema in _as_written(spec))

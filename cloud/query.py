@@ -5,25 +5,23 @@ functions that made them (`cloud.rollup`), so tables and tail give one answer. M
 them from threads. Any thread may call any of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
-from cloud import query_clean, query_events, query_rows, rollup
+from cloud import query_clean, query_events, query_over, query_rows, rollup
 from cloud.lake_names import Name
-from cloud.lake_rollup import readings_of
-from cloud.lake_table.schema import READINGS
 from cloud.live import Live, View
-from cloud.query_clean import Bad, Piece
+from cloud.query_clean import Bad
 from cloud.query_events import Events, EventsAsk
 from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_rows import BucketSeries, RawSeries
-from cloud.rollup import DAY_US, Partials
+from cloud.query_rows import BucketSeries, More, RawSeries
+from cloud.query_series import Budget, SeriesView
+from cloud.rollup import DAY_US
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
 ROWS_MAX: Final = 100_000
@@ -52,7 +50,7 @@ class Ask:
     """A question for history: times µs in [from, to), ``points`` at most per series.
 
     ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
-    what of a series is left out as bad.
+    what of a series is left out as bad, ``more`` what buckets shall tell that takes more reading.
     """
 
     series: tuple[int, ...]
@@ -64,6 +62,7 @@ class Ask:
     cursor: Cursor | None = None
     grid: Buckets | None = None
     without: Mapping[int, Bad] = field(default_factory=dict)
+    more: frozenset[More] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +89,7 @@ class Query:
         self._pool.close()
 
     def history(self, ask: Ask) -> History:
-        """Raw or bucketed history. UnknownSeries when an id is not known."""
+        """Raw or bucketed history. UnknownSeries when an id is not known; TooManyReadings."""
         view = self._live.view
         names = [self._name(series) for series in ask.series]
         if ask.resolution is Resolution.RAW:
@@ -100,7 +99,8 @@ class Query:
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
-        found = [BucketSeries(n.id, self._buckets(view, n, ask, buckets)) for n in names]
+        budget = Budget()
+        found = [self._buckets(self._series(view, n, ask, budget), ask, buckets) for n in names]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
     def default_span(self, series: Sequence[int], now_us: int) -> tuple[int, int]:
@@ -145,8 +145,7 @@ class Query:
     def _raw_if_few(self, view: View, names: Sequence[Name], ask: Ask) -> History | None:
         found = []
         for name in names:
-            bad = ask.without.get(name.id, query_clean.NONE)
-            rows = self._good(view, name, (ask.from_us, ask.to_us), ask.points + 1, bad)
+            rows = self._series(view, name, ask).readings(ask.from_us, ask.to_us, ask.points + 1)
             if len(rows.ts) > ask.points:
                 return None
             found.append(rows)
@@ -158,8 +157,8 @@ class Query:
         left = ask.limit
         for index in range(at.index, len(names)):
             start, given = (at.ts, at.given) if index == at.index else (ask.from_us, 0)
-            bad = ask.without.get(names[index].id, query_clean.NONE)
-            rows = self._good(view, names[index], (start, ask.to_us), given + left + 1, bad)
+            series = self._series(view, names[index], ask)
+            rows = series.readings(start, ask.to_us, given + left + 1)
             kept = query_rows.cut(rows, given, given + left)
             found.append(kept)
             if len(rows.ts) > given + left:
@@ -173,75 +172,20 @@ class Query:
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _good(
-        self, view: View, name: Name, span: tuple[int, int], limit: int, bad: Bad
-    ) -> RawSeries:
-        """The first ``limit`` readings that are not bad."""
-        if not bad:
-            return self._readings(view, name, *span, limit)
-
-        def fetch(start: int, end: int, limit: int) -> RawSeries:
-            return self._readings(view, name, start, end, limit)
-
-        pages = query_clean.without(fetch, *span, limit, bad)
-        return query_rows.cut(query_rows.only(query_rows.joined(name.id, pages), bad), 0, limit)
-
-    def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
-        """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        tail = _tail(view, name, start, end)
-        parts = self._lake.readings(view, name, start, end, limit, origin=bool(tail)) + tail
-        if not parts:
-            none = np.empty(0, np.int64)
-            return RawSeries(name.id, none, np.empty(0), None, none)
-        return query_rows.cut(query_rows.ordered(name.id, parts), 0, limit)
-
-    def _buckets(self, view: View, name: Name, ask: Ask, buckets: Buckets) -> Partials:
-        edges = buckets.edges
-        if ask.from_us == ask.to_us:
-            return rollup.EMPTY  # no bucket meets an empty range
-        if edges is not None:
-            start, end = int(edges[0]), int(edges[-1])
-        else:
-            start, end = span(ask.from_us, ask.to_us, buckets.width_us)
+    def _series(self, view: View, name: Name, ask: Ask, budget: Budget | None = None) -> SeriesView:
         bad = ask.without.get(name.id, query_clean.NONE)
-        parts: list[Partials] = []
-        if buckets.tier is None:
-            parts += self._reduced(view, name, Piece(start, end, is_raw=True), buckets, bad)
-        else:
-            for piece in query_clean.pieces(start, end, buckets.tier.width_us, bad):
-                parts += self._reduced(view, name, piece, buckets, bad)
-        fine = buckets.fine_us
-        for batch in view.tail:
-            if READINGS.name in batch.tables:
-                rows = batch.tables[READINGS.name].of_series(name.id, start, end)
-                if rows is not None:
-                    readings = query_rows.without(readings_of(rows), bad)
-                    parts.append(rollup.reduce(readings, fine, batch.start))
-        found = rollup.concat(parts)
-        if edges is None:
-            return rollup.merge(found, buckets.width_us)
-        at = np.searchsorted(edges, found.bucket, "right") - 1
-        return rollup.merge(replace(found, bucket=edges[at]), 1)
+        over_time = More.OVER_TIME in ask.more
+        return SeriesView(self._lake, view, name, bad, budget or Budget(), over_time)
 
-    def _reduced(
-        self, view: View, name: Name, piece: Piece, buckets: Buckets, bad: Bad
-    ) -> Iterator[Partials]:
-        """Partials of a stretch, from the rollup or from raw readings that are not bad."""
-        tier = None if piece.is_raw else buckets.tier
-        if tier is not None:
-            kept = self._lake.kept(view, tier, name, piece.start, piece.end)
-            if kept is not None:
-                yield kept
-                return
-        for part, readings in self._lake.pieces(view, name, piece.start, piece.end):
-            yield rollup.reduce(query_rows.without(readings, bad), buckets.fine_us, part)
-
-
-def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
-    found = []
-    for batch in view.tail:
-        rows = batch.tables.get(READINGS.name)
-        part = rows.of_series(name.id, start, end) if rows is not None else None
-        if part is not None:
-            found.append(part)
-    return found
+    def _buckets(self, series: SeriesView, ask: Ask, buckets: Buckets) -> BucketSeries:
+        partials = rollup.EMPTY
+        if ask.from_us < ask.to_us:  # no bucket meets an empty range
+            edges = buckets.edges
+            ends = (int(edges[0]), int(edges[-1])) if edges is not None else None
+            start, end = ends or span(ask.from_us, ask.to_us, buckets.width_us)
+            partials = series.partials(start, end, buckets)
+        if not ask.more:
+            return BucketSeries(series.name.id, partials)
+        known = self._live.book.known((series.name.id,))
+        seen = int(known.first_ts[0]), int(known.last_ts[0])
+        return query_over.with_more(series, partials, buckets, ask.more, seen)

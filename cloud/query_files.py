@@ -45,12 +45,13 @@ class _File:
         return [i for i, (low, high) in enumerate(self.bounds) if low <= key <= high]
 
     def without_nulls(self, groups: Iterable[int], columns: Iterable[str]) -> list[str]:
-        """The columns that are not null in all rows of these groups."""
+        """The columns, of those that are there, that are not null in all rows of these groups."""
         footer, places = self.footer, self.places
         return [
             name
             for name in columns
-            if not all(_all_null(footer.row_group(i).column(places[name])) for i in groups)
+            if name in places
+            and not all(_all_null(footer.row_group(i).column(places[name])) for i in groups)
         ]
 
 

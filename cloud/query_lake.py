@@ -18,6 +18,7 @@ from cloud.lake_table.schema import (
     ROLLUPS,
     SERIES_COLUMNS,
     TableSpec,
+    added,
     is_whole,
 )
 from cloud.live import View
@@ -32,6 +33,13 @@ _COLUMNS: Final = MappingProxyType(
     }
 )
 """What is read of each table: all but what names the series, which is known."""
+_BRIEF: Final = MappingProxyType(
+    {
+        spec.name: pa.schema([f for f in _COLUMNS[spec.name] if f.name not in added(spec)])
+        for spec in ROLLUPS
+    }
+)
+"""What is read of a rollup where nobody asks what was over time."""
 
 
 def _of_readings(*names: str) -> pa.Schema:
@@ -72,24 +80,31 @@ class LakeReader:
         return found
 
     def kept(
-        self, view: View, tier: TableSpec, name: Name, start: int, end: int
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], *, over_time: bool
     ) -> Partials | None:
-        """The series' rows of a rollup; None where it does not account for all its readings."""
+        """The series' rows of a rollup; None where it does not account for all its readings.
+
+        Without ``over_time`` they do not know what was over time.
+        """
+        columns = (_COLUMNS if over_time else _BRIEF)[tier.name]
         if is_whole(tier):
-            return self._of_tier(view, tier, name, start, end)
+            return self._of_tier(view, tier, name, span, columns)
+        start, end = span
         span_us = (start - start % HOUR_US, end + -end % HOUR_US)
-        found = self._of_tier(view, tier, name, *span_us)
+        found = self._of_tier(view, tier, name, span_us, columns)
         if not len(found):
             return None
-        whole = self._of_tier(view, ROLLUP_1H, name, *span_us)
+        whole = self._of_tier(view, ROLLUP_1H, name, span_us, _BRIEF[ROLLUP_1H.name])
         if found.count.sum() != whole.count.sum():
             return None
         return rollup.take(found, (found.bucket >= start) & (found.bucket < end))
 
-    def _of_tier(self, view: View, tier: TableSpec, name: Name, start: int, end: int) -> Partials:
+    def _of_tier(
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], columns: pa.Schema
+    ) -> Partials:
         found = (
-            self._rows(view, tier, file, name, (start, end), _COLUMNS[tier.name])
-            for file in _in_time(view, tier, name, start, end)
+            self._rows(view, tier, file, name, span, columns)
+            for file in _in_time(view, tier, name, *span)
         )
         return rollup.concat([partials_of(rows) for rows in found if rows is not None])
 

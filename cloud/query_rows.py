@@ -1,7 +1,8 @@
 """Rows of an answer to history: raw readings and buckets, put in order, joined and cut."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from cloud.lake_rollup import numbers, objects
 from cloud.lake_table.parquet import times
 from cloud.query_clean import Bad
 from cloud.rollup import Partials, Readings
+from cloud.rollup_time import Over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,12 +31,36 @@ class RawSeries:
         return cut(self, 0, rows)
 
 
+class More(Enum):
+    """What buckets tell only when it is asked for, because it takes more reading."""
+
+    OVER_TIME = 0
+    QUANTILES = 1
+    DURATIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """For how long a state stood, a number or a text; or ``others`` of them, told as one."""
+
+    us: int
+    value: float
+    text: str | None
+    others: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BucketSeries:
-    """Buckets that hold anything, in order."""
+    """Buckets that hold anything, in order; of `More` what was asked.
+
+    ``over`` is what they were over time, ``quantiles`` have names, ``durations`` are by bucket.
+    """
 
     id: int
     partials: Partials
+    over: Over | None = None
+    quantiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    durations: Sequence[tuple[Duration, ...]] = ()
 
 
 def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
@@ -47,11 +73,14 @@ def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
         of = times if name == "ts" else objects if name == "text" else numbers
         return np.concatenate([of(part[name]) for part in parts])
 
-    ts, value, text, quality = column("ts"), column("value"), column("text"), column("quality")
+    ts, value, quality = column("ts"), column("value"), column("quality")
+    some = any(part["text"].null_count < part.num_rows for part in parts)
+    text = column("text") if some else None
     if len(parts) > 1:
         origin = [column(name) for name in ("seq", "epoch") if name in parts[0].column_names]
         order = np.lexsort((*origin, ts))
-        ts, value, text, quality = ts[order], value[order], text[order], quality[order]
+        ts, value, quality = ts[order], value[order], quality[order]
+        text = text if text is None else text[order]
     return RawSeries(series, ts, value, text, quality)
 
 
@@ -93,7 +122,7 @@ def without(rows: Readings, bad: Bad) -> Readings:
 def cut(rows: RawSeries, start: int, end: int) -> RawSeries:
     """The readings from one place to another."""
     text = None if rows.text is None else rows.text[start:end]
-    if text is not None and all(each is None for each in text):
+    if text is not None and pa.array(text, pa.string()).null_count == len(text):
         text = None
     part = slice(start, end)
     return RawSeries(rows.id, rows.ts[part], rows.value[part], text, rows.quality[part])

@@ -13,6 +13,8 @@ The law of a partial, with a, b … its readings in (event time, arrival) order:
   text (then ``last`` is NaN and ``last_text`` the text). Readings of one time are ordered by their
   arrival, across partials by ``part``, the journal offset where the partial's range begins.
 - A float ``sum`` is exact up to rounding: its last digits depend on the split, nothing else does.
+- ``integral``, ``held``, ``reset_sum``, ``head`` and ``tail`` as `cloud.rollup_time` says; where
+  partials interleave in time ``held`` is UNKNOWN, and none of the five means anything.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cloud.rollup_time import UNKNOWN, Steps, Sums, between, interleaved
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -54,7 +58,8 @@ class Partials:
     """Rows per (series, bucket); the module's docstring is their law.
 
     ``bucket`` i8 start in µs, ``count``, ``valid``, ``first_ts``, ``last_ts``, ``part`` i8,
-    ``sum``, ``min``, ``max``, ``first``, ``last`` f8, ``last_text`` object, ``last_quality`` u1.
+    ``sum``, ``min``, ``max``, ``first``, ``last`` f8, ``last_text`` object, ``last_quality`` u1;
+    ``held`` i8 µs, ``integral``, ``reset_sum``, ``head``, ``tail`` f8.
     """
 
     series: Ints
@@ -71,6 +76,11 @@ class Partials:
     last_text: Array
     last_quality: Array
     part: Ints
+    integral: Floats
+    held: Ints
+    reset_sum: Floats
+    head: Floats
+    tail: Floats
 
     def __len__(self) -> int:
         return len(self.series)
@@ -88,22 +98,33 @@ def bucket_of(ts: Ints, width_us: int) -> Ints:
 
 def reduce(readings: Readings, width_us: int, part: int) -> Partials:
     """Partials of ``width_us`` buckets; ``part`` is the offset where the readings' range begins."""
+    return reduce_in(readings, bucket_of(readings.ts, width_us), part)
+
+
+def reduce_in(readings: Readings, bucket: Ints, part: int) -> Partials:
+    """Partials of the ``bucket`` that each reading is said to lie in."""
     series, ts = readings.series, readings.ts
-    bucket = bucket_of(ts, width_us)
     starts = _starts(series, bucket)
     ends = _ends(starts, len(ts))
     valid = ~np.isnan(readings.value)
     number = readings.value + 0.0  # −0.0 becomes 0.0
     count = ends - starts + 1
-    some = np.add.reduceat(valid.astype(np.int64), starts) if len(starts) else starts
+    # Mostly all are: then nothing is copied in order to blank what is none.
+    is_all = bool(valid.all())
+    some = count if is_all else _reduceat(np.add, valid.astype(np.int64), starts)
+
+    def number_or(blank: float) -> Floats:
+        return number if is_all else np.where(valid, number, blank)
+
+    time = between(Steps(starts, ts, ts, number, number, number, valid))
     return Partials(
         series=series[starts],
         bucket=bucket[starts],
         count=count,
         valid=some,
-        sum=_reduceat(np.add, np.where(valid, number, 0.0), starts),
-        min=_blank(_reduceat(np.minimum, np.where(valid, number, np.inf), starts), some),
-        max=_blank(_reduceat(np.maximum, np.where(valid, number, -np.inf), starts), some),
+        sum=_reduceat(np.add, number_or(0.0), starts),
+        min=_blank(_reduceat(np.minimum, number_or(np.inf), starts), some),
+        max=_blank(_reduceat(np.maximum, number_or(-np.inf), starts), some),
         first_ts=ts[starts],
         first=readings.value[starts],
         last_ts=ts[ends],
@@ -111,6 +132,7 @@ def reduce(readings: Readings, width_us: int, part: int) -> Partials:
         last_text=readings.text[ends],
         last_quality=readings.quality[ends],
         part=np.full(len(starts), part, np.int64),
+        **_columns(time),
     )
 
 
@@ -139,6 +161,7 @@ def merge(partials: Partials, width_us: int) -> Partials:
     valid = _reduceat(np.add, partials.valid[by_first], starts)
     low = np.where(np.isnan(partials.min), np.inf, partials.min)[by_first]
     high = np.where(np.isnan(partials.max), -np.inf, partials.max)[by_first]
+    time = _over_time(partials, by_first, starts)
     return Partials(
         series=series[heads],
         bucket=bucket[heads],
@@ -154,7 +177,35 @@ def merge(partials: Partials, width_us: int) -> Partials:
         last_text=partials.last_text[tails],
         last_quality=partials.last_quality[tails],
         part=_reduceat(np.minimum, partials.part[by_first], starts),
+        **_columns(time),
     )
+
+
+def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
+    """What groups of partials, in order of (first_ts, part), were over time."""
+    if (partials.held == UNKNOWN).all():
+        none = np.zeros(len(starts))
+        return Sums(none, np.full(len(starts), UNKNOWN), none, none + np.nan, none + np.nan)
+    first_ts, last_ts = partials.first_ts[order], partials.last_ts[order]
+    head, tail = partials.head[order], partials.tail[order]
+    last, held = partials.last[order], partials.held[order]
+    steps = Steps(starts, first_ts, last_ts, last, head, tail, partials.valid[order] > 0)
+    found = between(steps)
+    unknown = interleaved(starts, first_ts, last_ts, partials.part[order])
+    unknown |= _reduceat(np.minimum, held, starts) < 0
+    integral = found.integral + _reduceat(np.add, partials.integral[order], starts)
+    reset_sum = found.reset_sum + _reduceat(np.add, partials.reset_sum[order], starts)
+    return Sums(
+        integral=np.where(unknown, 0.0, integral),
+        held=np.where(unknown, UNKNOWN, found.held + _reduceat(np.add, held, starts)),
+        reset_sum=np.where(unknown, 0.0, reset_sum),
+        head=np.where(unknown, np.nan, found.head),
+        tail=np.where(unknown, np.nan, found.tail),
+    )
+
+
+def _columns(time: Sums) -> dict[str, Any]:
+    return {field.name: getattr(time, field.name) for field in fields(Sums)}
 
 
 def take(partials: Partials, rows: Array) -> Partials:
@@ -167,6 +218,12 @@ def concat(parts: Sequence[Partials]) -> Partials:
     if not parts:
         return EMPTY
     return Partials(*(np.concatenate([getattr(p, name) for p in parts]) for name in COLUMNS))
+
+
+def unknown(partials: Partials) -> NDArray[np.bool_]:
+    """Which rows do not say what their readings did over time: ask those."""
+    lacking: NDArray[np.bool_] = partials.held == UNKNOWN
+    return lacking
 
 
 def mean(partials: Partials) -> Floats:
@@ -204,7 +261,7 @@ def _blank(values: Floats, valid: Ints) -> Floats:
 
 def _no_rows() -> Partials:
     ints, floats = np.empty(0, np.int64), np.empty(0, np.float64)
-    floats_of = {"sum", "min", "max", "first", "last"}
+    floats_of = {"sum", "min", "max", "first", "last", "integral", "reset_sum", "head", "tail"}
     columns: dict[str, Array] = {name: floats if name in floats_of else ints for name in COLUMNS}
     columns |= {"last_text": np.empty(0, object), "last_quality": np.empty(0, np.uint8)}
     return Partials(**columns)

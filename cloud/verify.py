@@ -23,12 +23,13 @@ from cloud.journal_sqlite.snapshot import Snapshot, readings_between, take_snaps
 from cloud.lake_table.schema import READINGS, ROLLUPS, is_whole
 from cloud.lake_table.table import State as TableState
 from cloud.lake_table.table import look
-from cloud.ledger_lake import Key, counted_by, rows_of
+from cloud.ledger_lake import Key, counted_by, rows_of, unsure_in
 from cloud.verify_chain import Chain
 
 TRIES: Final = 20
 """How often a state is taken anew because trimming or a merge overtook the reading of it."""
 FAULTS_MAX: Final = 100
+_UNSURE: Final = "of a former version or of late readings, leave some questions to the readings"
 _REBUILD: Final = "`tidegate-cloud rebuild` makes it again"
 
 Progress = Callable[[str, int, int], None]
@@ -222,6 +223,7 @@ def _compare_rollups(lake: Path, moment: _Moment, rows: Counter[Key], verdict: V
         try:
             paths = [Path(path) for path in state.files.paths()]
             found = _sum({str(path): counted_by(path) for path in paths})
+            unsure = sum(map(unsure_in, paths))
         except FileNotFoundError as error:
             if look(lake, spec).files.version != state.files.version:
                 verdict.notes.append(f"{spec.name} was merged meanwhile, not compared ({error})")
@@ -231,6 +233,9 @@ def _compare_rollups(lake: Path, moment: _Moment, rows: Counter[Key], verdict: V
         except StorageError as error:
             verdict.blame(f"{spec.name}: {error.tried}: {error.cause}: {_REBUILD}")
             continue
+        if unsure:
+            told = f"{spec.name}: {unsure:,} rows, {_UNSURE}"
+            verdict.notes.append(f"{told}; `tidegate-cloud rebuild` makes them whole")
         for gateway in sorted(found.keys() | of_gateway.keys()):
             is_short = is_whole(spec) and found[gateway] < of_gateway[gateway]
             if is_short or found[gateway] > of_gateway[gateway]:

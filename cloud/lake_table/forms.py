@@ -22,7 +22,7 @@ _TIME_LEVEL: Final = 1
 _TRIED_ROWS: Final = 16_384
 _TRIED_ROWS_MIN: Final = 4_096
 """A file of fewer rows will be merged, and tried then."""
-_BOUNDED: Final = ("gateway", "device", "metric", "ts", "text", "last_text")
+_BOUNDED: Final = ("gateway", "device", "metric", "ts", "text", "last_text", "head", "tail")
 """Columns with statistics in each row group: by what rows are sorted, and what is mostly null."""
 MILLIS: Final = pa.timestamp("ms", "UTC")
 """The type of a column of times in a file whose times are all whole milliseconds."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.lake_table.forms import form_of
-from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
+from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec, added
 from cloud.rollup import DAY_US
 
 ROW_GROUP: Final = 16_384
@@ -204,17 +204,19 @@ def fsync(path: Path) -> None:
 def read(paths: list[Path], spec: TableSpec, columns: Sequence[str] = ()) -> pa.Table:
     """All rows of the files, in the order of the list, in the spec's own (in-memory) schema.
 
-    Of these columns alone where some are named.
+    Of these columns alone where some are named; those `added` since a file was written are null.
     """
     schema = pa.schema([spec.schema.field(name) for name in columns or spec.schema.names])
     names = [f.name for f in schema if pa.types.is_dictionary(f.type)]
-    tables = [
-        pq.ParquetFile(path, read_dictionary=names)
-        .read(schema.names, use_threads=False)
-        .select(schema.names)
-        .cast(schema)
-        for path in paths
-    ]
+    tables = []
+    for path in paths:
+        file = pq.ParquetFile(path, read_dictionary=names)
+        lacking = added(spec).difference(file.schema_arrow.names).intersection(schema.names)
+        rows = file.read([name for name in schema.names if name not in lacking], use_threads=False)
+        for name in lacking:
+            field = schema.field(name)
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+        tables.append(rows.select(schema.names).cast(schema))
     return pa.concat_tables(tables)
 
 

@@ -58,6 +58,16 @@ _SERIES: Final = (
 _ORIGIN: Final = (("epoch", pa.int64()), ("seq", pa.int64()))
 
 
+_OVER_TIME: Final = (
+    ("integral", pa.float64()),
+    ("held_us", pa.int64()),
+    ("reset_sum", pa.float64()),
+    ("head", pa.float64()),
+    ("tail", pa.float64()),
+)
+"""What a rollup says of time, since version 1 of its columns; null in rows from before."""
+
+
 def _of(name: str, grain: Grain, *columns: tuple[str, pa.DataType]) -> TableSpec:
     delta = (*(name for name, kind in columns if kind == _TIME), "seq")
     return TableSpec(name, pa.schema((*_SERIES, *columns, *_ORIGIN)), grain, delta)
@@ -75,6 +85,7 @@ def _rollup(name: str, grain: Grain, width_us: int) -> TableSpec:
         ("last_text", _NAME),
         ("last_quality", pa.int8()),
         ("part", pa.int64()),
+        *_OVER_TIME,
     )
     delta = ("ts", "first_ts", "last_ts", "part")
     return TableSpec(name, pa.schema((*_SERIES, *columns)), grain, delta, width_us)
@@ -144,6 +155,11 @@ TABLES: Final = MappingProxyType({spec.name: spec for spec in (READINGS, *ROLLUP
 def is_whole(spec: TableSpec) -> bool:
     """Whether a table accounts for all readings: minutes are kept of frequent series alone."""
     return spec is not ROLLUP_1M
+
+
+def added(spec: TableSpec) -> frozenset[str]:
+    """Columns that files and tables of a former version lack; there they are null."""
+    return frozenset(name for name, _ in _OVER_TIME) if spec.width_us else frozenset()
 
 
 def delta_schema(spec: TableSpec) -> pa.Schema:

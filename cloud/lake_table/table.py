@@ -26,7 +26,7 @@ from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import DataFile, FileList, file_name, release_name
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, TableSpec, added, delta_schema
 from cloud.lake_table.state import (
     APP,
     CORRECTED,
@@ -90,6 +90,7 @@ class LakeTable:
         if not lake_log.exists(folder):
             table._create()
         table.reload()
+        table._add_columns()
         return table
 
     def _create(self) -> None:
@@ -108,6 +109,23 @@ class LakeTable:
         self._step("table created")
         lake_log.make_durable(self.folder, 0)
         lake_parquet.fsync(self.folder)
+
+    def _add_columns(self) -> None:
+        """Give a table of a former version the columns `added` since; its rows have null there."""
+        handle = self._handle
+        if handle is None or not added(self.spec):
+            return
+        there = {field.name for field in handle.schema().fields}
+        wanted = Schema.from_arrow(delta_schema(self.spec)).fields
+        lacking = [field for field in wanted if field.name not in there]
+        if lacking:
+            stands = [Transaction(APP, self.state.offset)]
+            properties = CommitProperties(max_commit_retries=0, app_transactions=stands)
+            handle.alter.add_columns(
+                lacking, commit_properties=properties, post_commithook_properties=_NO_HOOKS
+            )
+            lake_log.make_durable(self.folder, handle.version())
+            self.reload()
 
     def accept(self) -> None:
         """Nothing promised was lost: delete what was set aside, and files no log entry names."""

@@ -110,6 +110,11 @@ def _file(path: str) -> str:
 
 
 def _csv(table: pa.Table) -> bytes:
+    """As CSV; what is a list becomes JSON."""
+    for index, name in enumerate(table.column_names):
+        if pa.types.is_list(table.schema.types[index]):
+            held = [orjson.dumps(each).decode() for each in table.column(index).to_pylist()]
+            table = table.set_column(index, name, pa.array(held, pa.string()))
     sink = io.BytesIO()
     pa_csv.write_csv(table, sink)
     return sink.getvalue()

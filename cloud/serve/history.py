@@ -13,9 +13,11 @@ from cloud.lake_names import Name
 from cloud.marks import Mark
 from cloud.query import ROWS_MAX, Ask, History, UnknownSeries
 from cloud.query_clean import Bad
+from cloud.query_exact import STATES_MAX
 from cloud.query_grid import TooMany, Width, grid
 from cloud.query_plan import POINTS_MAX, Buckets, Resolution
 from cloud.query_rows import BucketSeries, RawSeries
+from cloud.query_series import READINGS_MAX, TooManyReadings
 from cloud.serve import history_table, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.formats import Answer
@@ -23,6 +25,8 @@ from cloud.serve.params import Param, Refusal
 from cloud.serve.site import Site
 from cloud.serve.zones import WIDTH, ZONE
 
+DURATION_VALUES: Final = 2 * STATES_MAX + 1
+"""What the durations of a bucket count for, beside the column itself."""
 VALUES_MAX: Final = 2_000_000
 """Values of buckets in one answer: some 30 MB of JSON."""
 
@@ -58,7 +62,9 @@ PARAMS: Final = {
     "bucket": Param(WIDTH, "width of the buckets, `15m`, `1d`, `1mo`; instead of `points`"),
     "zone": Param(ZONE, "whose days, weeks, months and years `bucket` counts", UTC, False, "UTC"),
     "columns": Param(
-        kinds.some_of(history_table.COLUMNS), "columns of buckets", default_text="all; wide: `mean`"
+        kinds.some_of(history_table.ALL),
+        f"columns of buckets: {', '.join(f'`{each}`' for each in history_table.ALL)}",
+        default_text=f"those up to `{history_table.COLUMNS[-1]}`; wide: `mean`",
     ),
     "layout": Param(
         kinds.one_of(Layout), "one series after another, or aligned side by side", Layout.SERIES
@@ -74,7 +80,7 @@ def history(site: Site, values: Values) -> Answer:
     _agree(values)
     names = known(site, values["series"])
     ask = _ask(site, values, names)
-    found = site.query.history(ask)
+    found = _found(site, ask)
     head = {
         "from": ask.from_us,
         "to": ask.to_us,
@@ -98,6 +104,15 @@ def history(site: Site, values: Values) -> Answer:
     columns = values["columns"] or history_table.COLUMNS
     document = {**head, "series": _told(found, ask, columns), **tail}
     return Answer(document, lambda: history_table.long(found, names, columns), about, next_)
+
+
+def _found(site: Site, ask: Ask) -> History:
+    try:
+        return site.query.history(ask)
+    except TooManyReadings as error:
+        message = f"it takes {error} readings, more than {READINGS_MAX}, to answer this"
+        hint = "ask for a shorter range, or for other columns; `tidegate-cloud rebuild` mends it"
+        raise Refusal(400, "too_many_readings", message, hint, parameter="columns") from error
 
 
 def known(site: Site, series: Sequence[int]) -> list[Name]:
@@ -184,18 +199,21 @@ def _ask(site: Site, values: Values, names: Sequence[Name]) -> Ask:
         made = _grid(values["bucket"], values["zone"], from_us, to_us)
     elif values["layout"] is Layout.WIDE:
         made = history_table.with_edges(from_us, to_us, values["points"], asked)
+    more = history_table.MORE
     if asked is not Resolution.RAW:
         _check_size(values, len(made.edges) - 1 if made and made.edges is not None else None)
     return Ask(
         values["series"], from_us, to_us, values["points"], asked, values["limit"],
         values["cursor"], made, without(site, values, names),
+        frozenset(more[name] for name in values["columns"] or () if name in more),
     )  # fmt: skip
 
 
 def _check_size(values: Values, rows: int | None) -> None:
     """Refuse an answer of more than VALUES_MAX; ``rows`` where the buckets are counted already."""
     default = ("mean",) if values["layout"] is Layout.WIDE else history_table.COLUMNS
-    across = len(values["series"]) * len(values["columns"] or default)
+    columns = values["columns"] or default
+    across = len(values["series"]) * (len(columns) + DURATION_VALUES * ("durations" in columns))
     points = rows if rows is not None else values["points"]
     if points * across <= VALUES_MAX:
         return
@@ -253,15 +271,17 @@ def _special(series: RawSeries) -> dict[str, str]:
 def _buckets(
     series: BucketSeries, buckets: Buckets, ask: Ask, columns: Sequence[str]
 ) -> dict[str, Any]:
-    partials = series.partials
-    answer: dict[str, Any] = {"id": f"{series.id:016x}", "t": partials.bucket}
+    bucket = series.partials.bucket
+    answer: dict[str, Any] = {"id": f"{series.id:016x}", "t": bucket}
     for name in columns:
-        column: NDArray[Any] = history_table.column(partials, name)
-        if name != "text":
+        column: NDArray[Any] = history_table.column(series, name)
+        if name == "durations":
+            answer[name] = column.tolist()
+        elif name != "text":
             answer[name] = column
         elif any(text is not None for text in column):
             answer[name] = column.tolist()
-    answer["gaps"] = history_table.gaps(partials.bucket, buckets, ask)
+    answer["gaps"] = history_table.gaps(bucket, buckets, ask)
     return answer
 
 

@@ -11,26 +11,66 @@ from numpy.typing import NDArray
 from cloud import rollup
 from cloud.lake_names import Name
 from cloud.query import Ask, History
+from cloud.query_exact import QUANTILES
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
-from cloud.query_rows import BucketSeries, RawSeries
-from cloud.rollup import Partials
+from cloud.query_rows import BucketSeries, Duration, More, RawSeries
+from cloud.rollup_time import Over
 
 COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
-"""What a bucket can tell of its readings; `text` is the last one where it was a text."""
+"""What a bucket tells of its readings; `text` is the last one where it was a text."""
+MORE: Final[Mapping[str, More]] = {
+    **dict.fromkeys(("time_mean", "covered_us", "increase"), More.OVER_TIME),
+    **dict.fromkeys(QUANTILES, More.QUANTILES),
+    "durations": More.DURATIONS,
+}
+"""What is told when it is asked for by name, for it takes more reading."""
+ALL: Final = (*COLUMNS, *MORE)
 GAPS_MAX: Final = 1000
 """Gaps told of one series: the longest."""
 _TIME: Final = pa.timestamp("us", "UTC")
-_OF: Final[Mapping[str, Callable[[Partials], NDArray[Any]]]] = {
-    "mean": rollup.mean,
-    "text": lambda partials: partials.last_text,
+_OF: Final[Mapping[str, Callable[[BucketSeries], NDArray[Any]]]] = {
+    "mean": lambda series: rollup.mean(series.partials),
+    "text": lambda series: series.partials.last_text,
+    "time_mean": lambda series: _over(series).mean,
+    "covered_us": lambda series: _over(series).covered,
+    "increase": lambda series: _over(series).increase,
+    "durations": lambda series: _objects([*map(_told, series.durations)]),
 }
+_WORDS: Final = frozenset({"text", "durations"})
+"""What is no number."""
+_COUNTS: Final = frozenset({"count", "covered_us"})
+"""Whole numbers, 0 where there is no reading."""
 
 
-def column(partials: Partials, name: str) -> NDArray[Any]:
-    """One of COLUMNS."""
+def column(series: BucketSeries, name: str) -> NDArray[Any]:
+    """One of ALL."""
+    if name in QUANTILES:
+        return series.quantiles[name]
     made = _OF.get(name)
-    found: NDArray[Any] = made(partials) if made else getattr(partials, name)
+    found: NDArray[Any] = made(series) if made else getattr(series.partials, name)
     return found
+
+
+def _told(states: Sequence[Duration]) -> list[dict[str, Any]]:
+    """Durations as JSON and tables tell them."""
+    return [
+        {"us": one.us, "others": one.others}
+        if one.others
+        else {"us": one.us, "value": None if one.text is not None else one.value, "text": one.text}
+        for one in states
+    ]
+
+
+def _objects(held: Sequence[Any]) -> NDArray[Any]:
+    found = np.empty(len(held), object)
+    for index, each in enumerate(held):  # at once, lists of one length would be a second axis
+        found[index] = each
+    return found
+
+
+def _over(series: BucketSeries) -> Over:
+    assert series.over is not None, "the question said what it wants"
+    return series.over
 
 
 def with_edges(from_us: int, to_us: int, points: int, asked: Resolution) -> Buckets:
@@ -80,14 +120,13 @@ def _raw(series: RawSeries, name: Name) -> pa.Table:
 
 
 def _bucketed(series: BucketSeries, of: Mapping[int, Name], columns: Sequence[str]) -> pa.Table:
-    partials = series.partials
-    held = {each: _array(column(partials, each), each) for each in columns}
-    names = _names(of[series.id], len(partials))
-    return pa.table(names | {"ts": _times(partials.bucket)} | held)
+    held = {each: _array(column(series, each), each) for each in columns}
+    names = _names(of[series.id], len(series.partials))
+    return pa.table(names | {"ts": _times(series.partials.bucket)} | held)
 
 
 def _array(values: NDArray[Any], name: str) -> pa.Array:
-    return pa.array(values, pa.string()) if name == "text" else pa.array(values)
+    return pa.array(values, _TYPES.get(name))
 
 
 def _times(ts: NDArray[np.int64]) -> pa.Array:
@@ -125,7 +164,15 @@ class Wide:
         return pa.table(arrays)
 
 
-_TYPES: Final[Mapping[str, pa.DataType]] = {"count": pa.int64(), "text": pa.string()}
+_TYPES: Final[Mapping[str, pa.DataType]] = {
+    "text": pa.string(),
+    "durations": pa.list_(
+        pa.struct(
+            {"us": pa.int64(), "value": pa.float64(), "text": pa.string(), "others": pa.int64()}
+        )
+    ),
+    **dict.fromkeys(_COUNTS, pa.int64()),
+}
 
 
 def wide(found: History, names: Sequence[Name], ask: Ask, columns: Sequence[str]) -> Wide:
@@ -141,18 +188,22 @@ def wide(found: History, names: Sequence[Name], ask: Ask, columns: Sequence[str]
         for one in columns:
             full = f"{label}:{one}" if len(columns) > 1 else label
             told.append({"id": f"{name.id:016x}", "column": one, "name": full, "unit": name.unit})
-            values.append(_spread(column(each.partials, one), at, len(grid), one))
+            values.append(_spread(column(each, one), at, len(grid), one))
     return Wide(grid, values, told)
 
 
 def _spread(values: NDArray[Any], at: NDArray[np.int64], rows: int, name: str) -> Any:
-    if name == "text":
+    if name in _WORDS:
         held = np.full(rows, None, object)
         held[at] = values
         return held.tolist()
-    spread = np.full(rows, 0 if name == "count" else np.nan)
+    if name in _COUNTS:
+        counts = np.zeros(rows, np.int64)
+        counts[at] = values
+        return counts.tolist()
+    spread = np.full(rows, np.nan)
     spread[at] = values
-    return spread.astype(np.int64).tolist() if name == "count" else spread
+    return spread
 
 
 def _labels(names: Sequence[Name]) -> list[str]:

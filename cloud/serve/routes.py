@@ -25,6 +25,17 @@ _ANY_TEXT: Final = {"type": ["string", "null"]}
 _ANY_WHOLE: Final = {"type": ["integer", "null"], "format": "int64"}
 _GATEWAY: Final = {"gateway": Param(kinds.TEXT, "of this gateway")}
 _LIST: Final = {"limit": endpoint.limit(10_000)}
+_STATE: Final = {
+    "type": "object",
+    "required": ["us"],
+    "properties": {
+        "us": WHOLE,
+        "value": {"type": ["number", "null"]},
+        "text": _ANY_TEXT,
+        "others": WHOLE,
+    },
+}
+_ITEMS: Final = {"text": _ANY_TEXT, "durations": {"type": "array", "items": _STATE}}
 _TRACK: Final = {
     "type": "object",
     "required": ["id"],
@@ -36,9 +47,8 @@ _TRACK: Final = {
         "special": {"type": "object", "additionalProperties": {"type": "string"}},
         "gaps": {"type": "array", "items": {"type": "array", "items": WHOLE}},
         **{
-            name: {"type": "array", "items": {"type": [kind, "null"]}}
-            for name in history_table.COLUMNS
-            for kind in ("string" if name == "text" else "number",)
+            name: {"type": "array", "items": _ITEMS.get(name, {"type": ["number", "null"]})}
+            for name in history_table.ALL
         },
     },
 }  # fmt: skip

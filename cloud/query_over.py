@@ -1,0 +1,109 @@
+"""Buckets of a series with what only their neighbours know: the reading that held when they began.
+
+What stood before the first bucket is looked up in hours and days, so that a bucket's answer is the
+same whatever range it is asked in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from cloud import rollup, rollup_time
+from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H
+from cloud.query_exact import Standing, durations, quantiles
+from cloud.query_plan import Buckets
+from cloud.query_rows import BucketSeries, More
+from cloud.query_series import SeriesView, ends_of
+from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Ints, Partials
+from cloud.rollup_time import Before
+
+_MONTH_US: Final = 31 * DAY_US
+_HOURS: Final = Buckets(HOUR_US, ROLLUP_1H, "1h")
+_DAYS: Final = Buckets(DAY_US, ROLLUP_1D, "1d")
+_MINUTES: Final = Buckets(MINUTE_US, None, "1m")
+_LAST_US: Final = int(np.iinfo(np.int64).max)
+
+
+def with_more(
+    series: SeriesView,
+    partials: Partials,
+    buckets: Buckets,
+    more: frozenset[More],
+    known: tuple[int, int],
+) -> BucketSeries:
+    """Buckets of a series and what more they shall tell; TooManyReadings.
+
+    ``known`` are the times of the first and the last reading of the series.
+    """
+    ends = ends_of(partials.bucket, buckets)
+    found = BucketSeries(series.name.id, partials)
+    if not len(partials):
+        none = rollup_time.over(_buckets(partials, ends), None, goes_on=False)
+        return replace(found, over=none, quantiles=quantiles(series, partials, ends))
+    goes_on = _goes_on(series, int(partials.last_ts[-1]), known[1])
+    if More.OVER_TIME in more:
+        partials = series.whole(partials, ends)
+        before = _before(series, int(partials.bucket[0]), known[0])
+        over = rollup_time.over(_buckets(partials, ends), before, goes_on=goes_on)
+        found = replace(found, partials=partials, over=over)
+    if More.QUANTILES in more:
+        found = replace(found, quantiles=quantiles(series, partials, ends))
+    if More.DURATIONS in more:
+        stood = _standing(series, int(partials.bucket[0]), known[0])
+        told = durations(series, partials, ends, stood, goes_on=goes_on)
+        found = replace(found, durations=told)
+    return found
+
+
+def _buckets(partials: Partials, ends: Ints) -> rollup_time.Buckets:
+    inside = rollup_time.Sums(
+        partials.integral, partials.held, partials.reset_sum, partials.head, partials.tail
+    )
+    return rollup_time.Buckets(
+        partials.bucket, ends, partials.first_ts, partials.last_ts, partials.last, inside
+    )
+
+
+def _goes_on(series: SeriesView, ts: int, last_ts: int) -> bool:
+    """Whether there is a reading behind ``ts``."""
+    if last_ts <= ts or not series.bad:
+        return last_ts > ts
+    return len(series.readings(ts + 1, _LAST_US, 1).ts) > 0
+
+
+def _before(series: SeriesView, at: int, first_ts: int) -> Before | None:
+    """The last reading and the last number before a time; None where there is no reading."""
+    ts, last = None, np.nan
+    for rows, buckets in _earlier(series, at, first_ts):
+        if ts is None:
+            ts, last = int(rows.last_ts[-1]), float(rows.last[-1])
+        valid = np.flatnonzero(rows.valid)
+        if len(valid):
+            one = rollup.take(rows, valid[-1:])
+            tail = series.whole(one, ends_of(one.bucket, buckets)).tail[0]
+            return Before(ts, last, float(tail))
+    return None if ts is None else Before(ts, last, np.nan)
+
+
+def _standing(series: SeriesView, at: int, first_ts: int) -> Standing | None:
+    """What was said last before a time; None where nothing was."""
+    for rows, _ in _earlier(series, at, first_ts):
+        return Standing(float(rows.last[-1]), rows.last_text[-1])
+    return None
+
+
+def _earlier(series: SeriesView, at: int, first_ts: int) -> Iterator[tuple[Partials, Buckets]]:
+    """Partials of what was before a time, the nearest stretch first, none of them empty."""
+    hour, day = at - at % HOUR_US, at - at % DAY_US
+    month, first = day - _MONTH_US, first_ts - first_ts % DAY_US
+    for start, end, buckets in (
+        (hour, at, _MINUTES),
+        (day, hour, _HOURS),
+        (max(month, first), day, _DAYS),
+        (first, month, _DAYS),
+    ):
+        rows = series.partials(start, end, buckets) if start < end else rollup.EMPTY
+        if len(rows):
+            yield rows, buckets
