@@ -24,6 +24,7 @@ VERBS: Final = {
     "quarantine": "list blocks set apart; show, release or discard one",
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",
+    "series": "keep one history through changed sensors, names and units",
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }

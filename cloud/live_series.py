@@ -5,8 +5,9 @@ per series (`cloud.rollup`). Everything read from here is exact up to `View.jour
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,9 @@ class Known:
 
 class SeriesBook:
     """All series by their id; may be used by several threads."""
+
+    former: Final[Mapping[int, str]] = MappingProxyType({})
+    """Stored series have no other names."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

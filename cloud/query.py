@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from cloud import query_clean, query_events, query_rows, rollup
+from cloud import query_clean, query_events, query_joined, query_rows, rollup
+from cloud.joined import NOTHING_JOINED, Joined, Resolver, Segment, alone
 from cloud.lake_names import Name
 from cloud.lake_rollup import readings_of
 from cloud.lake_table.schema import READINGS
@@ -52,7 +53,8 @@ class Ask:
     """A question for history: times µs in [from, to), ``points`` at most per series.
 
     ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
-    what of a series is left out as bad.
+    what of a stored series is left out as bad. ``joined``: what is
+    read as one.
     """
 
     series: tuple[int, ...]
@@ -64,6 +66,7 @@ class Ask:
     cursor: Cursor | None = None
     grid: Buckets | None = None
     without: Mapping[int, Bad] = field(default_factory=dict)
+    joined: Resolver = NOTHING_JOINED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,33 +95,36 @@ class Query:
     def history(self, ask: Ask) -> History:
         """Raw or bucketed history. UnknownSeries when an id is not known."""
         view = self._live.view
-        names = [self._name(series) for series in ask.series]
+        asked = self._asked(ask.series, ask.joined)
         if ask.resolution is Resolution.RAW:
-            return self._raw(view, names, ask)
-        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(ask):
-            raw = self._raw_if_few(view, names, ask)
+            return self._raw(view, asked, ask)
+        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
+            raw = self._raw_if_few(view, asked, ask)
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
-        found = [BucketSeries(n.id, self._buckets(view, n, ask, buckets)) for n in names]
+        found = [BucketSeries(j.name.id, self._buckets(view, j, ask, buckets)) for j in asked]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
-    def default_span(self, series: Sequence[int], now_us: int) -> tuple[int, int]:
+    def default_span(
+        self, series: Sequence[int], now_us: int, joined: Resolver = NOTHING_JOINED
+    ) -> tuple[int, int]:
         """The last 24 h of what the series have: (from, to) in µs, (0, 0) when there is nothing.
 
         What claims to lie more than a day ahead of ``now_us`` does not count: one reading of a
         broken clock would hide the present.
         """
-        known = self._live.book.known(series)
-        if not len(known.last_ts):
+        bounds = [found for each in self._asked(series, joined) if (found := self._bounds(each))]
+        if not bounds:
             return 0, 0
-        to_us = min(int(known.last_ts.max()) + 1, now_us + DAY_US)
+        to_us = min(max(last for _, last in bounds) + 1, now_us + DAY_US)
         return min(to_us, now_us) - DAY_US, to_us
 
-    def first_ts(self, series: int) -> int:
-        """The time of its first reading, µs. UnknownSeries when the id is not known."""
-        self._name(series)
-        return int(self._live.book.known((series,)).first_ts[0])
+    def first_ts(self, series: int, joined: Resolver = NOTHING_JOINED) -> int:
+        """No reading is before this time, µs. UnknownSeries when the id is not known."""
+        (asked,) = self._asked((series,), joined)
+        bounds = self._bounds(asked)
+        return bounds[0] if bounds else 0
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query_events` tells them."""
@@ -128,38 +134,45 @@ class Query:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""
         return self.events(EventsAsk(Events.ANOMALIES, from_us, to_us, **more))
 
+    def _asked(self, series: Sequence[int], joined: Resolver) -> list[Joined]:
+        """What each is made of: most of one stored series. UnknownSeries."""
+        return [joined.of(each) or alone(self._name(each)) for each in series]
+
+    def _bounds(self, asked: Joined) -> tuple[int, int] | None:
+        stored = self._live.book.known([segment.name.id for segment in asked.segments])
+        return query_joined.bounds(asked, stored)
+
     def _name(self, series: int) -> Name:
         name = self._live.book.name(series)
         if name is None:
             raise UnknownSeries(series)
         return name
 
-    def _few(self, ask: Ask) -> bool:
-        """Whether raw readings may fit the points, by each series' mean rate so far."""
-        known = self._live.book.known(ask.series)
+    def _few(self, series: Sequence[Joined], ask: Ask) -> bool:
+        """Whether raw readings may fit the points, by each stored series' mean rate so far."""
+        stored = {segment.name.id for each in series for segment in each.segments}
+        known = self._live.book.known(sorted(stored))
         length = np.maximum(known.last_ts - known.first_ts, 1)
         asked = np.minimum(known.last_ts, ask.to_us) - np.maximum(known.first_ts, ask.from_us)
         share = np.clip(asked / length, 0, 1)
         return bool((known.readings * share <= 2 * ask.points + 100).all())
 
-    def _raw_if_few(self, view: View, names: Sequence[Name], ask: Ask) -> History | None:
+    def _raw_if_few(self, view: View, series: Sequence[Joined], ask: Ask) -> History | None:
         found = []
-        for name in names:
-            bad = ask.without.get(name.id, query_clean.NONE)
-            rows = self._good(view, name, (ask.from_us, ask.to_us), ask.points + 1, bad)
+        for each in series:
+            rows = self._first(view, each, (ask.from_us, ask.to_us), ask.points + 1, ask)
             if len(rows.ts) > ask.points:
                 return None
             found.append(rows)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _raw(self, view: View, names: Sequence[Name], ask: Ask) -> History:
+    def _raw(self, view: View, series: Sequence[Joined], ask: Ask) -> History:
         at = ask.cursor or Cursor(0, ask.from_us, 0)
         found: list[RawSeries] = []
         left = ask.limit
-        for index in range(at.index, len(names)):
+        for index in range(at.index, len(series)):
             start, given = (at.ts, at.given) if index == at.index else (ask.from_us, 0)
-            bad = ask.without.get(names[index].id, query_clean.NONE)
-            rows = self._good(view, names[index], (start, ask.to_us), given + left + 1, bad)
+            rows = self._first(view, series[index], (start, ask.to_us), given + left + 1, ask)
             kept = query_rows.cut(rows, given, given + left)
             found.append(kept)
             if len(rows.ts) > given + left:
@@ -168,10 +181,26 @@ class Query:
                 cursor = Cursor(index, last, again + int((kept.ts == last).sum()))
                 return History(None, tuple(found), view.lake, view.journal, cursor)
             left -= len(kept.ts)
-            if not left and index + 1 < len(names):
+            if not left and index + 1 < len(series):
                 cursor = Cursor(index + 1, ask.from_us, 0)
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
+
+    def _first(
+        self, view: View, series: Joined, span: tuple[int, int], limit: int, ask: Ask
+    ) -> RawSeries:
+        """The first ``limit`` readings that are not bad, of all segments."""
+        parts: list[RawSeries] = []
+        for segment in series.segments:
+            meets = segment.within(*span)
+            if meets is None:
+                continue
+            if query_joined.enough(parts, limit, meets.from_us):
+                break
+            bad = ask.without.get(segment.name.id, query_clean.NONE)
+            rows = self._good(view, segment.name, (meets.from_us, meets.to_us), limit, bad)
+            parts.append(query_joined.rows_of(series.name.id, segment, rows))
+        return query_joined.in_order(series.name.id, parts, limit)
 
     def _good(
         self, view: View, name: Name, span: tuple[int, int], limit: int, bad: Bad
@@ -195,7 +224,7 @@ class Query:
             return RawSeries(name.id, none, np.empty(0), None, none)
         return query_rows.cut(query_rows.ordered(name.id, parts), 0, limit)
 
-    def _buckets(self, view: View, name: Name, ask: Ask, buckets: Buckets) -> Partials:
+    def _buckets(self, view: View, series: Joined, ask: Ask, buckets: Buckets) -> Partials:
         edges = buckets.edges
         if ask.from_us == ask.to_us:
             return rollup.EMPTY  # no bucket meets an empty range
@@ -203,25 +232,38 @@ class Query:
             start, end = int(edges[0]), int(edges[-1])
         else:
             start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        bad = ask.without.get(name.id, query_clean.NONE)
         parts: list[Partials] = []
-        if buckets.tier is None:
-            parts += self._reduced(view, name, Piece(start, end, is_raw=True), buckets, bad)
-        else:
-            for piece in query_clean.pieces(start, end, buckets.tier.width_us, bad):
-                parts += self._reduced(view, name, piece, buckets, bad)
-        fine = buckets.fine_us
-        for batch in view.tail:
-            if READINGS.name in batch.tables:
-                rows = batch.tables[READINGS.name].of_series(name.id, start, end)
-                if rows is not None:
-                    readings = query_rows.without(readings_of(rows), bad)
-                    parts.append(rollup.reduce(readings, fine, batch.start))
+        for order, segment in enumerate(series.segments):
+            if segment.within(start, end) is not None:
+                bad = ask.without.get(segment.name.id, query_clean.NONE)
+                made = rollup.concat(self._partials(view, segment, (start, end), buckets, bad))
+                parts.append(query_joined.partials_of(series.name.id, order, segment, made))
         found = rollup.concat(parts)
         if edges is None:
             return rollup.merge(found, buckets.width_us)
         at = np.searchsorted(edges, found.bucket, "right") - 1
         return rollup.merge(replace(found, bucket=edges[at]), 1)
+
+    def _partials(
+        self, view: View, segment: Segment, whole: tuple[int, int], buckets: Buckets, bad: Bad
+    ) -> list[Partials]:
+        """Partials of a segment in ``whole`` buckets, tables and tail, as they are stored."""
+        name, fine = segment.name, buckets.fine_us
+        left_out = query_joined.outside(segment, bad)
+        start, end = query_joined.aligned(segment, *whole, fine)
+        parts: list[Partials] = []
+        if buckets.tier is None:
+            parts += self._reduced(view, name, Piece(start, end, is_raw=True), buckets, left_out)
+        else:
+            for piece in query_clean.pieces(start, end, buckets.tier.width_us, left_out):
+                parts += self._reduced(view, name, piece, buckets, left_out)
+        for batch in view.tail:
+            if READINGS.name in batch.tables:
+                rows = batch.tables[READINGS.name].of_series(name.id, start, end)
+                if rows is not None:
+                    readings = query_rows.without(readings_of(rows), left_out)
+                    parts.append(rollup.reduce(readings, fine, batch.start))
+        return parts
 
     def _reduced(
         self, view: View, name: Name, piece: Piece, buckets: Buckets, bad: Bad

@@ -1,0 +1,96 @@
+"""Pure: answers about joined series, made of those about the stored series that they consist of.
+
+A segment's readings are those of its stored series in [from, to), in the joined unit. Outside of it
+they are left out as bad data is: a bucket that a seam cuts is made anew from its readings, so what
+lies on either side is never mixed in. Of readings at one time those of the later segment are last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from cloud import query_rows
+from cloud.joined import Joined, Segment
+from cloud.live_series import Known
+from cloud.operation import BEGINNING, END
+from cloud.query_clean import Bad, bad_of
+from cloud.query_rows import RawSeries
+from cloud.rollup import Partials
+
+_PART_BITS: Final = 48
+"""Of the journal's offsets in `Partials.part`: segments are told apart above them."""
+
+
+def outside(segment: Segment, bad: Bad) -> Bad:
+    """What of the stored series is left out: what is bad, and all that is not of the segment."""
+    if segment.from_us == BEGINNING and segment.to_us == END:
+        return bad
+    stretches = list(zip(bad.start.tolist(), bad.end.tolist(), strict=True))
+    if segment.from_us > BEGINNING:
+        stretches.append((BEGINNING, segment.from_us))
+    if segment.to_us < END:
+        stretches.append((segment.to_us, END))
+    return bad_of(stretches)
+
+
+def bounds(asked: Joined, stored: Known) -> tuple[int, int] | None:
+    """Times of which none of its readings is before the first or behind the last; None of none."""
+    held = {name.id: i for i, name in enumerate(stored.names) if stored.readings[i]}
+    found: list[tuple[int, int]] = []
+    for segment in asked.segments:
+        at = held.get(segment.name.id)
+        if at is not None:
+            first = max(int(stored.first_ts[at]), segment.from_us)
+            last = min(int(stored.last_ts[at]), segment.to_us - 1)
+            found += [(first, last)] if first <= last else []
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def rows_of(series: int, segment: Segment, rows: RawSeries) -> RawSeries:
+    """Readings of a segment as those of the joined series."""
+    if segment.factor.is_identity and rows.id == series:
+        return rows
+    return replace(rows, id=series, value=segment.factor.of(rows.value))
+
+
+def enough(parts: Sequence[RawSeries], limit: int, start: int) -> bool:
+    """Whether the first ``limit`` readings are there, all of them before ``start``."""
+    ts = np.concatenate([part.ts for part in parts]) if parts else np.empty(0, np.int64)
+    return len(ts) >= limit and bool(np.partition(ts, limit - 1)[limit - 1] < start)
+
+
+def in_order(series: int, parts: Sequence[RawSeries], limit: int) -> RawSeries:
+    """The first ``limit`` readings of all segments."""
+    if len(parts) == 1 and len(parts[0].ts) <= limit:
+        return parts[0]
+    rows = query_rows.joined(series, parts)
+    order = np.argsort(rows.ts, kind="stable")[:limit]
+    text = None if rows.text is None else rows.text[order]
+    ordered = RawSeries(series, rows.ts[order], rows.value[order], text, rows.quality[order])
+    return query_rows.cut(ordered, 0, limit)
+
+
+def partials_of(series: int, order: int, segment: Segment, partials: Partials) -> Partials:
+    """Partials of a segment, the ``order``-th, as those of the joined series."""
+    if segment.is_whole and segment.name.id == series and not order:
+        return partials
+    factor, count = segment.factor, partials.valid
+    low, high = (partials.min, partials.max) if factor.a > 0 else (partials.max, partials.min)
+    return replace(
+        partials,
+        series=np.full(len(partials), series, np.int64),
+        part=partials.part + (order << _PART_BITS),
+        sum=np.where(count > 0, factor.of(partials.sum, count), 0.0),
+        min=factor.of(low),
+        max=factor.of(high),
+        first=factor.of(partials.first),
+        last=factor.of(partials.last),
+    )
+
+
+def aligned(segment: Segment, start: int, end: int, width_us: int) -> tuple[int, int]:
+    """What of [start, end), whole buckets, the segment meets, in whole buckets of ``width_us``."""
+    low, high = max(segment.from_us, start), min(segment.to_us, end)
+    return max(low - low % width_us, start), min(high + -high % width_us, end)
