@@ -47,7 +47,9 @@ class HistoryApi:
         if series is not None:
             asked["series" if by_id else "q"] = series if by_id else series.rpartition("/")[2]
         rows = list(self._series(asked))
-        if series is not None and not by_id:  # an id may be that of a part
+        if by_id:
+            rows = [row for row in rows if series in (row["id"], *row.get("made_of", ()))]
+        elif series is not None:
             rows = [row for row in rows if series == f"{row['device']}/{row['metric']}"]
         if not rows:
             raise self._unknown(series, device, gateway)
@@ -144,9 +146,13 @@ class HistoryApi:
             raise PeerError(tried, cause, hint) from error
         finally:
             connection.close()
-        if response.status not in (http.client.OK, http.client.CREATED):
+        return self._told(response.status, answer, tried)
+
+    @staticmethod
+    def _told(status: int, answer: Mapping[str, Any], tried: str) -> dict[str, Any]:
+        if status not in (http.client.OK, http.client.CREATED):
             told = answer.get("error") or {}
-            cause = told.get("message", f"it answered {response.status}")
+            cause = told.get("message", f"it answered {status}")
             raise PeerError(tried, cause, told.get("hint", ""))
         return dict(answer)
 
