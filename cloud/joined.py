@@ -97,6 +97,16 @@ def resolve(operations: Sequence[Operation]) -> Resolver:
     return Resolver(MappingProxyType(joined), MappingProxyType(roots))
 
 
+def applied(before: Resolver, operation: Operation) -> Resolver:
+    """What one more operation makes, which is no undo: `resolve` of all. CannotApply."""
+    joined, roots = dict(before.joined), dict(before.roots)
+    try:
+        _apply(joined, roots, operation)
+    except CannotApply as error:
+        raise CannotApply(error.cause, error.hint, operation.id) from error
+    return Resolver(MappingProxyType(joined), MappingProxyType(roots))
+
+
 def undone_of(operations: Sequence[Operation]) -> frozenset[str]:
     """Which operations count no more. CannotApply for an undo of what is not there to be undone."""
     places = {each.id: place for place, each in enumerate(operations)}

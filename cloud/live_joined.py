@@ -7,8 +7,8 @@ end of its last segment must it be looked up in history, once for each count of 
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cloud.joined import Joined, Resolver, Segment
 from cloud.lake_names import Name
-from cloud.live_series import Known, SeriesBook
+from cloud.live_series import NEVER, Known, SeriesBook
 
 LOOKED_UP_MAX: Final = 10_000
 """Latest readings before a seam that are remembered."""
@@ -41,15 +41,23 @@ LastOf = Callable[[Segment], Said | None]
 class _Plan:
     """Which places of a book stay as they are, and where those of each joined series stand.
 
-    ``places`` are those of the members of each, ``at`` those of each one's segments (−1: none).
+    ``part`` and ``part_of`` are the place of each stored series, and which joined one it is of;
+    of each segment there are ``place`` (−1 where its series is not in the book), ``of`` which it
+    is, ``start``, ``end`` and the ``line`` to the joined unit (`Factor.floats`).
     """
 
     size: int
     kept: NDArray[np.int64]
     names: Sequence[Name]
-    joined: Sequence[Joined]
-    places: Sequence[NDArray[np.int64]]
-    at: Sequence[NDArray[np.int64]]
+    rows: int
+    part: NDArray[np.int64]
+    part_of: NDArray[np.int64]
+    segments: Sequence[Segment]
+    place: NDArray[np.int64]
+    of: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    line: NDArray[np.float64]
 
 
 class JoinedBook:
@@ -94,17 +102,12 @@ class JoinedBook:
         if not self.resolver.joined:
             return known
         plan = self._of(known)
-        if not plan.joined:
+        if not plan.rows:
             return known
-        rows = [self._row(known, plan, i) for i in range(len(plan.joined))]
-        columns = {}
-        for column in ("readings", "anomalies", "first_ts", "last_ts", "last_value",
-                       "last_text", "last_quality"):  # fmt: skip
-            held: NDArray[Any] = getattr(known, column)
-            more = np.empty(len(rows), held.dtype)
-            for i, row in enumerate(rows):
-                more[i] = row[column]
-            columns[column] = np.concatenate([held[plan.kept], more])
+        columns = {
+            name: np.concatenate([getattr(known, name)[plan.kept], made])
+            for name, made in self._made(known, plan).items()
+        }
         return Known(plan.names, **columns)
 
     def _of(self, known: Known) -> _Plan:
@@ -113,45 +116,33 @@ class JoinedBook:
             plan = self._plan = _plan(known.names, self.resolver)
         return plan
 
-    def _row(self, known: Known, plan: _Plan, i: int) -> Mapping[str, Any]:
-        joined, places = plan.joined[i], plan.places[i]
-        last = self._last(known, joined, plan.at[i].tolist())
-        blank = last is None
-        return {
-            "readings": known.readings[places].sum(),
-            "anomalies": known.anomalies[places].sum(),
-            "first_ts": _first(known, joined, plan.at[i].tolist()),
-            "last_ts": _INT64.min if last is None else last.ts,
-            "last_value": np.nan if last is None else last.value,
-            "last_text": None if blank else last.text,  # type: ignore[union-attr]
-            "last_quality": 0 if last is None else last.quality,
-        }
-
-    def _last(self, known: Known, joined: Joined, at: Sequence[int]) -> Said | None:
-        """The newest reading of all segments, in the joined unit."""
-        best: tuple[Said, Segment] | None = None
-        for segment, place in sorted(
-            zip(joined.segments, at, strict=True), key=lambda pair: -pair[0].to_us
-        ):
-            later = best is not None and best[0].ts >= segment.to_us
-            if place < 0 or later or known.first_ts[place] >= segment.to_us:
+    def _made(self, known: Known, plan: _Plan) -> dict[str, NDArray[Any]]:
+        """The columns of the joined series, a row each."""
+        count, anomalies = np.zeros(plan.rows, np.int64), np.zeros(plan.rows, np.int64)
+        np.add.at(count, plan.part_of, known.readings[plan.part])
+        np.add.at(anomalies, plan.part_of, known.anomalies[plan.part])
+        there = (plan.place >= 0) & (known.readings[plan.place] > 0)
+        first, last = known.first_ts[plan.place], known.last_ts[plan.place]
+        meets = there & (first < plan.end) & (last >= plan.start)
+        first_ts = np.full(plan.rows, _INT64.max, np.int64)
+        np.minimum.at(first_ts, plan.of[meets], np.maximum(first, plan.start)[meets])
+        best = _newest(plan, last, meets & (last < plan.end))
+        last_ts = np.where(best >= 0, last[best], NEVER)
+        value, text = known.last_value[plan.place[best]], known.last_text[plan.place[best]].copy()
+        quality = known.last_quality[plan.place[best]].copy()
+        text[best < 0], quality[best < 0] = None, 0
+        for at in _cut(plan, meets & (last >= plan.end)):
+            row = int(plan.of[at])
+            if last_ts[row] >= plan.end[at]:
                 continue
-            said = self._said(known, place, segment)
-            if said is not None and (best is None or _newer(joined, (said, segment), best)):
-                best = said, segment
-        if best is None:
-            return None
-        value = best[1].factor.of(np.array([best[0].value]))
-        return replace(best[0], value=float(value[0]))
-
-    def _said(self, known: Known, place: int, segment: Segment) -> Said | None:
-        last_ts = int(known.last_ts[place])
-        if not known.readings[place] or last_ts < segment.from_us:
-            return None
-        if last_ts < segment.to_us:
-            text, quality = known.last_text[place], int(known.last_quality[place])
-            return Said(last_ts, float(known.last_value[place]), text, quality)
-        return self._look_up(segment, int(known.readings[place]))
+            said = self._look_up(plan.segments[at], int(known.readings[plan.place[at]]))
+            if said is not None and (said.ts, at) > (int(last_ts[row]), int(best[row])):
+                best[row], last_ts[row] = at, said.ts
+                value[row], text[row], quality[row] = said.value, said.text, said.quality
+        return {
+            "readings": count, "anomalies": anomalies, "first_ts": first_ts, "last_ts": last_ts,
+            "last_value": _in_unit(plan, best, value), "last_text": text, "last_quality": quality,
+        }  # fmt: skip
 
     def _look_up(self, segment: Segment, readings: int) -> Said | None:
         with self._lock:
@@ -166,36 +157,57 @@ class JoinedBook:
         return said
 
 
-def _newer(joined: Joined, one: tuple[Said, Segment], other: tuple[Said, Segment]) -> bool:
-    """Whether it stands behind the other: at one time by the order of their segments."""
-    order = joined.segments.index(one[1]), joined.segments.index(other[1])
-    return (one[0].ts, order[0]) > (other[0].ts, order[1])
+def _newest(plan: _Plan, last: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each joined series the segment of its newest reading, −1 where none is sure to have it.
+
+    At one time it is the later segment's.
+    """
+    best = np.full(plan.rows, -1, np.int64)
+    at = np.flatnonzero(inside)
+    order = at[np.argsort(last[at], kind="stable")]
+    best[plan.of[order]] = order  # of several the last stands
+    return best
 
 
-def _first(known: Known, joined: Joined, at: Sequence[int]) -> int:
-    """No reading is before it; the time of the first where no seam cuts its stored series."""
-    found = [
-        max(int(known.first_ts[place]), segment.from_us)
-        for segment, place in zip(joined.segments, at, strict=True)
-        if place >= 0
-        and known.first_ts[place] < segment.to_us
-        and known.last_ts[place] >= segment.from_us
-    ]
-    return min(found, default=int(_INT64.max))
+def _cut(plan: _Plan, cut: NDArray[np.bool_]) -> list[int]:
+    """Segments behind which their stored series goes on, those that end last first."""
+    at = np.flatnonzero(cut)
+    found: list[int] = at[np.argsort(-plan.end[at], kind="stable")].tolist()
+    return found
+
+
+def _in_unit(
+    plan: _Plan, best: NDArray[np.int64], value: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    up, by, over = plan.line[best].T
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = np.where((up == over) & (by == 0), value, (value * up + by) / over)
+    return np.where(best >= 0, made, np.nan)
 
 
 def _plan(names: Sequence[Name], resolver: Resolver) -> _Plan:
     place_of = {name.id: i for i, name in enumerate(names) if name.id in resolver.roots}
     kept = [i for i, name in enumerate(names) if name.id not in resolver.roots]
-    joined, places, at = [], [], []
+    joined: list[Joined] = []
+    part, part_of, of = [], [], []
+    segments: list[Segment] = []
     for each in resolver.joined.values():
         held = [place_of[name.id] for name in each.members if name.id in place_of]
         if held:
+            part += held
+            part_of += [len(joined)] * len(held)
+            of += [len(joined)] * len(each.segments)
+            segments += each.segments
             joined.append(each)
-            places.append(np.array(held, np.int64))
-            at.append(np.array([place_of.get(s.name.id, -1) for s in each.segments], np.int64))
     shown = [*(names[i] for i in kept), *(each.name for each in joined)]
-    return _Plan(len(names), np.array(kept, np.int64), shown, joined, places, at)
+    return _Plan(
+        len(names), np.array(kept, np.int64), shown,
+        len(joined), np.array(part, np.int64), np.array(part_of, np.int64), segments,
+        np.array([place_of.get(each.name.id, -1) for each in segments], np.int64),
+        np.array(of, np.int64), np.array([each.from_us for each in segments], np.int64),
+        np.array([each.to_us for each in segments], np.int64),
+        np.array([each.factor.floats for each in segments], np.float64).reshape(-1, 3),
+    )  # fmt: skip
 
 
 def _former(resolver: Resolver) -> dict[int, str]:

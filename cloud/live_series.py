@@ -20,6 +20,8 @@ from cloud.lake_table.schema import SERIES_COLUMNS
 from cloud.rollup import Partials
 
 _INT64: Final = np.iinfo(np.int64)
+NEVER: Final = int(_INT64.min)
+"""Time of the last reading of a series that has none."""
 _FIRST_CAPACITY: Final = 256
 
 

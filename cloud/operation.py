@@ -64,8 +64,14 @@ class Operation:
 
     def says_as(self, other: "Operation") -> bool:
         """Whether both say the same, whenever they were made."""
-        blank = {"created_us": 0, "names": (), "between": ("", "")}
-        return replace(self, **blank) == replace(other, **blank)  # type: ignore[arg-type]
+        return _plain(self) == _plain(other)
+
+
+def _plain(each: Operation) -> Operation:
+    """What was asked for: nobody says when `now` is."""
+    is_now = each.kind is OperationKind.RETIRE and each.from_us == each.created_us
+    since = BEGINNING if is_now else each.from_us
+    return replace(each, created_us=0, from_us=since, names=(), between=("", ""))
 
 
 class CannotApply(Exception):  # noqa: N818 - the caller's fault

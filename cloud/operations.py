@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from cloud.errors import StorageError
-from cloud.joined import Resolver, resolve, undone_of
+from cloud.joined import Resolver, applied, resolve, undone_of
 from cloud.operation import CannotApply, Operation, OperationKind
 
 OPERATIONS_MAX: Final = 20_000
-"""Operations that one cloud keeps, undone ones too: each new one replays them all."""
+"""Operations that one cloud keeps, undone ones too: a start and each undo replay them all."""
 
 
 class Store(Protocol):
@@ -75,7 +75,8 @@ class Operations:
             kept, resolver = self._with(operation)
             if kept is not operation:
                 return kept
-            undone = undone_of((*self._all, operation))
+            is_undo = operation.kind is OperationKind.UNDO
+            undone = undone_of((*self._all, operation)) if is_undo else self._undone
             self._store.add_operation(operation)
             self._all = (*self._all, operation)
             self._resolver, self._undone = resolver, undone
@@ -91,15 +92,17 @@ class Operations:
                 raise OperationTaken(operation.id)
         if len(self._all) >= OPERATIONS_MAX:
             raise TooManyOperations
-        return operation, _resolved(self._all, operation)
+        if operation.kind is OperationKind.UNDO:
+            return operation, _replayed(self._all, operation)
+        return operation, applied(self._resolver, operation)
 
 
-def _resolved(before: Sequence[Operation], new: Operation) -> Resolver:
-    """All of them in their order. CannotApply tells what of the later ones rests on an undone."""
+def _replayed(before: Sequence[Operation], new: Operation) -> Resolver:
+    """What is left after an undo. CannotApply tells what of the later ones rests on the undone."""
     try:
         return resolve((*before, new))
     except CannotApply as error:
-        if error.operation == new.id or new.kind is not OperationKind.UNDO:
+        if error.operation == new.id:
             raise
         cause = f"{error.operation} rests on {new.target}: without it, {error.cause}"
         raise CannotApply(cause, f"undo {error.operation} first", new.id) from error

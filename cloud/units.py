@@ -39,6 +39,15 @@ class Factor:
         parts = (self.a.numerator, self.a.denominator, self.b.numerator, self.b.denominator)
         return self.a != 0 and all(abs(part).bit_length() <= FACTOR_BITS_MAX for part in parts)
 
+    @property
+    def floats(self) -> tuple[float, float, float]:
+        """``up``, ``by``, ``over`` of y = (up·x + by) / over: whole, so that it is rounded once."""
+        over = lcm(self.a.denominator, self.b.denominator)
+        up, by = int(self.a * over), int(self.b * over)
+        if max(abs(up), abs(by), over) < _EXACT_MAX:
+            return float(up), float(by), float(over)
+        return float(self.a), float(self.b), 1.0
+
     def then(self, after: "Factor") -> "Factor":
         """This one first, then ``after``."""
         return Factor(after.a * self.a, after.a * self.b + after.b)
@@ -54,14 +63,9 @@ class Factor:
         """
         if self.is_identity:
             return values
-        over = lcm(self.a.denominator, self.b.denominator)
-        up, by = int(self.a * over), int(self.b * over)
+        up, by, over = self.floats
         with np.errstate(over="ignore", invalid="ignore"):
-            if max(abs(up), abs(by), over) < _EXACT_MAX:  # one rounding at the end
-                made = (values * float(up) + float(by) * count) / float(over)
-            else:
-                made = values * float(self.a) + float(self.b) * count
-        return np.asarray(made)
+            return np.asarray((values * up + by * count) / over)
 
 
 IDENTITY: Final = Factor()

@@ -9,7 +9,7 @@ import numpy as np
 
 from cloud.journal_cursor import Cursor
 from cloud.live_catalogue import Devices
-from cloud.live_series import Known
+from cloud.live_series import NEVER, Known
 from cloud.registry import GatewayRow
 from cloud.serve import endpoint
 from cloud.serve.endpoint import Values
@@ -85,7 +85,7 @@ def _devices(found: Devices, retired: frozenset[int]) -> list[dict[str, Any]]:
             "gateway": name[0],
             "device": name[1],
             "metrics": of,
-            "last_ts": last_ts if count else None,
+            "last_ts": last_ts if last_ts > NEVER else None,
             "readings": count,
             "anomalies": odd,
         }

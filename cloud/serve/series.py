@@ -10,7 +10,7 @@ import orjson
 from cloud.joined import Resolver
 from cloud.live_catalogue import Found, Key, Wanted
 from cloud.live_joined import JoinedBook
-from cloud.live_series import Known
+from cloud.live_series import NEVER, Known
 from cloud.serve import endpoint, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.fields import Field, Type
@@ -98,12 +98,12 @@ def latest(site: Site, values: Values) -> Answer:
     book = site.shown.book(values["view"])
     page, last = _found(site, book, values).page(values["cursor"], values["limit"])
     known, at = page.known, np.array(page.at, np.int64)
-    columns = (known.last_ts, known.last_value, known.last_text, known.last_quality, known.readings)
+    columns = (known.last_ts, known.last_value, known.last_text, known.last_quality)
     lists = (column[at].tolist() for column in columns)
     told = [
         {"id": key[3], "ts": ts, "value": value, "text": text, "quality": quality}
-        for key, ts, value, text, quality, readings in zip(page.keys, *lists, strict=True)
-        if readings
+        for key, ts, value, text, quality in zip(page.keys, *lists, strict=True)
+        if ts > NEVER
     ]
     return endpoint.paged("latest", told, LATEST, _next(last), now=site.now_us())
 
@@ -144,7 +144,7 @@ def _ago(now: int, seconds: int | None) -> int | None:
 def _series(resolver: Resolver, known: Known, i: int) -> Mapping[str, Any]:
     name = known.names[i]
     joined = resolver.joined.get(name.id)
-    has = bool(known.readings[i])
+    has = bool(known.last_ts[i] > NEVER)  # what is stored of it may all be left out
     return {
         "id": f"{name.id:016x}",
         "gateway": name.gateway,

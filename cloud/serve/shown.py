@@ -84,7 +84,7 @@ class Shown:
 def bad_of_parts(marks: Marks, shown: Name, parts: Iterable[Name]) -> dict[int, Bad]:
     """What of each stored series is bad: as marked of itself, and of what it is part of."""
     whole = marks.bad(shown)
-    found = {name.id: _both(whole, marks.bad(name)) for name in parts}
+    found = {name.id: whole if name == shown else _both(whole, marks.bad(name)) for name in parts}
     return {series: bad for series, bad in found.items() if bad}
 
 

@@ -83,7 +83,7 @@ def _aim(case: Any, series: str, others: int) -> None:
 
     ``others``: so many of the other parameters stay, for of many one is always refused.
     """
-    if case.path.startswith("/api/v1/operations") and "kind" in (case.body or case.query or {}):
+    if case.path.startswith("/api/v1/operations"):
         _aim_operation(case, series.partition(",")[0])
         return
     if "series" in (case.query or {}):
@@ -101,8 +101,10 @@ def _aim(case: Any, series: str, others: int) -> None:
 
 def _aim_operation(case: Any, series: str) -> None:
     """An operation that can be: others are refused for what they stand in the way of."""
-    if isinstance(case.body, dict):
+    if case.path.endswith("check"):
+        case.query = {"kind": "retire", "series": series}
+    elif isinstance(case.body, dict):
         kept = {name: case.body[name] for name in ("author", "note") if name in case.body}
         case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
-        return
-    case.query = {"kind": "retire", "series": series}
+    else:
+        case.query = {"series": series}
