@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from cloud.errors import PeerError
 from cloud.history_api import SERIES_MAX, HistoryApi
 from cloud.operation import OperationKind
 
@@ -53,6 +54,10 @@ class SeriesApi(HistoryApi):
     ) -> Row:
         """Do it, or say what it would make."""
         asked = {"kind": kind.value, **said}
-        if dry_run:
-            return self._get("/api/v1/operations/check", asked)
-        return self._post("/api/v1/operations", {**asked, "author": author, "note": note})
+        try:
+            if dry_run:
+                return self._get("/api/v1/operations/check", asked)
+            return self._post("/api/v1/operations", {**asked, "author": author, "note": note})
+        except PeerError as error:
+            what = said.get("series") or said.get("operation")
+            raise PeerError(f"{kind.value} {what}", error.cause, error.hint) from error

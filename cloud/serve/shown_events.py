@@ -13,10 +13,11 @@ from cloud.live_joined import JoinedBook
 from cloud.query import Query
 from cloud.query_events import Events, EventsAsk
 from cloud.serve.endpoint import Values
+from cloud.serve.params import Refusal
 from cloud.serve.shown import listened, row_shown
 
 READ_MAX: Final = 2_000_000
-"""Rows looked through for one page; beyond them a page ends early."""
+"""Rows looked through for one page; a question that needs more is refused."""
 
 
 def events_ask(book: JoinedBook, values: Values, kind: Events, to_us: int) -> EventsAsk | None:
@@ -52,7 +53,7 @@ def _of_device(book: JoinedBook, gateway: str | None, device: str) -> frozenset[
 def found_shown(
     query: Query, resolver: Resolver, ask: EventsAsk, skip: int, rows: int
 ) -> list[dict[str, Any]]:
-    """The first ``rows`` behind ``skip`` of those that are shown."""
+    """The first ``rows`` behind ``skip`` of those that are shown. Refusal 400 over READ_MAX."""
     wanted = skip + rows
     if not resolver.joined or (
         ask.series and not any(each in resolver.roots for each in ask.series)
@@ -62,6 +63,10 @@ def found_shown(
     while True:
         found = query.events(replace(ask, limit=limit))
         told = [one for row in found if (one := row_shown(resolver, row)) is not None]
-        if len(told) >= wanted or len(found) < limit or limit >= READ_MAX:
+        if len(told) >= wanted or len(found) < limit:
             return told[skip:wanted]
+        if limit >= READ_MAX:
+            message = f"{READ_MAX} rows hold no page of those that are shown"
+            hint = "ask for a narrower range, or for fewer series"
+            raise Refusal(400, "too_many_rows", message, hint, parameter="from")
         limit = min(4 * limit + 1000, READ_MAX)

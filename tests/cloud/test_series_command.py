@@ -113,5 +113,6 @@ def test_what_cannot_be_ends_with_its_cause_and_what_to_do(call):
     told = call("unit", "pump/temperature", "%", code=4)
     assert "°C and % are not known to be of one quantity" in told
     assert "scale" in told
+    assert "could not unit" in told
     assert "did you mean pump/temperature?" in call("show", "pmup/temperature", code=2)
     assert "no operation" in call("undo", "0" * 16, code=4)

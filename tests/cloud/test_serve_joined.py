@@ -21,6 +21,7 @@ from tests.cloud.joined_world import (
     two_sensors,
 )
 from tests.cloud.lake_world import T0
+from tests.cloud.serve_world import World
 
 
 @pytest.fixture
@@ -216,3 +217,65 @@ def test_a_series_of_which_nothing_is_shown_was_never_heard(world):
     (device,) = [d for d in world.get("/api/v1/devices")["devices"] if d["device"] == "new"]
     assert device["last_ts"] is None
     assert world.get(f"/api/v1/history?series={new}")["series"][0]["t"] == []
+
+
+def test_a_scale_below_nothing_turns_minimum_and_maximum_round(world):
+    old, _ = ids(world)
+    operate(world, "unit", series=old, unit="below", scale="-2", offset="1")
+    (buckets,) = history(world, old, "bucket=1h")["series"]
+    assert (buckets["min"], buckets["max"]) == ([-117.0], [1.0])
+    assert (buckets["first"], buckets["last"]) == ([1.0], [-117.0])
+    assert (buckets["sum"], buckets["mean"]) == ([-2.0 * 1770 + 60], [-58.0])
+    assert world.get(f"/api/v1/latest?series={old}")["latest"][0]["value"] == -117.0
+
+
+def test_texts_of_two_series_are_one_history(world):
+    for device, minutes in (("door-1", (1, 2, 8)), ("door-2", (3, 5, 9))):
+        at = [T0 + minute * MINUTE_US for minute in minutes]
+        words = [f"{device} at {minute}" for minute in minutes]
+        world.gateway.send(world.gateway.texts(device, at, words))
+    follow(world)
+    first, second = (name_of(world, device) for device in ("door-1", "door-2"))
+    operate(world, "replace", series=first, other=second, **{"from": T0 + 4 * MINUTE_US})
+    (series,) = history(world, first)["series"]
+    assert series["text"] == ["door-1 at 1", "door-1 at 2", "door-2 at 5", "door-2 at 9"]
+    said = world.get(f"/api/v1/states?series={first}&from={T0}&to={T0 + HOUR_US}")["states"]
+    assert [one["text"] for one in said] == series["text"]
+    assert world.get(f"/api/v1/latest?series={first}")["latest"][0]["text"] == "door-2 at 9"
+
+
+def name_of(world: World, device: str) -> str:
+    return next(f"{n.id:016x}" for n in world.live.book.known().names if n.device == device)
+
+
+def test_a_page_that_would_read_too_many_rows_is_refused_not_cut_short(world, monkeypatch):
+    old, _ = ids(world)
+    replaced(world)
+    path = f"/api/v1/anomalies?series={old}&limit=20"
+    assert len(world.get(path)["anomalies"]) == 20
+    monkeypatch.setattr("cloud.serve.shown_events.READ_MAX", 90)
+    error = world.get(f"/api/v1/anomalies?series={old}&limit=100", 400)["error"]
+    assert (error["code"], error["parameter"]) == ("too_many_rows", "from")
+
+
+def test_what_was_looked_up_is_looked_up_again_only_when_its_series_grew(world, monkeypatch):
+    _, new = ids(world)
+    calls: list[int] = []
+    original = Shown._last_of
+
+    def counted(self, segment):
+        calls.append(segment.name.id)
+        return original(self, segment)
+
+    monkeypatch.setattr(Shown, "_last_of", counted)
+    send(world, "third", "K", [0], lambda i: 273.15, score=False)
+    follow(world)
+    third = name_of(world, "third")
+    operate(world, "replace", series=new, other=third, **{"from": T0 + 70 * MINUTE_US})
+    for _ in range(3):
+        assert world.get(f"/api/v1/latest?series={new}")["latest"][0]["value"] == 212.0
+    assert len(calls) == 1
+    send(world, "new", "°F", [69], lambda i: 32.0, score=False)
+    follow(world)
+    assert world.get(f"/api/v1/latest?series={new}")["latest"][0]["value"] == 32.0
+    assert len(calls) == 2
