@@ -5,26 +5,25 @@ functions that made them (`cloud.rollup`), so tables and tail give one answer. M
 them from threads. Any thread may call any of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
-from cloud import query_clean, query_events, query_joined, query_rows, rollup
-from cloud.joined import NOTHING_JOINED, Joined, Resolver, Segment, alone
+from cloud import query_events, query_joined, query_rows, rollup
+from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
-from cloud.lake_rollup import readings_of
-from cloud.lake_table.schema import READINGS
 from cloud.live import Live, View
-from cloud.query_clean import Bad, Piece
+from cloud.query_clean import Bad
 from cloud.query_events import Events, EventsAsk
+from cloud.query_joined import OneSeries
 from cloud.query_lake import LakeReader
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
 from cloud.query_rows import BucketSeries, RawSeries
-from cloud.rollup import DAY_US, Partials
+from cloud.query_series import SeriesView
+from cloud.rollup import DAY_US
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
 ROWS_MAX: Final = 100_000
@@ -103,7 +102,7 @@ class Query:
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
-        found = [BucketSeries(j.name.id, self._buckets(view, j, ask, buckets)) for j in asked]
+        found = [self._buckets(self._series(view, each, ask), ask, buckets) for each in asked]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
     def default_span(
@@ -160,7 +159,7 @@ class Query:
     def _raw_if_few(self, view: View, series: Sequence[Joined], ask: Ask) -> History | None:
         found = []
         for each in series:
-            rows = self._first(view, each, (ask.from_us, ask.to_us), ask.points + 1, ask)
+            rows = self._series(view, each, ask).readings(ask.from_us, ask.to_us, ask.points + 1)
             if len(rows.ts) > ask.points:
                 return None
             found.append(rows)
@@ -172,7 +171,8 @@ class Query:
         left = ask.limit
         for index in range(at.index, len(series)):
             start, given = (at.ts, at.given) if index == at.index else (ask.from_us, 0)
-            rows = self._first(view, series[index], (start, ask.to_us), given + left + 1, ask)
+            one = self._series(view, series[index], ask)
+            rows = one.readings(start, ask.to_us, given + left + 1)
             kept = query_rows.cut(rows, given, given + left)
             found.append(kept)
             if len(rows.ts) > given + left:
@@ -186,104 +186,17 @@ class Query:
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _first(
-        self, view: View, series: Joined, span: tuple[int, int], limit: int, ask: Ask
-    ) -> RawSeries:
-        """The first ``limit`` readings that are not bad, of all segments."""
-        parts: list[RawSeries] = []
-        for segment in series.segments:
-            meets = segment.within(*span)
-            if meets is None:
-                continue
-            if query_joined.enough(parts, limit, meets.from_us):
-                break
-            bad = ask.without.get(segment.name.id, query_clean.NONE)
-            rows = self._good(view, segment.name, (meets.from_us, meets.to_us), limit, bad)
-            parts.append(query_joined.rows_of(series.name.id, segment, rows))
-        return query_joined.in_order(series.name.id, parts, limit)
+    def _series(self, view: View, joined: Joined, ask: Ask) -> OneSeries:
+        def stored(name: Name, bad: Bad) -> SeriesView:
+            return SeriesView(self._lake, view, name, bad)
 
-    def _good(
-        self, view: View, name: Name, span: tuple[int, int], limit: int, bad: Bad
-    ) -> RawSeries:
-        """The first ``limit`` readings that are not bad."""
-        if not bad:
-            return self._readings(view, name, *span, limit)
+        return query_joined.view_of(joined, ask.without, stored)
 
-        def fetch(start: int, end: int, limit: int) -> RawSeries:
-            return self._readings(view, name, start, end, limit)
-
-        pages = query_clean.without(fetch, *span, limit, bad)
-        return query_rows.cut(query_rows.only(query_rows.joined(name.id, pages), bad), 0, limit)
-
-    def _readings(self, view: View, name: Name, start: int, end: int, limit: int) -> RawSeries:
-        """The first ``limit`` readings of a series in [start, end), tables and tail."""
-        tail = _tail(view, name, start, end)
-        parts = self._lake.readings(view, name, start, end, limit, origin=bool(tail)) + tail
-        if not parts:
-            none = np.empty(0, np.int64)
-            return RawSeries(name.id, none, np.empty(0), None, none)
-        return query_rows.cut(query_rows.ordered(name.id, parts), 0, limit)
-
-    def _buckets(self, view: View, series: Joined, ask: Ask, buckets: Buckets) -> Partials:
-        edges = buckets.edges
-        if ask.from_us == ask.to_us:
-            return rollup.EMPTY  # no bucket meets an empty range
-        if edges is not None:
-            start, end = int(edges[0]), int(edges[-1])
-        else:
-            start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        parts: list[Partials] = []
-        for order, segment in enumerate(series.segments):
-            if segment.within(start, end) is not None:
-                bad = ask.without.get(segment.name.id, query_clean.NONE)
-                made = rollup.concat(self._partials(view, segment, (start, end), buckets, bad))
-                parts.append(query_joined.partials_of(series.name.id, order, segment, made))
-        found = rollup.concat(parts)
-        if edges is None:
-            return rollup.merge(found, buckets.width_us)
-        at = np.searchsorted(edges, found.bucket, "right") - 1
-        return rollup.merge(replace(found, bucket=edges[at]), 1)
-
-    def _partials(
-        self, view: View, segment: Segment, whole: tuple[int, int], buckets: Buckets, bad: Bad
-    ) -> list[Partials]:
-        """Partials of a segment in ``whole`` buckets, tables and tail, as they are stored."""
-        name, fine = segment.name, buckets.fine_us
-        left_out = query_joined.outside(segment, bad)
-        start, end = query_joined.aligned(segment, *whole, fine)
-        parts: list[Partials] = []
-        if buckets.tier is None:
-            parts += self._reduced(view, name, Piece(start, end, is_raw=True), buckets, left_out)
-        else:
-            for piece in query_clean.pieces(start, end, buckets.tier.width_us, left_out):
-                parts += self._reduced(view, name, piece, buckets, left_out)
-        for batch in view.tail:
-            if READINGS.name in batch.tables:
-                rows = batch.tables[READINGS.name].of_series(name.id, start, end)
-                if rows is not None:
-                    readings = query_rows.without(readings_of(rows), left_out)
-                    parts.append(rollup.reduce(readings, fine, batch.start))
-        return parts
-
-    def _reduced(
-        self, view: View, name: Name, piece: Piece, buckets: Buckets, bad: Bad
-    ) -> Iterator[Partials]:
-        """Partials of a stretch, from the rollup or from raw readings that are not bad."""
-        tier = None if piece.is_raw else buckets.tier
-        if tier is not None:
-            kept = self._lake.kept(view, tier, name, piece.start, piece.end)
-            if kept is not None:
-                yield kept
-                return
-        for part, readings in self._lake.pieces(view, name, piece.start, piece.end):
-            yield rollup.reduce(query_rows.without(readings, bad), buckets.fine_us, part)
-
-
-def _tail(view: View, name: Name, start: int, end: int) -> list[pa.Table]:
-    found = []
-    for batch in view.tail:
-        rows = batch.tables.get(READINGS.name)
-        part = rows.of_series(name.id, start, end) if rows is not None else None
-        if part is not None:
-            found.append(part)
-    return found
+    def _buckets(self, series: OneSeries, ask: Ask, buckets: Buckets) -> BucketSeries:
+        partials = rollup.EMPTY
+        if ask.from_us < ask.to_us:  # no bucket meets an empty range
+            edges = buckets.edges
+            ends = (int(edges[0]), int(edges[-1])) if edges is not None else None
+            start, end = ends or span(ask.from_us, ask.to_us, buckets.width_us)
+            partials = series.partials(start, end, buckets)
+        return BucketSeries(series.name.id, partials)

@@ -5,22 +5,81 @@ they are left out as bad data is: a bucket that a seam cuts is made anew from it
 lies on either side is never mixed in. Of readings at one time those of the later segment are last.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
 
-from cloud import query_rows
+from cloud import query_rows, rollup
 from cloud.joined import Joined, Segment
+from cloud.lake_names import Name
 from cloud.live_series import Known
 from cloud.operation import BEGINNING, END
-from cloud.query_clean import Bad, bad_of
+from cloud.query_clean import NONE, Bad, bad_of
+from cloud.query_plan import Buckets
 from cloud.query_rows import RawSeries
 from cloud.rollup import Partials
 
 _PART_BITS: Final = 48
 """Of the journal's offsets in `Partials.part`: segments are told apart above them."""
+
+
+class OneSeries(Protocol):
+    """A series as of one view: `cloud.query_series.SeriesView`, or several of them as one."""
+
+    @property
+    def name(self) -> Name:
+        """Its name and id."""
+
+    def readings(self, start: int, end: int, limit: int) -> RawSeries:
+        """The first ``limit`` readings in [start, end)."""
+
+    def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
+        """One row a bucket that has readings, of the whole buckets [start, end)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedView:
+    """A joined series as of one view; ``parts`` are its segments, each as it is stored."""
+
+    name: Name
+    parts: Sequence[tuple[Segment, OneSeries]]
+
+    def readings(self, start: int, end: int, limit: int) -> RawSeries:
+        """As `OneSeries.readings`, of all segments."""
+        found: list[RawSeries] = []
+        for segment, series in self.parts:
+            meets = segment.within(start, end)
+            if meets is None:
+                continue
+            if _enough(found, limit, meets.from_us):
+                break
+            rows = series.readings(meets.from_us, meets.to_us, limit)
+            found.append(replace(rows, id=self.name.id, value=segment.factor.of(rows.value)))
+        return _in_order(self.name.id, found, limit)
+
+    def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
+        """As `OneSeries.partials`, of all segments."""
+        found: list[Partials] = []
+        for order, (segment, series) in enumerate(self.parts):
+            if segment.within(start, end) is not None:
+                made = series.partials(*_aligned(segment, start, end, buckets.fine_us), buckets)
+                found.append(partials_of(self.name.id, order, segment, made))
+        return found[0] if len(found) == 1 else rollup.merge(rollup.concat(found), 1)
+
+
+def view_of(
+    joined: Joined, without: Mapping[int, Bad], stored: Callable[[Name, Bad], OneSeries]
+) -> OneSeries:
+    """A joined series, of views of stored ones without what is bad or beside their segments."""
+    parts = [
+        (segment, stored(segment.name, outside(segment, without.get(segment.name.id, NONE))))
+        for segment in joined.segments
+    ]
+    if len(parts) == 1 and parts[0][0].is_whole and parts[0][1].name.id == joined.name.id:
+        return parts[0][1]
+    return JoinedView(joined.name, parts)
 
 
 def outside(segment: Segment, bad: Bad) -> Bad:
@@ -48,20 +107,13 @@ def bounds(asked: Joined, stored: Known) -> tuple[int, int] | None:
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
-def rows_of(series: int, segment: Segment, rows: RawSeries) -> RawSeries:
-    """Readings of a segment as those of the joined series."""
-    if segment.factor.is_identity and rows.id == series:
-        return rows
-    return replace(rows, id=series, value=segment.factor.of(rows.value))
-
-
-def enough(parts: Sequence[RawSeries], limit: int, start: int) -> bool:
+def _enough(parts: Sequence[RawSeries], limit: int, start: int) -> bool:
     """Whether the first ``limit`` readings are there, all of them before ``start``."""
     ts = np.concatenate([part.ts for part in parts]) if parts else np.empty(0, np.int64)
     return len(ts) >= limit and bool(np.partition(ts, limit - 1)[limit - 1] < start)
 
 
-def in_order(series: int, parts: Sequence[RawSeries], limit: int) -> RawSeries:
+def _in_order(series: int, parts: Sequence[RawSeries], limit: int) -> RawSeries:
     """The first ``limit`` readings of all segments."""
     if len(parts) == 1 and len(parts[0].ts) <= limit:
         return parts[0]
@@ -74,8 +126,6 @@ def in_order(series: int, parts: Sequence[RawSeries], limit: int) -> RawSeries:
 
 def partials_of(series: int, order: int, segment: Segment, partials: Partials) -> Partials:
     """Partials of a segment, the ``order``-th, as those of the joined series."""
-    if segment.is_whole and segment.name.id == series and not order:
-        return partials
     factor, count = segment.factor, partials.valid
     low, high = (partials.min, partials.max) if factor.a > 0 else (partials.max, partials.min)
     return replace(
@@ -90,7 +140,7 @@ def partials_of(series: int, order: int, segment: Segment, partials: Partials) -
     )
 
 
-def aligned(segment: Segment, start: int, end: int, width_us: int) -> tuple[int, int]:
+def _aligned(segment: Segment, start: int, end: int, width_us: int) -> tuple[int, int]:
     """What of [start, end), whole buckets, the segment meets, in whole buckets of ``width_us``."""
     low, high = max(segment.from_us, start), min(segment.to_us, end)
     return max(low - low % width_us, start), min(high + -high % width_us, end)

@@ -1,0 +1,82 @@
+"""One series of a view, tables and tail as one: its readings, and partials of them in buckets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from cloud import query_clean, query_rows, rollup
+from cloud.lake_names import Name
+from cloud.lake_rollup import readings_of
+from cloud.lake_table.schema import READINGS
+from cloud.live import View
+from cloud.query_clean import Bad, Piece
+from cloud.query_lake import LakeReader
+from cloud.query_plan import Buckets
+from cloud.query_rows import RawSeries
+from cloud.rollup import Partials
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """A series as of one view, without what of it is ``bad``; reads from ``lake``."""
+
+    lake: LakeReader
+    view: View
+    name: Name
+    bad: Bad
+
+    def readings(self, start: int, end: int, limit: int) -> RawSeries:
+        """The first ``limit`` readings in [start, end) that are not bad."""
+        if not self.bad:
+            return self._all(start, end, limit)
+        pages = query_clean.without(self._all, start, end, limit, self.bad)
+        rows = query_rows.only(query_rows.joined(self.name.id, pages), self.bad)
+        return query_rows.cut(rows, 0, limit)
+
+    def _all(self, start: int, end: int, limit: int) -> RawSeries:
+        """The first ``limit`` readings of a series in [start, end), tables and tail."""
+        tail = [rows for _, rows in self._tail(start, end)]
+        origin = bool(tail)
+        parts = self.lake.readings(self.view, self.name, start, end, limit, origin=origin) + tail
+        if not parts:
+            none = np.empty(0, np.int64)
+            return RawSeries(self.name.id, none, np.empty(0), None, none)
+        return query_rows.cut(query_rows.ordered(self.name.id, parts), 0, limit)
+
+    def _tail(self, start: int, end: int) -> Iterator[tuple[int, pa.Table]]:
+        for batch in self.view.tail:
+            held = batch.tables.get(READINGS.name)
+            rows = held.of_series(self.name.id, start, end) if held is not None else None
+            if rows is not None:
+                yield batch.start, rows
+
+    def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
+        """One row a bucket that has readings, of the whole buckets [start, end)."""
+        parts: list[Partials] = []
+        if buckets.tier is None:
+            parts += self._reduced(Piece(start, end, is_raw=True), buckets)
+        else:
+            for piece in query_clean.pieces(start, end, buckets.tier.width_us, self.bad):
+                parts += self._reduced(piece, buckets)
+        for part, rows in self._tail(start, end):
+            readings = query_rows.without(readings_of(rows), self.bad)
+            parts.append(rollup.reduce(readings, buckets.fine_us, part))
+        found = rollup.concat(parts)
+        if buckets.edges is None:
+            return rollup.merge(found, buckets.width_us)
+        at = np.searchsorted(buckets.edges, found.bucket, "right") - 1
+        return rollup.merge(replace(found, bucket=buckets.edges[at]), 1)
+
+    def _reduced(self, piece: Piece, buckets: Buckets) -> Iterator[Partials]:
+        """Partials of a stretch, from the rollup or from raw readings that are not bad."""
+        tier = None if piece.is_raw else buckets.tier
+        if tier is not None:
+            kept = self.lake.kept(self.view, tier, self.name, piece.start, piece.end)
+            if kept is not None:
+                yield kept
+                return
+        for part, readings in self.lake.pieces(self.view, self.name, piece.start, piece.end):
+            good = query_rows.without(readings, self.bad)
+            yield rollup.reduce(good, buckets.fine_us, part)
