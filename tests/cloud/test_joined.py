@@ -7,7 +7,7 @@ import pytest
 from cloud.joined import SEGMENTS_MAX, resolve
 from cloud.lake_names import Name
 from cloud.operation import BEGINNING, END, CannotApply, Operation, OperationKind, packed, unpacked
-from cloud.units import Factor, conversion
+from cloud.units import IDENTITY, Factor, conversion
 
 A, B, C, D = (Name("gw", f"dev-{n}", "temp", "°C", "{}", 0, n) for n in range(1, 5))
 F = Name("gw", "dev-1", "temp", "°F", "{}", 0, 5)
@@ -93,6 +93,15 @@ def test_a_unit_is_shown_and_every_part_follows():
     assert resolver.of(A.id).name.unit == "K"
     assert own.factor == Factor(1, own.factor.b)
     assert (float(other.factor.a), float(own.factor.b)) == (5 / 9, 273.15)
+
+
+def test_what_was_joined_before_is_brought_to_the_new_unit_from_where_it_was():
+    chain = [op(KIND.UNIT, F, unit="K"), op(KIND.MERGE, A, F)]
+    for operations in (chain, [op(KIND.MERGE, F, B), op(KIND.REPLACE, A, F, from_us=9)]):
+        resolver = resolve(operations)
+        factors = {s.name.id: s.factor for s in resolver.of(A.id).segments}
+        assert factors[F.id] == conversion("°F", "°C")
+        assert factors.get(B.id, IDENTITY) == IDENTITY
 
 
 def test_what_was_measured_in_another_unit_is_read_in_it_from_then_on():

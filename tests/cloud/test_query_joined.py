@@ -38,6 +38,7 @@ class Model:
         }
         self.unit = {name: name.split()[1] for name in DEVICES}
         self.root = {name: name for name in DEVICES}
+        self.retired: set[str] = set()
         gone = undone_of(operations)
         for each in operations:
             if each.id not in gone and each.kind is not KIND.UNDO:
@@ -51,6 +52,8 @@ class Model:
             second = self.root[other]
             parts = parts + _clipped(self.parts.pop(second), each.from_us, each.to_us)
             self.root |= {name: own for name, root in self.root.items() if root == second}
+        if each.kind is KIND.RETIRE:
+            self.retired.add(own)
         if each.kind is KIND.UNIT:
             self.unit[own] = each.unit
         if each.kind is KIND.MEASURED:
@@ -90,10 +93,17 @@ _row = st.tuples(
 _number = st.integers(0, 3)
 _operation = st.one_of(
     st.tuples(st.just(KIND.REPLACE), _number, _number, _time),
-    st.tuples(st.just(KIND.MERGE), _number, _number, st.one_of(st.none(), _time)),
+    st.tuples(
+        st.just(KIND.MERGE),
+        _number,
+        _number,
+        st.one_of(st.none(), _time),
+        st.one_of(st.none(), _time),
+    ),
     st.tuples(st.just(KIND.UNIT), _number, st.sampled_from(["°C", "°F", "K"])),
     st.tuples(st.just(KIND.MEASURED), _number, st.sampled_from(["°C", "°F", "K"]), _time),
     st.tuples(st.just(KIND.RENAME), _number, st.integers(0, 9)),
+    st.tuples(st.just(KIND.RETIRE), _number, _time),
     st.tuples(st.just(KIND.UNDO), st.integers(0, 9)),
 )
 _action = st.one_of(
@@ -136,6 +146,9 @@ class Operated(World):
                 names.append(self.names[DEVICES[more[1]]])
                 said["other"] = names[1].id
                 said |= {"from_us": more[2]} if more[2] is not None else {}
+                said |= {"to_us": more[3]} if kind is KIND.MERGE and more[3] is not None else {}
+            elif kind is KIND.RETIRE:
+                said["from_us"] = more[1]
             elif kind is KIND.RENAME:
                 said["device"] = f"name {more[1]}"
             else:
@@ -151,7 +164,7 @@ class Operated(World):
 
 @given(st.lists(_action, min_size=6, max_size=20))
 @settings(
-    max_examples=25,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -253,6 +266,7 @@ def _ask_latest(world: Operated, model: Model) -> None:
     by_id = {name.id: i for i, name in enumerate(known.names)}
     assert len(by_id) == len(model.parts)
     assert known.readings.sum() == sum(len(rows) for rows in world.sent.values())
+    assert shown.book().retired() == {world.names[root].id for root in model.retired}
     for root in model.parts:
         at, rows = by_id[world.names[root].id], model.rows(root, world.sent)
         assert known.names[at].unit == model.unit[root]

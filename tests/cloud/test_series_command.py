@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from cloud.cli import console
+from cloud.commands.series import command
 from cloud.history_api import HistoryApi
+from cloud.operation import OperationKind
 from cloud.rollup import MINUTE_US
 from protos import records
 from tests.cloud.lake_world import T0
@@ -116,3 +118,13 @@ def test_what_cannot_be_ends_with_its_cause_and_what_to_do(call):
     assert "could not unit" in told
     assert "did you mean pump/temperature?" in call("show", "pmup/temperature", code=2)
     assert "no operation" in call("undo", "0" * 16, code=4)
+
+
+def test_the_guide_tells_every_verb_and_every_kind_of_operation() -> None:
+    guide = Path(__file__).parent.parent.parent / "docs" / "guide" / "series.md"
+    told = guide.read_text()
+    verbs = [f"tidegate-cloud series {name}" for name in command.commands]
+    assert [verb for verb in verbs if verb not in told] == []
+    kinds = {kind.value for kind in OperationKind} - {"measured"}
+    assert {kind for kind in kinds if f"- **{kind}**" not in told} == set()
+    assert "--measured" in told

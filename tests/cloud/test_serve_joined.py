@@ -107,6 +107,14 @@ def test_the_last_reading_before_the_seam_stands_while_the_new_sensor_is_silent(
     assert (latest["ts"], latest["value"]) == (T0 + 69 * MINUTE_US, 212.0)
 
 
+def test_the_last_reading_of_a_stretch_that_ends_is_newer_than_that_of_a_silent_sensor(world):
+    old, new = ids(world)
+    until = T0 + 75 * MINUTE_US  # the old one is heard to 59, the new one to 89
+    operate(world, "merge", series=old, other=new, to=until)
+    (latest,) = world.get("/api/v1/latest")["latest"]
+    assert (latest["ts"], latest["value"]) == (until - MINUTE_US, 100.0)
+
+
 def test_anomalies_are_told_of_the_joined_series_by_page_and_by_its_device(world):
     old, new = ids(world)
     replaced(world)
@@ -157,7 +165,8 @@ def test_live_events_are_told_of_the_joined_series_in_its_unit(world):
     assert event_shown(world.operations.resolver, gone).data["t"].tolist() == [SEAM - 1]
 
 
-def test_a_listener_hears_a_sensor_that_comes_into_its_series_while_it_listens(world):
+def test_a_listener_hears_a_sensor_that_comes_into_its_series(world, monkeypatch):
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.1)  # if it hears nothing, say so soon
     old, _ = ids(world)
 
     async def listen() -> list[bytes]:
@@ -170,8 +179,10 @@ def test_a_listener_hears_a_sensor_that_comes_into_its_series_while_it_listens(w
         told.append(await anext(events))
         send(world, "new", "°F", [95], lambda i: 32.0, score=False)
         follow(world)
-        while b"readings" not in told[-1]:
+        for _ in range(50):
             told.append(await anext(events))
+            if b"readings" in told[-1]:
+                break
         await events.aclose()
         return told
 
