@@ -40,6 +40,7 @@ from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.live import Live
 from cloud.marks import Marks
+from cloud.operations import Operations
 from cloud.presence import news_into, note_all
 from cloud.query import Query
 from cloud.registry import Registry
@@ -92,6 +93,7 @@ class Aggregator:
     journal: SqliteJournal
     live: Live
     lake: ConsolidationLoop
+    operations: Operations
     query: Query
     courtesy: Courtesy
 
@@ -108,6 +110,7 @@ class Aggregator:
         with ExitStack() as undo:
             registry = Registry.open(config.registry_path, config.certificate_life_us)
             undo.callback(registry.close)
+            operations = Operations(registry)
             most, segment = settings.journal.bytes_max, settings.journal.segment_bytes
             limits = JournalLimits(most, segment, free_bytes_min=settings.journal.free_bytes_min)
             beside = LakeGround(config.lake_folder)
@@ -131,7 +134,7 @@ class Aggregator:
             undo.pop_all()
         lake = ConsolidationLoop(consolidator, settings.lake.interval_s)
         query = Query(live, settings.lake.query_threads)
-        return cls(config, authority, registry, journal, live, lake, query, courtesy)
+        return cls(config, authority, registry, journal, live, lake, operations, query, courtesy)
 
     async def run(self) -> None:
         """Start the servers, wait for a signal or a failure, and end in order."""
@@ -225,6 +228,7 @@ class Aggregator:
             self.query, self.live, self.registry, self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
             marks=Marks(self.registry),
+            operations=self.operations,
             presence=lambda: ingest.presence,
             fault=self._fault,
             apart=self.journal.quarantined,

@@ -25,6 +25,7 @@ VERBS: Final = {
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",
     "import": "bring in a past: CSV, Parquet, Influx lines, Home Assistant",
+    "series": "keep one history through changed sensors, names and units",
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }

@@ -43,13 +43,14 @@ class HistoryApi:
             OperatorError: there is none, told with the nearest name; or several of that name.
         """
         asked = {"device": device, "gateway": gateway, "limit": SERIES_MAX}
-        if series is not None and not _ID.fullmatch(series):
-            asked["q"] = series.rpartition("/")[2]
-        rows = list(self._series(asked))
+        by_id = series is not None and _ID.fullmatch(series) is not None
         if series is not None:
-            rows = [
-                row for row in rows if series in (row["id"], f"{row['device']}/{row['metric']}")
-            ]
+            asked["series" if by_id else "q"] = series if by_id else series.rpartition("/")[2]
+        rows = list(self._series(asked))
+        if by_id:
+            rows = [row for row in rows if series in (row["id"], *row.get("made_of", ()))]
+        elif series is not None:
+            rows = [row for row in rows if series == f"{row['device']}/{row['metric']}"]
         if not rows:
             raise self._unknown(series, device, gateway)
         if series is not None and len(rows) > 1:
@@ -122,10 +123,18 @@ class HistoryApi:
 
     def _get(self, path: str, query: Mapping[str, object]) -> dict[str, Any]:
         asked = urlencode({key: value for key, value in query.items() if value is not None})
+        return self._answer("GET", f"{path}?{asked}")
+
+    def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        said = {key: value for key, value in body.items() if value is not None}
+        return self._answer("POST", path, json.dumps(said).encode())
+
+    def _answer(self, method: str, target: str, body: bytes | None = None) -> dict[str, Any]:
         tried = f"ask the cloud at {self._host}:{self._port}"
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
         try:
-            connection.request("GET", f"{path}?{asked}")
+            headers = {"content-type": "application/json"} if body is not None else {}
+            connection.request(method, target, body, headers)
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException) as error:
@@ -137,9 +146,13 @@ class HistoryApi:
             raise PeerError(tried, cause, hint) from error
         finally:
             connection.close()
-        if response.status != http.client.OK:
+        return self._told(response.status, answer, tried)
+
+    @staticmethod
+    def _told(status: int, answer: Mapping[str, Any], tried: str) -> dict[str, Any]:
+        if status not in (http.client.OK, http.client.CREATED):
             told = answer.get("error") or {}
-            cause = told.get("message", f"it answered {response.status}")
+            cause = told.get("message", f"it answered {status}")
             raise PeerError(tried, cause, told.get("hint", ""))
         return dict(answer)
 

@@ -8,22 +8,33 @@ import fnmatch
 import re
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from cloud.lake_names import Name
-from cloud.live_series import Known, SeriesBook
+from cloud.live_series import Known
 from protos.series import SeriesKind
 
 Key = tuple[str, str, str, str]
 """Gateway, device, metric and id (hex): the order of the catalogue."""
 _INT64: Final = np.iinfo(np.int64)
+
+
+class Book(Protocol):
+    """What is searched: series as they are stored, or as operations joined them."""
+
+    @property
+    def former(self) -> Mapping[int, str]:
+        """Names by which series are found beside their own."""
+
+    def known(self) -> Known:
+        """Everything; names only ever come to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,8 @@ class Wanted:
 
     ``part`` is a part of a name or label and ``pattern`` has `*`, `?` and `[…]` for the whole of
     `gateway/device/metric`, both whatever their case; ``labels`` are names with a pattern or None
-    for any value. ``heard_since`` and ``silent_since`` bound the last reading's time in µs.
+    for any value. ``heard_since`` and ``silent_since`` bound the last reading's time in µs;
+    ``without`` are ids that are left out.
     """
 
     gateway: str | None = None
@@ -46,6 +58,7 @@ class Wanted:
     labels: tuple[tuple[str, str | None], ...] = ()
     heard_since: int | None = None
     silent_since: int | None = None
+    without: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,7 @@ class Devices:
 class _Sorted:
     """What names alone say: ``order`` are places in the book, ``keys`` in the same order."""
 
-    book: SeriesBook
+    book: Book
     order: list[int]
     keys: list[Key]
     texts: list[str]
@@ -98,7 +111,7 @@ class Catalogue:
         self._lock = threading.Lock()
         self._sorted: _Sorted | None = None
 
-    def find(self, book: SeriesBook, wanted: Wanted) -> Found:
+    def find(self, book: Book, wanted: Wanted) -> Found:
         """All series that are wanted, in the order of their names."""
         known = book.known()
         held = self._of(book, known.names)
@@ -110,7 +123,7 @@ class Catalogue:
         return Found(known, [held.order[i] for i in picked], [held.keys[i] for i in picked])
 
     def devices(
-        self, book: SeriesBook, gateway: str | None, after: tuple[str, str] | None, limit: int
+        self, book: Book, gateway: str | None, after: tuple[str, str] | None, limit: int
     ) -> tuple[Devices, bool]:
         """The first ``limit`` devices behind ``after``, and whether there are more."""
         known = book.known()
@@ -126,7 +139,7 @@ class Catalogue:
         at = np.array(held.order[starts[0] : starts[-1]], np.int64)
         return Devices(known, names[low:end], at, starts[:-1] - starts[0]), end < high
 
-    def _of(self, book: SeriesBook, names: Sequence[Name]) -> _Sorted:
+    def _of(self, book: Book, names: Sequence[Name]) -> _Sorted:
         with self._lock:
             held = self._sorted
             if held is None or held.book is not book or len(held.order) != len(names):
@@ -134,7 +147,7 @@ class Catalogue:
             return held
 
 
-def _sorted(book: SeriesBook, names: Sequence[Name]) -> _Sorted:
+def _sorted(book: Book, names: Sequence[Name]) -> _Sorted:
     keyed = sorted(
         ((n.gateway, n.device, n.metric, f"{n.id:016x}"), i) for i, n in enumerate(names)
     )
@@ -143,6 +156,8 @@ def _sorted(book: SeriesBook, names: Sequence[Name]) -> _Sorted:
     paths = [f"{key[0]}/{key[1]}/{key[2]}".casefold() for key in keys]
     pairs = zip(paths, order, strict=True)
     texts = [f"{path} {names[i].labels.casefold()}" for path, i in pairs]
+    for at, i in enumerate(order if book.former else ()):
+        texts[at] += " " + book.former.get(names[i].id, "").casefold()
     new = (i for i, key in enumerate(keys) if not i or key[:2] != keys[i - 1][:2])
     starts = [*new, len(keys)]
     devices = [keys[i][:2] for i in starts[:-1]]
@@ -169,6 +184,9 @@ def _tests(held: _Sorted, known: Known, wanted: Wanted) -> list[Callable[[int], 
     if wanted.ids is not None:
         ids = {f"{each:016x}" for each in wanted.ids}
         tests.append(lambda i: keys[i][3] in ids)
+    if wanted.without:
+        hidden = {f"{each:016x}" for each in wanted.without}
+        tests.append(lambda i: keys[i][3] not in hidden)
     if wanted.heard_since is not None or wanted.silent_since is not None:
         tests.append(_by_time(known, wanted, order))
     if wanted.gateway is None and wanted.device is not None:

@@ -69,6 +69,10 @@ class Listener:
         self.closed = True
         self._loop.call_soon_threadsafe(self._ready.set)
 
+    def wake(self) -> None:
+        """Let whoever waits look again, though nothing has come. From any thread."""
+        self._loop.call_soon_threadsafe(self._ready.set)
+
     def put(self, events: list[Event]) -> None:
         """Queue events, from any thread; never blocks."""
         with self._lock:
@@ -129,6 +133,12 @@ class Feed:
         with self._lock:
             for listener in self._listeners:
                 listener.close()
+
+    def nudge(self) -> None:
+        """Let all listeners look again at what they listen to."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.wake()
 
     def push(self, batch: TailBatch) -> None:
         """Tell what a new batch holds to those who listen for it."""

@@ -5,8 +5,9 @@ per series (`cloud.rollup`). Everything read from here is exact up to `View.jour
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from cloud.lake_table.schema import SERIES_COLUMNS
 from cloud.rollup import Partials
 
 _INT64: Final = np.iinfo(np.int64)
+NEVER: Final = int(_INT64.min)
+"""Time of the last reading of a series that has none."""
 _FIRST_CAPACITY: Final = 256
 
 
@@ -41,6 +44,9 @@ class Known:
 
 class SeriesBook:
     """All series by their id; may be used by several threads."""
+
+    former: Final[Mapping[int, str]] = MappingProxyType({})
+    """Stored series have no other names."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -11,16 +11,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud import query_clean, query_events, query_over, query_rows, rollup
+from cloud import query_events, query_joined, query_over, query_rows, rollup
+from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
 from cloud.live import Live, View
 from cloud.query_clean import Bad
 from cloud.query_events import Events, EventsAsk
 from cloud.query_lake import LakeReader
+from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
 from cloud.query_rows import BucketSeries, More, RawSeries
-from cloud.query_series import Budget, SeriesView
+from cloud.query_series import SeriesView
 from cloud.rollup import DAY_US
 
 _INT64_MAX: Final = np.iinfo(np.int64).max
@@ -50,7 +52,8 @@ class Ask:
     """A question for history: times µs in [from, to), ``points`` at most per series.
 
     ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
-    what of a series is left out as bad, ``more`` what buckets shall tell that takes more reading.
+    what of a stored series is left out as bad, ``joined`` what is read as one, ``more`` what
+    buckets shall tell that takes more reading.
     """
 
     series: tuple[int, ...]
@@ -62,6 +65,7 @@ class Ask:
     cursor: Cursor | None = None
     grid: Buckets | None = None
     without: Mapping[int, Bad] = field(default_factory=dict)
+    joined: Resolver = NOTHING_JOINED
     more: frozenset[More] = frozenset()
 
 
@@ -91,34 +95,37 @@ class Query:
     def history(self, ask: Ask) -> History:
         """Raw or bucketed history. UnknownSeries when an id is not known; TooManyReadings."""
         view = self._live.view
-        names = [self._name(series) for series in ask.series]
+        asked = self._asked(ask.series, ask.joined)
         if ask.resolution is Resolution.RAW:
-            return self._raw(view, names, ask)
-        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(ask):
-            raw = self._raw_if_few(view, names, ask)
+            return self._raw(view, asked, ask)
+        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
+            raw = self._raw_if_few(view, asked, ask)
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
         budget = Budget()
-        found = [self._buckets(self._series(view, n, ask, budget), ask, buckets) for n in names]
+        found = [self._buckets(view, each, ask, buckets, budget) for each in asked]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
-    def default_span(self, series: Sequence[int], now_us: int) -> tuple[int, int]:
+    def default_span(
+        self, series: Sequence[int], now_us: int, joined: Resolver = NOTHING_JOINED
+    ) -> tuple[int, int]:
         """The last 24 h of what the series have: (from, to) in µs, (0, 0) when there is nothing.
 
         What claims to lie more than a day ahead of ``now_us`` does not count: one reading of a
         broken clock would hide the present.
         """
-        known = self._live.book.known(series)
-        if not len(known.last_ts):
+        bounds = [found for each in self._asked(series, joined) if (found := self._bounds(each))]
+        if not bounds:
             return 0, 0
-        to_us = min(int(known.last_ts.max()) + 1, now_us + DAY_US)
+        to_us = min(max(last for _, last in bounds) + 1, now_us + DAY_US)
         return min(to_us, now_us) - DAY_US, to_us
 
-    def first_ts(self, series: int) -> int:
-        """The time of its first reading, µs. UnknownSeries when the id is not known."""
-        self._name(series)
-        return int(self._live.book.known((series,)).first_ts[0])
+    def first_ts(self, series: int, joined: Resolver = NOTHING_JOINED) -> int:
+        """No reading is before this time, µs. UnknownSeries when the id is not known."""
+        (asked,) = self._asked((series,), joined)
+        bounds = self._bounds(asked)
+        return bounds[0] if bounds else 0
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query_events` tells them."""
@@ -128,37 +135,46 @@ class Query:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""
         return self.events(EventsAsk(Events.ANOMALIES, from_us, to_us, **more))
 
+    def _asked(self, series: Sequence[int], joined: Resolver) -> list[Joined]:
+        """What each is made of: most of one stored series. UnknownSeries."""
+        return [joined.of(each) or alone(self._name(each)) for each in series]
+
+    def _bounds(self, asked: Joined) -> tuple[int, int] | None:
+        stored = self._live.book.known([segment.name.id for segment in asked.segments])
+        return query_joined.bounds(asked, stored)
+
     def _name(self, series: int) -> Name:
         name = self._live.book.name(series)
         if name is None:
             raise UnknownSeries(series)
         return name
 
-    def _few(self, ask: Ask) -> bool:
-        """Whether raw readings may fit the points, by each series' mean rate so far."""
-        known = self._live.book.known(ask.series)
+    def _few(self, series: Sequence[Joined], ask: Ask) -> bool:
+        """Whether raw readings may fit the points, by each stored series' mean rate so far."""
+        stored = {segment.name.id for each in series for segment in each.segments}
+        known = self._live.book.known(sorted(stored))
         length = np.maximum(known.last_ts - known.first_ts, 1)
         asked = np.minimum(known.last_ts, ask.to_us) - np.maximum(known.first_ts, ask.from_us)
         share = np.clip(asked / length, 0, 1)
         return bool((known.readings * share <= 2 * ask.points + 100).all())
 
-    def _raw_if_few(self, view: View, names: Sequence[Name], ask: Ask) -> History | None:
+    def _raw_if_few(self, view: View, series: Sequence[Joined], ask: Ask) -> History | None:
         found = []
-        for name in names:
-            rows = self._series(view, name, ask).readings(ask.from_us, ask.to_us, ask.points + 1)
+        for each in series:
+            rows = self._series(view, each, ask).readings(ask.from_us, ask.to_us, ask.points + 1)
             if len(rows.ts) > ask.points:
                 return None
             found.append(rows)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _raw(self, view: View, names: Sequence[Name], ask: Ask) -> History:
+    def _raw(self, view: View, series: Sequence[Joined], ask: Ask) -> History:
         at = ask.cursor or Cursor(0, ask.from_us, 0)
         found: list[RawSeries] = []
         left = ask.limit
-        for index in range(at.index, len(names)):
+        for index in range(at.index, len(series)):
             start, given = (at.ts, at.given) if index == at.index else (ask.from_us, 0)
-            series = self._series(view, names[index], ask)
-            rows = series.readings(start, ask.to_us, given + left + 1)
+            one = self._series(view, series[index], ask)
+            rows = one.readings(start, ask.to_us, given + left + 1)
             kept = query_rows.cut(rows, given, given + left)
             found.append(kept)
             if len(rows.ts) > given + left:
@@ -167,17 +183,25 @@ class Query:
                 cursor = Cursor(index, last, again + int((kept.ts == last).sum()))
                 return History(None, tuple(found), view.lake, view.journal, cursor)
             left -= len(kept.ts)
-            if not left and index + 1 < len(names):
+            if not left and index + 1 < len(series):
                 cursor = Cursor(index + 1, ask.from_us, 0)
                 return History(None, tuple(found), view.lake, view.journal, cursor)
         return History(None, tuple(found), view.lake, view.journal, None)
 
-    def _series(self, view: View, name: Name, ask: Ask, budget: Budget | None = None) -> SeriesView:
-        bad = ask.without.get(name.id, query_clean.NONE)
-        over_time = More.OVER_TIME in ask.more
-        return SeriesView(self._lake, view, name, bad, budget or Budget(), over_time)
+    def _series(
+        self, view: View, joined: Joined, ask: Ask, budget: Budget | None = None
+    ) -> OneSeries:
+        spent, over_time = budget or Budget(), More.OVER_TIME in ask.more
 
-    def _buckets(self, series: SeriesView, ask: Ask, buckets: Buckets) -> BucketSeries:
+        def stored(name: Name, bad: Bad) -> SeriesView:
+            return SeriesView(name, spent, self._lake, view, bad, over_time)
+
+        return query_joined.view_of(joined, ask.without, spent, stored)
+
+    def _buckets(
+        self, view: View, joined: Joined, ask: Ask, buckets: Buckets, budget: Budget
+    ) -> BucketSeries:
+        series = self._series(view, joined, ask, budget)
         partials = rollup.EMPTY
         if ask.from_us < ask.to_us:  # no bucket meets an empty range
             edges = buckets.edges
@@ -186,6 +210,5 @@ class Query:
             partials = series.partials(start, end, buckets)
         if not ask.more:
             return BucketSeries(series.name.id, partials)
-        known = self._live.book.known((series.name.id,))
-        seen = int(known.first_ts[0]), int(known.last_ts[0])
+        seen = self._bounds(joined) or (0, 0)  # of nothing there are no buckets either
         return query_over.with_more(series, partials, buckets, ask.more, seen)

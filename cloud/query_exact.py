@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cloud.query_one import OneSeries
 from cloud.query_rows import Duration, RawSeries
-from cloud.query_series import SeriesView
 from cloud.rollup import Floats, Ints, Partials
 
 QUANTILES: Final[Mapping[str, float]] = MappingProxyType(
@@ -33,7 +33,7 @@ class Standing:
     text: str | None
 
 
-def quantiles(series: SeriesView, partials: Partials, ends: Ints) -> dict[str, Floats]:
+def quantiles(series: OneSeries, partials: Partials, ends: Ints) -> dict[str, Floats]:
     """The QUANTILES of each bucket's numbers by nearest rank; NaN where there is none.
 
     A quantile q of n numbers is the ceil(q n)th from below: one that was measured. Infinities are
@@ -52,7 +52,7 @@ def quantiles(series: SeriesView, partials: Partials, ends: Ints) -> dict[str, F
 
 
 def durations(
-    series: SeriesView,
+    series: OneSeries,
     partials: Partials,
     ends: Ints,
     before: Standing | None,

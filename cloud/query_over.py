@@ -13,9 +13,9 @@ import numpy as np
 from cloud import rollup, rollup_time
 from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H
 from cloud.query_exact import Standing, durations, quantiles
+from cloud.query_one import OneSeries, ends_of
 from cloud.query_plan import Buckets
 from cloud.query_rows import BucketSeries, More
-from cloud.query_series import SeriesView, ends_of
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Ints, Partials
 from cloud.rollup_time import Before
 
@@ -27,7 +27,7 @@ _LAST_US: Final = int(np.iinfo(np.int64).max)
 
 
 def with_more(
-    series: SeriesView,
+    series: OneSeries,
     partials: Partials,
     buckets: Buckets,
     more: frozenset[More],
@@ -66,14 +66,14 @@ def _buckets(partials: Partials, ends: Ints) -> rollup_time.Buckets:
     )
 
 
-def _goes_on(series: SeriesView, ts: int, last_ts: int) -> bool:
+def _goes_on(series: OneSeries, ts: int, last_ts: int) -> bool:
     """Whether there is a reading behind ``ts``."""
-    if last_ts <= ts or not series.bad:
+    if last_ts <= ts or series.is_all:
         return last_ts > ts
     return len(series.readings(ts + 1, _LAST_US, 1).ts) > 0
 
 
-def _before(series: SeriesView, at: int, first_ts: int) -> Before | None:
+def _before(series: OneSeries, at: int, first_ts: int) -> Before | None:
     """The last reading and the last number before a time; None where there is no reading."""
     ts, last = None, np.nan
     for rows, buckets in _earlier(series, at, first_ts):
@@ -87,14 +87,14 @@ def _before(series: SeriesView, at: int, first_ts: int) -> Before | None:
     return None if ts is None else Before(ts, last, np.nan)
 
 
-def _standing(series: SeriesView, at: int, first_ts: int) -> Standing | None:
+def _standing(series: OneSeries, at: int, first_ts: int) -> Standing | None:
     """What was said last before a time; None where nothing was."""
     for rows, _ in _earlier(series, at, first_ts):
         return Standing(float(rows.last[-1]), rows.last_text[-1])
     return None
 
 
-def _earlier(series: SeriesView, at: int, first_ts: int) -> Iterator[tuple[Partials, Buckets]]:
+def _earlier(series: OneSeries, at: int, first_ts: int) -> Iterator[tuple[Partials, Buckets]]:
     """Partials of what was before a time, the nearest stretch first, none of them empty."""
     hour, day = at - at % HOUR_US, at - at % DAY_US
     month, first = day - _MONTH_US, first_ts - first_ts % DAY_US

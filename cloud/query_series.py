@@ -2,60 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from cloud import query_clean, query_rows, rollup
-from cloud.lake_names import Name
 from cloud.lake_rollup import readings_of
 from cloud.lake_table.schema import READINGS
 from cloud.live import View
 from cloud.query_clean import Bad, Piece
 from cloud.query_lake import LakeReader
+from cloud.query_one import OneSeries
 from cloud.query_plan import Buckets
 from cloud.query_rows import RawSeries
-from cloud.rollup import Ints, Partials, Readings
-
-READINGS_AT_ONCE: Final = 1_000_000
-"""Readings that are held while buckets are made of them anew, or those of one bucket."""
-READINGS_MAX: Final = 10_000_000
-"""Readings looked at for one answer because no rollup says what was asked: seconds of one core."""
-_LAST_US: Final = int(np.iinfo(np.int64).max)
-
-
-class TooManyReadings(ValueError):  # noqa: N818 - the caller's fault, by a count
-    """What was asked would take more than READINGS_MAX readings; the argument is how many."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """How many readings were looked at for one answer, beside those that it tells."""
-
-    readings: int = 0
-
-    def spend(self, readings: int) -> None:
-        """TooManyReadings when it comes to more than READINGS_MAX."""
-        self.readings += readings
-        if self.readings > READINGS_MAX:
-            raise TooManyReadings(self.readings)
+from cloud.rollup import Ints, Partials
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesView:
-    """A series as of one view, without what of it is ``bad``; reads from ``lake``.
+class SeriesView(OneSeries):
+    """A stored series as of one view, without what of it is ``bad``; reads from ``lake``.
 
     Its partials say what was over time if ``over_time`` is set, which takes more reading.
     """
 
     lake: LakeReader
     view: View
-    name: Name
     bad: Bad
-    budget: Budget
     over_time: bool
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing of it is bad."""
+        return not self.bad
 
     def readings(self, start: int, end: int, limit: int) -> RawSeries:
         """The first ``limit`` readings in [start, end) that are not bad."""
@@ -114,63 +92,7 @@ class SeriesView:
             good = query_rows.without(readings, self.bad)
             yield rollup.reduce(good, buckets.fine_us, part)
 
-    def whole(self, partials: Partials, ends: Ints) -> Partials:
-        """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
-
-        TooManyReadings as `Budget.spend`.
-        """
-        lacking = np.flatnonzero(rollup.unknown(partials))
-        if not len(lacking):
-            return partials
-        made = [rollup.take(partials, ~rollup.unknown(partials))]
-        for rows, raw, at in self.chunks(partials, ends, lacking):
-            made.append(rollup.reduce_in(_as_readings(raw), partials.bucket[rows][at], 0))
-        both = rollup.concat(made)
-        return rollup.take(both, np.argsort(both.bucket, kind="stable"))
-
-    def chunks(
-        self, partials: Partials, ends: Ints, rows: Ints
-    ) -> Iterator[tuple[Ints, RawSeries, Ints]]:
-        """The readings of the buckets of these ``rows`` of partials, in order, some at a time.
-
-        Each time: which rows, their readings, and in which of the rows each reading lies.
-        TooManyReadings as `Budget.spend`.
-        """
-        self.budget.spend(int(partials.count[rows].sum()))
-        for some in _together(rows, partials.count):
-            starts = partials.bucket[some]
-            raw = self.readings(int(starts[0]), int(ends[some[-1]]), _LAST_US)
-            yield some, raw, np.searchsorted(starts, raw.ts, "right") - 1
-
-
-def ends_of(bucket: Ints, buckets: Buckets) -> Ints:
-    """The ends of the buckets that begin so."""
-    if buckets.edges is None:
-        return bucket + buckets.width_us
-    ends: Ints = buckets.edges[np.searchsorted(buckets.edges, bucket, "right")]
-    return ends
-
 
 def _begin(ts: Ints, edges: Ints) -> Ints:
     starts: Ints = edges[np.searchsorted(edges, ts, "right") - 1]
     return starts
-
-
-def _as_readings(raw: RawSeries) -> Readings:
-    text: NDArray[Any] = np.full(len(raw.ts), None, object) if raw.text is None else raw.text
-    series = np.full(len(raw.ts), raw.id, np.int64)
-    return Readings(series, raw.ts, raw.value, text, raw.quality.astype(np.uint8))
-
-
-def _together(rows: Ints, count: Ints) -> Iterator[Ints]:
-    """Rows that follow each other, as many at a time as have READINGS_AT_ONCE readings."""
-    begun, held = 0, 0
-    for at, row in enumerate(rows.tolist()):
-        readings = int(count[row])
-        is_next = at > begun and row == rows[at - 1] + 1
-        if at > begun and not (is_next and held + readings <= READINGS_AT_ONCE):
-            yield rows[begun:at]
-            begun, held = at, 0
-        held += readings
-    if begun < len(rows):
-        yield rows[begun:]

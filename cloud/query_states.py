@@ -5,15 +5,16 @@ it, from days, then minutes, then readings, so that no year is read for one valu
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.joined import NOTHING_JOINED, Resolver
 from cloud.query import Ask, Query
-from cloud.query_clean import NONE, Bad
+from cloud.query_clean import Bad
 from cloud.query_plan import POINTS_MAX, Resolution
 from cloud.query_rows import BucketSeries, RawSeries
 from cloud.rollup import DAY_US, MINUTE_US
@@ -47,13 +48,17 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class StatesAsk:
-    """Stretches of one series in [from, to) µs, at most ``limit``, without what is ``bad``."""
+    """Stretches of one series in [from, to) µs, at most ``limit``.
+
+    ``without`` is what of a stored series is left out as bad, ``joined`` what is read as one.
+    """
 
     series: int
     from_us: int
     to_us: int
     limit: int
-    bad: Bad = NONE
+    without: Mapping[int, Bad] = field(default_factory=dict)
+    joined: Resolver = NOTHING_JOINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +105,17 @@ def _same(first: Stretch, second: Stretch) -> bool:
 
 def _stretches(query: Query, ask: StatesAsk) -> Iterator[Stretch]:
     """Runs of equal readings, page after page; one of −1 readings says where reading stopped."""
-    before = standing(query, ask.series, ask.from_us, ask.bad)
+    before = standing(query, ask)
     if before is not None:
         value, text, since = before
         yield Stretch(ask.series, ask.from_us, ask.to_us, value, text, 0, since)
     cursor, seen = None, 0
-    without = {ask.series: ask.bad} if ask.bad else {}
     while True:
         page = query.history(
             Ask(
                 (ask.series,), ask.from_us, ask.to_us, resolution=Resolution.RAW,
-                limit=PAGE_READINGS, cursor=cursor, without=without,
+                limit=PAGE_READINGS, cursor=cursor, without=ask.without,
+                joined=ask.joined,
             )
         )  # fmt: skip
         for rows in page.series:
@@ -147,9 +152,9 @@ def _changes(rows: RawSeries) -> NDArray[np.bool_]:
     return new
 
 
-def standing(query: Query, series: int, at_us: int, bad: Bad) -> Said | None:
-    """The last reading before a time: its number, its text and its own time; None without one."""
-    known = query.first_ts(series)
+def standing(query: Query, ask: StatesAsk) -> Said | None:
+    """The last reading before the range: number, text and its own time; None without one."""
+    known, at_us = query.first_ts(ask.series, ask.joined), ask.from_us
     minute, day = at_us - at_us % MINUTE_US, at_us - at_us % DAY_US
     steps = (
         (Resolution.RAW, minute, at_us),
@@ -158,21 +163,20 @@ def standing(query: Query, series: int, at_us: int, bad: Bad) -> Said | None:
     )
     for resolution, start, end in steps:
         if start < end:
-            found = _last(query, series, (start, end), resolution, bad)
+            found = _last(query, ask, (start, end), resolution)
             if found is not None:
                 return found
     return None
 
 
 def _last(
-    query: Query, series: int, span: tuple[int, int], resolution: Resolution, bad: Bad
+    query: Query, asked: StatesAsk, span: tuple[int, int], resolution: Resolution
 ) -> Said | None:
-    without = {series: bad} if bad else {}
     cursor, last = None, None
     while True:
         ask = Ask(
-            (series,), *span, points=POINTS_MAX, resolution=resolution, cursor=cursor,
-            without=without,
+            (asked.series,), *span, points=POINTS_MAX, resolution=resolution, cursor=cursor,
+            without=asked.without, joined=asked.joined,
         )  # fmt: skip
         answer = query.history(ask)
         for rows in answer.series:

@@ -7,6 +7,7 @@ from typing import Final
 from cloud.registry_certificates import Certificates
 from cloud.registry_file import AUDIT_ROWS_MAX
 from cloud.registry_marks import MarkRows
+from cloud.registry_operations import OperationRows
 from cloud.registry_rows import Admission, CertificateRow, GatewayRow, TokenRow, columns
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
 STATUS_CHARS_MAX: Final = 16_384
 
 
-class Registry(Certificates, MarkRows):
+class Registry(Certificates, MarkRows, OperationRows):
     """The registry of one cloud; every method may be called from any thread."""
 
     def add_token(self, token: TokenRow) -> None:

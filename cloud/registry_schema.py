@@ -57,6 +57,16 @@ def m0003_marks(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m0004_operations(db: Database) -> None:
+    """Keep operations on series, in their order; `told` is what one says, as JSON."""
+    db.execute(
+        "CREATE TABLE operations (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, created_us INTEGER NOT NULL,"
+        " author TEXT NOT NULL, note TEXT NOT NULL, told TEXT NOT NULL) STRICT"
+    )
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Name the steps a newer version took, which this one cannot know."""
     known = {step.name for step in MIGRATIONS.applied(db)} | {

@@ -33,6 +33,8 @@ PURE_MODULES = {
     "edge/by_series.py", "edge/threshold.py", "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py", "cloud/correction.py",
+    "cloud/joined.py", "cloud/operation.py", "cloud/query_joined.py", "cloud/query_one.py",
+    "cloud/units.py",
 }  # fmt: skip
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

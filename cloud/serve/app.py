@@ -28,6 +28,7 @@ from cloud.errors import StorageError
 from cloud.live import Live
 from cloud.live_catalogue import Catalogue
 from cloud.marks import Marks
+from cloud.operations import Operations
 from cloud.query import Query
 from cloud.query_pool import Busy
 from cloud.serve import formats, stream
@@ -40,6 +41,7 @@ from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
+from cloud.serve.shown import Shown
 from cloud.serve.site import Journal, Presence, Registry, Site
 
 THREADS: Final = 8
@@ -56,6 +58,7 @@ def build_app(
     dist: Path | None,
     *,
     marks: Marks,
+    operations: Operations,
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
@@ -71,14 +74,15 @@ def build_app(
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        serve_ledger.Gaps(),
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
     )  # fmt: skip
+    operations.when_changed(live.feed.nudge)
     limiter = CapacityLimiter(THREADS)
     routes = [
         Route("/healthz", functools.partial(_health, fault)),
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
         *(_route(site, path, of, limiter) for path, of in _by_path(ENDPOINTS).items()),
-        Route("/api/v1/live", functools.partial(stream.answer, live)),
+        Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
     ]
     elsewhere = functools.partial(_nothing, routes)
     return Starlette(

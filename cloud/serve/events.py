@@ -1,11 +1,11 @@
 """What happened: anomalies, episodes, declared gaps, and the states of a series over time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from cloud.ledger import reason_name
-from cloud.query_clean import NONE
-from cloud.query_events import Events, EventsAsk, Order
+from cloud.query_events import Events, Order
 from cloud.query_states import StatesAsk, Stretch, states
 from cloud.serve import endpoint, kinds
 from cloud.serve import history as serve_history
@@ -15,6 +15,7 @@ from cloud.serve.formats import Answer
 from cloud.serve.kinds import FIRST_US, LAST_US
 from cloud.serve.params import Expected, Param, Refusal, refused
 from cloud.serve.series import NAMES
+from cloud.serve.shown_events import events_ask, found_shown
 from cloud.serve.site import Site
 
 SKIP_MAX: Final = 1_000_000
@@ -146,12 +147,15 @@ def _found(site: Site, values: Values, kind: Events) -> tuple[list[dict[str, Any
     if values["from"] > to_us and values["cursor"] is None:
         hint = "`from` is the earlier end, `to` is not included"
         raise Refusal(400, "bad_range", "`from` lies behind `to`", hint, parameter="from")
-    rows = site.query.events(
-        EventsAsk(
-            kind, values["from"], to_us, tuple(values["series"]), values["gateway"],
-            values["device"], values["limit"] + 1, skip, order,
+    book = site.shown.book()
+    ask = events_ask(book, values, kind, to_us)
+    rows = (
+        []
+        if ask is None
+        else found_shown(
+            site.query, book.resolver, replace(ask, order=order), skip, values["limit"] + 1
         )
-    )  # fmt: skip
+    )
     page = rows[: values["limit"]]
     if len(rows) == len(page):
         return page, None
@@ -164,23 +168,25 @@ def _found(site: Site, values: Values, kind: Events) -> tuple[list[dict[str, Any
 
 def state_stretches(site: Site, values: Values) -> Answer:
     """What series said over time, one series after another."""
-    names = serve_history.known(site, values["series"])
+    book = site.shown.book()
+    values = {**values, "series": book.ids(values["series"])}
+    names = serve_history.known(book, values["series"])
     if len(names) > STATES_SERIES_MAX:
         message = f"`series` names {len(names)}"
         hint = f"expected up to {STATES_SERIES_MAX} ids"
         raise Refusal(400, "bad_parameter", message, hint, parameter="series")
-    from_us, to_us = serve_history.span(site, values)
+    from_us, to_us = serve_history.span(site, values, book.resolver)
     index, start = values["cursor"] or (0, from_us)
     if not (0 <= index < len(names) and FIRST_US <= start <= LAST_US):
         raise refused("cursor", "", Expected("what `next` of the answer before said"))
-    without = serve_history.without(site, values, names)
+    without = serve_history.without(site, values, book, names)
     told: list[dict[str, Any]] = []
     for place in range(index, len(names)):
         begin = start if place == index else from_us
         series, left = names[place].id, values["limit"] - len(told)
         if not left:
             return _page(told, (place, begin), from_us, to_us)
-        ask = StatesAsk(series, begin, to_us, left, without.get(series, NONE))
+        ask = StatesAsk(series, begin, to_us, left, without, book.resolver)
         found = states(site.query, ask)
         told += [_stretch(one) for one in found.stretches]
         if found.more is not None:

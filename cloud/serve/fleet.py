@@ -9,7 +9,7 @@ import numpy as np
 
 from cloud.journal_cursor import Cursor
 from cloud.live_catalogue import Devices
-from cloud.live_series import Known
+from cloud.live_series import NEVER, Known
 from cloud.registry import GatewayRow
 from cloud.serve import endpoint
 from cloud.serve.endpoint import Values
@@ -60,15 +60,15 @@ def gateways(site: Site, values: Values) -> Answer:
 
 def devices(site: Site, values: Values) -> Answer:
     """One object a device, by gateway and name."""
-    found, more = site.catalogue.devices(
-        site.live.book, values["gateway"], values["cursor"], values["limit"]
-    )
-    told = _devices(found)
+    book = site.shown.book()
+    found, more = site.catalogue.devices(book, values["gateway"], values["cursor"], values["limit"])
+    told = _devices(found, book.retired())
     next_ = key_text(*found.names[-1]) if more else None
     return endpoint.paged("devices", told, DEVICES, next_)
 
 
-def _devices(found: Devices) -> list[dict[str, Any]]:
+def _devices(found: Devices, retired: frozenset[int]) -> list[dict[str, Any]]:
+    """Those with a series that is not retired."""
     if not found.names:
         return []
     known, at, starts = found.known, found.at, found.starts
@@ -77,17 +77,20 @@ def _devices(found: Devices) -> list[dict[str, Any]]:
     anomalies = np.add.reduceat(known.anomalies[at], starts).tolist()
     # Of a series without a reading it is below all times.
     last = np.maximum.reduceat(known.last_ts[at], starts).tolist()
-    columns = zip(found.names, metrics, last, readings, anomalies, strict=True)
+    ended = np.array([known.names[i].id in retired for i in at.tolist()]) if retired else at < 0
+    gone = np.logical_and.reduceat(ended, starts).tolist()
+    columns = zip(found.names, metrics, last, readings, anomalies, gone, strict=True)
     return [
         {
             "gateway": name[0],
             "device": name[1],
             "metrics": of,
-            "last_ts": last_ts if count else None,
+            "last_ts": last_ts if last_ts > NEVER else None,
             "readings": count,
             "anomalies": odd,
         }
-        for name, of, last_ts, count, odd in columns
+        for name, of, last_ts, count, odd, is_gone in columns
+        if not is_gone
     ]
 
 

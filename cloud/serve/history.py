@@ -1,6 +1,6 @@
 """History as an answer: what is asked, checked against itself, and the columns of what is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from enum import Enum
 from typing import Any, Final
@@ -9,19 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud import rollup
+from cloud.joined import Resolver
 from cloud.lake_names import Name
-from cloud.marks import Mark
+from cloud.live_joined import JoinedBook
 from cloud.query import ROWS_MAX, Ask, History, UnknownSeries
 from cloud.query_clean import Bad
 from cloud.query_exact import STATES_MAX
 from cloud.query_grid import TooMany, Width, grid
+from cloud.query_one import READINGS_MAX, TooManyReadings
 from cloud.query_plan import POINTS_MAX, Buckets, Resolution
 from cloud.query_rows import BucketSeries, RawSeries
-from cloud.query_series import READINGS_MAX, TooManyReadings
 from cloud.serve import history_table, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.formats import Answer
+from cloud.serve.history_beside import beside
 from cloud.serve.params import Param, Refusal
+from cloud.serve.shown import VIEW, bad_of_parts
 from cloud.serve.site import Site
 from cloud.serve.zones import WIDTH, ZONE
 
@@ -70,6 +73,7 @@ PARAMS: Final = {
         kinds.one_of(Layout), "one series after another, or aligned side by side", Layout.SERIES
     ),
     "bad": BAD,
+    "view": VIEW,
     "limit": Param(kinds.whole(1, 10 * ROWS_MAX), "raw readings in one answer", ROWS_MAX),
     "cursor": Param(kinds.CURSOR, "`next` of the answer before, of raw readings"),
 }
@@ -77,9 +81,11 @@ PARAMS: Final = {
 
 def history(site: Site, values: Values) -> Answer:
     """Readings or buckets of series. Refusal when it asks for what is not there."""
+    book = site.shown.book(values["view"])
+    values = {**values, "series": book.ids(values["series"])}
     _agree(values)
-    names = known(site, values["series"])
-    ask = _ask(site, values, names)
+    names = known(book, values["series"])
+    ask = _ask(site, values, book, names)
     found = _found(site, ask)
     head = {
         "from": ask.from_us,
@@ -89,13 +95,11 @@ def history(site: Site, values: Values) -> Answer:
         "bucket": found.buckets.name if found.buckets and values["bucket"] else None,
         "zone": str(values["zone"]) if values["bucket"] else None,
         "bad": values["bad"].value,
+        "view": values["view"].value,
         "watermark": {"journal": found.journal, "lake": found.lake},
     }
-    marks = {
-        mark.id: mark for name in names for mark in site.marks.of(name, ask.from_us, ask.to_us)
-    }
     next_ = kinds.cursor_text(found.next) if found.next else None
-    tail = {"marks": [_mark(mark) for mark in marks.values()], "next": next_}
+    tail = beside(site, book, names, ask) | {"next": next_}
     about = head | {"watermark": f"{found.journal}/{found.lake}"}
     if values["layout"] is Layout.WIDE:
         wide = history_table.wide(found, names, ask, values["columns"] or ("mean",))
@@ -115,11 +119,11 @@ def _found(site: Site, ask: Ask) -> History:
         raise Refusal(400, "too_many_readings", message, hint, parameter="columns") from error
 
 
-def known(site: Site, series: Sequence[int]) -> list[Name]:
+def known(book: JoinedBook, series: Sequence[int]) -> list[Name]:
     """The names of series. Refusal 404 for an id that names none."""
     found = []
     for each in series:
-        name = site.live.book.name(each)
+        name = book.name(each)
         if name is None:
             raise unknown_series(UnknownSeries(each))
         found.append(name)
@@ -133,12 +137,14 @@ def unknown_series(error: UnknownSeries) -> Refusal:
     return Refusal(404, "unknown_series", message, hint, parameter="series")
 
 
-def without(site: Site, values: Values, names: Sequence[Name]) -> dict[int, Bad]:
-    """What of each series is to be left out."""
+def without(site: Site, values: Values, book: JoinedBook, names: Sequence[Name]) -> dict[int, Bad]:
+    """What of each stored series is to be left out."""
     if values["bad"] is BadData.INCLUDE:
         return {}
-    found = {name.id: site.marks.bad(name) for name in names}
-    return {series: bad for series, bad in found.items() if bad}
+    found: dict[int, Bad] = {}
+    for name in names:
+        found |= bad_of_parts(site.marks, name, book.parts(name))
+    return found
 
 
 def resolution(buckets: Buckets | None) -> str:
@@ -148,9 +154,10 @@ def resolution(buckets: Buckets | None) -> str:
     return buckets.tier.name.removeprefix("rollup_") if buckets.tier else buckets.name
 
 
-def span(site: Site, values: Values) -> tuple[int, int]:
+def span(site: Site, values: Values, joined: Resolver) -> tuple[int, int]:
     """The range asked for, or the last 24 h of what the series have. Refusal when it is none."""
-    first, last = (_asked(end) for end in site.query.default_span(values["series"], site.now_us()))
+    default = site.query.default_span(values["series"], site.now_us(), joined)
+    first, last = (_asked(end) for end in default)
     to_us = values["to"] if values["to"] is not None else last
     from_us = (
         values["from"] if values["from"] is not None else _asked(min(first, to_us - rollup.DAY_US))
@@ -192,8 +199,8 @@ def _contrary(name: str, message: str, hint: str, nearest: str = "") -> Refusal:
     return Refusal(400, "bad_parameter", message, hint, parameter=name, nearest=nearest)
 
 
-def _ask(site: Site, values: Values, names: Sequence[Name]) -> Ask:
-    from_us, to_us = span(site, values)
+def _ask(site: Site, values: Values, book: JoinedBook, names: Sequence[Name]) -> Ask:
+    from_us, to_us = span(site, values, book.resolver)
     made, asked = None, values["resolution"]
     if values["bucket"] is not None:
         made = _grid(values["bucket"], values["zone"], from_us, to_us)
@@ -204,7 +211,7 @@ def _ask(site: Site, values: Values, names: Sequence[Name]) -> Ask:
         _check_size(values, len(made.edges) - 1 if made and made.edges is not None else None)
     return Ask(
         values["series"], from_us, to_us, values["points"], asked, values["limit"],
-        values["cursor"], made, without(site, values, names),
+        values["cursor"], made, without(site, values, book, names), book.resolver,
         frozenset(more[name] for name in values["columns"] or () if name in more),
     )  # fmt: skip
 
@@ -283,15 +290,3 @@ def _buckets(
             answer[name] = column.tolist()
     answer["gaps"] = history_table.gaps(bucket, buckets, ask)
     return answer
-
-
-def _mark(mark: Mark) -> Mapping[str, Any]:
-    return {
-        "id": mark.id,
-        "kind": mark.kind.value,
-        "from": mark.from_us,
-        "to": mark.to_us,
-        "series": [f"{each:016x}" for each in mark.series],
-        "gateway": mark.gateway,
-        "device": mark.device,
-    }

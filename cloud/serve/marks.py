@@ -38,8 +38,10 @@ def _said(low: int, most: int) -> Kind:
     return Kind(read_said, {"type": "string", "minLength": low, "maxLength": most})
 
 
-_ID: Final = kinds.matched("[0-9a-f]{16}", "16 hex digits")
-_AUTHOR: Final = Param(_said(1, AUTHOR_CHARS_MAX), "who says so", required=True)
+ID_KIND: Final = kinds.matched("[0-9a-f]{16}", "16 hex digits")
+AUTHOR: Final = Param(_said(1, AUTHOR_CHARS_MAX), "who says so", required=True)
+NOTE: Final = Param(_said(0, NOTE_CHARS_MAX), "what there is to say", "")
+ID: Final = Param(ID_KIND, "16 hex digits of your own, so that a repeated request counts once")
 _KINDS: Final = tuple(kind.value for kind in MarkKind)
 
 PARAMS: Final = {
@@ -56,16 +58,16 @@ BODY: Final = {
     "kind": Param(kinds.one_of(MarkKind), "fault, maintenance or bad (data)", required=True),
     "from": Param(kinds.TIME, "since when, included", required=True),
     "to": Param(kinds.TIME, "until when, not included", required=True),
-    "author": _AUTHOR,
-    "note": Param(_said(0, NOTE_CHARS_MAX), "what there is to say", ""),
+    "author": AUTHOR,
+    "note": NOTE,
     "series": Param(kinds.SERIES, "of these series; otherwise of a device or gateway", ()),
     "gateway": Param(kinds.TEXT, "of all its series", ""),
     "device": Param(kinds.TEXT, "of all its series; with `gateway`", ""),
-    "id": Param(_ID, "16 hex digits of your own, so that a repeated request makes one mark"),
+    "id": ID,
 }
 WITHDRAW: Final = {
-    "mark": Param(_ID, "id of the mark", required=True),
-    "author": _AUTHOR,
+    "mark": Param(ID_KIND, "id of the mark", required=True),
+    "author": AUTHOR,
 }
 MARKS: Final = (
     Field("id", Type.TEXT, "16 hex digits"),
@@ -85,7 +87,9 @@ MARKS: Final = (
 
 def marks(site: Site, values: Values) -> Answer:
     """Marks, those that begin last first."""
-    names = serve_history.known(site, values["series"])
+    book = site.shown.book()
+    shown = serve_history.known(book, values["series"])
+    names = [part for name in shown for part in (name, *book.parts(name))]
     found = [mark for mark in site.marks.all() if _wanted(mark, values, names)]
     if values["cursor"] is not None:
         from_us, id_ = values["cursor"]
@@ -115,7 +119,7 @@ def make(site: Site, values: Values) -> Answer:
         hint = "`from` is the earlier end, `to` is not included"
         raise Refusal(400, "bad_range", "`from` does not lie before `to`", hint, parameter="from")
     gateway, device = values["gateway"], values["device"]
-    serve_history.known(site, values["series"])
+    serve_history.known(site.shown.book(), values["series"])
     if values["series"] and (gateway or device):
         hint = "name `series`, or `gateway` with or without `device`"
         message = "a mark speaks of series or of a gateway's"
@@ -140,7 +144,8 @@ def make(site: Site, values: Values) -> Answer:
 
 def _there(site: Site, gateway: str, device: str) -> None:
     """Refuse a mark of a gateway or device that has no series: it would be a typing error."""
-    names = [name for name in site.live.book.known().names if name.gateway == gateway]
+    known = (*site.live.book.known().names, *site.shown.book().known().names)
+    names = [name for name in known if name.gateway == gateway]
     if not gateway:
         message = "the mark speaks of nothing"
         hint = "name `series`, or `gateway` with or without `device`"

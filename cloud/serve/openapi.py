@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
+from cloud.serve import kinds
 from cloud.serve.endpoint import Endpoint, Method
 from cloud.serve.fields import Type, json_schema
 from cloud.serve.formats import MEDIA_TYPES, Format
@@ -18,7 +19,7 @@ _WHY: Final[Mapping[int, str]] = {
     405: "The route is not called with this method.",
     406: "`Accept` allows no form that there is.",
     408: "The body came too slowly.",
-    409: "A mark of this id says something else, or there are too many.",
+    409: "It says something else under a known id, stands in another's way, or is one too many.",
     413: "The body is too long.",
     415: "The body is not said to be JSON.",
     421: "This server is not called by that name.",
@@ -130,13 +131,13 @@ def body_schema(body: Mapping[str, Param]) -> dict[str, Any]:
         "type": "object",
         "required": [name for name, param in body.items() if param.required],
         "additionalProperties": False,
-        "properties": {name: _sent(name, param) for name, param in body.items()},
+        "properties": {name: _sent(param) for name, param in body.items()},
     }
 
 
-def _sent(name: str, param: Param) -> dict[str, Any]:
+def _sent(param: Param) -> dict[str, Any]:
     schema = dict(param.kind.schema)
-    if name == "series":
+    if param.kind is kinds.SERIES:
         ids = {"type": "string", "pattern": "^[0-7][0-9a-f]{15}$"}
         schema = {"type": "array", "items": ids, "maxItems": 100, "uniqueItems": True}
     return schema | {"description": param.help}

@@ -11,6 +11,7 @@ from cloud.serve import (
     history_table,
     kinds,
     marks,
+    operations,
     series,
     status,
 )
@@ -67,10 +68,22 @@ HISTORY: Final[Mapping[str, Any]] = {
         "t": {"type": "array", "items": WHOLE, "description": "wide: starts of all buckets"},
         "values": {"type": "array", "items": {"type": "array"}, "description": "wide: columns"},
         "marks": {"type": "array", "items": {"type": "object"}},
+        "view": {"type": "string"},
+        "segments": {"type": "array", "items": {"type": "object"}},
         "next": CURSOR_OUT,
     },
 }
 _MARK: Final = json_schema(marks.MARKS)
+_OUTCOME: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "required": ["operation", "series", "segments", "left_out"],
+    "properties": {
+        "operation": json_schema(operations.OPERATIONS),
+        "series": {"type": ["object", "null"]},
+        "segments": {"type": "array", "items": json_schema(operations.SEGMENTS)},
+        "left_out": {"type": "array", "items": {"type": "string"}},
+    },
+}
 
 ENDPOINTS: Final = (
     Endpoint(
@@ -135,6 +148,30 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/marks/{mark}", "Withdraw a mark; what it left out comes back.", marks.WITHDRAW,
         marks.withdraw, whole=_MARK, method=Method.DELETE, refuses=frozenset({403, 404}),
+    ),
+    Endpoint(
+        "/api/v1/operations", "Operations on series, the newest first.", operations.PARAMS,
+        operations.operations, "operations", operations.OPERATIONS, _PAGED,
+        refuses=frozenset({404}),
+    ),
+    Endpoint(
+        "/api/v1/operations", "Rename, replace, merge, retire series, set units, undo.", {},
+        operations.make, whole=_OUTCOME, method=Method.POST, body=operations.BODY,
+        refuses=frozenset({403, 404, 408, 409, 413, 415}),
+    ),
+    Endpoint(
+        "/api/v1/operations/check", "What an operation would make, without making it.",
+        operations.CHECK, operations.check, whole=_OUTCOME, refuses=frozenset({404, 409}),
+    ),
+    Endpoint(
+        "/api/v1/segments", "Of which stored series, since when, in which unit, each is made.",
+        operations.SEGMENTS_PARAMS, operations.segments, "segments", operations.SEGMENTS,
+        refuses=frozenset({404}),
+    ),
+    Endpoint(
+        "/api/v1/proposals", "Series of one name that could be merged: a unit that changed.",
+        operations.PROPOSALS_PARAMS, operations.proposals, "proposals", operations.PROPOSALS,
+        {"total": WHOLE},
     ),
 )  # fmt: skip
 """Every route but `/healthz`, the stream and the document of these."""

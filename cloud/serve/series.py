@@ -1,20 +1,33 @@
 """Series and their last readings, from what is known in memory."""
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
+from cloud.joined import Resolver
 from cloud.live_catalogue import Found, Key, Wanted
-from cloud.live_series import Known
+from cloud.live_joined import JoinedBook
+from cloud.live_series import NEVER, Known
 from cloud.serve import endpoint, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.fields import Field, Type
 from cloud.serve.formats import Answer
 from cloud.serve.params import Param
+from cloud.serve.shown import VIEW, View
 from cloud.serve.site import Site
 from protos.series import SeriesKind
+
+
+class Retired(Enum):
+    """Which series by whether they ended; the value is its name on the wire."""
+
+    HIDE = "hide"
+    SHOW = "show"
+    ONLY = "only"
+
 
 SILENT_S_MAX: Final = 10_000 * 366 * 86_400
 _KINDS: Final = tuple(kind.name.lower() for kind in SeriesKind)
@@ -35,6 +48,10 @@ FILTERS: Final = {
         kinds.TEXT, "a pattern (`*`, `?`, `[…]`) for the whole of `gateway/device/metric`"
     ),
     "labels": Param(kinds.LABELS, "labels it has, `room:hall*,floor`", ()),
+    "retired": Param(
+        kinds.one_of(Retired), "whether those that were retired are listed", Retired.HIDE
+    ),
+    "view": VIEW,
     "heard_s": Param(_SECONDS, "with a reading of the last so many seconds"),
     "silent_s": Param(_SECONDS, "without a reading of the last so many seconds"),
     "limit": endpoint.limit(),
@@ -54,6 +71,8 @@ SERIES: Final = (
     Field("last_text", Type.TEXT, "the last reading where it was a text", null=True),
     Field("readings", Type.WHOLE, "how many there are"),
     Field("anomalies", Type.WHOLE, "how many there are"),
+    Field("retired", Type.TIME, "since when it is retired", null=True),
+    Field("made_of", Type.LIST, "ids of the stored series that are read as it; empty if untouched"),
 )
 LATEST: Final = (
     Field("id", Type.TEXT, "of the series"),
@@ -66,23 +85,25 @@ LATEST: Final = (
 
 def series(site: Site, values: Values) -> Answer:
     """Series by name."""
-    found = _found(site, values)
+    book = site.shown.book(values["view"])
+    found = _found(site, book, values)
     page, last = found.page(values["cursor"], values["limit"])
-    told = [_series(found.known, i) for i in page.at]
+    told = [_series(book.resolver, found.known, i) for i in page.at]
     now = site.now_us()
     return endpoint.paged("series", told, SERIES, _next(last), total=len(found.at), now=now)
 
 
 def latest(site: Site, values: Values) -> Answer:
     """The last reading of each series that has one, by name: whole columns at a time."""
-    page, last = _found(site, values).page(values["cursor"], values["limit"])
+    book = site.shown.book(values["view"])
+    page, last = _found(site, book, values).page(values["cursor"], values["limit"])
     known, at = page.known, np.array(page.at, np.int64)
-    columns = (known.last_ts, known.last_value, known.last_text, known.last_quality, known.readings)
+    columns = (known.last_ts, known.last_value, known.last_text, known.last_quality)
     lists = (column[at].tolist() for column in columns)
     told = [
         {"id": key[3], "ts": ts, "value": value, "text": text, "quality": quality}
-        for key, ts, value, text, quality, readings in zip(page.keys, *lists, strict=True)
-        if readings
+        for key, ts, value, text, quality in zip(page.keys, *lists, strict=True)
+        if ts > NEVER
     ]
     return endpoint.paged("latest", told, LATEST, _next(last), now=site.now_us())
 
@@ -91,31 +112,39 @@ def _next(last: Key | None) -> str | None:
     return None if last is None else kinds.key_text(*last)
 
 
-def _found(site: Site, values: Values) -> Found:
+def _found(site: Site, book: JoinedBook, values: Values) -> Found:
     now, of_kind = site.now_us(), values["kind"]
+    ids, retired = values["series"], book.retired()
+    ids = frozenset(book.ids(ids)) if ids is not None else None
+    if values["retired"] is Retired.ONLY:
+        ids = retired if ids is None else ids & retired
     wanted = Wanted(
         gateway=values["gateway"],
         device=values["device"],
         metric=values["metric"],
         unit=values["unit"],
         kinds=frozenset(SeriesKind[name.upper()] for name in of_kind) if of_kind else None,
-        ids=frozenset(values["series"]) if values["series"] is not None else None,
+        ids=ids,
         part=values["q"],
         pattern=values["match"],
         labels=values["labels"],
         heard_since=_ago(now, values["heard_s"]),
         silent_since=_ago(now, values["silent_s"]),
+        # Who names a series by its id gets it.
+        without=retired if ids is None and values["retired"] is Retired.HIDE else frozenset(),
     )
-    return site.catalogue.find(site.live.book, wanted)
+    catalogue = site.catalogue if values["view"] is View.JOINED else site.stored
+    return catalogue.find(book, wanted)
 
 
 def _ago(now: int, seconds: int | None) -> int | None:
     return None if seconds is None else now - seconds * 1_000_000
 
 
-def _series(known: Known, i: int) -> Mapping[str, Any]:
+def _series(resolver: Resolver, known: Known, i: int) -> Mapping[str, Any]:
     name = known.names[i]
-    has = bool(known.readings[i])
+    joined = resolver.joined.get(name.id)
+    has = bool(known.last_ts[i] > NEVER)  # what is stored of it may all be left out
     return {
         "id": f"{name.id:016x}",
         "gateway": name.gateway,
@@ -130,4 +159,6 @@ def _series(known: Known, i: int) -> Mapping[str, Any]:
         "last_text": known.last_text[i],
         "readings": int(known.readings[i]),
         "anomalies": int(known.anomalies[i]),
+        "retired": joined.retired_us if joined is not None else None,
+        "made_of": [f"{part.id:016x}" for part in joined.members] if joined is not None else [],
     }

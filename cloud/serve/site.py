@@ -9,9 +9,11 @@ from cloud.journal_cursor import Cursor
 from cloud.live import Live
 from cloud.live_catalogue import Catalogue
 from cloud.marks import Marks
+from cloud.operations import Operations
 from cloud.query import Query
 from cloud.registry import GatewayRow
 from cloud.serve.ledger import Aside, Gaps
+from cloud.serve.shown import Shown
 from protos import sync_pb2 as pb
 
 
@@ -60,7 +62,10 @@ Presence = Callable[[], Mapping[str, Seen]]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """``now_us`` is the server's clock, µs UTC; ``version`` the product's."""
+    """``now_us`` is the server's clock, µs UTC; ``version`` the product's.
+
+    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored.
+    """
 
     query: Query
     live: Live
@@ -72,4 +77,7 @@ class Site:
     now_us: Callable[[], int]
     version: str
     catalogue: Catalogue
+    stored: Catalogue
     gaps: Gaps
+    operations: Operations
+    shown: Shown

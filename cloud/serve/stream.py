@@ -18,6 +18,7 @@ from cloud.serve import kinds
 from cloud.serve import params as serve_params
 from cloud.serve.params import Expected, Kind, Param
 from cloud.serve.shell import error
+from cloud.serve.shown import Shown, event_shown, listened
 
 HEARTBEAT_S: Final = 15.0
 _OFFSET_DIGITS_MAX: Final = 18
@@ -39,7 +40,7 @@ PARAMS: Final = {
 }
 
 
-async def answer(live: Live, request: Request) -> Response:
+async def answer(live: Live, shown: Shown, request: Request) -> Response:
     """The stream; 503 when too many listen already."""
     values = serve_params.read(request.query_params, PARAMS)
     series = frozenset(values["series"]) if values["series"] is not None else None
@@ -48,15 +49,19 @@ async def answer(live: Live, request: Request) -> Response:
     after = serve_params.value("Last-Event-ID", told, PARAMS["after"].kind) if told else None
     after = values["after"] if after is None else after
     try:
-        listener = live.feed.listen(series, request.client.host if request.client else "")
+        listener = live.feed.listen(
+            listened(shown.resolver, series), request.client.host if request.client else ""
+        )
     except FeedFull:
         return error(503, "busy", "too many listeners", "try again in a moment")
     headers = {"x-accel-buffering": "no"}
-    body = _events(live, listener, after)
+    body = _events(live, shown, listener, series, after)
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
 
-async def _events(live: Live, listener: Listener, after: int | None) -> AsyncIterator[bytes]:
+async def _events(
+    live: Live, shown: Shown, listener: Listener, series: frozenset[int] | None, after: int | None
+) -> AsyncIterator[bytes]:
     """From ``after`` on; what a view held is not sent again when it comes over the feed."""
     with listener:
         view = live.view
@@ -67,15 +72,22 @@ async def _events(live: Live, listener: Listener, after: int | None) -> AsyncIte
             yield _wire(Event(EventKind.MISSED, data, view.journal))
         elif after is not None:
             for batch in live_tail.after(view.tail, after):
-                for event in live_feed.events_of(batch, listener.series):
+                for event in _shown(shown, live_feed.events_of(batch, listener.series)):
                     yield _wire(event)
         seen = view.journal if after is not None else 0
         while not listener.closed:
             events = await listener.take(HEARTBEAT_S)
+            listener.series = listened(shown.resolver, series)  # an operation may have come
             if not events:
                 yield b": still here\n\n"
-            for each in _newer(events, seen):
+            for each in _shown(shown, _newer(events, seen)):
                 yield _wire(each)
+
+
+def _shown(shown: Shown, events: Sequence[Event]) -> list[Event]:
+    """The events as told of the series that are shown."""
+    resolver = shown.resolver
+    return [told for one in events if (told := event_shown(resolver, one)) is not None]
 
 
 def _newer(events: Sequence[Event], seen: int) -> list[Event]:

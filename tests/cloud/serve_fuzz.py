@@ -83,6 +83,9 @@ def _aim(case: Any, series: str, others: int) -> None:
 
     ``others``: so many of the other parameters stay, for of many one is always refused.
     """
+    if case.path.startswith("/api/v1/operations"):
+        _aim_operation(case, series.partition(",")[0])
+        return
     if "series" in (case.query or {}):
         kept = [name for name in case.query if name not in ("series", "from", "to")][:others]
         for name in list(case.query):
@@ -94,3 +97,14 @@ def _aim(case: Any, series: str, others: int) -> None:
     if isinstance(case.body, dict) and "kind" in case.body:
         body = {name: said for name, said in case.body.items() if name not in ("gateway", "device")}
         case.body = body | {"series": series.split(","), "from": T0, "to": T0 + HOUR_US}
+
+
+def _aim_operation(case: Any, series: str) -> None:
+    """An operation that can be: others are refused for what they stand in the way of."""
+    if case.path.endswith("check"):
+        case.query = {"kind": "retire", "series": series}
+    elif isinstance(case.body, dict):
+        kept = {name: case.body[name] for name in ("author", "note") if name in case.body}
+        case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
+    else:
+        case.query = {"series": series}

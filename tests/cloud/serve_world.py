@@ -8,6 +8,7 @@ from cloud.lake import Consolidator
 from cloud.lake_names import Names
 from cloud.live import Live
 from cloud.marks import Marks
+from cloud.operations import Operations
 from cloud.query import Query
 from cloud.registry import GatewayRow
 from cloud.registry import Registry as OwnRegistry
@@ -44,9 +45,11 @@ class World:
         self.query = Query(self.live, threads=1)
         self.registry = OwnRegistry.open(root.parent / "registry.db")
         self.marks = Marks(self.registry)
+        self.operations = Operations(self.registry)
         self.app = build_app(
-            self.query, self.live, Registry(), self.journal, dist, marks=self.marks, **more
-        )
+            self.query, self.live, Registry(), self.journal, dist, marks=self.marks,
+            operations=self.operations, **more,
+        )  # fmt: skip
         self.client = TestClient(self.app, base_url="http://localhost:8460")
 
     def fill(self) -> None:

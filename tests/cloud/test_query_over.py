@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, ledger_lake, query_series
+from cloud import lake_plan, ledger_lake, query_one
 from cloud.lake_rebuild import rebuild
 from cloud.lake_table.schema import ROLLUPS
 from cloud.lake_table.table import look
 from cloud.query import Ask
 from cloud.query_clean import bad_of
 from cloud.query_exact import STATES_MAX
+from cloud.query_one import TooManyReadings
 from cloud.query_plan import Buckets, Resolution
 from cloud.query_rows import More
-from cloud.query_series import TooManyReadings
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
 from protos import records
 from tests.cloud import over_model
@@ -192,7 +192,7 @@ def test_late_data_is_answered_exactly_and_a_rebuild_makes_its_rows_whole(world,
     world.follow()
     wanted = over_model.over([*early, *late], range(T0, T0 + DAY_US + 1, HOUR_US))
     check_same(found(world, "pump", T0, T0 + DAY_US, HOUR_US), wanted)
-    monkeypatch.setattr(query_series, "READINGS_MAX", 10)
+    monkeypatch.setattr(query_one, "READINGS_MAX", 10)
     with pytest.raises(TooManyReadings):
         found(world, "pump", T0, T0 + DAY_US, HOUR_US)
     world.consolidator.close()

@@ -128,7 +128,8 @@ def test_states_are_those_of_a_naive_model(tmp_path_factory, rows, start, long, 
                 world.send("door", part)
                 world.consolidate()
         world.follow()
-        found = states(world.query, StatesAsk(world.id("door"), from_us, to_us, 100, bad))
+        door = world.id("door")
+        found = states(world.query, StatesAsk(door, from_us, to_us, 100, {door: bad}))
     finally:
         world.close()
     good = [row for row in sorted(minute, key=lambda row: row[0]) if bad.good(np.array([row[0]]))]

@@ -67,7 +67,7 @@ def read(response) -> pa.Table:
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.rows], ids=lambda e: e.path)
 def test_every_route_with_rows_has_the_same_rows_in_each_form(world, endpoint):
     path = endpoint.path
-    path += f"?series={world.id('pump')}" if endpoint.name == "states" else "?"
+    path += f"?series={world.id('pump')}" if endpoint.name in ("states", "segments") else "?"
     rows = world.get(path)[endpoint.name]
     for form in ("csv", "arrow", "parquet"):
         response = world.client.get(f"{path}&format={form}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud import query_series
+from cloud import query_one
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0
@@ -130,7 +130,7 @@ def test_what_is_not_asked_for_by_name_is_not_told(world):
 
 
 def test_a_question_that_takes_too_many_readings_is_refused(world, monkeypatch):
-    monkeypatch.setattr(query_series, "READINGS_MAX", 3)
+    monkeypatch.setattr(query_one, "READINGS_MAX", 3)
     for rows in ([0, 2, 4], [1, 3]):
         send(world, "pump", [(T0 + i, float(i)) for i in rows], consolidate=True)
     query = f"series={world.id('pump')}&bucket=1h&columns=time_mean&from={T0}&to={T0 + 1}"
@@ -140,7 +140,7 @@ def test_a_question_that_takes_too_many_readings_is_refused(world, monkeypatch):
 
 
 def test_the_readings_of_all_series_of_a_question_count_together(world, monkeypatch):
-    monkeypatch.setattr(query_series, "READINGS_MAX", 5)
+    monkeypatch.setattr(query_one, "READINGS_MAX", 5)
     for device in ("a", "b"):
         send(world, device, [(T0 + i, float(i)) for i in range(3)])
     both = f"{world.id('a')},{world.id('b')}"

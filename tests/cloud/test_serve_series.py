@@ -1,7 +1,9 @@
 """Series found by everything that is known of them, page by page, among a hundred thousand."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -121,6 +123,8 @@ def test_a_bad_question_for_series_names_its_fault(world, query, parameter, near
 
 class Book:
     """A hundred thousand series, without a lake behind them."""
+
+    former: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, count: int) -> None:
         numbers = np.arange(count)

@@ -1,0 +1,67 @@
+"""What operations make of four devices' readings, by the words of docs/guide/series.md alone."""
+
+from collections.abc import Sequence
+
+from cloud.joined import undone_of
+from cloud.operation import BEGINNING, END, Operation, OperationKind
+
+KIND = OperationKind
+DEVICES = ("a °C", "b °F", "c °C", "d K")
+Part = tuple[str, int, int, str]
+"""A device, from, to, and the unit in which it was measured."""
+
+
+class Model:
+    """What each device's series is made of: its parts, its unit, and whether it is retired."""
+
+    def __init__(self, operations: Sequence[Operation], devices: dict[int, str]) -> None:
+        self.parts: dict[str, list[Part]] = {
+            name: [(name, BEGINNING, END, name.split()[1])] for name in DEVICES
+        }
+        self.unit = {name: name.split()[1] for name in DEVICES}
+        self.root = {name: name for name in DEVICES}
+        self.retired: set[str] = set()
+        gone = undone_of(operations)
+        for each in operations:
+            if each.id not in gone and each.kind is not KIND.UNDO:
+                self._apply(each, self.root[devices[each.series]], devices.get(each.other, ""))
+
+    def _apply(self, each: Operation, own: str, other: str) -> None:
+        parts = self.parts[own]
+        if each.kind is KIND.REPLACE:
+            parts = _clipped(parts, BEGINNING, each.from_us)
+        if each.kind in (KIND.REPLACE, KIND.MERGE):
+            second = self.root[other]
+            parts = parts + _clipped(self.parts.pop(second), each.from_us, each.to_us)
+            self.root |= {name: own for name, root in self.root.items() if root == second}
+        if each.kind is KIND.RETIRE:
+            self.retired.add(own)
+        if each.kind is KIND.UNIT:
+            self.unit[own] = each.unit
+        if each.kind is KIND.MEASURED:
+            said = [
+                (*p[:3], each.unit)  # the others are as they were
+                for p in _clipped(parts, each.from_us, each.to_us)
+            ]
+            before, after = (BEGINNING, each.from_us), (each.to_us, END)
+            parts = _clipped(parts, *before) + said + _clipped(parts, *after)
+        self.parts[own] = sorted(parts, key=lambda part: part[1])
+
+    def rows(self, root: str, sent, bad: tuple[int, int] = (0, 0)) -> list[tuple[int, float]]:
+        found = [
+            (ts, order, at, _in_unit(value, unit, self.unit[root]))
+            for order, (device, start, end, unit) in enumerate(self.parts[root])
+            for at, (ts, value) in enumerate(sent[device])
+            if start <= ts < end and not bad[0] <= ts < bad[1]
+        ]
+        return [(row[0], row[3]) for row in sorted(found, key=lambda row: row[:3])]
+
+
+def _clipped(parts: Sequence[Part], start: int, end: int) -> list[Part]:
+    cut = [(p[0], max(p[1], start), min(p[2], end), p[3]) for p in parts]
+    return [part for part in cut if part[1] < part[2]]
+
+
+def _in_unit(value: float, unit: str, to: str) -> float:
+    celsius = {"°C": value, "°F": (value - 32) * 5 / 9, "K": value - 273.15}[unit]
+    return {"°C": celsius, "°F": celsius * 9 / 5 + 32, "K": celsius + 273.15}[to]
