@@ -140,17 +140,18 @@ def partials_of(series: int, order: int, segment: Segment, partials: Partials) -
 def _over_time(factor: Factor, partials: Partials) -> Partials:
     """What they were over time, in the joined unit; where that is not known it stays so.
 
-    A row does not say how often it fell: where nothing rises or zero is moved, it does not know.
+    A row does not say how often it fell: where zero moves, or what rose falls, the sum of what it
+    fell from is not known.
     """
     if factor.is_identity:
         return partials
     known = partials.held != UNKNOWN
     keeps_falls = factor.a > 0 and factor.b == 0
+    fell_from = factor.of(partials.reset_sum) if keeps_falls else np.full(len(partials), np.nan)
     return replace(
         partials,
         integral=np.where(known, factor.of(partials.integral, partials.held), partials.integral),
-        held=partials.held if keeps_falls else np.full(len(partials), UNKNOWN),
-        reset_sum=factor.of(partials.reset_sum),
+        reset_sum=np.where(known, fell_from, partials.reset_sum),
         head=factor.of(partials.head),
         tail=factor.of(partials.tail),
     )

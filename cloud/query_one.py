@@ -65,16 +65,16 @@ class OneSeries(ABC):
     def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
         """One row a bucket that has readings, of the whole buckets [start, end)."""
 
-    def whole(self, partials: Partials, ends: Ints) -> Partials:
+    def whole(self, partials: Partials, ends: Ints, *, rises: bool) -> Partials:
         """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
 
-        TooManyReadings as `Budget.spend`.
+        ``rises``: it must be known how often they fell, too. TooManyReadings as `Budget.spend`.
         """
-        lacking = np.flatnonzero(rollup.unknown(partials))
-        if not len(lacking):
+        lacking = rollup.unknown(partials, rises=rises)
+        if not lacking.any():
             return partials
-        made = [rollup.take(partials, ~rollup.unknown(partials))]
-        for rows, raw, at in self.chunks(partials, ends, lacking):
+        made = [rollup.take(partials, ~lacking)]
+        for rows, raw, at in self.chunks(partials, ends, np.flatnonzero(lacking)):
             made.append(rollup.reduce_in(_as_readings(raw), partials.bucket[rows][at], 0))
         both = rollup.concat(made)
         return rollup.take(both, np.argsort(both.bucket, kind="stable"))

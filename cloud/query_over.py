@@ -15,7 +15,7 @@ from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H
 from cloud.query_exact import Standing, durations, quantiles
 from cloud.query_one import OneSeries, ends_of
 from cloud.query_plan import Buckets
-from cloud.query_rows import BucketSeries, More
+from cloud.query_rows import OVER, BucketSeries, More
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Ints, Partials
 from cloud.rollup_time import Before
 
@@ -43,10 +43,13 @@ def with_more(
         none = rollup_time.over(_buckets(partials, ends), None, goes_on=False)
         return replace(found, over=none, quantiles=quantiles(series, partials, ends))
     goes_on = _goes_on(series, int(partials.last_ts[-1]), known[1])
-    if More.OVER_TIME in more:
-        partials = series.whole(partials, ends)
-        before = _before(series, int(partials.bucket[0]), known[0])
+    if not OVER.isdisjoint(more):
+        rises = More.INCREASE in more
+        partials = series.whole(partials, ends, rises=rises)
+        before = _before(series, int(partials.bucket[0]), known[0], rises=rises)
         over = rollup_time.over(_buckets(partials, ends), before, goes_on=goes_on)
+        if not rises:
+            over = replace(over, increase=np.full(len(partials), np.nan))
         found = replace(found, partials=partials, over=over)
     if More.QUANTILES in more:
         found = replace(found, quantiles=quantiles(series, partials, ends))
@@ -73,16 +76,19 @@ def _goes_on(series: OneSeries, ts: int, last_ts: int) -> bool:
     return len(series.readings(ts + 1, _LAST_US, 1).ts) > 0
 
 
-def _before(series: OneSeries, at: int, first_ts: int) -> Before | None:
-    """The last reading and the last number before a time; None where there is no reading."""
+def _before(series: OneSeries, at: int, first_ts: int, *, rises: bool) -> Before | None:
+    """The last reading before a time, None where there is none; and, if ``rises``, last number."""
     ts, last = None, np.nan
     for rows, buckets in _earlier(series, at, first_ts):
         if ts is None:
             ts, last = int(rows.last_ts[-1]), float(rows.last[-1])
+        if not rises:
+            break
         valid = np.flatnonzero(rows.valid)
         if len(valid):
             one = rollup.take(rows, valid[-1:])
-            tail = series.whole(one, ends_of(one.bucket, buckets)).tail[0]
+            ends = np.minimum(ends_of(one.bucket, buckets), at)  # it may lie within a minute
+            tail = series.whole(one, ends, rises=False).tail[0]
             return Before(ts, last, float(tail))
     return None if ts is None else Before(ts, last, np.nan)
 

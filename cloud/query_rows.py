@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -35,8 +35,13 @@ class More(Enum):
     """What buckets tell only when it is asked for, because it takes more reading."""
 
     OVER_TIME = 0
-    QUANTILES = 1
-    DURATIONS = 2
+    INCREASE = 1
+    QUANTILES = 2
+    DURATIONS = 3
+
+
+OVER: Final = frozenset({More.OVER_TIME, More.INCREASE})
+"""What `BucketSeries.over` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class Duration:
 class BucketSeries:
     """Buckets that hold anything, in order; of `More` what was asked.
 
-    ``over`` is what they were over time, ``quantiles`` have names, ``durations`` are by bucket.
+    ``over`` is what they were over time, its increases NaN where they were not asked for;
+    ``quantiles`` have names, ``durations`` are by bucket.
     """
 
     id: int

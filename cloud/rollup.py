@@ -14,7 +14,8 @@ The law of a partial, with a, b … its readings in (event time, arrival) order:
   arrival, across partials by ``part``, the journal offset where the partial's range begins.
 - A float ``sum`` is exact up to rounding: its last digits depend on the split, nothing else does.
 - ``integral``, ``held``, ``reset_sum``, ``head`` and ``tail`` as `cloud.rollup_time` says; where
-  partials interleave in time ``held`` is UNKNOWN, and none of the five means anything.
+  partials interleave in time ``held`` is UNKNOWN, and none of the five means anything. Of a joined
+  series ``reset_sum`` alone may be unknown: NaN, which it is for no other reason.
 """
 
 from collections.abc import Sequence
@@ -220,10 +221,10 @@ def concat(parts: Sequence[Partials]) -> Partials:
     return Partials(*(np.concatenate([getattr(p, name) for p in parts]) for name in COLUMNS))
 
 
-def unknown(partials: Partials) -> NDArray[np.bool_]:
-    """Which rows do not say what their readings did over time: ask those."""
+def unknown(partials: Partials, *, rises: bool = True) -> NDArray[np.bool_]:
+    """Which rows do not say what their readings did over time, or how they rose: ask those."""
     lacking: NDArray[np.bool_] = partials.held == UNKNOWN
-    return lacking
+    return lacking | np.isnan(partials.reset_sum) if rises else lacking
 
 
 def mean(partials: Partials) -> Floats:

@@ -115,7 +115,10 @@ def _found(site: Site, ask: Ask) -> History:
         return site.query.history(ask)
     except TooManyReadings as error:
         message = f"it takes {error} readings, more than {READINGS_MAX}, to answer this"
-        hint = "ask for a shorter range, or for other columns; `tidegate-cloud rebuild` mends it"
+        hint = (
+            "ask for a shorter range or other columns; where late data made it so "
+            "`tidegate-cloud rebuild` mends it"
+        )
         raise Refusal(400, "too_many_readings", message, hint, parameter="columns") from error
 
 

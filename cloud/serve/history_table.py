@@ -19,7 +19,8 @@ from cloud.rollup_time import Over
 COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
 """What a bucket tells of its readings; `text` is the last one where it was a text."""
 MORE: Final[Mapping[str, More]] = {
-    **dict.fromkeys(("time_mean", "covered_us", "increase"), More.OVER_TIME),
+    **dict.fromkeys(("time_mean", "covered_us"), More.OVER_TIME),
+    "increase": More.INCREASE,
     **dict.fromkeys(QUANTILES, More.QUANTILES),
     "durations": More.DURATIONS,
 }

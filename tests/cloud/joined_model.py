@@ -1,6 +1,8 @@
 """What operations make of four devices' readings, by the words of docs/guide/series.md alone."""
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from cloud.joined import undone_of
 from cloud.operation import BEGINNING, END, Operation, OperationKind
@@ -16,10 +18,10 @@ class Model:
 
     def __init__(self, operations: Sequence[Operation], devices: dict[int, str]) -> None:
         self.parts: dict[str, list[Part]] = {
-            name: [(name, BEGINNING, END, name.split()[1])] for name in DEVICES
+            name: [(name, BEGINNING, END, name.split()[1])] for name in devices.values()
         }
-        self.unit = {name: name.split()[1] for name in DEVICES}
-        self.root = {name: name for name in DEVICES}
+        self.unit = {name: name.split()[1] for name in devices.values()}
+        self.root = {name: name for name in devices.values()}
         self.retired: set[str] = set()
         gone = undone_of(operations)
         for each in operations:
@@ -63,5 +65,20 @@ def _clipped(parts: Sequence[Part], start: int, end: int) -> list[Part]:
 
 
 def _in_unit(value: float, unit: str, to: str) -> float:
-    celsius = {"°C": value, "°F": (value - 32) * 5 / 9, "K": value - 273.15}[unit]
-    return {"°C": celsius, "°F": celsius * 9 / 5 + 32, "K": celsius + 273.15}[to]
+    """Rounded once: a counter that stands still must not fall by a last digit."""
+    if not math.isfinite(value):
+        return value
+    first, each = _SCALES[unit]
+    origin, one = _SCALES[to]
+    return float(((Fraction(value) - first) / each) * one + origin)
+
+
+_SCALES = {
+    "°C": (Fraction(0), Fraction(1)),
+    "°F": (Fraction(32), Fraction(9, 5)),
+    "K": (Fraction("273.15"), Fraction(1)),
+    "Wh": (Fraction(0), Fraction(1)),
+    "kWh": (Fraction(0), Fraction(1, 1000)),
+    "MJ": (Fraction(0), Fraction(36, 10_000)),
+}
+"""Of each unit: what it says where the first of its quantity is 0, and by how much it rises."""

@@ -8,18 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud import lake_plan, query_joined
-from cloud.joined import Resolver, resolve
 from cloud.live_joined import JoinedBook
-from cloud.operation import CannotApply, Operation, OperationKind
 from cloud.query import Ask
 from cloud.query_clean import bad_of
 from cloud.query_plan import Resolution
 from cloud.query_states import StatesAsk, states
 from cloud.rollup import DAY_US, MINUTE_US, Partials
 from cloud.serve.shown import Shown
-from tests.cloud.joined_model import DEVICES, KIND, Model
+from tests.cloud.joined_model import DEVICES, Model
 from tests.cloud.lake_world import T0
-from tests.cloud.query_world import World
+from tests.cloud.operated_world import Operated, operations
 
 SPAN = T0 - DAY_US, T0 + DAY_US
 BAD = T0 - 30_000_000, T0 + 40_000_000
@@ -31,75 +29,13 @@ _row = st.tuples(
     st.one_of(st.integers(-64, 64).map(lambda n: n / 4), st.just(math.nan)),
 )
 _number = st.integers(0, 3)
-_operation = st.one_of(
-    st.tuples(st.just(KIND.REPLACE), _number, _number, _time),
-    st.tuples(
-        st.just(KIND.MERGE),
-        _number,
-        _number,
-        st.one_of(st.none(), _time),
-        st.one_of(st.none(), _time),
-    ),
-    st.tuples(st.just(KIND.UNIT), _number, st.sampled_from(["°C", "°F", "K"])),
-    st.tuples(st.just(KIND.MEASURED), _number, st.sampled_from(["°C", "°F", "K"]), _time),
-    st.tuples(st.just(KIND.RENAME), _number, st.integers(0, 9)),
-    st.tuples(st.just(KIND.RETIRE), _number, _time),
-    st.tuples(st.just(KIND.UNDO), st.integers(0, 9)),
-)
+_operation = operations(_time, ["°C", "°F", "K"])
 _action = st.one_of(
     st.tuples(st.just("send"), _number, st.lists(_row, min_size=1, max_size=6)),
     st.tuples(st.just("operate"), _operation),
     st.tuples(st.just("operate"), _operation),
     st.sampled_from([("consolidate",), ("restart",), ("ask",)]),
 )
-
-
-class Operated(World):
-    """A world with four devices, each of a unit, and the operations so far."""
-
-    def __init__(self, root) -> None:
-        super().__init__(root)
-        self.operations: list[Operation] = []
-        self.resolver = Resolver()
-        for name in DEVICES:
-            self.send(name, [(T0, 1.0)])
-        self.follow()
-        self.names = {name: self.live.book.name(self.id(name)) for name in DEVICES}
-
-    def send(self, device, rows) -> None:
-        self.sent[device] += rows
-        ts, values = [row[0] for row in rows], [row[1] for row in rows]
-        of = self.gateway.series
-        self.gateway.series = lambda name: of(name, unit=name.split()[1])
-        self.gateway.send(self.gateway.numbers(device, ts, values))
-        self.gateway.series = of
-
-    def operate(self, kind: OperationKind, *more) -> None:
-        identifier = f"{len(self.operations):016x}"
-        if kind is KIND.UNDO:
-            target = self.operations[more[0]].id if more[0] < len(self.operations) else "none"
-            made = Operation(identifier, kind, 1, "ann", "", target=target)
-        else:
-            names = [self.names[DEVICES[more[0]]]]
-            said = {"series": names[0].id}
-            if kind in (KIND.REPLACE, KIND.MERGE):
-                names.append(self.names[DEVICES[more[1]]])
-                said["other"] = names[1].id
-                said |= {"from_us": more[2]} if more[2] is not None else {}
-                said |= {"to_us": more[3]} if kind is KIND.MERGE and more[3] is not None else {}
-            elif kind is KIND.RETIRE:
-                said["from_us"] = more[1]
-            elif kind is KIND.RENAME:
-                said["device"] = f"name {more[1]}"
-            else:
-                said["unit"] = more[1]
-                said |= {"from_us": more[2]} if kind is KIND.MEASURED else {}
-            made = Operation(identifier, kind, 1, "ann", "", **said, names=tuple(names))
-        try:
-            self.resolver = resolve([*self.operations, made])
-        except CannotApply:
-            return
-        self.operations.append(made)
 
 
 @given(st.lists(_action, min_size=6, max_size=20))

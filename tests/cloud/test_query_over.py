@@ -18,7 +18,7 @@ from cloud.query_clean import bad_of
 from cloud.query_exact import STATES_MAX
 from cloud.query_one import TooManyReadings
 from cloud.query_plan import Buckets, Resolution
-from cloud.query_rows import More
+from cloud.query_rows import OVER, More
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
 from protos import records
 from tests.cloud import over_model
@@ -37,7 +37,6 @@ _action = st.one_of(
     st.tuples(st.just("text"), st.just("a"), st.lists(_row, min_size=1, max_size=2)),
     st.sampled_from([("consolidate",), ("restart",), ("ask",)]),
 )
-OVER = frozenset({More.OVER_TIME})
 _WIDTHS = {Resolution.MINUTE: MINUTE_US, Resolution.HOUR: HOUR_US, Resolution.DAY: DAY_US}
 
 
@@ -202,6 +201,18 @@ def test_late_data_is_answered_exactly_and_a_rebuild_makes_its_rows_whole(world,
     world.open()
     world.follow()
     check_same(found(world, "pump", T0, T0 + DAY_US, HOUR_US), wanted)
+
+
+def test_what_was_said_before_a_bucket_is_not_what_its_own_minute_said(world):
+    """Late data make the minute before unsure; the bucket begins within it."""
+    for rows in ([(T0, 1.0), (T0 + 5_000_000, 3.0)], [(T0 + 1_000_000, 2.0)]):
+        world.send("meter", rows)
+        world.consolidate()
+    world.send("meter", [(T0 + 8_000_000, 10.0), (T0 + 9_000_000, 11.0)])
+    world.follow()
+    start = T0 + 7_000_000
+    ((_, told),) = found(world, "meter", start, start + 7_000_000, 7_000_000)
+    assert told[2] == 8.0
 
 
 def unsure(root: Path) -> int:
