@@ -96,7 +96,7 @@ def unwritten() -> tuple[Mapping, ...]:
     """
     found: list[Mapping] = []
     here: Mapping | None = None
-    with contextlib.suppress(OSError), _SMAPS.open() as lines:
+    with contextlib.suppress(OSError), _SMAPS.open(errors="surrogateescape") as lines:
         for line in lines:
             if line[0].isupper():  # a figure of the mapping that was named last
                 name, _, told = line.partition(":")
@@ -173,7 +173,7 @@ def _still_there(mappings: tuple[Mapping, ...]) -> list[Mapping]:
     found: list[Mapping] = []
     known = iter(mappings)
     before = next(known, None)
-    with contextlib.suppress(OSError), _MAPS.open() as lines:
+    with contextlib.suppress(OSError), _MAPS.open(errors="surrogateescape") as lines:
         for line in lines:
             one = _mapping(line)
             while one and before and before.end <= one.start:

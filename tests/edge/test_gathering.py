@@ -57,6 +57,22 @@ def test_looks_of_a_steady_stream_share_a_commit_and_no_pause_keeps_one_waiting(
     assert one.until_s(LINGER, steady=True) == AT_S + LINGER.max_s
 
 
+def test_a_broker_that_waits_for_us_is_waited_for_once() -> None:
+    one = gathered(20, 12)
+    one.dried_up()
+    one.take(AT_S)
+    one.add(part(32), None, messages(32), AT_S + 1)
+    assert one.due_s(LINGER, steady=True) == one.until_s(LINGER, steady=True) == AT_S + 1
+    one.add(part(1), None, messages(1), AT_S + 1)
+    assert one.due_s(LINGER, steady=True) > AT_S + 1, "more came: nobody waits"
+
+
+def test_a_few_sensors_that_pause_are_no_broker_that_waits() -> None:
+    one = gathered(3)
+    one.dried_up()
+    assert one.due_s(LINGER, steady=True) == AT_S + LINGER.gather_s
+
+
 def test_a_stream_that_brings_nothing_more_in_time_is_committed_at_once() -> None:
     assert gathered(1).due_s(LINGER, steady=False) == AT_S
     assert gathered(1).until_s(LINGER, steady=False) == AT_S
@@ -155,6 +171,29 @@ def test_what_a_batch_costs_is_no_less_than_what_it_takes_in_the_buffer(
     reader = Reader(Catalog(salt=lambda: bytes(16)), Redelivery(bytes(32)))
     heard = reader.read([message(n + 1, payload) for n, payload in enumerate(payloads)])
     assert prepare_chunk(heard.as_chunk(), StoreLimits()).size <= heard.cost + 1024
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "😀"])
+@pytest.mark.parametrize("length", [16, 1024, 16_000])
+@pytest.mark.parametrize("retain", [False, True])
+def test_garbage_under_long_topics_is_never_more_than_a_chunk_takes(
+    letter: str, length: int, retain: bool
+) -> None:
+    reader = Reader(Catalog(salt=lambda: bytes(16)), Redelivery(bytes(32)))
+    start = "homeassistant/sensor/" if retain else ""
+    topics = [f"{start}{number}/{letter * length}/config" for number in range(1200)]
+    left: Sequence[Message] = [
+        Message(topic, b'{"a":', 1, False, retain, NOW_US, 1, 1, number + 1)
+        for number, topic in enumerate(topics)
+    ]
+    one = Gathering()
+    while left:
+        heard = reader.read(left)
+        if not one.takes(heard):
+            prepare_chunk(one.take(AT_S)[0], StoreLimits())
+        one.add(heard, None, messages(heard.counts.messages), AT_S)
+        left = left[heard.counts.messages :]
+    prepare_chunk(one.take(AT_S)[0], StoreLimits())
 
 
 def steady_inbox() -> Inbox:
