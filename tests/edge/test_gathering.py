@@ -173,29 +173,6 @@ def test_what_a_batch_costs_is_no_less_than_what_it_takes_in_the_buffer(
     assert prepare_chunk(heard.as_chunk(), StoreLimits()).size <= heard.cost + 1024
 
 
-@pytest.mark.parametrize("letter", ["a", "ä", "😀"])
-@pytest.mark.parametrize("length", [16, 1024, 16_000])
-@pytest.mark.parametrize("retain", [False, True])
-def test_garbage_under_long_topics_is_never_more_than_a_chunk_takes(
-    letter: str, length: int, retain: bool
-) -> None:
-    reader = Reader(Catalog(salt=lambda: bytes(16)), Redelivery(bytes(32)))
-    start = "homeassistant/sensor/" if retain else ""
-    topics = [f"{start}{number}/{letter * length}/config" for number in range(1200)]
-    left: Sequence[Message] = [
-        Message(topic, b'{"a":', 1, False, retain, NOW_US, 1, 1, number + 1)
-        for number, topic in enumerate(topics)
-    ]
-    one = Gathering()
-    while left:
-        heard = reader.read(left)
-        if not one.takes(heard):
-            prepare_chunk(one.take(AT_S)[0], StoreLimits())
-        one.add(heard, None, messages(heard.counts.messages), AT_S)
-        left = left[heard.counts.messages :]
-    prepare_chunk(one.take(AT_S)[0], StoreLimits())
-
-
 def steady_inbox() -> Inbox:
     """One that has learnt that much comes."""
     inbox = Inbox()

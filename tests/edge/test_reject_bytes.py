@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from edge.catalog import Catalog
-from edge.message import Message
+from edge.gathering import Gathering
+from edge.message import Message, Messages
 from edge.reading import Reader
 from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits
@@ -27,10 +28,13 @@ def test_garbage_under_long_topics_is_never_more_than_a_chunk_takes(
         Message(topic, b'{"a":', 1, retain, False, NOW_US, 1, 1, number + 1)
         for number, topic in enumerate(topics)
     ]
+    one = Gathering()
     kept = unkept = 0
     while left:
         heard = reader.read(left)
-        prepare_chunk(heard.as_chunk(), StoreLimits())  # ValueError: it is too large
+        if not one.takes(heard):
+            prepare_chunk(one.take(0)[0], StoreLimits())  # ValueError: it is too large
+        one.add(heard, None, Messages(), 0)
         kept += len(heard.rejects)
         unkept += heard.counts.unkept
         left = left[heard.counts.messages :]
