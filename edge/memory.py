@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from edge.errors import LibraryError
+
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -49,10 +51,17 @@ def share_arena() -> None:
 
 
 def load(*names: str) -> None:
-    """Import heavy libraries one by one, giving back after each: their peaks do not add up."""
+    """Import heavy libraries one by one, giving back after each: their peaks do not add up.
+
+    Raises:
+        LibraryError: one of them does not load.
+    """
     for name in names:
         if name not in sys.modules:
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                raise LibraryError(name, error) from error
             settle()
 
 
