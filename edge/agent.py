@@ -50,7 +50,7 @@ SETTLED_S: Final = 5.0
 # How often pages of code that may not be used again are let go: while the stages start each of them
 # touches some megabytes once, later an attempt to reach the cloud does. To let go and fetch again
 # what is used costs up to 40 ms of a busy agent.
-CODE_KEPT_AT_START_S: Final = 1.0
+CODE_KEPT_AT_START_S: Final = 2.5
 CODE_KEPT_S: Final = 30.0
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from edge.errors import TidegateError
+from edge.errors import LibraryError, TidegateError
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -88,19 +88,19 @@ class Alerts:
         What keeps it from its broker is told once and tried again with growing pauses: alerts are a
         courtesy, and nothing of theirs may end the agent.
         """
-        import aiomqtt
-
         pause_s, told = RECONNECT_S, ""
         while True:
             try:
+                import aiomqtt
+
                 async with self._connect() as client:
                     pause_s, told = RECONNECT_S, ""
                     while True:
                         await self._publish_next(client)
+            except ImportError as error:  # first: the names of the others are the library's own
+                told = _tell(LibraryError("aiomqtt", error), told)
             except (aiomqtt.MqttError, OSError, TidegateError) as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.info("alerts wait for the broker: %s", told)
+                told = _tell(error, told)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RECONNECT_S_MAX)
 
@@ -116,3 +116,10 @@ class Alerts:
             self._waiting.appendleft(anomaly)  # not told yet: first in line for the next connection
             raise
         self.told.sent += 1
+
+
+def _tell(error: Exception, told: str) -> str:
+    """Log what keeps it from the broker, unless it was told just now; returns what is told."""
+    if str(error) != told:
+        log.info("alerts wait for the broker: %s", error)
+    return str(error)

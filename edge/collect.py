@@ -188,8 +188,11 @@ class Collect:
                 if not self._gathering.takes(heard) and not self._commit():
                     return
                 self._gathering.add(heard, scores, taken, self._inbox.begun_s)
-        due_s = self._gathering.due_s(linger, steady=self._inbox.is_steady(linger))
-        if self._finishing or due_s <= time.monotonic():
+        steady, now_s = self._inbox.is_steady(linger), time.monotonic()
+        if steady and not len(messages) and self._gathering.until_s(linger, steady=True) <= now_s:
+            self._gathering.dried_up()
+        due_s = self._gathering.due_s(linger, steady=steady)
+        if self._finishing or due_s <= now_s:
             self._commit()
         elif not len(messages):
             self._committing.settle()

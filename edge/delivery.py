@@ -21,7 +21,7 @@ from edge import agent_parts as parts
 from edge import identity, identity_next, memory
 from edge.clock import Clock
 from edge.config import EdgeConfig
-from edge.errors import OperatorError, PeerError, StorageError
+from edge.errors import LibraryError, OperatorError, PeerError, StorageError
 from edge.identity import Identity
 from edge.renewal import HOUR_US, Renewal
 from edge.store.store import Store
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WATCH_S: Final = 1.0
 RENEW_S_MAX: Final = 30.0
+LOAD_S: Final = 60.0
+"""Between attempts to load a library that does not load."""
 LINKS: Final = ("grpc", "edge.uplink")
 """What only a gateway that has a cloud needs; loaded one after the other."""
 SAVE_EVERY_US: Final = HOUR_US
@@ -89,7 +91,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver for ever."""
         who, coming = await self._enrolled()
-        await asyncio.to_thread(memory.load, *LINKS)
+        await self._linked()
         from edge.uplink import Uplink
 
         self._is_on_trial = coming is not None
@@ -132,6 +134,15 @@ class Delivery:
                 log.error("%s; readings are collected and kept meanwhile", now)
                 told = now
             await asyncio.sleep(WATCH_S)
+
+    async def _linked(self) -> None:
+        """Load what speaks to the cloud; what keeps it from loading is told once."""
+        while True:
+            try:
+                return await asyncio.to_thread(memory.load, *LINKS)
+            except LibraryError as error:
+                self._say(f"{error}; readings are collected and kept meanwhile")
+            await asyncio.sleep(LOAD_S)
 
     def _coming(self) -> Identity | None:
         """A renewed identity that was never promoted; a damaged one is forgotten."""

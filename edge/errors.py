@@ -41,6 +41,17 @@ class OperatorError(TidegateError):
     exit_code = 2
 
 
+class LibraryError(OperatorError):
+    """A library that does not load: an installation that is damaged, or changed under the agent.
+
+    Heavy libraries are loaded when they are first needed, which may be long after the start.
+    """
+
+    def __init__(self, name: str, cause: ImportError) -> None:
+        hint = "install Tidegate again; it is tried again meanwhile"
+        super().__init__(f"load the library {name}", f"{type(cause).__name__}: {cause}", hint)
+
+
 class UnreachableError(TidegateError):
     """A broker, cloud or agent that did not answer; trying again later may help."""
 

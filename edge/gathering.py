@@ -17,6 +17,8 @@ from protos.records import Batch, concat
 
 MESSAGES_ENOUGH: Final = 1024
 """A commit's own cost is nothing beside theirs."""
+WINDOW_MIN: Final = 8
+"""Of fewer at once nothing is learnt about a broker: sensors that speak each second are as many."""
 BYTES_MAX: Final = 384 * KIB
 """Beyond it two are not put together: a chunk of the buffer takes no more than one batch may be."""
 BYTES_ENOUGH: Final = BYTES_MAX // 2
@@ -35,6 +37,7 @@ class Gathering:
         self._bytes = 0
         self._since_s = math.inf
         self._taken_s = -math.inf
+        self._most: float = math.inf
 
     def __len__(self) -> int:
         """Parts that wait."""
@@ -52,6 +55,17 @@ class Gathering:
             self._since_s, self.messages = begun_s, messages
         self._chunks.append(heard.as_chunk(scores))
         self._bytes += heard.cost
+        if len(self.messages) > self._most:
+            self._most = math.inf
+
+    def dried_up(self) -> None:
+        """Nothing more came though more was expected.
+
+        A broker may have fewer messages under way than we take, and then wait for us: until more
+        than now come at once, as many are enough for a commit, but for the fewest.
+        """
+        if len(self.messages) >= WINDOW_MIN:
+            self._most = len(self.messages)
 
     def due_s(self, linger: Linger, *, steady: bool) -> float:
         """From when on a look, though it brings nothing more, should end in a commit.
@@ -64,7 +78,7 @@ class Gathering:
         if len(self.messages) >= MESSAGES_ENOUGH or self._bytes >= BYTES_ENOUGH:
             return self._since_s
         earliest_s = max(self._since_s, self._taken_s + linger.min_s)
-        if not steady or len(self.messages) >= linger.enough_max:
+        if not steady or self._is_enough(linger):
             return earliest_s
         return max(earliest_s, self._since_s + min(linger.gather_s, linger.max_s))
 
@@ -75,8 +89,11 @@ class Gathering:
         between two of them costs as much as one.
         """
         due_s = self.due_s(linger, steady=steady)
-        waits = steady and len(self.messages) < linger.enough_max
+        waits = steady and not self._is_enough(linger)
         return max(due_s, self._since_s + linger.max_s) if waits else due_s
+
+    def _is_enough(self, linger: Linger) -> bool:
+        return len(self.messages) >= min(linger.enough_max, self._most)
 
     def take(self, now_s: float) -> tuple[Chunk, Messages]:
         """All of it as one chunk, with its messages; nothing is left."""

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from edge.errors import LibraryError
+
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -49,10 +51,17 @@ def share_arena() -> None:
 
 
 def load(*names: str) -> None:
-    """Import heavy libraries one by one, giving back after each: their peaks do not add up."""
+    """Import heavy libraries one by one, giving back after each: their peaks do not add up.
+
+    Raises:
+        LibraryError: one of them does not load.
+    """
     for name in names:
         if name not in sys.modules:
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                raise LibraryError(name, error) from error
             settle()
 
 
@@ -96,7 +105,7 @@ def unwritten() -> tuple[Mapping, ...]:
     """
     found: list[Mapping] = []
     here: Mapping | None = None
-    with contextlib.suppress(OSError), _SMAPS.open() as lines:
+    with contextlib.suppress(OSError), _SMAPS.open(errors="surrogateescape") as lines:
         for line in lines:
             if line[0].isupper():  # a figure of the mapping that was named last
                 name, _, told = line.partition(":")
@@ -173,7 +182,7 @@ def _still_there(mappings: tuple[Mapping, ...]) -> list[Mapping]:
     found: list[Mapping] = []
     known = iter(mappings)
     before = next(known, None)
-    with contextlib.suppress(OSError), _MAPS.open() as lines:
+    with contextlib.suppress(OSError), _MAPS.open(errors="surrogateescape") as lines:
         for line in lines:
             one = _mapping(line)
             while one and before and before.end <= one.start:

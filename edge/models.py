@@ -178,8 +178,10 @@ def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
     Raises:
         ModelRefusedError: the runtime refuses the graph, or inputs, outputs or shapes are not ours.
     """
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise refused(path, str(error), "install Tidegate again") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3

@@ -216,13 +216,14 @@ class Reader:
 
     def _reject(self, row: Row, burst: Burst, work: Work, reason: str) -> None:
         """Keep what could not be read, with its reason; of many at once, some."""
-        if not self._garbage.keeps(row[0]):
+        if self._quick.room <= 0 or not self._garbage.keeps(row[0]):
             work.counts.unkept += 1
             return
         bytes_max = self._limits.reject_bytes_max
         topic, payload = row[0][:bytes_max], row[1][:bytes_max]
         work.rejects.append(Reject(burst.arrival_us, topic, payload, reason))
-        self._quick.room -= 2 * NAME_COST + len(reason) + 2 * len(payload)
+        texts = sum(len(text.encode(errors="surrogatepass")) for text in (topic, reason))
+        self._quick.room -= 2 * NAME_COST + texts + 2 * len(payload)
 
     def _is_ignored(self, topic: str) -> bool:
         if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):

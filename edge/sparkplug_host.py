@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from edge.errors import TidegateError
+from edge.errors import LibraryError, TidegateError
 from edge.payload.known import Publish
 
 if TYPE_CHECKING:
@@ -86,19 +86,19 @@ class SparkplugHost:
     async def run(self) -> None:
         """Be a host until cancelled, from the first node on; says offline at the end."""
         await self._wake.wait()
-        import aiomqtt
-
         pause_s, told = RECONNECT_S, ""
         while True:
             at_ms = self._now_ms()
             try:
+                import aiomqtt
+
                 async with self._connect(self.topic, _encoded(False, at_ms)) as client:
                     pause_s, told = RECONNECT_S, ""
                     await self._serve(client, at_ms)
+            except ImportError as error:  # first: the names of the others are the library's own
+                told = _tell(LibraryError("aiomqtt", error), told)
             except (aiomqtt.MqttError, OSError, TidegateError, ExceptionGroup) as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.info("the Sparkplug host waits for the broker: %s", told)
+                told = _tell(error, told)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RECONNECT_S_MAX)
 
@@ -142,3 +142,10 @@ class SparkplugHost:
 
 def _encoded(online: bool, at_ms: int) -> bytes:
     return msgspec.json.encode(State(online, at_ms))
+
+
+def _tell(error: Exception, told: str) -> str:
+    """Log what keeps it from the broker, unless it was told just now; returns what is told."""
+    if str(error) != told:
+        log.info("the Sparkplug host waits for the broker: %s", error)
+    return str(error)

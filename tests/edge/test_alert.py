@@ -1,6 +1,7 @@
 """Alerts: told on the local broker at once, kept while it is away, bounded."""
 
 import asyncio
+import sys
 from typing import Any
 
 import aiomqtt
@@ -99,6 +100,25 @@ async def test_what_keeps_it_from_its_broker_ends_nothing_and_is_told_once(
     await until_published(line, 1)
     task.cancel()
     assert caplog.text.count("no such file: password") == 1
+
+
+async def test_a_library_that_does_not_load_ends_nothing_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(alert, "RECONNECT_S", 0.0)
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)  # as if it were not installed
+    line = Line()
+    caplog.set_level("INFO")
+    alerts = Alerts(lambda: line, "tidegate/anomaly")  # type: ignore[arg-type, return-value]
+    alerts.add([anomaly(1)])
+    task = asyncio.create_task(alerts.run())
+    async with asyncio.timeout(10):
+        while "could not load the library aiomqtt" not in caplog.text:
+            await asyncio.sleep(0)
+    monkeypatch.setitem(sys.modules, "aiomqtt", aiomqtt)
+    await until_published(line, 1)
+    task.cancel()
+    assert caplog.text.count("could not load the library aiomqtt") == 1
 
 
 def test_a_name_with_wildcards_still_makes_a_topic() -> None:

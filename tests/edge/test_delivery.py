@@ -15,6 +15,7 @@ from cloud.identity import Authority, read_gateway_certificate
 from cloud.registry import Admission, CertificateRow, Registry, TokenRow
 from cloud.renewal import RenewalDesk
 from edge import config as edge_config
+from edge import delivery as delivery_module
 from edge import identity, identity_next
 from edge.clock import Clock
 from edge.commands.status import from_disk
@@ -111,6 +112,19 @@ async def serving(world: World) -> AsyncIterator[Running]:
         world.config.settings_path.write_text(text)
         world.config = edge_config.load(world.config.home)
         yield cloud
+
+
+async def test_a_library_that_does_not_load_is_told_once_and_delivery_begins_when_it_does(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(delivery_module, "LOAD_S", 0.0)
+    monkeypatch.setattr(delivery_module, "LINKS", ("a_library_that_is_gone",))
+    told = "could not load the library a_library_that_is_gone"
+    async with serving(world), world.delivering() as delivery:
+        await until(lambda: told in caplog.text)
+        monkeypatch.undo()
+        await world.live(delivery)
+    assert caplog.text.count(told) == 1
 
 
 async def test_an_operators_wish_brings_a_new_key_without_a_restart(world: World) -> None:

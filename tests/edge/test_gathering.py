@@ -57,6 +57,22 @@ def test_looks_of_a_steady_stream_share_a_commit_and_no_pause_keeps_one_waiting(
     assert one.until_s(LINGER, steady=True) == AT_S + LINGER.max_s
 
 
+def test_a_broker_that_waits_for_us_is_waited_for_once() -> None:
+    one = gathered(20, 12)
+    one.dried_up()
+    one.take(AT_S)
+    one.add(part(32), None, messages(32), AT_S + 1)
+    assert one.due_s(LINGER, steady=True) == one.until_s(LINGER, steady=True) == AT_S + 1
+    one.add(part(1), None, messages(1), AT_S + 1)
+    assert one.due_s(LINGER, steady=True) > AT_S + 1, "more came: nobody waits"
+
+
+def test_a_few_sensors_that_pause_are_no_broker_that_waits() -> None:
+    one = gathered(3)
+    one.dried_up()
+    assert one.due_s(LINGER, steady=True) == AT_S + LINGER.gather_s
+
+
 def test_a_stream_that_brings_nothing_more_in_time_is_committed_at_once() -> None:
     assert gathered(1).due_s(LINGER, steady=False) == AT_S
     assert gathered(1).until_s(LINGER, steady=False) == AT_S

@@ -1,5 +1,6 @@
 """Models from a folder: what is right loads, whatever is wrong is refused by name."""
 
+import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -215,3 +216,13 @@ def test_a_model_that_gives_one_score_for_all_windows_is_refused(folder: Path) -
     change(manifest_of(folder), 'takes = "line"\n', "")
     with pytest.raises(models.ModelRefusedError, match="shape"):
         models.load(manifest_of(folder))
+
+
+def test_a_runtime_that_does_not_load_refuses_each_model_by_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    loaded, refused = models.load_folder(folder)
+    assert not loaded
+    assert [manifest_of(folder).name in str(error) for error in refused] == [True]
+    assert "onnxruntime" in str(refused[0])
