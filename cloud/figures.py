@@ -18,7 +18,7 @@ from cloud.figures_document import Figures, GatewayFigures, JournalFigures, Lake
 from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_loop import Consolidation
 from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
 from cloud.registry import GatewayRow, Registry
@@ -35,7 +35,7 @@ class Report:
 
     journal: SqliteJournal
     live: Live
-    lake: ConsolidationLoop
+    lake: Consolidation
     registry: Registry
     ingest: Ingest
     enrolments: Counter[str]
@@ -101,6 +101,7 @@ class Report:
             lag_us=max(self.now_us() - waiting[0].stored_us, 0) if waiting else 0,
             is_faulty=self.lake.fault is not None,
             faults=self.lake.faults,
+            restarts=self.lake.restarts,
             corrections_refused=0 if progress is None else progress.refused,
         )
 

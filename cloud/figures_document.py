@@ -36,6 +36,7 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     lag_us: int = 0
     is_faulty: bool = False
     faults: int = 0
+    restarts: int = 0
     corrections_refused: int = 0
 
 

@@ -127,6 +127,11 @@ _LAKE: Final[tuple[Row, ...]] = (
     ),
     _gauge("lake_faulty", "1 while consolidation stands still.", lambda f: f.lake.is_faulty),
     _total("lake_faults", "Consolidations that failed since the start.", lambda f: f.lake.faults),
+    _total(
+        "lake_restarts",
+        "Times that consolidation's own process ended by itself since the start.",
+        lambda f: f.lake.restarts,
+    ),
     _gauge(
         "lake_corrections_refused",
         "Corrections of times over the bound of one gateway since the lake was opened.",

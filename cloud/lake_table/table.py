@@ -109,16 +109,26 @@ class LakeTable:
         lake_log.make_durable(self.folder, 0)
         lake_parquet.fsync(self.folder)
 
-    def accept(self) -> None:
-        """Nothing promised was lost: delete what was set aside, and files no log entry names."""
+    def accept(self, in_use: frozenset[str] = frozenset()) -> list[str]:
+        """Nothing promised was lost: delete what was set aside, and files no log entry names.
+
+        Of those the ones ``in_use`` (absolute paths) stay; they are returned, relative.
+        """
         lake_log.forget(self.aside)
         self.aside = []
         named = {file.path for file in self.state.files.files}
+        held = []
         for path in self.folder.glob(f"{PERIOD}=*/*"):
-            if str(path.relative_to(self.folder)) not in named:
+            relative = str(path.relative_to(self.folder))
+            if relative in named:
+                continue
+            if str(path) in in_use:
+                held.append(relative)
+            else:
                 path.unlink()
         for period in self.folder.glob(f"{PERIOD}=*"):
             self._leave(period)
+        return held
 
     def reload(self) -> None:
         """Read the log anew. StorageError when it cannot be read."""

@@ -103,6 +103,8 @@ class Site:
         cloud.write_text(
             cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
+            # A death in the lake is the whole half's; `tests/cloud/test_roles.py` has the child's.
+            + '\n[roles]\nconsolidation = "together"\n'
         )
 
     @property
