@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-history bench-cloud soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -76,6 +76,11 @@ HISTORY_READINGS ?= 100000000
 HISTORY_DEVICES ?= 1000
 bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; an hour (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: two minutes)
 	@$(PY) -m benchmarks.history --readings $(HISTORY_READINGS) --devices $(HISTORY_DEVICES)
+
+CLOUD_GATEWAYS ?= 1000
+CLOUD_SECONDS ?= 120
+bench-cloud: setup ## the whole cloud under a thousand gateways and twenty readers; ten minutes (CLOUD_GATEWAYS=20 CLOUD_SECONDS=10: two)
+	@$(PY) -m benchmarks.cloud --gateways $(CLOUD_GATEWAYS) --seconds $(CLOUD_SECONDS) --beside
 
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)

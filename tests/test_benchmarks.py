@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer
+from benchmarks import backlog, buffer, cloud
 
 
 def test_the_buffers_benchmark_keeps_the_same_messages_in_its_baselines() -> None:
@@ -23,3 +23,12 @@ def test_the_backlogs_benchmark_delivers_all_of_every_size(monkeypatch: pytest.M
     assert all(found["per_core_s"] > 0 for found in told["readings"].values())
     assert told["readings"]["6000"]["blocks"] >= 1
     assert told["largest_to_smallest"] > 0
+
+
+def test_the_clouds_benchmark_counts_what_it_sent_and_nothing_else() -> None:
+    told = json.loads(json.dumps(cloud.main(["--gateways", "3", "--rows", "40", "--seconds", "3"])))
+    assert (told["lost"], told["doubled"]) == (0, 0)
+    assert told["readings"] >= 3 * 40 * 4
+    for name in ("readings_per_s", "cores", "ack_p99_ms", "api_p99_ms", "pss_mb_max"):
+        assert told[name] > 0, name
+    assert told["visible_s_max"] >= 0
