@@ -93,7 +93,7 @@ class ConsolidationProcess:
         """
         told = ""
         for _ in range(STARTS_MAX):
-            child = self._replace()
+            child = self._started()
             try:
                 self._attend(child)
                 return
@@ -145,7 +145,11 @@ class ConsolidationProcess:
             self._failed(StorageError("consolidate", f"its process ended: {told}"))
             if self._stopping.wait(pause_s):
                 return None
-            child = self._replace()
+            try:
+                child = self._replace()
+            except OSError as error:
+                told, self._deaths = f"none can be started: {error}", self._deaths + 1
+                continue
             told = self._taken(child)
             if not told:
                 return child
@@ -166,6 +170,13 @@ class ConsolidationProcess:
             self._bury(child)
             return f"a fault of this program: {error!r}"
         return ""
+
+    def _started(self) -> Child:
+        try:
+            return self._replace()
+        except OSError as error:
+            hint = "is there memory, and room for one process more?"
+            raise StorageError("start consolidation", str(error), hint) from error
 
     def _replace(self) -> Child:
         child = self._spawn()

@@ -214,6 +214,25 @@ def test_a_child_that_dies_before_the_first_view_keeps_the_cloud_from_starting(
         world.role.begin()
 
 
+def test_where_no_process_can_be_started_it_is_tried_again(make) -> None:
+    world = make().start()
+    spawn, failures = world.role._spawn, [1, 2]
+
+    def refused():
+        if failures:
+            raise OSError(11, f"no process more ({failures.pop()})")
+        return spawn()
+
+    world.role._spawn = refused
+    pid = world.role.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    world.send(2)
+    world.drain()
+    check_whole(world)
+    assert world.role.restarts == 3
+
+
 def _ended(world: World):
     child = world._spawn()
     child.process.kill()
