@@ -221,12 +221,12 @@ class Consolidator:
         }
 
     def _come_level(self) -> None:
-        """Refuse a lake that is not as promised; what a lost journal cannot bring catches up."""
+        """Bring tables that a crash left behind level; refuse a lake that is not as promised."""
         at = self._offsets()[READINGS.name]
         check_reach(self._root, at, self._journal)
         if self._floors is not None:
             self._floors.open(at)
-            if min(self._offsets().values()) < self._journal.archived():
+            if min(self._offsets().values()) < at:
                 catch_up(self._tables, self._offsets(), self._floors.start, self._floors.rare())
         check_promises(self._tables, self._offsets(), self._journal)
 

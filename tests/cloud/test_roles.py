@@ -185,6 +185,15 @@ def test_a_block_that_kills_it_is_set_apart_and_the_others_get_in(make) -> None:
     assert len(held(world.live.view)) == PER_BLOCK * 4
 
 
+def test_a_block_whose_rows_are_in_history_is_not_given_up_for_the_rollups_it_lacks(make) -> None:
+    world = make("step:readings committed", "block:1").start()
+    world.send(2)
+    world.drain()
+    assert world.journal.quarantined() == []
+    assert world.role.restarts == 1
+    check_whole(world)
+
+
 def test_an_fsync_that_failed_ends_passes_for_good(make) -> None:
     world = make("fsync").start()
     world.send()
