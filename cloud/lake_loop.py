@@ -32,6 +32,10 @@ class Consolidation(Protocol):
         """Passes that failed since the start."""
 
     @property
+    def pid(self) -> int | None:
+        """Of its process, None while it has none of its own."""
+
+    @property
     def restarts(self) -> int:
         """Times that a process of its own ended by itself."""
 
@@ -94,8 +98,13 @@ class ConsolidationLoop:
         return self._faults_ever
 
     @property
-    def restarts(self) -> int:
+    def pid(self) -> int | None:
         """None: the process is the cloud's own."""
+        return None
+
+    @property
+    def restarts(self) -> int:
+        """0, for the same reason."""
         return 0
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import OperatorError, StorageError
+from cloud.memory import resident_bytes
 from cloud.roles.placement import is_apart
 from cloud.settings import Placement
 from tests.cloud.role_world import PER_BLOCK, ROOT, World, is_alive, wait_for
@@ -57,9 +58,12 @@ def test_tables_are_made_in_another_process_and_shown_in_this_one(make) -> None:
     assert (world.role.fault, world.role.faults, world.role.restarts) == (None, 0, 0)
     assert world.role.progress is not None
     assert world.role.progress.offset == 20
+    assert resident_bytes(pid) > 50 << 20
     assert world.journal.trim() >= 0
     world.close()
     assert not is_alive(pid)
+    assert resident_bytes(pid) == 0
+    assert world.role.pid is None
 
 
 @pytest.mark.parametrize("step", STEPS)
