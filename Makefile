@@ -95,8 +95,8 @@ sim: .venv/.stamp ## both halves in simulated bad worlds, a share of them over f
 sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out of the product
 	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
 
-crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
-	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: consolidation in its own)
+	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(ROLES),--consolidation $(ROLES))
 
 crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge
 	@$(PY) -m tests.crash.mutants $(if $(SEED),--seed $(SEED))
