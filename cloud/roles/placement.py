@@ -66,8 +66,10 @@ def begin_consolidation(
 
 def machine() -> tuple[int, int]:
     """Cores that this process may use, and bytes of the machine's memory."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return len(os.sched_getaffinity(0)), pages
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)), memory
+    return os.cpu_count() or 1, memory
 
 
 def is_apart(placement: Placement, cores: int, memory_bytes: int) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from cloud.errors import OperatorError, StorageError
 from cloud.memory import resident_bytes
-from cloud.roles.placement import is_apart
+from cloud.roles.placement import is_apart, machine
 from cloud.settings import Placement
 from tests.cloud.role_world import PER_BLOCK, ROOT, World, is_alive, wait_for
 from tests.cloud.test_live import held
@@ -264,6 +264,17 @@ def test_a_block_that_is_released_is_counted_once_here_too(make) -> None:
     world.journal.quarantined_blocks.release(apart)
     wait_for(lambda: world.journal.quarantined()[0].attempts == 2)
     check_whole(world)
+
+
+def test_the_cores_that_count_are_those_that_this_process_may_use() -> None:
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert machine()[0] == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert machine()[0] == len(cores)
+    assert machine()[1] > 1 << 28
 
 
 @pytest.mark.parametrize(
