@@ -57,6 +57,7 @@ async def test_whichever_role_is_killed_every_reading_is_in_history_once(
     log = stack.cloud.log.read_text()
     assert log.count("its process ended: killed by signal 9") >= 1
     assert "Traceback" not in log
+    assert "fork" not in log  # what gRPC says where a process with its threads is copied
 
 
 def _is_gone(child: psutil.Process) -> Callable[[], bool]:
