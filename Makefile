@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -81,6 +81,11 @@ HISTORY_DEVICES ?= 1000
 bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; an hour (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: two minutes)
 	@$(PY) -m benchmarks.history --readings $(HISTORY_READINGS) --devices $(HISTORY_DEVICES)
 
+CLOUD_GATEWAYS ?= 1000
+CLOUD_SECONDS ?= 120
+bench-cloud: setup ## the whole cloud under a thousand gateways and twenty readers; ten minutes (CLOUD_GATEWAYS=20 CLOUD_SECONDS=10: two)
+	@$(PY) -m benchmarks.cloud --gateways $(CLOUD_GATEWAYS) --seconds $(CLOUD_SECONDS) --beside
+
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
 	@$(PY) -m benchmarks.soak $(MINUTES)
@@ -94,8 +99,8 @@ sim: .venv/.stamp ## both halves in simulated bad worlds, a share of them over f
 sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out of the product
 	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
 
-crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1)
-	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: consolidation in its own)
+	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(ROLES),--consolidation $(ROLES))
 
 crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge
 	@$(PY) -m tests.crash.mutants $(if $(SEED),--seed $(SEED))

@@ -1,8 +1,9 @@
 """The aggregator: wires the stages of one cloud, starts them, and ends them in order.
 
-The only place that does. Ingest and enrolment run on the loop, the journal's writer, consolidation
-and queries on threads of their own. When the journal fails for good the process ends with the
-cause: what was acknowledged is on the disk, and a restart goes on from there.
+The only place that does. Ingest and enrolment run on the loop, the journal's writer, the live view
+and queries on threads of their own, and so does consolidation, or in a process (`cloud.roles`).
+When the journal fails for good the process ends with the cause: what was acknowledged is on the
+disk, and a restart goes on from there.
 """
 
 import asyncio
@@ -32,12 +33,10 @@ from cloud.ingest import Ingest, IngestLimits, Presence
 from cloud.journal_sqlite.orders import carry_out
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Consolidator
 from cloud.lake_attempts import Attempts
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_floors import LakeGround
+from cloud.lake_loop import Consolidation
 from cloud.lake_names import Names
-from cloud.lake_release import Releases
 from cloud.live import Live
 from cloud.marks import Marks
 from cloud.operations import Operations
@@ -45,6 +44,7 @@ from cloud.presence import news_into, note_all
 from cloud.query import Query
 from cloud.registry import Registry
 from cloud.renewal import RenewalDesk
+from cloud.roles.placement import begin_consolidation
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.page_door import PageServer, listen, served
@@ -92,7 +92,7 @@ class Aggregator:
     registry: Registry
     journal: SqliteJournal
     live: Live
-    lake: ConsolidationLoop
+    lake: Consolidation
     operations: Operations
     query: Query
     courtesy: Courtesy
@@ -122,17 +122,10 @@ class Aggregator:
             names = Names(journal.series)
             attempts, courtesy = Attempts(config.lake_folder / "attempt-live.json"), Courtesy()
             live = Live(journal, names, attempts=attempts, pause=courtesy.step_aside)
-            consolidator = Consolidator(
-                config.lake_folder, journal, names, live,
-                releases=Releases(journal.quarantined_blocks, names, now_us),
-                floors=FloorKeeper(config.lake_folder, journal),
-                bytes_per_pass=settings.lake.batch_bytes, pause=courtesy.step_aside,
-            )  # fmt: skip
-            undo.callback(consolidator.close)
-            consolidator.recover()
+            lake = begin_consolidation(config, journal, names, live, courtesy, now_us)
+            undo.callback(lake.stop)
             live.start()
             undo.pop_all()
-        lake = ConsolidationLoop(consolidator, settings.lake.interval_s)
         query = Query(live, settings.lake.query_threads)
         return cls(config, authority, registry, journal, live, lake, operations, query, courtesy)
 

@@ -6,6 +6,7 @@ the start of this process.
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,9 +19,10 @@ from cloud.figures_document import Figures, GatewayFigures, JournalFigures, Lake
 from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_loop import Consolidation
 from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
+from cloud.memory import resident_bytes
 from cloud.registry import GatewayRow, Registry
 from cloud.serve.asked import Asked
 from protos import sync_pb2 as pb
@@ -35,7 +37,7 @@ class Report:
 
     journal: SqliteJournal
     live: Live
-    lake: ConsolidationLoop
+    lake: Consolidation
     registry: Registry
     ingest: Ingest
     enrolments: Counter[str]
@@ -65,11 +67,18 @@ class Report:
             enrolments=self.enrolments["enrolled"],
             enrolments_refused=self.enrolments["refused"],
             requests=dict(self.asked.requests),
+            resident_bytes=self._resident(),
             request_seconds=self.asked.seconds.snapshot(),
             journal=self._journal(),
             lake=self._lake(),
             gateways=self._gateways(present),
         )
+
+    def _resident(self) -> dict[str, int]:
+        """By role, of those that have a process; the first one's is all that is not apart."""
+        pids = {"ingest": os.getpid(), "consolidation": self.lake.pid}
+        found = {role: resident_bytes(pid) for role, pid in pids.items() if pid is not None}
+        return {role: held for role, held in found.items() if held}
 
     def _journal(self) -> JournalFigures:
         stats, total = self.journal.stats(), journal_counts.total(self.journal.counts().values())
@@ -101,6 +110,7 @@ class Report:
             lag_us=max(self.now_us() - waiting[0].stored_us, 0) if waiting else 0,
             is_faulty=self.lake.fault is not None,
             faults=self.lake.faults,
+            restarts=self.lake.restarts,
             corrections_refused=0 if progress is None else progress.refused,
         )
 

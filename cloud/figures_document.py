@@ -36,6 +36,7 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     lag_us: int = 0
     is_faulty: bool = False
     faults: int = 0
+    restarts: int = 0
     corrections_refused: int = 0
 
 
@@ -61,7 +62,7 @@ class GatewayFigures(msgspec.Struct, kw_only=True):
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """Everything; ``requests`` are by (path, status such as `2xx`)."""
+    """Everything; ``requests`` by (path, status such as `2xx`), ``resident_bytes`` by role."""
 
     version: str
     now_us: int = 0
@@ -75,6 +76,7 @@ class Figures(msgspec.Struct, kw_only=True):
     enrolments: int = 0
     enrolments_refused: int = 0
     requests: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    resident_bytes: dict[str, int] = msgspec.field(default_factory=dict)
     request_seconds: Latency | None = None
     journal: JournalFigures = msgspec.field(default_factory=JournalFigures)
     lake: LakeFigures = msgspec.field(default_factory=LakeFigures)

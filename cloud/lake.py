@@ -69,12 +69,14 @@ class Source(Protocol):
 class Batch:
     """The batch view: all tables as of one offset.
 
-    ``corrected`` rises when rows of earlier batches were moved to their true times.
+    ``corrected`` rises when rows of earlier batches were moved to their true times; ``is_anew``:
+    it may have rows that no journal will bring and nobody told of.
     """
 
     offset: int
     tables: Mapping[str, FileList]
     corrected: tuple[int, int] = (0, 0)
+    is_anew: bool = False
 
 
 class Viewers(Protocol):
@@ -151,16 +153,16 @@ class Consolidator:
             for name, spec in TABLES.items()
         }
         self._come_level()
-        for table in self._tables.values():
-            table.accept()
         self._sweeper.forget()
+        for table in self._tables.values():
+            self._sweeper.retire(table, table.accept(self._viewers.in_use()))
         self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
             pass
         self._release(lambda _: None)  # the first view has them
         self._corrector.carry_out(self._tables)
-        self._archive()
+        self._archive(is_anew=True)
 
     def run_once(self) -> Progress:
         """One pass over at most `bytes_per_pass` of blocks, and as many merges as bound its files.
@@ -219,12 +221,12 @@ class Consolidator:
         }
 
     def _come_level(self) -> None:
-        """Refuse a lake that is not as promised; what a lost journal cannot bring catches up."""
+        """Bring tables that a crash left behind level; refuse a lake that is not as promised."""
         at = self._offsets()[READINGS.name]
         check_reach(self._root, at, self._journal)
         if self._floors is not None:
             self._floors.open(at)
-            if min(self._offsets().values()) < self._journal.archived():
+            if min(self._offsets().values()) < at:
                 catch_up(self._tables, self._offsets(), self._floors.start, self._floors.rare())
         check_promises(self._tables, self._offsets(), self._journal)
 
@@ -250,13 +252,11 @@ class Consolidator:
 
     def _pass(self, todo: lake_plan.Range, bytes_max: int) -> tuple[int, int]:
         read = self._journal.read(todo.start, bytes_max)
-        entries = [entry for entry in read if entry.offset <= todo.limit]
+        entries = [one for one in read if one.offset <= todo.limit]
         if not entries or entries[0].offset != todo.start + 1:
-            raise StorageError(
-                "consolidate the journal",
-                f"it no longer holds offset {todo.start + 1}, which the lake lacks",
-                "restore the journal from a backup",
-            )
+            cause = f"it no longer holds offset {todo.start + 1}, which the lake lacks"
+            hint = "restore the journal from a backup"
+            raise StorageError("consolidate the journal", cause, hint)
         entries = within_rows(entries, ROWS_PER_PASS)
         killers = self._attempts.given_up(entries)
         kept = [e for e in entries if e.offset not in killers]
@@ -288,12 +288,12 @@ class Consolidator:
         for name in left:
             self._tables[name].append(rows[name], end)
 
-    def _archive(self) -> None:
+    def _archive(self, *, is_anew: bool = False) -> None:
         """All tables stand at one offset, on the disk: tell the journal and the viewers."""
         offset = min(self._offsets().values())
         if offset > self._journal.archived():
             self._step("before archived")
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
-        files = {name: table.state.files for name, table in self._tables.items()}
+        files = MappingProxyType({name: each.state.files for name, each in self._tables.items()})
         corrected = self._tables[READINGS.name].state.corrected
-        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected))
+        self._viewers.publish(Batch(offset, files, corrected, is_anew))

@@ -5,7 +5,7 @@ bug in a library, memory). Before blocks are decoded a marker is written, and re
 Blocks in which a process died are taken one by one from then on; one that DEATHS_MAX processes died
 of is given up, for everyone who decodes. Only deaths count in which the block was by itself: not
 with others of what was read at once, and with nobody else of the folder decoding meanwhile, for
-the view and the tables are threads of one process and the killer may have been the other's.
+the view and the tables may be threads of one process and the killer may have been the other's.
 """
 
 import fcntl

@@ -1,8 +1,9 @@
 """How tables that fell behind come level without the journal, and when a lake may be opened.
 
-A crash between two commits of a pass leaves tables behind `readings`. The journal brings them
-level; one that is lost cannot. Then the lake's own last pass does: rollups are made of the rows
-that `readings` took in it, and rows of rare tables lie beside the floors until the next.
+A crash between two commits of a pass leaves tables behind `readings`. The lake's own last pass
+brings them level: rollups are made of the rows that `readings` took in it, and rows of rare tables
+lie beside the floors until the next. So a journal that is lost is not missed, and no block is
+decoded again once its rows are in history: were it one that kills, it would be set apart as well.
 """
 
 from collections.abc import Mapping

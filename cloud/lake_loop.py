@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from deltalake.exceptions import DeltaError
 
@@ -19,6 +20,44 @@ RETRY_S: Final = (1.0, 5.0, 15.0, 60.0)
 _log = logging.getLogger(__name__)
 
 
+class Consolidation(Protocol):
+    """Consolidation as whoever runs a cloud sees it, in this process or in one of its own."""
+
+    @property
+    def fault(self) -> Exception | None:
+        """What the last pass failed of, None when it succeeded."""
+
+    @property
+    def faults(self) -> int:
+        """Passes that failed since the start."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, None while it has none of its own."""
+
+    @property
+    def restarts(self) -> int:
+        """Times that a process of its own ended by itself."""
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why passes ended for good: the cloud must end. None while they go on."""
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the last pass did."""
+
+    def start(self) -> None:
+        """Begin, with the first view published."""
+
+    def stop(self) -> None:
+        """Finish the pass under way, then end; the lake is let go."""
+
+
+def no_word() -> None:
+    """Nobody is to be told of a pass."""
+
+
 class ConsolidationLoop:
     """Runs passes until stopped. `Consolidator.recover` must have been called.
 
@@ -26,12 +65,18 @@ class ConsolidationLoop:
     pass tried again; `fault` says what stands in the way until a pass succeeds. A lake that lost
     what it promised stays a fault until a person has mended it: nothing is archived meanwhile.
     An fsync that failed is no such fault: passes end for good, `failure` says why, and whoever
-    runs the loop must end the process.
+    runs the loop must end the process. ``passed`` is called after each, also one that failed.
     """
 
-    def __init__(self, consolidator: Consolidator, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self,
+        consolidator: Consolidator,
+        interval_s: float = INTERVAL_S,
+        passed: Callable[[], None] = no_word,
+    ) -> None:
         self._consolidator = consolidator
         self._interval_s = interval_s
+        self._tell = passed
         self._wake = threading.Event()
         self._passed = threading.Condition()
         self._stopping = False
@@ -51,6 +96,16 @@ class ConsolidationLoop:
     def faults(self) -> int:
         """Passes that failed since the start."""
         return self._faults_ever
+
+    @property
+    def pid(self) -> int | None:
+        """None: the process is the cloud's own."""
+        return None
+
+    @property
+    def restarts(self) -> int:
+        """0, for the same reason."""
+        return 0
 
     @property
     def failure(self) -> StorageError | None:
@@ -106,6 +161,7 @@ class ConsolidationLoop:
             except Exception as error:  # noqa: BLE001 - attempts at one block are counted: see Attempts
                 self._failed(StorageError("consolidate", f"a fault of this program: {error!r}"))
                 _log.exception("consolidation failed by a fault of this program")
+            self._tell()
             with self._passed:
                 self._passed.notify_all()
             if not more and self._failure is None:

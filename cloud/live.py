@@ -100,6 +100,7 @@ class Live:
         self._known = Known()
         self._read: frozenset[str] = frozenset()
         self._corrected = (0, 0)
+        self._booked = 0
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -120,14 +121,15 @@ class Live:
 
     def publish(self, batch: Batch) -> None:
         """The tables hold ``batch`` now: what of the tail they took over leaves it, at once."""
-        if self._seen is None:
+        is_first = self._seen is None
+        if is_first:
             self._seed(batch)
         with self._lock:
             self._learn(batch)
             tail = live_tail.after(self._view.tail, batch.offset)
-            if batch.corrected != self._corrected:  # what was counted stood at other times
-                self._corrected = batch.corrected
-                self.book = _book_of(batch)
+            is_anew = batch.is_anew and not is_first
+            if is_anew or batch.corrected != self._corrected:  # it was counted at other times
+                self._take_stock(batch)
                 for each in tail:
                     self._count(each)
             journal = max(self._view.journal, batch.offset)
@@ -172,9 +174,10 @@ class Live:
         batch = live_tail.batch_of(self._settle(self._decoded(entries)), start)
         end = entries[-1].offset
         with self._lock:  # a book made anew has the view's tail, neither more nor less
-            self._count(batch)
-            view = self._view
-            fresh = live_tail.after((replace(batch, end=end),), view.lake)
+            view, batch = self._view, replace(batch, end=end)
+            for each in live_tail.after((batch,), self._booked):
+                self._count(each)
+            fresh = live_tail.after((batch,), view.lake)
             tail = live_tail.extend(view.tail, fresh[0]) if fresh else view.tail
             self._show(replace(view, journal=max(view.journal, end), tail=tail))
         self._seen = end
@@ -251,9 +254,13 @@ class Live:
     def _seed(self, batch: Batch) -> None:
         """Begin from the lake: what it holds is known, what follows will be decoded."""
         self._learn(batch)
-        self.book = _book_of(batch)
-        self._corrected = batch.corrected
+        self._take_stock(batch)
         self._seen = batch.offset
+
+    def _take_stock(self, batch: Batch) -> None:
+        """Make the book of the tables: it knows what they hold, which is counted no second time."""
+        self.book = _book_of(batch)
+        self._corrected, self._booked = batch.corrected, batch.offset
 
     def _settle(self, decoded: Decoded) -> Decoded:
         """Times put right by every correction so far; what is in the tables follows with them."""

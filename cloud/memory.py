@@ -6,6 +6,8 @@ as much as is in use, which no bound of ours counts. Linux and glibc; elsewhere 
 """
 
 import ctypes
+import os
+from pathlib import Path
 from typing import Any, Final
 
 _M_MMAP_THRESHOLD: Final = -3
@@ -31,6 +33,15 @@ def share_arenas() -> None:
     if libc is not None:
         libc.mallopt(_M_ARENA_MAX, ARENAS)
         libc.mallopt(_M_MMAP_THRESHOLD, OWN_PAGES_BYTES)
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process holds now, by the kernel's count; 0 when it is gone, and off Linux."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def give_back() -> None:

@@ -46,6 +46,10 @@ def _requests(figures: Figures) -> Iterable[Sample]:
     return [(key, float(count)) for key, count in sorted(figures.requests.items())]
 
 
+def _resident(figures: Figures) -> Iterable[Sample]:
+    return [((role,), float(held)) for role, held in sorted(figures.resident_bytes.items())]
+
+
 def _request_seconds(figures: Figures) -> Iterable[Sample]:
     return () if figures.request_seconds is None else (((), figures.request_seconds),)
 
@@ -59,6 +63,13 @@ _WAY_IN: Final[tuple[Row, ...]] = (
         ("version",),
     ),
     _gauge("clock_time_seconds", "The cloud's clock, since 1970.", lambda f: f.now_us / 1e6),
+    Metric(
+        "tidegate_cloud_resident_bytes",
+        MetricKind.GAUGE,
+        "Memory that each role's process holds; ingest has all that is not apart.",
+        _resident,
+        ("role",),
+    ),
     _gauge("sessions", "Gateways that are connected.", lambda f: f.sessions),
     _gauge("waiting_bytes", "Bytes read and not yet on the disk.", lambda f: f.waiting_bytes),
     _total("enrolments", "Enrolments granted since the start.", lambda f: f.enrolments),
@@ -127,6 +138,11 @@ _LAKE: Final[tuple[Row, ...]] = (
     ),
     _gauge("lake_faulty", "1 while consolidation stands still.", lambda f: f.lake.is_faulty),
     _total("lake_faults", "Consolidations that failed since the start.", lambda f: f.lake.faults),
+    _total(
+        "lake_restarts",
+        "Times that consolidation's own process ended by itself since the start.",
+        lambda f: f.lake.restarts,
+    ),
     _gauge(
         "lake_corrections_refused",
         "Corrections of times over the bound of one gateway since the lake was opened.",

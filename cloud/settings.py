@@ -4,6 +4,7 @@ Limits, units and meanings stand here alone; the reader of the file, the file th
 and `docs/guide/settings.md` all come from these structs.
 """
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -162,6 +163,27 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
     query_threads: Annotated[int, Meta(description="Threads that answer queries.", ge=1, le=64)] = 2
 
 
+class Placement(StrEnum):
+    """Where a role runs."""
+
+    AUTO = "auto"
+    TOGETHER = "together"
+    APART = "apart"
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True):
+    """Which parts of the cloud have a process of their own."""
+
+    consolidation: Annotated[
+        Placement,
+        Meta(
+            description="Where tables are made: `together` with taking blocks in, or `apart` in a "
+            "process of its own, which the cloud starts, watches and ends; `auto` is apart on "
+            "three cores and 4 GB of memory or more."
+        ),
+    ] = Placement.AUTO
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True):
     """What the cloud tells on stderr."""
 
@@ -181,5 +203,6 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificates: Certificates
     journal: Journal
     lake: Lake
+    roles: Roles
     metrics: Metrics
     log: Log

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer, imports, publisher, stages
+from benchmarks import backlog, buffer, cloud, imports, publisher, stages
 from edge.catalog import Catalog
 from edge.reading import Reader
 from edge.redelivery import Redelivery
@@ -49,3 +49,12 @@ def test_the_benchmark_of_imports_brings_the_same_readings_in_from_every_form() 
         assert told[form]["kept_per_s"] > 0, form
         assert told[form]["kept_to_parse"] > 0, form
         assert told[form]["bytes_per_reading"] > 0, form
+
+
+def test_the_clouds_benchmark_counts_what_it_sent_and_nothing_else() -> None:
+    told = json.loads(json.dumps(cloud.main(["--gateways", "3", "--rows", "40", "--seconds", "3"])))
+    assert (told["lost"], told["doubled"]) == (0, 0)
+    assert told["readings"] >= 3 * 40 * 4
+    for name in ("readings_per_s", "cores", "ack_p99_ms", "api_p99_ms", "pss_mb_max"):
+        assert told[name] > 0, name
+    assert told["visible_s_max"] >= 0

@@ -25,8 +25,9 @@ from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import DataFile, FileList, file_name, release_name
+from cloud.lake_table.former import add_columns
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, TableSpec, added, delta_schema
+from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
 from cloud.lake_table.state import (
     APP,
     CORRECTED,
@@ -111,32 +112,31 @@ class LakeTable:
         lake_parquet.fsync(self.folder)
 
     def _add_columns(self) -> None:
-        """Give a table of a former version the columns `added` since; its rows have null there."""
         handle = self._handle
-        if handle is None or not added(self.spec):
-            return
-        there = {field.name for field in handle.schema().fields}
-        wanted = Schema.from_arrow(delta_schema(self.spec)).fields
-        lacking = [field for field in wanted if field.name not in there]
-        if lacking:
-            stands = [Transaction(APP, self.state.offset)]
-            properties = CommitProperties(max_commit_retries=0, app_transactions=stands)
-            handle.alter.add_columns(
-                lacking, commit_properties=properties, post_commithook_properties=_NO_HOOKS
-            )
+        if handle is not None and add_columns(handle, self.spec, self.state.offset):
             lake_log.make_durable(self.folder, handle.version())
             self.reload()
 
-    def accept(self) -> None:
-        """Nothing promised was lost: delete what was set aside, and files no log entry names."""
+    def accept(self, in_use: frozenset[str] = frozenset()) -> list[str]:
+        """Nothing promised was lost: delete what was set aside, and files no log entry names.
+
+        Of those the ones ``in_use`` (absolute paths) stay; they are returned, relative.
+        """
         lake_log.forget(self.aside)
         self.aside = []
         named = {file.path for file in self.state.files.files}
+        held = []
         for path in self.folder.glob(f"{PERIOD}=*/*"):
-            if str(path.relative_to(self.folder)) not in named:
+            relative = str(path.relative_to(self.folder))
+            if relative in named:
+                continue
+            if str(path) in in_use:
+                held.append(relative)
+            else:
                 path.unlink()
         for period in self.folder.glob(f"{PERIOD}=*"):
             self._leave(period)
+        return held
 
     def reload(self) -> None:
         """Read the log anew. StorageError when it cannot be read."""

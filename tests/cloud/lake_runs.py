@@ -6,6 +6,7 @@ import duckdb
 
 from cloud.lake import Batch, Consolidator
 from cloud.lake_embedded import Decoded
+from cloud.lake_floors import FOLDER, FloorKeeper
 from cloud.lake_names import Names
 from cloud.lake_table.schema import ROLLUPS, is_whole
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
@@ -45,6 +46,7 @@ class World:
         self.steps: list[str] = []
         self.crash_at = -1
         self.consolidator: Consolidator | None = None
+        self.has_floors = False
 
     def step(self, name: str) -> None:
         self.steps.append(name)
@@ -60,6 +62,7 @@ class World:
             self.viewer,
             bytes_per_pass=self.bytes_per_pass,
             step=self.step,
+            floors=FloorKeeper(self.root, self.journal) if self.has_floors else None,
         )
         self.consolidator.recover()
         return self.consolidator
@@ -112,5 +115,7 @@ def check_whole(world: World, readings: int) -> None:
     assert batch.offset == world.journal.head() == world.journal.archived()
     named = {path for files in batch.tables.values() for path in files.paths()}
     assert {
-        str(path) for path in world.root.rglob("*.parquet*") if "_delta_log" not in str(path)
+        str(path)
+        for path in world.root.rglob("*.parquet*")
+        if not {"_delta_log", FOLDER} & {*path.parts}
     } == named

@@ -10,6 +10,7 @@ import numpy as np
 from cloud.journal import Entry
 from cloud.journal_counts import Tally, readings_of
 from cloud.journal_cursor import Cursor
+from cloud.journal_sqlite.quarantine import Quarantined
 from protos import records
 from protos.block import GENESIS_HASH, build_block, read_header
 from protos.records import Batch
@@ -62,6 +63,9 @@ class MemoryJournal:
 
     def quarantine(self, offset: int, reason: str) -> None:
         self.apart.append((offset, reason))
+
+    def quarantined(self) -> list[Quarantined]:
+        return []
 
     def cursors(self) -> list[Cursor]:
         return [

@@ -72,6 +72,7 @@ def test_the_lag_of_the_lake_is_the_age_of_the_oldest_block_that_waits(cloud: Cl
     figures = cloud.report.figures({})
     assert figures.lake.lag_us == 12_000_000
     assert (figures.journal.head, figures.journal.archived, figures.lake.offset) == (2, 0, 0)
+    assert [*figures.resident_bytes] == ["ingest"]
     while cloud.consolidator.run_once().more:
         pass
     figures = cloud.report.figures({})

@@ -43,6 +43,7 @@ def _crash_and_go_on(world: World, crash_at: int) -> None:
     world.consolidator = None
     world.start()
     check_whole(world, 14 * ROUNDS)
+    assert len(world.rows("anomalies")) == ROUNDS
     world.kill()
 
 
@@ -58,13 +59,14 @@ def steps(tmp_path, monkeypatch):
     return dry.steps
 
 
-def test_a_crash_at_one_step_of_each_name_loses_and_doubles_nothing(tmp_path, steps):
+@pytest.mark.parametrize("has_floors", [False, True], ids=["journal alone", "floors"])
+def test_a_crash_at_one_step_of_each_name_loses_and_doubles_nothing(tmp_path, steps, has_floors):
     firsts = {steps.index(name) for name in set(steps)}
     lasts = {len(steps) - 1 - steps[::-1].index(name) for name in set(steps)}
     assert len(set(steps)) >= 9
     for step in sorted(firsts | lasts):
         world = World(tmp_path / f"crash-{step}")
-        world.bytes_per_pass = 1
+        world.bytes_per_pass, world.has_floors = 1, has_floors
         _crash_and_go_on(world, step + 1)
 
 
@@ -72,7 +74,7 @@ def test_a_crash_at_one_step_of_each_name_loses_and_doubles_nothing(tmp_path, st
 def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path, steps):
     for step in range(len(steps)):
         world = World(tmp_path / f"crash-{step}")
-        world.bytes_per_pass = 1
+        world.bytes_per_pass, world.has_floors = 1, True
         _crash_and_go_on(world, step + 1)
 
 

@@ -33,6 +33,8 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
                 )
             case t if t == dict[tuple[str, str], int]:
                 values[field.name] = {("/", "2xx"): next(numbers)}
+            case t if t == dict[str, int]:
+                values[field.name] = {"ingest": next(numbers)}
             case t if t == list[GatewayFigures]:
                 values[field.name] = [numbered(GatewayFigures, numbers)]
             case t:

@@ -151,6 +151,7 @@ class Campaign:
             "doubled": len(verdict.doubled),
             "doubled_untimed": verdict.doubled_untimed,
             "seed": self.seed,
+            "consolidation": site.consolidation,
             "seconds": round(seconds),
             "published_per_s": round(published),
             "acknowledged_per_s": round(acknowledged),
@@ -181,6 +182,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--per-s", type=int, default=1300)
+    parser.add_argument("--consolidation", choices=("together", "apart"), default="together")
     asked = parser.parse_args()
     if mosquitto_path() is None:
         say("mosquitto is missing; install it: apt-get install -y mosquitto")
@@ -188,7 +190,8 @@ def main() -> int:
     seed = int(time.time()) % 1_000_000 if asked.seed is None else asked.seed
     signal.signal(signal.SIGTERM, interrupted)
     folder = Path(tempfile.mkdtemp(prefix=f"tidegate-crash-{seed}-"))
-    campaign = Campaign(Site(folder, asked.per_s, seed), asked.rounds, seed)
+    site = Site(folder, asked.per_s, seed, consolidation=asked.consolidation)
+    campaign = Campaign(site, asked.rounds, seed)
     is_well = False
     try:
         is_well = campaign.run()

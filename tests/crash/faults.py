@@ -89,8 +89,10 @@ class KillAtPoint:
         site.kills += 1
         try:
             await_until(f"{half} is dead", lambda: not site.is_running(half), 1.0)
-        except StuckError:  # whoever tended it meanwhile took it for one that ended by itself
-            site.restarts -= 1
+        except StuckError:
+            if not site.is_a_childs(self.name):
+                # Whoever tended it meanwhile took it for one that ended by itself.
+                site.restarts -= 1
         else:
             self._revive(site, chance)
         return True

@@ -45,7 +45,10 @@ def under_orders(half: Half, folder: Path, *more: str) -> None:
 
 @dataclass(slots=True)
 class Site:
-    """Everything of one campaign below one folder."""
+    """Everything of one campaign below one folder.
+
+    ``consolidation``: `roles.consolidation`; apart, a death in the lake is that process's alone.
+    """
 
     folder: Path
     per_s: int
@@ -54,6 +57,7 @@ class Site:
     edge_environment: tuple[str, ...] = ()
     cloud_environment: tuple[str, ...] = ()
     lake_interval_s: float = 0.5
+    consolidation: str = "together"
     kills: int = 0
     power_cuts: int = 0
     restarts: int = 0
@@ -103,6 +107,7 @@ class Site:
         cloud.write_text(
             cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
+            + f'\n[roles]\nconsolidation = "{self.consolidation}"\n'
         )
 
     @property
@@ -144,6 +149,10 @@ class Site:
     def is_running(self, name: str) -> bool:
         process = self.half(name).process
         return process is not None and process.poll() is None
+
+    def is_a_childs(self, point: str) -> bool:
+        """Whether the death at this point is that of the cloud's own child, which it replaces."""
+        return self.consolidation == "apart" and point.startswith("cloud: lake")
 
     @property
     def lines(self) -> dict[str, Line]:

@@ -1,13 +1,20 @@
-"""What memory a process takes, as the kernel counts it."""
+"""What memory a process takes with those it started, as the kernel counts it."""
 
-from pathlib import Path
+import psutil
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident now; 0 when the process is gone."""
+    """Resident now, summed; 0 when the process is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
         return 0
-    found = [line for line in lines if line.startswith("VmRSS:")]
-    return int(found[0].split()[1]) * 1024 if found else 0
+    return sum(_resident(one) for one in family)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

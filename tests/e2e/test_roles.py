@@ -1,0 +1,69 @@
+"""The cloud's roles as processes: each is killed under load, and every reading is there once."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.demo.stack import Stack, new_stack, wait_until
+from tests.e2e.conftest import Oracle
+
+
+@pytest.fixture
+def stack(tmp_path: Path, mosquitto: None) -> Iterator[Stack]:
+    made = new_stack(tmp_path / "stack")
+    try:
+        made.prepare()
+        settings = made.home("cloud") / "cloud.toml"
+        settings.write_text(settings.read_text() + '\n[roles]\nconsolidation = "apart"\n')
+        made.start_cloud()
+        made.enroll()
+        made.start_edge()
+        yield made
+    finally:
+        made.close()
+        print(made.cloud.tail(40))
+
+
+def children(stack: Stack) -> list[psutil.Process]:
+    assert stack.cloud.process is not None
+    return psutil.Process(stack.cloud.process.pid).children()
+
+
+async def test_whichever_role_is_killed_every_reading_is_in_history_once(
+    stack: Stack, oracle: Oracle
+) -> None:
+    stop = asyncio.Event()
+    publishing = asyncio.create_task(oracle.publish_until(stop))
+    for victim in ("consolidation", "consolidation", "ingest"):
+        before = oracle.published.total()
+        while oracle.published.total() < before + 400:
+            await asyncio.sleep(0.05)
+        (child,) = await asyncio.to_thread(_only_child, stack)
+        if victim == "ingest":
+            stack.cloud.kill()
+            wait_until("the child went with its parent", _is_gone(child), 20)
+            stack.cloud.start()
+        else:
+            child.kill()
+    stop.set()
+    await publishing
+    await asyncio.to_thread(oracle.check)
+    (child,) = await asyncio.to_thread(_only_child, stack)
+    assert stack.cloud.stop() == 0
+    assert not child.is_running()
+    log = stack.cloud.log.read_text()
+    assert log.count("its process ended: killed by signal 9") >= 1
+    assert "Traceback" not in log
+    assert "fork" not in log  # what gRPC says where a process with its threads is copied
+
+
+def _is_gone(child: psutil.Process) -> Callable[[], bool]:
+    return lambda: not child.is_running()
+
+
+def _only_child(stack: Stack) -> list[psutil.Process]:
+    wait_until("consolidation runs", lambda: len(children(stack)) == 1, 30)
+    return children(stack)
