@@ -29,13 +29,13 @@ def world(tmp_path: Path):
     world.consolidate()
     world.consolidator.close()
     for spec in ROLLUPS:
-        _make_former(tmp_path / "lake", spec)
+        make_former(tmp_path / "lake", spec)
     world.open()
     yield world
     world.close()
 
 
-def _make_former(root: Path, spec: TableSpec) -> None:
+def make_former(root: Path, spec: TableSpec) -> None:
     """The table as a version without the newer columns would have written it."""
     state = look(root, spec)
     paths = [Path(path) for path in state.files.paths()]
@@ -81,7 +81,7 @@ def test_verify_finds_a_former_lake_whole_and_names_the_rebuild(tmp_path):
     home.drain()
     home.stop()
     for spec in ROLLUPS:
-        _make_former(home.root / "lake", spec)
+        make_former(home.root / "lake", spec)
     told = verify(home.root / "journal", home.root / "lake")
     assert told.faults == []
     assert any(note.startswith("rollup_1h: ") and "rebuild" in note for note in told.notes)
