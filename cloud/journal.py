@@ -23,6 +23,10 @@ class JournalOverloadedError(StorageError):
     """The queue to the disk is full: nothing was taken, try again later."""
 
 
+class TrimmedError(StorageError):
+    """What was asked for lies before the oldest block kept: the lake has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One stored block. ``data`` is the block as it came (protos.block), ``stored_us`` when."""
@@ -77,7 +81,11 @@ class Journal(Protocol):
         """
 
     def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
-        """Entries with a higher offset, in order, at least one if there is any."""
+        """Entries with a higher offset, in order, at least one if there is any.
+
+        Raises:
+            TrimmedError: the next one is no longer kept.
+        """
 
     def series(self, gateway: str, epoch: int, after: int = 0) -> list[SeriesEntry]:
         """The declared table of an epoch, entries after + 1, after + 2 …; empty when unknown.

@@ -19,8 +19,8 @@ from deltalake.exceptions import DeltaError
 
 from cloud import live_tail, rollup
 from cloud.correction import Known, corrections_of, settled
-from cloud.errors import StorageError, TidegateError
-from cloud.journal import Entry
+from cloud.errors import TidegateError
+from cloud.journal import Entry, TrimmedError
 from cloud.lake import Batch
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
@@ -122,9 +122,9 @@ class Live:
     def publish(self, batch: Batch) -> None:
         """The tables hold ``batch`` now: what of the tail they took over leaves it, at once."""
         is_first = self._seen is None
-        if is_first:
-            self._seed(batch)
         with self._lock:
+            if is_first:
+                self._seed(batch)
             self._learn(batch)
             tail = live_tail.after(self._view.tail, batch.offset)
             is_anew = batch.is_anew and not is_first
@@ -165,11 +165,14 @@ class Live:
         bytes_max = (
             self._attempts.begin(start, BYTES_PER_STEP) if self._attempts else BYTES_PER_STEP
         )
-        entries = self._journal.read(start, bytes_max)
+        try:
+            entries = self._journal.read(start, bytes_max)
+        except TrimmedError:
+            if not self._catch_up():
+                raise
+            return True
         if not entries:
             return False
-        if entries[0].offset != start + 1:
-            return self._catch_up(start, entries[0].offset)
         entries = within_rows(entries, ROWS_PER_STEP)
         batch = live_tail.batch_of(self._settle(self._decoded(entries)), start)
         end = entries[-1].offset
@@ -220,8 +223,7 @@ class Live:
 
     def _retry(self) -> None:
         """Go on later; from the tables, where consolidation has got past what stopped us."""
-        if self._seen is not None and self._view.lake > self._seen:
-            self._seed(Batch(self._view.lake, self._view.tables, self._corrected))
+        self._catch_up()
         timer = threading.Timer(RETRY_S, self._wake.set)
         timer.daemon = True
         timer.start()
@@ -239,16 +241,13 @@ class Live:
         if anomalies is not None:
             self.book.add_anomalies(anomalies.rows)
 
-    def _catch_up(self, seen: int, oldest: int) -> bool:
-        """The journal gave back what we had not read; the tables have it: begin again from them."""
-        view = self._view
-        if view.lake + 1 < oldest:
-            raise StorageError(
-                "follow the journal",
-                f"offsets {seen + 1} to {oldest - 1} are gone and the lake has {view.lake} of them",
-                "restore the journal from a backup",
-            )
-        self._seed(Batch(view.lake, view.tables, self._corrected))
+    def _catch_up(self) -> bool:
+        """Begin again from the tables, where they have what we have not read; else False."""
+        with self._lock:
+            view = self._view
+            if self._seen is None or view.lake <= self._seen:
+                return False
+            self._seed(Batch(view.lake, view.tables, self._corrected))
         return True
 
     def _seed(self, batch: Batch) -> None:
@@ -264,8 +263,10 @@ class Live:
 
     def _settle(self, decoded: Decoded) -> Decoded:
         """Times put right by every correction so far; what is in the tables follows with them."""
-        self._known = self._known.plus(corrections_of(decoded.tables.get(CORRECTIONS.name)))
-        return settled(decoded, self._known)
+        came = corrections_of(decoded.tables.get(CORRECTIONS.name))
+        with self._lock:  # else what `_learn` adds meanwhile would be forgotten
+            known = self._known = self._known.plus(came)
+        return settled(decoded, known)
 
     def _learn(self, batch: Batch) -> None:
         """Know the corrections that the tables hold."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from cloud.journal import Entry
+from cloud.journal import Entry, TrimmedError
 from cloud.journal_counts import readings_of
 from cloud.journal_sqlite.quarantine import Quarantined
-from cloud.journal_sqlite.reader import JournalReader, TrimmedError
+from cloud.journal_sqlite.reader import JournalReader
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.snapshot import Snapshot
 from cloud.ledger_lake import Key

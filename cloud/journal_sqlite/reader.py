@@ -15,17 +15,13 @@ from types import TracebackType
 import apsw
 
 from cloud.errors import StorageError
-from cloud.journal import Entry
+from cloud.journal import Entry, TrimmedError
 from cloud.journal_sqlite.segment import Segment, last_offset, list_segments, open_reader
 from cloud.journal_sqlite.standing import load_series
 from protos.series import SeriesEntry
 
 _READ = """SELECT offset, gateway, epoch, seq, hash, data, stored_us
     FROM name JOIN block USING (offset) WHERE name.offset > ? ORDER BY name.offset"""
-
-
-class TrimmedError(StorageError):
-    """The offset asked for lies behind the oldest segment kept."""
 
 
 class JournalReader:

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from cloud.journal import Entry
+from cloud.journal import Entry, TrimmedError
 from cloud.journal_counts import Tally, readings_of
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.quarantine import Quarantined
@@ -36,9 +36,9 @@ class MemoryJournal:
     def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
         found: list[Entry] = []
         size = 0
+        if after_offset < self.trimmed:
+            raise TrimmedError(f"read the journal from {after_offset + 1}", "it is trimmed already")
         for entry in self.entries[after_offset:]:
-            if entry.offset <= self.trimmed:
-                continue
             size += len(entry.data)
             if found and size > bytes_max:
                 break

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from cloud.errors import OperatorError, StorageError
-from cloud.journal import JournalOverloadedError
+from cloud.journal import JournalOverloadedError, TrimmedError
 from cloud.journal_counts import total
 from cloud.journal_sqlite.held import SERIES_SHARE
-from cloud.journal_sqlite.reader import JournalReader, TrimmedError
+from cloud.journal_sqlite.reader import JournalReader
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
