@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from cloud.joined import Resolver, resolve
+from cloud.lake_names import Name
 from cloud.operation import CannotApply, Operation, OperationKind
 from tests.cloud.joined_model import DEVICES, KIND
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
 
 
-def operations(time: st.SearchStrategy, units: Sequence[str]) -> st.SearchStrategy:
-    """What `Operated.operate` is called with; many of them cannot be applied."""
-    number, unit = st.integers(0, 3), st.sampled_from(units)
+def operations(
+    time: st.SearchStrategy, units: Sequence[str], devices: int = 4
+) -> st.SearchStrategy:
+    """What `operation_of` is called with; many of them cannot be applied."""
+    number, unit = st.integers(0, devices - 1), st.sampled_from(units)
     return st.one_of(
         st.tuples(st.just(KIND.REPLACE), number, number, time),
         st.tuples(
@@ -29,6 +32,31 @@ def operations(time: st.SearchStrategy, units: Sequence[str]) -> st.SearchStrate
         st.tuples(st.just(KIND.RETIRE), number, time),
         st.tuples(st.just(KIND.UNDO), st.integers(0, 9)),
     )
+
+
+def operation_of(
+    before: Sequence[Operation], names: Sequence[Name], kind: OperationKind, *more
+) -> Operation:
+    """The next operation, on the series of these names by their numbers."""
+    identifier = f"{len(before):016x}"
+    if kind is KIND.UNDO:
+        target = before[more[0]].id if more[0] < len(before) else "none"
+        return Operation(identifier, kind, 1, "ann", "", target=target)
+    named = [names[more[0]]]
+    said = {"series": named[0].id}
+    if kind in (KIND.REPLACE, KIND.MERGE):
+        named.append(names[more[1]])
+        said["other"] = named[1].id
+        said |= {"from_us": more[2]} if more[2] is not None else {}
+        said |= {"to_us": more[3]} if kind is KIND.MERGE and more[3] is not None else {}
+    elif kind is KIND.RETIRE:
+        said["from_us"] = more[1]
+    elif kind is KIND.RENAME:
+        said["device"] = f"name {more[1]}"
+    else:
+        said["unit"] = more[1]
+        said |= {"from_us": more[2]} if kind is KIND.MEASURED else {}
+    return Operation(identifier, kind, 1, "ann", "", **said, names=tuple(named))
 
 
 class Operated(World):
@@ -53,26 +81,8 @@ class Operated(World):
         self.gateway.series = of
 
     def operate(self, kind: OperationKind, *more) -> None:
-        identifier = f"{len(self.operations):016x}"
-        if kind is KIND.UNDO:
-            target = self.operations[more[0]].id if more[0] < len(self.operations) else "none"
-            made = Operation(identifier, kind, 1, "ann", "", target=target)
-        else:
-            names = [self.names[self.devices[more[0]]]]
-            said = {"series": names[0].id}
-            if kind in (KIND.REPLACE, KIND.MERGE):
-                names.append(self.names[self.devices[more[1]]])
-                said["other"] = names[1].id
-                said |= {"from_us": more[2]} if more[2] is not None else {}
-                said |= {"to_us": more[3]} if kind is KIND.MERGE and more[3] is not None else {}
-            elif kind is KIND.RETIRE:
-                said["from_us"] = more[1]
-            elif kind is KIND.RENAME:
-                said["device"] = f"name {more[1]}"
-            else:
-                said["unit"] = more[1]
-                said |= {"from_us": more[2]} if kind is KIND.MEASURED else {}
-            made = Operation(identifier, kind, 1, "ann", "", **said, names=tuple(names))
+        names = [self.names[device] for device in self.devices]
+        made = operation_of(self.operations, names, kind, *more)
         try:
             self.resolver = resolve([*self.operations, made])
         except CannotApply:

@@ -1,0 +1,197 @@
+"""What a whole cloud answers, beside what a naive list of all that was sent says."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from cloud.marks import MarkKind
+from cloud.query import Ask
+from cloud.query_clean import Bad
+from cloud.query_plan import Buckets, Resolution
+from cloud.query_rows import BucketSeries, More
+from cloud.query_states import StatesAsk, states
+from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.serve.shown import Shown, bad_of_parts
+from tests.cloud import over_model
+from tests.cloud.joined_model import Model
+from tests.cloud.lake_world import T0
+from tests.cloud.over_model import Row
+from tests.cloud.test_joined_over import told_of
+from tests.cloud.test_live import held
+from tests.cloud.test_query_over import check_durations, check_same
+from tests.cloud.whole_due import DEVICES
+from tests.cloud.whole_world import GATEWAYS, Whole
+
+EVER = T0 - 40 * DAY_US, T0 + 40 * DAY_US
+"""All true times, and no 1970."""
+DAYS = 2
+TIER = {MINUTE_US: Resolution.MINUTE, HOUR_US: Resolution.HOUR, DAY_US: Resolution.DAY}
+Rows = Sequence[tuple[int, float]]
+
+
+def check(world: Whole, widths: Iterable[int] = (MINUTE_US, HOUR_US, DAY_US, 7_000_000)) -> None:
+    """Every answer is that of the list."""
+    world.come_level()
+    before, _ = world.operations.all()
+    model = Model(before, {world.names[device].id: device for device in DEVICES})
+    sent = world.due.rows()
+    check_counts(world)
+    for root, parts in model.parts.items():
+        for device in (root, *{part[0] for part in parts}):
+            number = world.names[root].id
+            assert world.operations.resolver.root(world.names[device].id) == number
+        rows = model.rows(root, sent)
+        good = model.rows(root, without_bad(world, root, sent))
+        bad = bad_of(world, root)
+        assert close(raw(world, root), within(rows))
+        assert close(raw(world, root, bad), within(good))
+        for width in widths:
+            check_buckets(world, root, rows, width, {})
+        check_buckets(world, root, good, HOUR_US, bad)
+    check_stored(world, sent)
+    check_latest(world, model, sent)
+    check_words(world)
+    for view, count in world.views:
+        assert len(held(view)) == count
+
+
+def without_bad(world: Whole, root: str, sent: Mapping[str, Rows]) -> dict[str, Rows]:
+    """What no mark calls bad: of a part, or of all that it is part of."""
+    marks = [m for m in world.marks.all() if m.kind is MarkKind.BAD and m.withdrawn_us is None]
+    found = {}
+    for device, rows in sent.items():
+        of = {root, device}
+        meant = [
+            mark
+            for mark in marks
+            if {world.names[each].id for each in of} & {*mark.series}
+            or (not mark.series and mark.gateway in {GATEWAYS[DEVICES.index(e)] for e in of})
+        ]
+        found[device] = [
+            row for row in rows if not any(m.from_us <= row[0] < m.to_us for m in meant)
+        ]
+    return found
+
+
+def bad_of(world: Whole, root: str) -> Mapping[int, Bad]:
+    joined = world.operations.resolver.of(world.names[root].id)
+    shown = joined.name if joined is not None else world.names[root]
+    parts = joined.members if joined is not None else (shown,)
+    return bad_of_parts(world.marks, shown, parts)
+
+
+def check_counts(world: Whole) -> None:
+    _, readings, anomalies = world.live.book.counts()
+    assert (readings, anomalies) == (world.due.count(), world.due.scores)
+
+
+def raw(world: Whole, root: str, without: Mapping[int, Bad] | None = None) -> list[Row]:
+    found: list[Row] = []
+    cursor = None
+    while True:
+        ask = Ask(
+            (world.names[root].id,), *EVER, resolution=Resolution.RAW, limit=7, cursor=cursor,
+            joined=world.operations.resolver, without=without or {},
+        )  # fmt: skip
+        answer = world.query.history(ask)
+        for rows in answer.series:
+            found += zip(rows.ts.tolist(), rows.value.tolist(), strict=True)
+        cursor = answer.next
+        if cursor is None:
+            return found
+
+
+def check_buckets(
+    world: Whole, root: str, rows: Rows, width: int, without: Mapping[int, Bad]
+) -> None:
+    """All that a bucket tells: of its readings, and of what was over time."""
+    around = HOUR_US if width < MINUTE_US else DAYS * DAY_US
+    first = (T0 - around) // width * width
+    edges = np.arange(first, T0 + around, width, dtype=np.int64)
+    tier = TIER.get(width, Resolution.AUTO)
+    asked = Ask(
+        (world.names[root].id,), int(edges[0]), int(edges[-1]), 20_000, tier,
+        grid=None if width in TIER else Buckets(width, None, "odd", edges),
+        joined=world.operations.resolver, without=without, more=frozenset(More),
+    )  # fmt: skip
+    (series,) = world.query.history(asked).series
+    assert isinstance(series, BucketSeries)
+    check_same(told_of(series), over_model.over(rows, edges.tolist()))
+    held_by = Counter(ts // width * width for ts, _ in rows if edges[0] <= ts < edges[-1])
+    if width in TIER:
+        found = series.partials
+        told = zip(found.bucket.tolist(), found.count.tolist(), strict=True)
+        assert list(told) == sorted(held_by.items())
+    for at, start in enumerate(series.partials.bucket.tolist()):
+        end = start + width
+        inside = [value for ts, value in sorted(rows, key=lambda row: row[0]) if start <= ts < end]
+        check_plain(series, at, inside)
+        for name, share in (("p5", Fraction(1, 20)), ("p50", Fraction(1, 2))):
+            want = over_model.quantile(rows, start, end, share)
+            assert series.quantiles[name][at] == pytest.approx(want, rel=1e-9, nan_ok=True)
+        check_durations(series.durations[at], over_model.durations(rows, start, end))
+
+
+def check_plain(series: BucketSeries, at: int, values: Sequence[float]) -> None:
+    found, valid = series.partials, [value for value in values if not math.isnan(value)]
+    assert (found.count[at], found.valid[at]) == (len(values), len(valid))
+    assert same([found.first[at], found.last[at]], [values[0], values[-1]])
+    assert same([found.sum[at]], [sum(valid)])
+    if valid:
+        assert same([found.min[at], found.max[at]], [min(valid), max(valid)])
+
+
+def check_stored(world: Whole, sent: Mapping[str, Rows]) -> None:
+    """What gateways sent is there as they sent it, whatever operations say."""
+    for device in DEVICES:
+        ask = Ask((world.names[device].id,), *EVER, resolution=Resolution.RAW)
+        (series,) = world.query.history(ask).series
+        found = list(zip(series.ts.tolist(), series.value.tolist(), strict=True))
+        assert close(found, within(sorted(sent[device], key=lambda row: row[0])))
+
+
+def check_latest(world: Whole, model: Model, sent: Mapping[str, Rows]) -> None:
+    book = Shown(world.operations, world.live, world.query).book()
+    known = book.known()
+    at_of = {name.id: at for at, name in enumerate(known.names)}
+    assert len(at_of) == len(model.parts) + 1
+    assert book.retired() == {world.names[root].id for root in model.retired}
+    for root in model.parts:
+        at, rows = at_of[world.names[root].id], model.rows(root, sent)
+        assert known.names[at].unit == model.unit[root]
+        if rows:
+            assert known.last_ts[at] == rows[-1][0]
+            assert same([known.last_value[at]], [rows[-1][1]])
+
+
+def check_words(world: Whole) -> None:
+    """The series of texts: each reading, and the stretches that they make."""
+    rows = sorted(world.due.texts, key=lambda row: row[0])
+    number = world.names["door"].id
+    (series,) = world.query.history(Ask((number,), *EVER, resolution=Resolution.RAW)).series
+    assert list(zip(series.ts.tolist(), series.text.tolist(), strict=True)) == rows
+    stands = list(dict(rows).items())  # of several at one time the last
+    runs = [row for at, row in enumerate(stands) if not at or stands[at - 1][1] != row[1]]
+    found = states(world.query, StatesAsk(number, *EVER, 1000)).stretches
+    assert [(one.from_us, one.text) for one in found] == runs
+
+
+def within(rows: Rows) -> list[Row]:
+    return [row for row in rows if EVER[0] <= row[0] < EVER[1]]
+
+
+def close(found: Sequence[Row], wanted: Sequence[Row]) -> bool:
+    return [ts for ts, _ in found] == [ts for ts, _ in wanted] and same(
+        [value for _, value in found], [value for _, value in wanted]
+    )
+
+
+def same(found: Iterable[float], wanted: Iterable[float]) -> bool:
+    return all(
+        math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) or (a != a and b != b)
+        for a, b in zip(found, wanted, strict=True)
+    )

@@ -1,0 +1,295 @@
+"""A whole cloud without threads of its own, and a plain list of what it must know.
+
+Journal, registry, ledger and lake are the product's files; consolidation is together, or apart:
+then it reads the journal's files and asks its parent for the rest, message by message, as the
+process of its own does. `die` leaves everything as a kill would, and begins anew.
+"""
+
+import itertools
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from cloud.imports.columns import Mapping
+from cloud.imports.ledger import Ledger
+from cloud.imports.line import JournalLine
+from cloud.imports.rejects import Rejects
+from cloud.imports.run import Run, sieve_of
+from cloud.imports.sender import Sender
+from cloud.imports.source import Wish
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
+from cloud.lake import Consolidator
+from cloud.lake_attempts import DEATHS_MAX
+from cloud.lake_floors import FloorKeeper, LakeGround
+from cloud.lake_names import Name, Names
+from cloud.lake_rebuild import rebuild
+from cloud.lake_release import Releases
+from cloud.live import Live, View
+from cloud.marks import Mark, MarkKind, Marks, UnknownMark
+from cloud.operation import CannotApply, OperationKind
+from cloud.operations import Operations
+from cloud.query import Query
+from cloud.registry import Registry
+from cloud.roles.consolidator import JournalThere, ViewersThere
+from cloud.roles.desk import Desk
+from protos import records
+from tests.cloud.correction_world import STRETCHES, unsynced
+from tests.cloud.import_world import write
+from tests.cloud.lake_runs import Crash
+from tests.cloud.lake_world import T0, Gateway
+from tests.cloud.operated_world import operation_of
+from tests.cloud.role_here import Here
+from tests.cloud.test_lake_journal import Line
+from tests.cloud.whole_due import DEVICES, Due, Reading
+
+GATEWAYS = ("gw-1", "gw-1", "gw-2", "gw-2", "import")
+WISH = Wish(Mapping(device=DEVICES[4], units=(("temperature", DEVICES[4].split()[1]),)))
+WAIT_S = 30
+
+
+class UnitGateway(Gateway):
+    """Its devices' names end in their units."""
+
+    def series(self, device: str, metric: str = "temperature", unit: str = "") -> int:
+        return super().series(device, metric, unit or device.partition(" ")[2])
+
+
+class Whole:
+    """One home, its cloud at work; ``due`` is what history must say."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.due = root, Due()
+        self.is_apart = False
+        self.clock = itertools.count(1_800_000_000_000_000, 1000)
+        self.unique = itertools.count(1)
+        self.views: list[tuple[View, int]] = []
+        self.steps_left = self.damaged_blocks = self.deaths = 0
+        self.is_behind = False
+        self.lines: dict[str, Line] = {}
+        self._open()
+        self.lines = {name: Line(self.journal, name) for name in ("gw-1", "gw-2")}
+        self.gateways = {
+            name: UnitGateway(line, name, epoch=line.epoch)  # type: ignore[arg-type]
+            for name, line in self.lines.items()
+        }
+        self.blocks: list[tuple[str, int, bytes]] = []
+        for number in range(4):
+            self.send(number, [(T0, 1.0)])
+        self.bring([(0, 1.0)])
+        self.say([(T0, "begins")])
+        self.follow()
+        known = self.live.book.known().names
+        self.names: dict[str, Name] = {name.device: name for name in known}
+
+    def _open(self) -> None:
+        lake = self.root / "lake"
+        beside = LakeGround(lake)
+        self.journal = SqliteJournal.open(
+            self.root / "journal", now_us=lambda: next(self.clock), ground=beside.ground,
+            limits=JournalLimits(segment_bytes_max=16 << 10),
+        )  # fmt: skip
+        beside.adopt_into(self.journal.quarantined_blocks)
+        for line in self.lines.values():
+            line.journal = self.journal
+        self.registry = Registry.open(self.root / "registry.db", 1 << 40)
+        self.operations, self.marks = Operations(self.registry), Marks(self.registry)
+        self.live = Live(self.journal, Names(self.journal.series))
+        self.query = Query(self.live, threads=1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have a consolidator take the lake, as the cloud's start and a child's do."""
+        lake = self.root / "lake"
+        journal: Any = self.journal
+        viewers: Any = self.live
+        apart = self.journal.quarantined_blocks
+        if self.is_apart:
+            parent: Any = Here(Desk(self.journal, self.live, lambda _: None))
+            journal = JournalThere(parent, self.root / "journal", self.journal.generation)
+            viewers, apart = ViewersThere(parent), journal.apart
+        self._there = journal if self.is_apart else None
+        names = Names(journal.series)
+        self.consolidator = Consolidator(
+            lake, journal, names, viewers, step=self._step,
+            releases=Releases(apart, names, lambda: next(self.clock)),
+            floors=FloorKeeper(lake, journal),
+        )  # fmt: skip
+        self.consolidator.recover()
+
+    def _step(self, name: str) -> None:
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            raise Crash(name)
+
+    def _leave(self) -> None:
+        self.consolidator.close()
+        if self._there is not None:
+            self._there.rest()
+            self._there.apart.close()
+
+    def close(self) -> None:
+        self._leave()
+        self.query.close()
+        self.live.stop()
+        self.journal.close()
+        self.registry.close()
+
+    def die(self, *, is_apart: bool) -> None:
+        """The process ends and begins anew; with consolidation apart or not from now on."""
+        self.close()
+        self.views.clear()
+        self.is_apart, self.steps_left = is_apart, 0
+        self._open()
+
+    def lose_consolidation(self) -> None:
+        """Its process ends, where it is apart, and another has the lake; else it is opened anew."""
+        if self.is_apart:
+            self._leave()
+            self._begin()
+        else:
+            self.consolidator.recover()
+
+    # What gateways and files bring.
+
+    def send(self, number: int, rows: Sequence[tuple[int, float]], *, scored: bool = False) -> None:
+        device = DEVICES[number]
+        gateway = self.gateways[GATEWAYS[number]]
+        ts, values = [row[0] for row in rows], [row[1] for row in rows]
+        batches = [gateway.numbers(device, ts, values)]
+        if scored:
+            batches.append(gateway.scores(device, ts[:1], values[:1]))
+        self.due.readings[device] += [Reading(*row) for row in rows]
+        self.due.scores += scored
+        self._deliver(gateway, *batches)
+
+    def unsynced(self, stretch: int, minutes: Sequence[int]) -> None:
+        """Readings of the first device while its gateway's clock was wrong.
+
+        No two of its readings are of one time then, corrected or not: who came first is not told.
+        """
+        gateway, device, wrong = self.gateways["gw-1"], DEVICES[0], STRETCHES[stretch]
+        rows = [(at * 60_000_000 + 500_000 + next(self.unique), float(at)) for at in minutes]
+        since, values = [row[0] for row in rows], [row[1] for row in rows]
+        sent = [Reading(wrong.at(each), value, stretch) for each, value in rows]
+        self.due.readings[device] += sent
+        self._deliver(gateway, unsynced(gateway, device, wrong, since, values))
+
+    def correct(self, stretch: int) -> None:
+        self._deliver(self.gateways["gw-1"], STRETCHES[stretch].correction())
+        self.due.corrected.add(stretch)
+        self.is_behind = True
+
+    def say(self, rows: Sequence[tuple[int, str]]) -> None:
+        gateway = self.gateways["gw-2"]
+        self.due.texts += rows
+        self._deliver(gateway, gateway.texts("door", *map(list, zip(*rows, strict=True))))
+
+    def bring(self, rows: Sequence[tuple[int, float]]) -> None:
+        """Import a file of (number of a time, value); what came before is passed over."""
+        told = [(T0 + at * 61_000_000 + 999_000, value) for at, value in rows]
+        for row in told:
+            if row not in self.due.imported:
+                self.due.imported.add(row)
+                self.due.readings[DEVICES[4]].append(Reading(*row))
+        lines = "".join(f"{ts / 1e6:.6f},{value}\n" for ts, value in told)
+        path = write(self.root / f"{next(self.unique)}.csv", f"time,temperature\n{lines}")
+        with closing(Ledger.open(self.root / "imports", "import")) as ledger:
+            ledger.begin()
+            sender = Sender(ledger, lambda: JournalLine(self.journal, "import"), lambda _: None)
+            with closing(sender):
+                sender.settle()
+                run = Run(WISH, sieve_of(ledger), Rejects(), ledger, sender)
+                run.file(path, None, lambda done, size: None)
+
+    def damaged(self) -> None:
+        """A block of which nothing can be read: it is set apart."""
+        gateway = self.gateways["gw-2"]
+        batch = gateway.numbers("door", [T0], [1.0])
+        batch.tables[next(iter(batch.tables))]["series"][:] = 0
+        self._deliver(gateway, batch)
+        self.damaged_blocks += 1
+
+    def again(self, back: int) -> None:
+        """A block comes once more, after its acknowledgement was lost."""
+        name, seq, data = self.blocks[-1 - back % len(self.blocks)]
+        line = self.lines[name]
+        done = self.journal.append(name, line.session, line.epoch, seq, data).result(WAIT_S)
+        assert done.replies[0].ack.stored == self.gateways[name].seq
+
+    def _deliver(self, gateway: Gateway, *batches: records.Batch) -> None:
+        data = gateway.block(records.concat(batches))
+        self.lines[gateway.name].add(gateway.name, gateway.epoch, gateway.seq, data)
+        self.blocks.append((gateway.name, gateway.seq, data))
+
+    # What is done with it.
+
+    def come_level(self) -> None:
+        """A correction counts for what is in the tables once a pass has taken it in."""
+        if self.is_behind:
+            self.consolidate()
+        self.follow()
+
+    def follow(self) -> None:
+        while self.live.advance():
+            pass
+
+    def consolidate(self, bytes_max: int = 32 << 20, passes: int = 1 << 30) -> None:
+        self.consolidator._bytes = bytes_max
+        for _ in range(passes):
+            more = self.consolidator.run_once().more
+            if self._there is not None:
+                self._there.rest()
+            if not more:
+                self.is_behind = False
+                break
+
+    def crash(self, at_step: int, *, alone: bool) -> None:
+        """Consolidate, and die at a step of it: the whole cloud, or that process where it is apart.
+
+        Twice in a row at most: a block that three die of is set apart, and that is another story.
+        """
+        self.steps_left = at_step if self.deaths < DEATHS_MAX - 1 else 0
+        try:
+            self.consolidate(1)
+            self.deaths = 0
+        except Crash:
+            self.deaths += 1
+            if alone and self.is_apart:
+                self.lose_consolidation()
+            else:
+                self.die(is_apart=self.is_apart)
+        self.steps_left = 0
+
+    def hold(self) -> None:
+        """A reader takes a view, and keeps it as long as the process lives."""
+        self.follow()
+        self.views.append((self.live.view, self.due.count()))
+
+    def operate(self, kind: OperationKind, *more: Any) -> None:
+        before, _ = self.operations.all()
+        names = [self.names[device] for device in DEVICES]
+        with suppress(CannotApply):
+            self.operations.add(operation_of(before, names, kind, *more))
+
+    def mark(self, number: int | None, kind: MarkKind, from_us: int, long_us: int) -> None:
+        """Of a device's series, or of all of the first gateway."""
+        identifier = f"{len(self.marks.all()):016x}"
+        series = (self.names[DEVICES[number]].id,) if number is not None else ()
+        gateway = "" if series else GATEWAYS[0]
+        self.marks.add(
+            Mark(identifier, kind, from_us, from_us + long_us, series, gateway, "", "", "ann", 1)
+        )
+
+    def withdraw(self, number: int) -> None:
+        with suppress(UnknownMark):
+            self.marks.withdraw(f"{number:016x}", "ann", 2)
+
+    def make_rollups_anew(self) -> None:
+        """`tidegate-cloud rebuild`, with the cloud stopped."""
+        self.consolidate()
+        self.views.clear()
+        self.close()
+        rebuild(self.root / "lake")
+        self._open()
