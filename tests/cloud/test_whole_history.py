@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from cloud import lake_plan
 from cloud.marks import MarkKind
+from cloud.rollup import HOUR_US
+from tests.cloud.joined_model import KIND
 from tests.cloud.lake_world import T0
 from tests.cloud.operated_world import operations
 from tests.cloud.whole_check import check
@@ -46,11 +48,19 @@ _comes = st.one_of(
     st.tuples(st.just("again"), st.integers(0, 3)),
     st.just(("damaged",)),
 )
+_number = st.integers(0, len(DEVICES) - 1)
+_no_time = st.none()
+_operation = st.one_of(
+    operations(_time, ["°C", "°F", "K"], len(DEVICES)),
+    st.tuples(st.just(KIND.REPLACE), _number, _number, _time),
+    st.tuples(st.just(KIND.MERGE), _number, _number, _no_time, _no_time),
+)
+_kind = st.sampled_from([MarkKind.BAD, MarkKind.BAD, MarkKind.FAULT])
 _said = st.one_of(
-    st.tuples(st.just("operate"), operations(_time, ["°C", "°F", "K"], len(DEVICES))),
-    st.tuples(st.just("operate"), operations(_time, ["°C", "°F", "K"], len(DEVICES))),
+    st.tuples(st.just("operate"), _operation),
+    st.tuples(st.just("operate"), _operation),
     st.tuples(
-        st.just("mark"), st.one_of(st.none(), st.integers(0, 4)), st.sampled_from(MarkKind), _time,
+        st.just("mark"), st.one_of(st.none(), _number), _kind, _time,
         st.integers(1, 60).map(lambda n: n * 90_000_000),
     ),
     st.tuples(st.just("withdraw"), st.integers(0, 3)),
@@ -68,10 +78,12 @@ def play(root: Path, is_apart: bool, actions: list[tuple]) -> None:
     world = Whole(root)
     try:
         world.die(is_apart=is_apart)
+        world.hold()
         for action in actions:
             do(world, *action)
         check(world)
         world.consolidate()
+        world.lose_consolidation()
         check(world)
         assert len(world.journal.quarantined()) == world.damaged_blocks
         assert world.journal.archived() == world.journal.head()
@@ -136,3 +148,22 @@ def test_many_interleavings_of_everything_are_the_histories_of_a_naive_list(
     lives: Callable[[bool, int], None], is_apart: bool
 ) -> None:
     lives(is_apart, 400)
+
+
+@pytest.mark.parametrize("is_apart", [False, True], ids=["together", "apart"])
+def test_a_view_that_consolidation_outran_goes_on_at_once_from_the_tables(
+    tmp_path: Path, is_apart: bool
+) -> None:
+    world = Whole(tmp_path)
+    try:
+        world.die(is_apart=is_apart)
+        for at in range(20):
+            ts = [T0 + (at * 300 + i) * 997_001 for i in range(300)]
+            world.send(0, [(each, float(each % 8191)) for each in ts])
+        world.consolidate()
+        assert world.journal.trim() > 0
+        check(world, [HOUR_US])
+        world.send(0, [(T0 - 1, 3.0)])
+        check(world, [HOUR_US])
+    finally:
+        world.close()
