@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from edge import memory
 from edge.errors import LibraryError, TidegateError
 
 if TYPE_CHECKING:
@@ -91,14 +92,15 @@ class Alerts:
         pause_s, told = RECONNECT_S, ""
         while True:
             try:
+                await asyncio.to_thread(memory.load, "aiomqtt")
                 import aiomqtt
 
                 async with self._connect() as client:
                     pause_s, told = RECONNECT_S, ""
                     while True:
                         await self._publish_next(client)
-            except ImportError as error:  # first: the names of the others are the library's own
-                told = _tell(LibraryError("aiomqtt", error), told)
+            except LibraryError as error:  # first: the names below are the library's own
+                told = _tell(error, told)
             except (aiomqtt.MqttError, OSError, TidegateError) as error:
                 told = _tell(error, told)
             await asyncio.sleep(pause_s)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
+from edge import memory
 from edge.errors import LibraryError, TidegateError
 from edge.payload.known import Publish
 
@@ -90,13 +91,14 @@ class SparkplugHost:
         while True:
             at_ms = self._now_ms()
             try:
+                await asyncio.to_thread(memory.load, "aiomqtt")
                 import aiomqtt
 
                 async with self._connect(self.topic, _encoded(False, at_ms)) as client:
                     pause_s, told = RECONNECT_S, ""
                     await self._serve(client, at_ms)
-            except ImportError as error:  # first: the names of the others are the library's own
-                told = _tell(LibraryError("aiomqtt", error), told)
+            except LibraryError as error:  # first: the names below are the library's own
+                told = _tell(error, told)
             except (aiomqtt.MqttError, OSError, TidegateError, ExceptionGroup) as error:
                 told = _tell(error, told)
             await asyncio.sleep(pause_s)
