@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from edge import memory
-from edge.errors import LibraryError, TidegateError
+from edge.errors import TidegateError
 from edge.payload.known import Publish
 
 if TYPE_CHECKING:
@@ -94,12 +94,13 @@ class SparkplugHost:
                 await asyncio.to_thread(memory.load, "aiomqtt")
                 import aiomqtt
 
-                async with self._connect(self.topic, _encoded(False, at_ms)) as client:
-                    pause_s, told = RECONNECT_S, ""
-                    await self._serve(client, at_ms)
-            except LibraryError as error:  # first: the names below are the library's own
-                told = _tell(error, told)
-            except (aiomqtt.MqttError, OSError, TidegateError, ExceptionGroup) as error:
+                try:
+                    async with self._connect(self.topic, _encoded(False, at_ms)) as client:
+                        pause_s, told = RECONNECT_S, ""
+                        await self._serve(client, at_ms)
+                except (aiomqtt.MqttError, ExceptionGroup) as error:
+                    told = _tell(error, told)
+            except (OSError, TidegateError) as error:
                 told = _tell(error, told)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RECONNECT_S_MAX)
