@@ -189,9 +189,10 @@ class Collect:
                     return
                 self._gathering.add(heard, scores, taken, self._inbox.begun_s)
         steady, now_s = self._inbox.is_steady(linger), time.monotonic()
-        if steady and not len(messages) and self._gathering.until_s(linger, steady=True) <= now_s:
+        spared = self._sparing(linger)
+        if steady and not len(messages) and self._gathering.until_s(spared, steady=True) <= now_s:
             self._gathering.dried_up()
-        due_s = self._gathering.due_s(linger, steady=steady)
+        due_s = self._gathering.due_s(spared, steady=steady)
         if self._finishing or due_s <= now_s:
             self._commit()
         elif not len(messages):
@@ -206,7 +207,8 @@ class Collect:
         if len(left) and (len(left) >= self._together or not len(self._inbox)):
             return left
         if not len(left):
-            until_s = self._gathering.until_s(linger, steady=self._inbox.is_steady(linger))
+            steady = self._inbox.is_steady(linger)
+            until_s = self._gathering.until_s(self._sparing(linger), steady=steady)
         messages = self._inbox.take(linger, until_s)
         self._taken += len(messages)
         if not len(left):
@@ -215,8 +217,11 @@ class Collect:
         return left
 
     def _lingering(self) -> Linger:
-        linger = self._linger.on_card(self._committing.commit_s)
-        return replace(linger, enough_max=max(1, self._ingest.state.window // 2))
+        return replace(self._linger, enough_max=max(1, self._ingest.state.window // 2))
+
+    def _sparing(self, linger: Linger) -> Linger:
+        """The same for commits, which are to leave a slow card alone; looks do not wait for it."""
+        return linger.on_card(self._committing.commit_s)
 
     def _commit(self) -> bool:
         """Hand over what is gathered; False when we are stopped before there is room."""

@@ -20,7 +20,7 @@ SHED_SHARE: Final = 8
 """Part of the inbox that is taken before anything is left out: what is read in tens of ms."""
 
 
-PLENTY: Final = 256
+WORTH_WAITING: Final = 256
 """A batch of so many waits for ``min_s`` at least: whoever reads is then done, and does not compete
 for the processor with whoever collects. To a slower stream waking up again would cost more."""
 
@@ -33,11 +33,13 @@ class Linger:
     and no longer than ``max_s``; a stream so slow that this would bring none more does not wait. It
     never waits for more than ``enough_max``, which is for a broker that sends no more before it has
     PUBACKs. ``messages_max`` and ``bytes_max`` bound a batch, and with it one chunk of the buffer.
-    Where there is plenty to wait for, it waits ``min_s`` at least.
+    A batch that is to have `WORTH_WAITING` messages or more waits ``min_s`` at least, or until it
+    has the most that it may have. How long a card takes has no part in it: no alert waits for that.
 
     What was read then waits for its commit (`edge.gathering`): for as long as the next batch comes
     within ``gather_s`` of its first message, and never longer than ``max_s``. Between two commits
-    there are at least ``min_s``, unless there is plenty.
+    there are at least ``min_s``, longer `on_card`; only what is enough for a commit by itself
+    (`edge.gathering.MESSAGES_ENOUGH` messages, or that many bytes) does not wait for that.
     """
 
     min_s: float = 0.005
@@ -52,8 +54,9 @@ class Linger:
     def on_card(self, commit_s: float) -> "Linger":
         """The same on a card that takes ``commit_s`` for a commit: twice that between two of them.
 
-        The next is read while the one before it is committed, so the card then writes half of the
-        time at most, which is its life; a fast disk keeps ``min_s``.
+        It is for `edge.gathering` alone, not for `Inbox.take`. The next is read while the one
+        before it is committed, so the card then writes half of the time at most, which is its
+        life; a fast disk keeps ``min_s``.
         """
         return replace(self, min_s=min(max(self.min_s, 2 * commit_s), self.max_s))
 
@@ -214,9 +217,10 @@ class Inbox:
             self.begun_s = time.monotonic()
             if len(self._waiting) and self.is_steady(linger):
                 count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
-                count = min(count, linger.enough_max, linger.messages_max)
-                if count >= PLENTY:
-                    self._wait(linger.messages_max, min(until_s, self.begun_s + linger.min_s))
+                most = min(linger.enough_max, linger.messages_max)
+                count = min(count, most)
+                if count >= WORTH_WAITING:
+                    self._wait(most, min(until_s, self.begun_s + linger.min_s))
                 self._wait(count, min(until_s, self.begun_s + linger.max_s))
             self._woken = False
             was_full = not self.has_room
