@@ -190,7 +190,8 @@ class Collect:
                 self._gathering.add(heard, scores, taken, self._inbox.begun_s)
         steady, now_s = self._inbox.is_steady(linger), time.monotonic()
         spared = self._sparing(linger)
-        if steady and not len(messages) and self._gathering.until_s(spared, steady=True) <= now_s:
+        in_vain = not len(messages) and self._gathering.until_s(spared, steady=True) <= now_s
+        if self._inbox.is_dry or (steady and in_vain):
             self._gathering.dried_up()
         due_s = self._gathering.due_s(spared, steady=steady)
         if self._finishing or due_s <= now_s:
@@ -217,7 +218,8 @@ class Collect:
         return left
 
     def _lingering(self) -> Linger:
-        return replace(self._linger, enough_max=max(1, self._ingest.state.window // 2))
+        most = min(self._ingest.state.window // 2, self._gathering.most)
+        return replace(self._linger, enough_max=int(max(1, most)))
 
     def _sparing(self, linger: Linger) -> Linger:
         """The same for commits, which are to leave a slow card alone; looks do not wait for it."""
@@ -227,7 +229,10 @@ class Collect:
         """Hand over what is gathered; False when we are stopped before there is room."""
         if not len(self._gathering):
             return True
-        return self._committing.offer(*self._gathering.take(time.monotonic()))
+        chunk, messages = self._gathering.take(time.monotonic())
+        *before, last = chunk.pieces()
+        whole = all(self._committing.offer(one, Messages()) for one in before)
+        return whole and self._committing.offer(last, messages)
 
     def _heard(self, messages: Messages) -> list[tuple[Heard, Batch | None, Messages]]:
         """What some of ``messages`` say, with the anomalies in it; what is left is for later."""

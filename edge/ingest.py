@@ -118,6 +118,8 @@ class Inbox:
         unwanted: topics of which nothing can be read; set by whoever reads them.
         shed: messages left out by `sift`.
         begun_s: when the first message of the last batch was there, of the monotonic clock.
+        is_dry: whether the last batch was waited for to the end, and nothing came for the most of
+            that time: the broker may be the one that waits.
 
     The bound is checked before a read, so what the last read brought may pass it.
     """
@@ -137,6 +139,7 @@ class Inbox:
         self.unwanted: frozenset[str] = frozenset()
         self.shed = 0
         self.begun_s = self._taken_at
+        self.is_dry = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -214,14 +217,18 @@ class Inbox:
         """
         with self._changed:
             self._wait(1, until_s)
-            self.begun_s = time.monotonic()
+            self.begun_s, self.is_dry = time.monotonic(), False
             if len(self._waiting) and self.is_steady(linger):
                 count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
                 most = min(linger.enough_max, linger.messages_max)
                 count = min(count, most)
                 if count >= WORTH_WAITING:
                     self._wait(most, min(until_s, self.begun_s + linger.min_s))
-                self._wait(count, min(until_s, self.begun_s + linger.max_s))
+                self._wait(count, min(until_s, self.begun_s + linger.gather_s))
+                had, end_s = len(self._waiting), min(until_s, self.begun_s + linger.max_s)
+                self._wait(count, end_s)
+                is_long = self.begun_s + 1.5 * linger.gather_s <= end_s <= time.monotonic()
+                self.is_dry = is_long and had == len(self._waiting) < count
             self._woken = False
             was_full = not self.has_room
             batch = self._pop(linger)
