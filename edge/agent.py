@@ -269,12 +269,13 @@ def _is_news(error: str, known: set[str]) -> bool:
 
 
 async def _stay_small() -> None:
-    mappings = memory.unwritten()
-    memory.cut(mappings)
+    """Give back memory from time to time; on a thread, for a look at all mappings takes a while."""
+    mappings = await asyncio.to_thread(memory.unwritten)
+    await asyncio.to_thread(memory.cut, mappings)
     for _ in range(round(SETTLED_S / CODE_KEPT_AT_START_S)):
         await asyncio.sleep(CODE_KEPT_AT_START_S)
-        memory.let_go(mappings)
-    mappings = memory.settle()
+        await asyncio.to_thread(memory.let_go, mappings)
+    mappings = await asyncio.to_thread(memory.settle)
     while True:
         await asyncio.sleep(CODE_KEPT_S)
-        memory.let_go(mappings)
+        await asyncio.to_thread(memory.let_go, mappings)

@@ -196,11 +196,18 @@ def models(config: EdgeConfig) -> Sequence[Model]:
     """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
     if not config.settings.models.enabled:
         return ()
-    folder = config.models_folder
-    usable, refusals = load_folder(folder if any(folder.glob("*.toml")) else SHIPPED)
+    folder, hint = config.models_folder, "mend it; without a manifest in it the shipped one serves"
+    if not any(folder.glob("*.toml")):
+        folder, hint = SHIPPED, "install Tidegate again; in a checkout, `make models` builds it"
+    usable, refusals = load_folder(folder)
     refused: TidegateError
     for refused in refusals:
         log.error("%s", refused)
     if not usable:
-        log.warning("no model is in service: readings are kept, but no anomaly is found")
+        log.warning(
+            "no model is in service, none of %s can be used: readings are kept, but no anomaly is "
+            "found (%s)",
+            folder,
+            hint,
+        )
     return usable

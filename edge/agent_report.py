@@ -230,6 +230,7 @@ class Reporter:
             blocks=stats.blocks,
             bytes=stats.unsealed_bytes + stats.sealed_bytes,
             unsealed_bytes=stats.unsealed_bytes,
+            used_bytes=stats.used_bytes,
             file_bytes=stats.file_bytes + stats.wal_bytes,
             free_bytes=stats.free_bytes,
             days_left=self._days_left(stats),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from edge.errors import LibraryError, TidegateError
+from edge import memory
+from edge.errors import TidegateError
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -91,15 +92,17 @@ class Alerts:
         pause_s, told = RECONNECT_S, ""
         while True:
             try:
+                await asyncio.to_thread(memory.load, "aiomqtt")
                 import aiomqtt
 
-                async with self._connect() as client:
-                    pause_s, told = RECONNECT_S, ""
-                    while True:
-                        await self._publish_next(client)
-            except ImportError as error:  # first: the names of the others are the library's own
-                told = _tell(LibraryError("aiomqtt", error), told)
-            except (aiomqtt.MqttError, OSError, TidegateError) as error:
+                try:
+                    async with self._connect() as client:
+                        pause_s, told = RECONNECT_S, ""
+                        while True:
+                            await self._publish_next(client)
+                except aiomqtt.MqttError as error:
+                    told = _tell(error, told)
+            except (OSError, TidegateError) as error:
                 told = _tell(error, told)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RECONNECT_S_MAX)

@@ -5,13 +5,17 @@ and rejects of the same messages, and counter increments. All of it is kept or n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from protos.records import Batch
+from protos.records import Batch, Kind
 from protos.series import SeriesEntry
 
 MARK_BYTES = 16
 """One redelivery mark: a keyed hash of a message (docs/decisions/0015)."""
+
+SCORES_MAX: Final = 2048
+"""Anomalies in one chunk: each is some 40 bytes, and several models may raise one for a reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,24 @@ class Chunk:
     marks: bytes = b""
     rejects: tuple[Reject, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+
+    def pieces(self) -> list["Chunk"]:
+        """The same as chunks of at most `SCORES_MAX` anomalies; the first has all that is else."""
+        if self.batch.count(Kind.SCORES) <= SCORES_MAX:
+            return [self]
+        scores = self.batch.kind(Kind.SCORES)
+        cut = [
+            Batch(
+                {
+                    Kind.SCORES: {
+                        name: column[at : at + SCORES_MAX] for name, column in scores.items()
+                    }
+                }
+            )
+            for at in range(0, self.batch.count(Kind.SCORES), SCORES_MAX)
+        ]
+        first = replace(self, batch=Batch({**self.batch.tables, **cut[0].tables}))
+        return [first, *(Chunk(batch) for batch in cut[1:])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,9 +189,11 @@ class Collect:
                     return
                 self._gathering.add(heard, scores, taken, self._inbox.begun_s)
         steady, now_s = self._inbox.is_steady(linger), time.monotonic()
-        if steady and not len(messages) and self._gathering.until_s(linger, steady=True) <= now_s:
+        spared = self._sparing(linger)
+        in_vain = not len(messages) and self._gathering.until_s(spared, steady=True) <= now_s
+        if self._inbox.is_dry or (steady and in_vain):
             self._gathering.dried_up()
-        due_s = self._gathering.due_s(linger, steady=steady)
+        due_s = self._gathering.due_s(spared, steady=steady)
         if self._finishing or due_s <= now_s:
             self._commit()
         elif not len(messages):
@@ -206,7 +208,8 @@ class Collect:
         if len(left) and (len(left) >= self._together or not len(self._inbox)):
             return left
         if not len(left):
-            until_s = self._gathering.until_s(linger, steady=self._inbox.is_steady(linger))
+            steady = self._inbox.is_steady(linger)
+            until_s = self._gathering.until_s(self._sparing(linger), steady=steady)
         messages = self._inbox.take(linger, until_s)
         self._taken += len(messages)
         if not len(left):
@@ -215,14 +218,21 @@ class Collect:
         return left
 
     def _lingering(self) -> Linger:
-        linger = self._linger.on_card(self._committing.commit_s)
-        return replace(linger, enough_max=max(1, self._ingest.state.window // 2))
+        most = min(self._ingest.state.window // 2, self._gathering.most)
+        return replace(self._linger, enough_max=int(max(1, most)))
+
+    def _sparing(self, linger: Linger) -> Linger:
+        """The same for commits, which are to leave a slow card alone; looks do not wait for it."""
+        return linger.on_card(self._committing.commit_s)
 
     def _commit(self) -> bool:
         """Hand over what is gathered; False when we are stopped before there is room."""
         if not len(self._gathering):
             return True
-        return self._committing.offer(*self._gathering.take(time.monotonic()))
+        chunk, messages = self._gathering.take(time.monotonic())
+        *before, last = chunk.pieces()
+        whole = all(self._committing.offer(one, Messages()) for one in before)
+        return whole and self._committing.offer(last, messages)
 
     def _heard(self, messages: Messages) -> list[tuple[Heard, Batch | None, Messages]]:
         """What some of ``messages`` say, with the anomalies in it; what is left is for later."""

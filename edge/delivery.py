@@ -141,7 +141,7 @@ class Delivery:
             try:
                 return await asyncio.to_thread(memory.load, *LINKS)
             except LibraryError as error:
-                self._say(f"{error}; readings are collected and kept meanwhile")
+                self._say(f"{error}; it is tried again, and readings are kept meanwhile")
             await asyncio.sleep(LOAD_S)
 
     def _coming(self) -> Identity | None:

@@ -47,9 +47,9 @@ class LibraryError(OperatorError):
     Heavy libraries are loaded when they are first needed, which may be long after the start.
     """
 
-    def __init__(self, name: str, cause: ImportError) -> None:
-        hint = "install Tidegate again; it is tried again meanwhile"
-        super().__init__(f"load the library {name}", f"{type(cause).__name__}: {cause}", hint)
+    def __init__(self, name: str, cause: Exception) -> None:
+        told = f"{type(cause).__name__}: {cause}"
+        super().__init__(f"load the library {name}", told, "install Tidegate again")
 
 
 class UnreachableError(TidegateError):

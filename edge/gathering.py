@@ -58,6 +58,11 @@ class Gathering:
         if len(self.messages) > self._most:
             self._most = math.inf
 
+    @property
+    def most(self) -> float:
+        """So many are all that the broker has under way; infinite while that is not known."""
+        return self._most
+
     def dried_up(self) -> None:
         """Nothing more came though more was expected.
 

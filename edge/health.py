@@ -70,6 +70,8 @@ class IngestHealth(msgspec.Struct, kw_only=True):
 class BufferHealth(msgspec.Struct, kw_only=True):
     """What is kept here; `rows` and `bytes` are not yet archived in the cloud.
 
+    ``used_bytes``: room that is taken, of the ``bytes_max`` that file and log may have together.
+
     ``damaged`` rows were given up to a bad card, with a gap as `evicted` ones.
     ``held``: it is full, and nothing is taken in; ``retries`` counts the refusals since the start.
     ``days_left`` at the present rate, None while that is not known. ``counters`` are its totals.
@@ -81,6 +83,7 @@ class BufferHealth(msgspec.Struct, kw_only=True):
     blocks: int = 0
     bytes: int = 0
     unsealed_bytes: int = 0
+    used_bytes: int = 0
     file_bytes: int = 0
     free_bytes: int = 0
     bytes_max: int = 0

@@ -70,10 +70,10 @@ def _clock_lines(ingest: IngestHealth) -> Iterator[str]:
 
 def _buffer_lines(buffer: BufferHealth, *, running: bool) -> Iterator[str]:
     if running:
-        share = buffer.file_bytes / buffer.bytes_max if buffer.bytes_max else 0.0
+        share = buffer.used_bytes / buffer.bytes_max if buffer.bytes_max else 0.0
         yield (
             f"buffer   {buffer.rows:,} rows of {buffer.series:,} series, "
-            f"{size(buffer.file_bytes)} of {size(buffer.bytes_max)} ({share:.0%})"
+            f"{size(buffer.used_bytes)} of {size(buffer.bytes_max)} ({share:.0%})"
         )
         if buffer.held:
             yield "         FULL: nothing is taken in, the broker keeps what comes"

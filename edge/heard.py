@@ -61,7 +61,7 @@ class Heard:
     ``batch`` has NUMBERS and TEXTS in order of arrival; ``new_entries`` are the series it names for
     the first time; ``marks`` are for the buffer (``edge.redelivery``). ``asked`` is to be published
     in answer, each at the broker of this name, as a host of Sparkplug nodes asks for births.
-    ``cost`` is what all may take in the buffer at most, in bytes.
+    ``cost`` is what all of this may take in the buffer at most, in bytes.
     """
 
     batch: Batch

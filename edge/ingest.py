@@ -20,7 +20,7 @@ SHED_SHARE: Final = 8
 """Part of the inbox that is taken before anything is left out: what is read in tens of ms."""
 
 
-PLENTY: Final = 256
+WORTH_WAITING: Final = 256
 """A batch of so many waits for ``min_s`` at least: whoever reads is then done, and does not compete
 for the processor with whoever collects. To a slower stream waking up again would cost more."""
 
@@ -33,11 +33,13 @@ class Linger:
     and no longer than ``max_s``; a stream so slow that this would bring none more does not wait. It
     never waits for more than ``enough_max``, which is for a broker that sends no more before it has
     PUBACKs. ``messages_max`` and ``bytes_max`` bound a batch, and with it one chunk of the buffer.
-    Where there is plenty to wait for, it waits ``min_s`` at least.
+    A batch that is to have `WORTH_WAITING` messages or more waits ``min_s`` at least, or until it
+    has the most that it may have. How long a card takes has no part in it: no alert waits for that.
 
     What was read then waits for its commit (`edge.gathering`): for as long as the next batch comes
     within ``gather_s`` of its first message, and never longer than ``max_s``. Between two commits
-    there are at least ``min_s``, unless there is plenty.
+    there are at least ``min_s``, longer `on_card`; only what is enough for a commit by itself
+    (`edge.gathering.MESSAGES_ENOUGH` messages, or that many bytes) does not wait for that.
     """
 
     min_s: float = 0.005
@@ -52,8 +54,9 @@ class Linger:
     def on_card(self, commit_s: float) -> "Linger":
         """The same on a card that takes ``commit_s`` for a commit: twice that between two of them.
 
-        The next is read while the one before it is committed, so the card then writes half of the
-        time at most, which is its life; a fast disk keeps ``min_s``.
+        It is for `edge.gathering` alone, not for `Inbox.take`. The next is read while the one
+        before it is committed, so the card then writes half of the time at most, which is its
+        life; a fast disk keeps ``min_s``.
         """
         return replace(self, min_s=min(max(self.min_s, 2 * commit_s), self.max_s))
 
@@ -115,6 +118,8 @@ class Inbox:
         unwanted: topics of which nothing can be read; set by whoever reads them.
         shed: messages left out by `sift`.
         begun_s: when the first message of the last batch was there, of the monotonic clock.
+        is_dry: whether the last batch was waited for to the end, and nothing came for the most of
+            that time: the broker may be the one that waits.
 
     The bound is checked before a read, so what the last read brought may pass it.
     """
@@ -134,6 +139,7 @@ class Inbox:
         self.unwanted: frozenset[str] = frozenset()
         self.shed = 0
         self.begun_s = self._taken_at
+        self.is_dry = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -211,13 +217,18 @@ class Inbox:
         """
         with self._changed:
             self._wait(1, until_s)
-            self.begun_s = time.monotonic()
+            self.begun_s, self.is_dry = time.monotonic(), False
             if len(self._waiting) and self.is_steady(linger):
                 count = max(linger.enough, round(self._rate_per_s * linger.enough_s))
-                count = min(count, linger.enough_max, linger.messages_max)
-                if count >= PLENTY:
-                    self._wait(linger.messages_max, min(until_s, self.begun_s + linger.min_s))
-                self._wait(count, min(until_s, self.begun_s + linger.max_s))
+                most = min(linger.enough_max, linger.messages_max)
+                count = min(count, most)
+                if count >= WORTH_WAITING:
+                    self._wait(most, min(until_s, self.begun_s + linger.min_s))
+                self._wait(count, min(until_s, self.begun_s + linger.gather_s))
+                had, end_s = len(self._waiting), min(until_s, self.begun_s + linger.max_s)
+                self._wait(count, end_s)
+                is_long = self.begun_s + 1.5 * linger.gather_s <= end_s <= time.monotonic()
+                self.is_dry = is_long and had == len(self._waiting) < count
             self._woken = False
             was_full = not self.has_room
             batch = self._pop(linger)

@@ -32,6 +32,8 @@ OpenBLAS is larger, one kernel for each kind of processor, and is hardly touched
 _MAPS: Final = Path("/proc/self/maps")
 _SMAPS: Final = Path("/proc/self/smaps")
 _OURS: Final = ("Anonymous", "Swap")
+_UNLOADABLE: Final = (ImportError, OSError, SyntaxError, EOFError, ValueError)
+"""What a library raises that is gone, of another version, or on a card that lost some of it."""
 YOUNG_MAX: Final = 10_000
 """Objects made between two looks of the garbage collector: a batch makes thousands, no cycles."""
 
@@ -57,10 +59,10 @@ def load(*names: str) -> None:
         LibraryError: one of them does not load.
     """
     for name in names:
-        if name not in sys.modules:
+        if sys.modules.get(name) is None:
             try:
                 importlib.import_module(name)
-            except ImportError as error:
+            except _UNLOADABLE as error:
                 raise LibraryError(name, error) from error
             settle()
 

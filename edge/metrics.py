@@ -192,7 +192,8 @@ _KEPT: Final[tuple[Row, ...]] = (
     ),
     _gauge("buffer_sealed_rows", "Of those, in blocks.", lambda h: h.buffer.sealed_rows),
     _gauge("buffer_blocks", "Blocks kept until they are archived.", lambda h: h.buffer.blocks),
-    _gauge("buffer_used_bytes", "Bytes in use inside the file.", lambda h: h.buffer.bytes),
+    _gauge("buffer_backlog_bytes", "What the rows kept take.", lambda h: h.buffer.bytes),
+    _gauge("buffer_used_bytes", "Bytes in use inside the file.", lambda h: h.buffer.used_bytes),
     _gauge(
         "buffer_unsealed_bytes", "Bytes that wait for a block.", lambda h: h.buffer.unsealed_bytes
     ),
@@ -206,7 +207,11 @@ _KEPT: Final[tuple[Row, ...]] = (
         "Bytes inside the file that are used again.",
         lambda h: h.buffer.free_bytes,
     ),
-    _gauge("buffer_limit_bytes", "Most that the file may take.", lambda h: h.buffer.bytes_max),
+    _gauge(
+        "buffer_limit_bytes",
+        "Most that file and log may take.",
+        lambda h: h.buffer.bytes_max,
+    ),
     _gauge(
         "buffer_left_seconds",
         "Time until the buffer is full if the cloud went away now, at the present rate.",

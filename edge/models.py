@@ -28,7 +28,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import OperatorError
+from edge import memory
+from edge.errors import LibraryError, OperatorError
 from protos.series import SeriesKind
 
 F8 = NDArray[np.float64]
@@ -179,9 +180,11 @@ def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
         ModelRefusedError: the runtime refuses the graph, or inputs, outputs or shapes are not ours.
     """
     try:
-        import onnxruntime
-    except ImportError as error:
-        raise refused(path, str(error), "install Tidegate again") from error
+        memory.load("onnxruntime")
+    except LibraryError as error:
+        raise refused(path, str(error), error.hint) from error
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
@@ -190,7 +193,7 @@ def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         together, alone = _probed(Model(manifest, session))
     except Exception as error:  # the runtime raises many unnamed kinds
-        cause = str(error).splitlines()[0][:300]
+        cause = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise refused(path, f"the runtime refuses it: {cause}", "export it again") from error
     if not np.isfinite(together).all():
         cause = f"probe windows gave scores that are no numbers: {together.tolist()}"

@@ -27,6 +27,7 @@ from protos.limits import KIB
 OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
+LABEL_COST: Final = 8  # of a label, without its name and its value
 SMALL_BYTES: Final = KIB  # no payload up to this can bring more than a message may
 
 
@@ -222,8 +223,7 @@ class Reader:
         bytes_max = self._limits.reject_bytes_max
         topic, payload = row[0][:bytes_max], row[1][:bytes_max]
         work.rejects.append(Reject(burst.arrival_us, topic, payload, reason))
-        texts = sum(len(text.encode(errors="surrogatepass")) for text in (topic, reason))
-        self._quick.room -= 2 * NAME_COST + texts + 2 * len(payload)
+        self._quick.room -= 2 * NAME_COST + _bytes(topic) + _bytes(reason) + 2 * len(payload)
 
     def _is_ignored(self, topic: str) -> bool:
         if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
@@ -267,11 +267,22 @@ def _cost(said: Said, *, named: bool) -> int:
     values = len(said.numbers) + len(said.texts)
     cost = ROW_BYTES * values
     if said.texts:
-        cost += sum(len(text.encode(errors="surrogatepass")) for _, text in said.texts)
+        cost += sum(_bytes(text) for _, text in said.texts)
     if named:
-        names = sum(4 * len(channel[0]) for channel, _ in [*said.numbers, *said.texts])
-        cost += values * (NAME_COST + len(said.device.encode())) + names
+        device = NAME_COST + _bytes(said.device)
+        cost += sum(device + _named(channel) for channel, _ in [*said.numbers, *said.texts])
     return cost
+
+
+def _named(channel: Channel) -> int:
+    """Bytes of a series' names: each entry has its unit and every label for itself."""
+    metric, _, unit, labels = channel
+    told = sum(LABEL_COST + _bytes(key) + _bytes(value) for key, value in labels)
+    return _bytes(metric) + _bytes(unit) + told
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
 
 
 def _agrees(plan: Plan, payload: bytes, said: Said) -> bool:

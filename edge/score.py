@@ -165,7 +165,7 @@ class Scorer:
         try:
             return bench.model.score(windowed.line, windowed.at)
         except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
-            bench.failure = str(error).splitlines()[0][:300]
+            bench.failure = (str(error) or type(error).__name__).splitlines()[0][:300]
             log.error(
                 "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
             )
@@ -185,7 +185,7 @@ def _cuts(groups: Groups, past: int) -> list[int]:
     wanted = int(ends[-1]) * np.arange(1, parts) // parts
     which = np.searchsorted(ends, wanted)
     cuts = np.clip(wanted - before[which], groups.starts[which], None)
-    return [0, *cuts.tolist(), len(groups.who)]
+    return sorted({0, *cuts.tolist(), len(groups.who)})
 
 
 def _rows_within(found: Sequence[tuple[I8, Columns]], first: int, end: int) -> Batch:

@@ -87,7 +87,7 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     linger_ms_min: Annotated[
         int,
         Meta(
-            description="Shortest time from one commit to the next, unless there is plenty.",
+            description="Shortest time from one commit to the next, unless 1,024 messages wait.",
             ge=1,
             le=10_000,
             extra={"unit": "ms"},

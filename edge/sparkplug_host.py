@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from edge.errors import LibraryError, TidegateError
+from edge import memory
+from edge.errors import TidegateError
 from edge.payload.known import Publish
 
 if TYPE_CHECKING:
@@ -90,14 +91,16 @@ class SparkplugHost:
         while True:
             at_ms = self._now_ms()
             try:
+                await asyncio.to_thread(memory.load, "aiomqtt")
                 import aiomqtt
 
-                async with self._connect(self.topic, _encoded(False, at_ms)) as client:
-                    pause_s, told = RECONNECT_S, ""
-                    await self._serve(client, at_ms)
-            except ImportError as error:  # first: the names of the others are the library's own
-                told = _tell(LibraryError("aiomqtt", error), told)
-            except (aiomqtt.MqttError, OSError, TidegateError, ExceptionGroup) as error:
+                try:
+                    async with self._connect(self.topic, _encoded(False, at_ms)) as client:
+                        pause_s, told = RECONNECT_S, ""
+                        await self._serve(client, at_ms)
+                except (aiomqtt.MqttError, ExceptionGroup) as error:
+                    told = _tell(error, told)
+            except (OSError, TidegateError) as error:
                 told = _tell(error, told)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, RECONNECT_S_MAX)

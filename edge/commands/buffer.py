@@ -30,7 +30,10 @@ POLL_S: Final = 0.5
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """What `buffer stats` tells; ``days_left`` is None while the rate is not known."""
+    """What `buffer stats` tells; ``days_left`` is None while the rate is not known.
+
+    ``bytes`` are the room taken of ``bytes_max``, the same whether an agent runs or not.
+    """
 
     gateway: str
     running: bool
@@ -75,7 +78,7 @@ def _by_agent(config: EdgeConfig, health: Health) -> Standing:
         running=True,
         rows=buffer.rows,
         blocks=buffer.blocks,
-        bytes=buffer.bytes,
+        bytes=buffer.used_bytes,
         bytes_max=buffer.bytes_max,
         days_left=buffer.days_left,
         evicted=buffer.evicted,

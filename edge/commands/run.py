@@ -1,11 +1,16 @@
 """`tidegate-edge run`: the agent, until it is stopped."""
 
+import contextlib
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from edge.config import load
 from protos.console import Place
+
+if TYPE_CHECKING:
+    from edge.config import EdgeConfig
 
 
 @click.command()
@@ -27,13 +32,26 @@ def command(place: Place) -> None:
 
     with sole_agent(config.control_path):
         memory.load("numpy", "cryptography.x509", "edge.agent")
-        from edge.delivery import LINKS
-        from edge.identity import is_enrolled
-
-        if is_enrolled(config.identity_folder):
-            memory.load(*LINKS)
-        if config.settings.models.enabled:
-            memory.load("onnxruntime")
+        _load_early(config)
         from edge import agent
 
         asyncio.run(agent.run(config))
+
+
+def _load_early(config: "EdgeConfig") -> None:
+    """Load what is heavy before there is anything else to hold.
+
+    What does not load ends nothing: it is told where it is needed, and collecting goes on.
+    """
+    from edge import memory
+    from edge.delivery import LINKS
+    from edge.errors import LibraryError
+    from edge.identity import is_enrolled
+
+    for names, is_needed in (
+        (LINKS, is_enrolled(config.identity_folder)),
+        (("onnxruntime",), config.settings.models.enabled),
+    ):
+        if is_needed:
+            with contextlib.suppress(LibraryError):
+                memory.load(*names)

@@ -3,22 +3,27 @@
 import asyncio
 import csv
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import apsw
 import pytest
 
+from edge import metrics
+from edge.agent_report import Reporter
 from edge.chunk import BufferStats
 from edge.cli import console
-from edge.config import load
-from edge.control import Control
+from edge.clock import Clock
+from edge.collect import Collected
+from edge.config import MAIN, load
 from edge.health import BufferHealth, Health
+from edge.health_text import size
+from edge.ingest import LinkState
 from edge.keys import find_key
+from protos.exposition import Histogram
+from tests.edge.answering_agent import agent
 
 
 def call(home: Path, *arguments: str) -> int:
@@ -186,35 +191,6 @@ STATS = BufferStats(
 )  # fmt: skip
 
 
-@contextmanager
-def agent(home: Path, answers: dict[str, Any]) -> Iterator[None]:
-    """The control socket of an agent that answers from lists, the last answer for ever."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    stop = asyncio.Event()
-
-    def answering(told: list[Any]) -> Any:
-        async def answer() -> object:
-            return told.pop(0) if len(told) > 1 else told[0]
-
-        return answer
-
-    async def serve() -> None:
-        asked = {name: answering(list(told)) for name, told in answers.items()}
-        async with Control(load(home).control_path, asked):
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
-
-
 def test_the_store_tells_the_oldest_chunk_that_is_not_archived(world: Any) -> None:
     filled(world)
     store = world.open()
@@ -262,9 +238,44 @@ def test_drain_without_an_agent_says_to_start_one(
 def test_stats_of_a_running_agent_are_its_own_word(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    buffer = BufferHealth(rows=5, bytes=10, bytes_max=100, days_left=12.5, evicted=7)
+    buffer = BufferHealth(rows=5, used_bytes=10, bytes_max=100, days_left=12.5, evicted=7)
     with agent(home, {"status": [Health(gateway="g", version="1", running=True, buffer=buffer)]}):
         assert call(home, "buffer", "stats") == 0
     told = capsys.readouterr().out
     assert "12.5 days" in told
     assert "7 rows left because it was full" in told
+
+
+def health_of(world: Any, home: Path, store: Any) -> Health:
+    """What an agent with this buffer, and nothing else going on, answers `status` with."""
+    idle: Any = SimpleNamespace(
+        states={MAIN: LinkState()}, standings=list, shed=0, waiting=0, under_way=0,
+        told=SimpleNamespace(sent=0, dropped=0), collected=Collected(),
+        commit_latency=Histogram((1.0,)),
+    )  # fmt: skip
+    inbox = cast("Any", type("Empty", (list,), {"shed": 0})())
+    told = Reporter(
+        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle
+    )  # fmt: skip
+    return asyncio.run(told.health())
+
+
+def test_the_room_is_the_same_figure_whether_an_agent_runs_or_not(
+    world: Any, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled(world)
+    store = world.open(bytes_max=load(home).settings.buffer.bytes_max)
+    health = health_of(world, home, store)
+    assert health.buffer.used_bytes == store.stats().result().used_bytes > health.buffer.bytes
+    with agent(home, {"status": [health]}):
+        assert call(home, "buffer", "stats", "--json") == 0
+        running = json.loads(capsys.readouterr().out)
+        assert call(home, "status") == 0
+        assert f", {size(running['bytes'])} of 512.0 MiB (" in capsys.readouterr().out
+    store.close()
+    assert call(home, "buffer", "stats", "--json") == 0
+    stopped = json.loads(capsys.readouterr().out)
+    assert (running.pop("running"), stopped.pop("running")) == (True, False)
+    del running["days_left"], stopped["days_left"]  # rates that are measured in two ways
+    assert running == stopped
+    assert f"tidegate_edge_buffer_used_bytes {stopped['bytes']}\n" in metrics.text(health)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from edge.catalog import Catalog
-from edge.collect import READ_TOGETHER, Anomaly
+from edge.collect import Anomaly
 from edge.committing import UNDER_WAY_MAX
 from edge.errors import StorageError
 from edge.heard import Heard
@@ -198,31 +198,6 @@ def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_i
     assert rig.done.totals["texts"] == 400
 
 
-class Counting(Above):
-    """Notes how many batches it was asked about at once."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
-        self.asked.append(len(batches))
-        return super().score_each(batches, catalog)
-
-
-def test_what_is_left_of_a_batch_is_read_together_with_what_follows() -> None:
-    scorer = Counting()
-    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002, messages_max=130), scorer=scorer)
-    payload = b'{"values":[' + b",".join(b"%d" % n for n in range(500)) + b"]}"
-    tokens = [rig.send(payload, topic=f"t/{number % 3}") for number in range(1500)]
-    rig.collect.start()
-    until(lambda: rig.ingest.acked == tokens, "not all was acknowledged, in order")
-    assert rig.collect.stop()
-    assert len(scorer.asked) > 3
-    assert scorer.asked[:-1] == [READ_TOGETHER] * (len(scorer.asked) - 1)
-    assert rig.done.totals["numbers"] == 500 * len(tokens)
-    assert rig.collect.under_way == 0
-
-
 def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     class Broken:
         def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
@@ -260,15 +235,21 @@ def test_a_finish_commits_and_acknowledges_what_waits_and_reads_no_more(rig: Rig
     assert rig.ingest.acked == [first, *rest]
 
 
-def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
+def test_a_slow_card_lengthens_the_time_between_commits_and_no_look_waits_for_it(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits: list[float] = []
-    take = rig.inbox.take
+    looks: list[float] = []
+    commits: list[float] = []
+    take, due_s = rig.inbox.take, rig.collect._gathering.due_s
 
     def taken(linger: Linger, until_s: float) -> Messages:
-        waits.append(linger.min_s)
+        looks.append(linger.min_s)
         return take(linger, until_s)
+
+    def due(linger: Linger, *, steady: bool) -> float:
+        """Asked after a look, whether to commit, and before the next one, when to wake up."""
+        commits.append(linger.min_s)
+        return due_s(linger, steady=steady)
 
     class Slow:
         """A clock on which every commit takes 8.1 ms."""
@@ -280,10 +261,12 @@ def test_a_slow_card_lengthens_the_linger_and_a_fast_one_does_not(
             return next(cls.ticks) * 0.0081
 
     monkeypatch.setattr(rig.inbox, "take", taken)
+    monkeypatch.setattr(rig.collect._gathering, "due_s", due)
     monkeypatch.setattr("edge.committing.time", Slow)
     rig.collect.start()
-    for number in range(3):
+    for number in range(5):
         rig.send(b"%d" % number)
         until(lambda: len(rig.ingest.acked) == rig.sent, "it was not acknowledged")
-    until(lambda: waits[-1] == 0.002, "it did not wait as long as the settings allow")
-    assert waits[0] == 0.001
+    until(lambda: commits[-2:] == [0.002] * 2, "it did not wait as long as the settings allow")
+    assert commits[0] == 0.001
+    assert set(looks) == {0.001}

@@ -65,6 +65,8 @@ def test_hexadecimal_that_is_none_is_told(home: Path, capsys: pytest.CaptureFixt
         (["a/#", "1"], "+ and # stand in filters alone"),
         (["a/+/b", "1"], "+ and # stand in filters alone"),
         (["", "1"], "it is empty"),
+        (["a\0b", "1"], "it holds NUL"),
+        (["a" * 65536, "1"], "longer than 65535 bytes"),
         (["a", "1", "--file", __file__], "give one"),
         (["a", "--file", "/proc/self/mem"], "check who may read it"),
     ],

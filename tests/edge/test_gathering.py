@@ -1,6 +1,7 @@
 """When what was read is committed, and that the parts of a commit are all in it."""
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from edge.catalog import Catalog
 from edge.chunk import Reject
 from edge.collect import Anomaly
-from edge.gathering import BYTES_ENOUGH, BYTES_MAX, MESSAGES_ENOUGH, Gathering
+from edge.gathering import BYTES_ENOUGH, BYTES_MAX, MESSAGES_ENOUGH, WINDOW_MIN, Gathering
 from edge.heard import Counts, Heard
 from edge.ingest import Inbox, Linger
 from edge.message import Message, Messages
@@ -182,11 +183,26 @@ def steady_inbox() -> Inbox:
     return inbox
 
 
+class Steady(Inbox):
+    """One that expects more however long this machine kept us waiting, and knows no rate."""
+
+    def is_steady(self, linger: Linger) -> bool:
+        return True
+
+
 def test_a_take_that_is_waited_for_ends_in_time_with_nothing() -> None:
     assert len(Inbox().take(LINGER, 0.0)) == 0
-    inbox = steady_inbox()
+    inbox = Steady()
     inbox.put(message(1))
-    assert len(inbox.take(Linger(0.001, 60.0, enough=1000), 0.0)) == 1
+    taken: list[int] = []
+    thread = threading.Thread(
+        target=lambda: taken.append(len(inbox.take(Linger(0.001, 600, enough=200), 0.0))),
+        daemon=True,
+    )
+    thread.start()
+    thread.join(10)
+    inbox.close()
+    assert taken == [1]
 
 
 def test_looks_are_scored_at_once_and_committed_and_acknowledged_together() -> None:
@@ -218,6 +234,19 @@ def test_a_stream_that_pauses_is_committed_and_acknowledged_without_another_mess
     rig.collect.start()
     number = rig.send(b"1")
     until(lambda: rig.ingest.acked == [number], "it waits for a message that does not come")
+    assert rig.collect.stop()
+
+
+def test_a_broker_that_waited_for_us_gets_its_acknowledgements_at_once_from_then_on() -> None:
+    quick = Linger(min_s=0.001, max_s=0.05, enough=1, enough_s=0.0, gather_s=0.04)
+    rig = Rig(inbox=Steady(), linger=quick)
+    rig.ingest.state = replace(rig.ingest.state, window=1000)
+    rig.inbox.extend(messages(WINDOW_MIN))
+    rig.collect.start()
+    until(lambda: len(rig.ingest.acked) == WINDOW_MIN, "the pause did not end in a commit")
+    rig.collect._linger = replace(quick, max_s=600, gather_s=600)
+    rig.inbox.extend(messages(WINDOW_MIN, 1 + WINDOW_MIN))
+    until(lambda: len(rig.ingest.acked) == 2 * WINDOW_MIN, "as many again were waited for")
     assert rig.collect.stop()
 
 

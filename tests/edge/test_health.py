@@ -23,7 +23,7 @@ def running() -> Health:
         clock=ClockHealth(now_us=DAY_US, synced=True),
         broker=BrokerHealth(url="mqtt://x:1883", connected=True),
         ingest=IngestHealth(accepted=5, readings=12_345, anomalies=2),
-        buffer=BufferHealth(rows=9, file_bytes=1 << 20, bytes_max=4 << 20, key_tier="file"),
+        buffer=BufferHealth(rows=9, used_bytes=1 << 20, bytes_max=4 << 20, key_tier="file"),
         cloud=CloudHealth(
             enrolled=True, address="c:1", line="live", certificate_not_after_us=11 * DAY_US
         ),

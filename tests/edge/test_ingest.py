@@ -1,8 +1,8 @@
 import threading
 import time
 
-from edge.ingest import Inbox, Linger
-from edge.message import Message
+from edge.ingest import WORTH_WAITING, Inbox, Linger
+from edge.message import Message, Messages
 
 QUICK = Linger(min_s=0.001, max_s=0.002)
 
@@ -65,9 +65,9 @@ def test_a_batch_of_a_quick_stream_waits_until_there_is_enough() -> None:
             inbox.put(message(number))
         taken(inbox, Linger(0.0001, 0.0001))
     inbox.put(message(0))
-    feeder = threading.Timer(0.05, lambda: [inbox.put(message(n)) for n in range(1, 8)])
+    feeder = threading.Timer(0.05, inbox.extend, [Messages.of([message(n) for n in range(1, 8)])])
     feeder.start()
-    assert taken(inbox, Linger(min_s=0.001, max_s=10, enough=8)) == list(range(8))
+    assert taken(inbox, Linger(min_s=0.001, max_s=10, enough=8, enough_s=0.0)) == list(range(8))
 
 
 def test_a_batch_waits_for_no_more_than_the_broker_sends_before_it_has_acknowledgements() -> None:
@@ -81,6 +81,62 @@ def test_a_batch_waits_for_no_more_than_the_broker_sends_before_it_has_acknowled
     start = time.monotonic()
     assert len(taken(inbox, Linger(min_s=0.001, max_s=60, enough_max=10))) == 10
     assert time.monotonic() - start < 30, "the window is full, and nothing more can come"
+
+
+def taken_soon(inbox: Inbox, linger: Linger) -> list[int]:
+    """What `taken` returns, in a thread that has ten seconds for it; nothing if it has not."""
+    got: list[int] = []
+    thread = threading.Thread(target=lambda: got.extend(taken(inbox, linger)), daemon=True)
+    thread.start()
+    thread.join(10)
+    in_time = not thread.is_alive()
+    inbox.close()
+    thread.join()
+    return got if in_time else []
+
+
+class Expecting(Inbox):
+    """One that expects more however long this machine kept us waiting, and knows no rate."""
+
+    def is_steady(self, linger: Linger) -> bool:
+        return True
+
+
+def waiting(count: int) -> Inbox:
+    inbox = Expecting()
+    for number in range(count):
+        inbox.put(message(number))
+    return inbox
+
+
+def test_a_batch_of_a_slower_stream_is_taken_as_soon_as_it_has_enough() -> None:
+    enough = WORTH_WAITING - 1
+    linger = Linger(min_s=600, max_s=600, enough=enough)
+    assert len(taken_soon(waiting(enough), linger)) == enough
+
+
+def test_a_large_batch_waits_for_the_shortest_linger_though_it_has_enough() -> None:
+    inbox = waiting(WORTH_WAITING)
+
+    def feed() -> None:
+        inbox.put(message(WORTH_WAITING))
+        inbox.wake()
+
+    threading.Timer(0.05, feed).start()
+    linger = Linger(min_s=600, max_s=600, enough=WORTH_WAITING)
+    assert len(taken(inbox, linger)) == WORTH_WAITING + 1
+
+
+def test_a_large_batch_is_taken_when_the_broker_sends_no_more_before_it_has_acknowledgements() -> (
+    None
+):
+    linger = Linger(min_s=600, max_s=600, enough=1000, enough_max=300)
+    assert len(taken_soon(waiting(300), linger)) == 300
+
+
+def test_a_large_batch_is_taken_when_a_chunk_is_full() -> None:
+    linger = Linger(min_s=600, max_s=600, enough=1000, messages_max=300)
+    assert len(taken_soon(waiting(300), linger)) == 300
 
 
 def test_wake_and_close_end_a_wait_with_nothing() -> None:

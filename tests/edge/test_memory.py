@@ -2,8 +2,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from edge import memory
+from edge.errors import LibraryError
+
 CHILD = """
 from pathlib import Path
+
+import pytest
+
+from edge import memory
+from edge.errors import LibraryError
 from edge import memory
 
 def resident_kb():
@@ -132,3 +142,15 @@ def test_code_that_was_cut_comes_back_a_small_piece_at_a_touch(tmp_path: Path) -
     command = [sys.executable, "-c", CUT, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"import a_library_that_is_gone", b"def", b"raise OSError(5, 'a bad sector')"]
+)
+def test_a_library_that_is_damaged_is_told_by_name(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_damaged_library.py").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LibraryError, match="could not load the library a_damaged_library: "):
+        memory.load("a_damaged_library")

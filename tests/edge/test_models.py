@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from edge import models
+from edge import agent_parts, models
+from edge.config import EdgeConfig
+from edge.settings import EdgeSettings
 from edge.shipped_models import residual
 from edge.shipped_models.build import build
+from protos.settings import read_settings
 
 
 @pytest.fixture
@@ -226,3 +229,24 @@ def test_a_runtime_that_does_not_load_refuses_each_model_by_name(
     assert not loaded
     assert [manifest_of(folder).name in str(error) for error in refused] == [True]
     assert "onnxruntime" in str(refused[0])
+
+
+def test_without_a_model_it_is_told_where_was_looked_and_what_to_do(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, empty = folder / "home", folder / "empty"
+    config = EdgeConfig(home, read_settings('[gateway]\nname = "g"\n', EdgeSettings))
+    config.models_folder.mkdir(parents=True)
+    monkeypatch.setattr(agent_parts, "SHIPPED", folder)
+    assert agent_parts.models(config)
+    assert not caplog.messages
+    monkeypatch.setattr(agent_parts, "SHIPPED", empty)
+    assert not agent_parts.models(config)
+    (told,) = caplog.messages
+    assert f"no model is in service, none of {empty} can be used" in told
+    assert "`make models`" in told
+    caplog.clear()
+    (config.models_folder / "mine.toml").write_text("name = 1")
+    assert not agent_parts.models(config)
+    assert f"none of {config.models_folder} can be used" in caplog.messages[-1]
+    assert "the shipped one" in caplog.messages[-1]

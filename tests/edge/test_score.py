@@ -119,17 +119,29 @@ def test_a_batch_cut_between_and_within_series_finds_the_same_anomalies(
 class Broken:
     """Stands for a runtime whose graph fails in service."""
 
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     def run(self, *_: object) -> list[NDArray[np.float32]]:
-        raise RuntimeError("out of memory in node Conv")
+        raise self._error
 
 
-def test_a_model_that_fails_is_set_aside_and_the_others_go_on(model: models.Model) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("out of memory in node Conv"), "out of memory in node Conv"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_model_that_fails_is_set_aside_and_the_others_go_on(
+    model: models.Model, error: Exception, told: str
+) -> None:
     values = noise()
     values[1500] = 40.0
-    scorer = Scorer([models.Model(model.manifest, Broken()), model], 1.0)
+    scorer = Scorer([models.Model(model.manifest, Broken(error)), model], 1.0)
     assert scorer.score(stream(values), Kinds()).count(Kind.SCORES) >= 1
     broken, well = scorer.standings()
-    assert broken.failure == "out of memory in node Conv"
+    assert broken.failure == told
     assert well.failure == ""
 
 
