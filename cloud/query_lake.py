@@ -1,6 +1,7 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -22,9 +23,14 @@ from cloud.lake_table.schema import (
     is_whole,
 )
 from cloud.live import View
-from cloud.query_files import SeriesFiles
+from cloud.query_files import FoundRows, SeriesFiles
+from cloud.query_index import Stretch
 from cloud.rollup import HOUR_US, Partials, Readings
 
+ROWS_AT_ONCE: Final = 500_000
+"""Rows of one series that are read before some of them are used: 30 MB."""
+FILES_AT_ONCE: Final = 64
+"""Files that a question has open."""
 _NAMES: Final = frozenset(SERIES_COLUMNS) - {"series"}
 _COLUMNS: Final = MappingProxyType(
     {
@@ -61,23 +67,25 @@ class LakeReader:
     ) -> list[pa.Table]:
         """The first ``limit`` readings in [start, end) and perhaps some behind them.
 
-        A table a file, each in order of time, then arrival; files that begin behind the limit are
-        not opened. ``origin``: with `epoch` and `seq`, which are there too where two files have
-        readings of one time.
+        In one table if they stand in order, else one for each file, each in order of time, then
+        arrival; files that begin behind the limit are not opened. ``origin``: with `epoch` and
+        `seq`, which are there too where two files have readings of one time.
         """
         columns = _COLUMNS[READINGS.name] if origin else _SAID
-        found: list[pa.Table] = []
+        found: list[FoundRows] = []
         ts = np.empty(0, np.int64)
-        for file in _in_time(view, READINGS, name, start, end):
-            if len(ts) >= limit and np.partition(ts, limit - 1)[limit - 1] < file.ts_min:
+        for some in self._some(view, READINGS, name, (start, end), min(limit, ROWS_AT_ONCE)):
+            if len(ts) >= limit and np.partition(ts, limit - 1)[limit - 1] < some.files[0].ts_min:
                 break
-            rows = self._rows(view, READINGS, file, name, (start, end), columns)
-            if rows is not None:
-                found.append(rows)
-                ts = np.concatenate([ts, times(rows["ts"])])
-        if not origin and len(found) > 1 and not np.diff(np.sort(ts, kind="stable")).all():
+            found.append(self._files.rows(some.places, start, end, columns))
+            ts = np.concatenate([ts, times(found[-1].rows["ts"])])
+        steps = np.diff(ts)
+        if bool((steps > 0).all()):
+            return [pa.concat_tables([each.rows for each in found])] if len(ts) else []
+        parts = [rows for each in found for rows in each.by_file()]
+        if not origin and len(parts) > 1 and not np.diff(np.sort(ts, kind="stable")).all():
             return self.readings(view, name, start, end, limit, origin=True)
-        return found
+        return parts
 
     def kept(
         self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], *, over_time: bool
@@ -102,32 +110,54 @@ class LakeReader:
     def _of_tier(
         self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], columns: pa.Schema
     ) -> Partials:
-        found = (
-            self._rows(view, tier, file, name, span, columns)
-            for file in _in_time(view, tier, name, *span)
-        )
-        return rollup.concat([partials_of(rows) for rows in found if rows is not None])
+        found = [
+            self._files.rows(some.places, *span, columns).rows
+            for some in self._some(view, tier, name, span, ROWS_AT_ONCE)
+        ]
+        return rollup.concat([partials_of(rows) for rows in found if rows.num_rows])
 
     def pieces(
         self, view: View, name: Name, start: int, end: int
     ) -> Iterator[tuple[int, Readings]]:
-        """The readings in [start, end), a file at a time; with the offset where each begins."""
-        for file in _in_time(view, READINGS, name, start, end):
-            rows = self._rows(view, READINGS, file, name, (start, end), _FOR_ROLLUPS)
-            if rows is not None:
-                yield file.start, readings_of(rows)
+        """The readings in [start, end), those of a file together; with the offset where it begins.
 
-    def _rows(
-        self,
-        view: View,
-        spec: TableSpec,
-        file: DataFile,
-        name: Name,
-        span: tuple[int, int],
-        columns: pa.Schema,
-    ) -> pa.Table | None:
-        path = view.tables[spec.name].path(file)
-        return self._files.rows(path, name, *span, columns)
+        As many at a time as ROWS_AT_ONCE.
+        """
+        for some in self._some(view, READINGS, name, (start, end), ROWS_AT_ONCE):
+            found = self._files.rows(some.places, start, end, _FOR_ROLLUPS)
+            for number, file in enumerate(some.files):
+                rows = found.of_file(number)
+                if rows is not None:
+                    yield file.start, readings_of(rows)
+
+    def _some(
+        self, view: View, spec: TableSpec, name: Name, span: tuple[int, int], rows: int
+    ) -> Iterator["_Some"]:
+        """The files that hold the series in a range of time, in order of their times.
+
+        So many at a time that they have ``rows`` of it, or the last of them brings that many.
+        """
+        some = _Some([], [])
+        held = 0
+        for file in _in_time(view, spec, name, *span):
+            place = self._files.find(view.tables[spec.name].path(file), name)
+            if place:
+                some.files.append(file)
+                some.places.append(place)
+                held += sum(one.end - one.start for one in place)
+            if held >= rows or len(some.files) == FILES_AT_ONCE:
+                yield some
+                some, held = _Some([], []), 0
+        if some.files:
+            yield some
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Files that hold a series, and where it stands in each."""
+
+    files: list[DataFile]
+    places: list[list[Stretch]]
 
 
 def _in_time(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[DataFile]:
