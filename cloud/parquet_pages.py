@@ -2,15 +2,16 @@
 
 A library decodes whole column chunks, tens of thousands of rows where hundreds are wanted. So it is
 given less: the pages that hold the wanted rows, byte by byte as they stand on the disk, behind a
-footer that says so. Every encoding stays the library's; here are only the places of pages and the
-few structures around them. Source: parquet.thrift of Apache Parquet (PageHeader, FileMetaData), in
-Thrift's compact protocol.
+footer that says so. Encodings stay the library's but for the simplest, numbers one after another;
+here are the places of pages and the few structures around them. Source: parquet.thrift of Apache
+Parquet (PageHeader, FileMetaData), in Thrift's compact protocol.
 """
 
 import re
+import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,20 +25,23 @@ _VALUES: Final = 1
 _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
 _ENCODINGS: Final = (0, 3, 5, 8)
 """PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY: what is said of every chunk; pages say more."""
+_PLAIN: Final = b"\x00"
 _BITS: Final = 64
+_LENGTH: Final = 4
+"""Bytes that tell how many bytes the levels of a page take, which say what is null."""
 _OPTIONAL: Final = 1
 _UTF8: Final = 0
 
 
-_WHOLE: Final = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
-_PLAIN_HEADER: Final = re.compile(
-    rb"\x15\x00\x15" + _WHOLE + rb"\x15(" + _WHOLE + rb")(?:\x15" + _WHOLE + rb")?\x1c\x15("
-    + _WHOLE + rb")(?:\x15[\x00-\x7f]){3}(?:\x1c\x00)?\x00\x00",
+_WHOLE: Final = rb"([\x80-\xff]{0,9}[\x00-\x7f])"
+_DATA_HEADER: Final = re.compile(
+    rb"\x15\x00\x15" + _WHOLE + rb"\x15" + _WHOLE + rb"(?:\x15" + _WHOLE + rb")?\x1c\x15"
+    + _WHOLE + rb"\x15([\x00-\x7f])\x15\x06\x15\x06(?:\x1c\x00)?\x00\x00",
     re.DOTALL,
 ).match  # fmt: skip
-"""The header of a data page without statistics, as most are: a quarter of the time of `_struct`.
+"""The header of a data page without statistics, as ours are: a quarter of the time of `_struct`.
 
-Groups: bytes behind the header, rows.
+Groups: its bytes, those as they are stored, their CRC, rows, encoding.
 """
 
 
@@ -63,11 +67,14 @@ class Pages:
 
     The i-th data page holds the rows from ``rows[i]`` up to ``rows[i + 1]`` and lies from
     ``places[i]`` up to ``places[i + 1]``, bytes from the chunk's first. What lies before
-    ``places[0]`` is its dictionary, if it has one.
+    ``places[0]`` is its dictionary, if it has one, of so many ``words``. ``is_plain``: where no
+    row is null their values are numbers one after another.
     """
 
     rows: "array[int]"
     places: "array[int]"
+    words: int
+    is_plain: bool
 
     @property
     def bytes(self) -> int:
@@ -81,15 +88,17 @@ class Pages:
 
 def pages_of(chunk: bytes) -> Pages:
     """The pages of a whole column chunk. NotPages when it is none of a flat column."""
-    rows, places = array("q", [0]), array("q")
-    at, end = 0, len(chunk)
+    rows, places, words = array("q", [0]), array("q"), 0
+    at, end, is_plain = 0, len(chunk), True
     while at < end:
-        found = _PLAIN_HEADER(chunk, at)
+        found = _DATA_HEADER(chunk, at)
         if found is None:
             kind, size, values, body = _header(chunk, at)
+            is_plain = is_plain and kind == _DICTIONARY
         else:
             kind, body = _DATA, found.end()
-            size, values = _signed(found[1]), _signed(found[2])
+            size, values = _signed(found[2]), _signed(found[4])
+            is_plain = is_plain and found[5] == _PLAIN
         if size < 0 or values < 0 or body + size > end:
             raise NotPages(f"the page at byte {at} goes on behind the chunk")
         if kind != _DICTIONARY:
@@ -97,9 +106,50 @@ def pages_of(chunk: bytes) -> Pages:
             rows.append(rows[-1] + values)
         elif places:
             raise NotPages(f"the page at byte {at} is a dictionary behind data")
+        else:
+            words = values
         at = body + size
     places.append(at)
-    return Pages(rows, places)
+    return Pages(rows, places, words, is_plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is behind a data page's header: ``size`` bytes once they are decompressed.
+
+    ``is_plain``: its values are no words of a dictionary, and not packed.
+    """
+
+    stored: bytes
+    size: int
+    rows: int
+    is_plain: bool
+
+
+def bodies(data: bytes) -> Iterator[Body]:
+    """Data pages that follow each other, whose headers `Pages.is_plain` spoke of, or of words.
+
+    NotPages when their bytes are not those that were written.
+    """
+    at = 0
+    while at < len(data):
+        found = _DATA_HEADER(data, at)
+        if found is None:
+            raise NotPages("a page header is not what it was")
+        end = found.end() + _signed(found[2])
+        stored = data[found.end() : end]
+        if found[3] and zlib.crc32(stored) != _signed(found[3]) & 0xFFFFFFFF:
+            raise NotPages("the checksum of a page is wrong")
+        yield Body(stored, _signed(found[1]), _signed(found[4]), found[5] == _PLAIN)
+        at = end
+
+
+def behind_levels(page: Any, rows: int) -> int | None:
+    """Where the values of an unpacked page (a buffer) begin; None where rows of it may be null."""
+    held = memoryview(page).cast("B")
+    size = int.from_bytes(held[:_LENGTH], "little")
+    all_there = _plain(rows << 1) + b"\x01"  # one run of rows that have a value
+    return _LENGTH + size if held[_LENGTH : _LENGTH + size] == all_there else None
 
 
 def _header(chunk: bytes, at: int) -> tuple[int, int, int, int]:

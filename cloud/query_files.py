@@ -6,19 +6,27 @@ whole ones; here the wanted pages of all files are decoded at once, a column at 
 half a million rows take 8 ms of CPU instead of 73 (decision 0091).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.lake_names import Name
+from cloud.lake_table.parquet import times as as_us
+from cloud.lake_table.schema import READINGS
 from cloud.parquet_pages import Leaf, NotPages, Part
-from cloud.query_index import INDEX_BYTES_MAX, FileIndex, OpenFile, Stretch, decoded
+from cloud.query_index import INDEX_BYTES_MAX, FileIndex
+from cloud.query_pages import OpenFile, Stretch, decoded, stretches
+
+_TS: Final = READINGS.schema.field("ts")
+Columns: TypeAlias = "pa.Schema | Callable[[NDArray[np.int64], Sequence[int]], pa.Schema]"
+"""Columns that are wanted: always, or for rows of these times, files beginning at these rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,30 +60,30 @@ class SeriesFiles:
 
     def find(self, path: str, name: Name) -> list[Stretch]:
         """Where in a file a series stands, whatever its times. StorageError as `rows`."""
+        key = (name.gateway, name.device, name.metric)
         with _told(path):
-            return self.index.file(path).stretches(
-                (name.gateway, name.device, name.metric), name.id
-            )
+            return stretches(self.index.file(path), key, name.id)
 
     def rows(
-        self, files: Sequence[Sequence[Stretch]], from_us: int, to_us: int, schema: pa.Schema
+        self, files: Sequence[Sequence[Stretch]], from_us: int, to_us: int, columns: Columns
     ) -> FoundRows:
         """Rows of the stretches of some files with ``ts`` in [from, to), in the files' order.
 
-        ``schema`` names the columns wanted, ``ts`` among them; in each file all the stretches are
-        of one series. StorageError when a file cannot be read.
+        ``columns``, ``ts`` among them, may depend on the times that are found; in each file all the
+        stretches are of one series. StorageError when a file cannot be read.
         """
         stretches = [one for file in files for one in file]
         with _Opened(stretches) as opened:
-            (times,) = _read(opened, stretches, [schema.field("ts")])
+            (times,) = _read(opened, stretches, [_TS])
             kept, times = _in_time(stretches, times, from_us, to_us)
-            there = [(old, new) for old, new in zip(stretches, kept, strict=True) if new]
+            left = iter(kept)
+            count = [0, *(sum(_rows(next(left)) for _ in file) for file in files)]
+            starts = np.cumsum(count).tolist()
+            schema = columns if isinstance(columns, pa.Schema) else columns(as_us(times), starts)
             others = [field for field in schema if field.name != "ts"]
-            columns = _read(opened, [new for _, new in there], others)
-        columns.insert(schema.get_field_index("ts"), times)
-        left = iter(kept)
-        count = [0, *(sum(_rows(next(left)) for _ in file) for file in files)]
-        return FoundRows(pa.table(columns, schema=schema), np.cumsum(count).tolist())
+            arrays = _read(opened, [one for one in kept if one], others)
+        arrays.insert(schema.get_field_index("ts"), times)
+        return FoundRows(pa.table(arrays, schema=schema), starts)
 
 
 class _Opened:
@@ -91,10 +99,25 @@ class _Opened:
         for file in self._files.values():
             file.__exit__()
 
-    def part(self, one: Stretch, name: str) -> tuple[Part, int]:
-        """As `OpenFile.part`; StorageError."""
+    def read(self, one: Stretch, name: str) -> "NDArray[Any] | _Packed":
+        """The numbers of a column, or the pages that hold what it has. StorageError."""
+        place = one.group, name, one.start, one.end
         with _told(one.file.path):
-            return self._files[one.file.path].part(one.group, name, one.start, one.end)
+            file = self._files[one.file.path]
+            numbers = file.numbers(*place)
+            if numbers is not None:
+                return numbers
+            part, first = file.part(*place)
+            return _Packed(part, one.start - first, one.end - one.start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """So many ``rows`` of a part, behind the first ``skip``."""
+
+    part: Part
+    skip: int
+    rows: int
 
 
 def _rows(stretch: Stretch | None) -> int:
@@ -105,7 +128,7 @@ def _in_time(
     stretches: Sequence[Stretch], times: pa.Array, from_us: int, to_us: int
 ) -> tuple[list[Stretch | None], pa.Array]:
     """What of each stretch lies in [from, to), and the times there."""
-    ts = times.view(pa.int64()).to_numpy(zero_copy_only=False)
+    ts = as_us(times)
     found: list[Stretch | None] = []
     kept, at = [], 0
     for one in stretches:
@@ -125,57 +148,69 @@ def _read(
 ) -> list[pa.Array]:
     """Columns of the stretches, one after another, in the types that are wanted.
 
-    Columns of all files that Parquet stores as one type are decoded at once.
+    What needs decoding and is stored as one type is decoded at once, of all columns and files.
     """
-    arrays: list[list[Any]] = [[None] * len(stretches) for _ in fields]
-    of_leaf: dict[Leaf, list[_Cut]] = {}
-    for column, field in enumerate(fields):
-        for at, one in enumerate(stretches):
+    columns: list[list[Any]] = []
+    packed: dict[Leaf, list[tuple[list[Any], int]]] = {}
+    for field in fields:
+        found: list[Any] = []
+        for one in stretches:
             if one.file.is_null(one.group, field.name):
-                arrays[column][at] = pa.nulls(one.end - one.start, field.type)
+                found.append(pa.nulls(one.end - one.start, field.type))
                 continue
-            held = one.file.columns[field.name]
-            part, first = opened.part(one, field.name)
-            cut = _Cut(column, at, part, one.start - first, one.end - one.start, held.times)
-            of_leaf.setdefault(held.leaf, []).append(cut)
-    for leaf, cuts in of_leaf.items():
-        with _told(*{stretches[cut.stretch].file.path for cut in cuts}):
-            values = decoded(leaf, [cut.part for cut in cuts])
-        begin = 0
-        for cut in cuts:
-            rows = values.slice(begin + cut.skip, cut.rows)
-            arrays[cut.column][cut.stretch] = _as(rows, cut.times, fields[cut.column].type)
-            begin += cut.part.rows
-    return [_together(each, field.type) for each, field in zip(arrays, fields, strict=True)]
+            found.append(opened.read(one, field.name))
+            if isinstance(found[-1], _Packed):
+                leaf = one.file.columns[field.name].leaf
+                packed.setdefault(leaf, []).append((found, len(found) - 1))
+        columns.append(found)
+    for leaf, places in packed.items():
+        _unpack(leaf, places, {stretches[at].file.path for _, at in places})
+    return [
+        _together(found, [_times(one, field.name) for one in stretches], field.type)
+        for found, field in zip(columns, fields, strict=True)
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Which column of which stretch is in a part: so many ``rows`` behind the first ``skip``."""
+def _unpack(leaf: Leaf, places: Sequence[tuple[list[Any], int]], paths: set[str]) -> None:
+    """Decode what lies packed at the places, and put it there."""
+    held = [found[at] for found, at in places]
+    with _told(*paths):
+        values = decoded(leaf, [one.part for one in held])
+    begin = 0
+    for (found, at), one in zip(places, held, strict=True):
+        found[at] = values.slice(begin + one.skip, one.rows)
+        begin += one.part.rows
 
-    column: int
-    stretch: int
-    part: Part
-    skip: int
-    rows: int
-    times: int
+
+def _times(one: Stretch, name: str) -> int:
+    held = one.file.columns.get(name)
+    return held.times if held is not None else 1
+
+
+def _together(found: Sequence[Any], times: Sequence[int], wanted: pa.DataType) -> pa.Array:
+    """Arrays as Parquet stores their values, as one of the table's type."""
+    if not found:
+        return pa.array([], wanted)
+    if all(isinstance(one, np.ndarray) for one in found) and len(set(times)) == 1:
+        numbers = found[0] if len(found) == 1 else np.concatenate(found)
+        return _as(pa.array(numbers), times[0], wanted)
+    made = [
+        _as(pa.array(one) if isinstance(one, np.ndarray) else one, each, wanted)
+        for one, each in zip(found, times, strict=True)
+    ]
+    return made[0] if len(made) == 1 else pa.concat_arrays(made)
 
 
 def _as(held: pa.Array, times: int, wanted: pa.DataType) -> pa.Array:
-    """Values as Parquet stores them, in the table's type."""
+    if held.type == wanted:
+        return held
     if times > 1:
         held = pc.multiply(held, times)
     if pa.types.is_timestamp(wanted):
         return held.view(wanted)
     if pa.types.is_dictionary(wanted):
         return held.dictionary_encode().cast(wanted)
-    return held if held.type == wanted else held.cast(wanted)
-
-
-def _together(arrays: list[Any], wanted: pa.DataType) -> pa.Array:
-    if not arrays:
-        return pa.array([], wanted)
-    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+    return held.cast(wanted)
 
 
 class _told:  # noqa: N801 - reads as a statement

@@ -1,35 +1,38 @@
 """What is known of the lake's Parquet files: where in them a series stands, where pages lie.
 
 Files never change, so what was once found of one stays true: its footer, the series of a row group
-that was looked into, the pages of a column that was read. Never a value of a row. All of it takes
-INDEX_BYTES_MAX at most; files that were not asked for longest are forgotten first.
+that was looked into, the pages of a column that was read, the one number that all rows of a row
+group have. All of it takes INDEX_BYTES_MAX at most, and files that were not asked for longest are
+forgotten first. Readings are never kept.
 """
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cloud.lake_table.parquet import run_starts
-from cloud.parquet_pages import Leaf, NotPages, Pages, Part, pages_of, small_file
+from cloud.parquet_pages import Leaf, NotPages, Pages
 
 INDEX_BYTES_MAX: Final = 96 << 20
-"""A day of 100 M readings in some forty files takes 30 MB of it, sorted into few files less."""
+"""A day of 100 M readings in some forty files takes 40 MB of it, and as much when it is sorted."""
 _CHUNK_BYTES: Final = 450
 """What a library holds of one column of one row group."""
+_NOTE_BYTES: Final = 150
+"""What an entry of a dictionary takes, with its key."""
 _HIGHEST: Final = "\U0010ffff"
 _SORTED_BY: Final = ("gateway", "device", "metric")
 _TYPES: Final = {"INT32": 1, "INT64": 2, "DOUBLE": 5, "BYTE_ARRAY": 6}
 _CODECS: Final = {"UNCOMPRESSED": 0, "ZSTD": 6}
 SeriesKey = tuple[str, str, str]
 """Gateway, device, metric."""
+_Key = TypeVar("_Key")
+_Note = TypeVar("_Note")
+_Bounds = tuple[SeriesKey, SeriesKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,17 @@ class Column:
     times: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Rows [start, end) of a row group of a file."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """The series of a row group in their order, and where each begins; one more at the end."""
 
-    file: "IndexedFile"
-    group: int
-    start: int
-    end: int
+    series: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    def of(self, series: int) -> tuple[int, int]:
+        """The rows of a series, from the first up to the one behind the last."""
+        at = np.flatnonzero(self.series == series)
+        return (int(self.starts[at[0]]), int(self.starts[at[-1] + 1])) if len(at) else (0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +65,11 @@ class IndexedFile:
     footer: pq.FileMetaData
     columns: dict[str, Column]
     size: int
-    _bounds: dict[int, tuple[SeriesKey, SeriesKey]] = field(default_factory=dict)
-    _runs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
-    _pages: dict[tuple[int, str], Pages] = field(default_factory=dict)
+    _bounds: dict[int, _Bounds] = field(default_factory=dict)
     _nulls: dict[tuple[int, str], bool] = field(default_factory=dict)
+    _runs: dict[int, Runs] = field(default_factory=dict)
+    _pages: dict[tuple[int, str], Pages] = field(default_factory=dict)
+    _words: dict[tuple[int, str], Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: str) -> "IndexedFile":
@@ -73,20 +80,55 @@ class IndexedFile:
         size = _CHUNK_BYTES * footer.num_columns * footer.num_row_groups + 1_000
         return cls(path, footer, columns, size)
 
-    def stretches(self, key: SeriesKey, series: int) -> list[Stretch]:
-        """Where a series stands, in order. Raises as `pages`; OSError."""
-        found = []
-        for group in self._groups(key):
-            start, end = self._rows_of(group, series)
-            if end > start:
-                found.append(Stretch(self, group, start, end))
-        return found
-
-    def _groups(self, key: SeriesKey) -> range:
+    def groups(self, key: SeriesKey) -> range:
         """Row groups that may hold rows of a key: neighbours, for rows are sorted by it."""
         count = self.footer.num_row_groups
         first = _first(count, lambda group: self._high(group) >= key)
         return range(first, _first(count, lambda group: self._low(group) > key))
+
+    def place(self, group: int, name: str) -> tuple[int, int]:
+        """Where the chunk of a column begins in the file, and how many bytes it has."""
+        chunk = self.footer.row_group(group).column(self.columns[name].place)
+        begin = chunk.data_page_offset
+        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+            begin = min(begin, chunk.dictionary_page_offset)
+        return begin, chunk.total_compressed_size
+
+    def rows(self, group: int) -> int:
+        """Rows of a row group."""
+        return int(self.footer.row_group(group).num_rows)
+
+    def is_null(self, group: int, name: str) -> bool:
+        """Whether it is known that a column has no value in a group, or the file no such column."""
+        return self._noted(self._nulls, (group, name), lambda: self._all_null(group, name), _size0)
+
+    def runs(self, group: int, find: Callable[[], Runs]) -> Runs:
+        """The series of a row group; ``find`` looks into it."""
+        return self._noted(self._runs, group, find, lambda it: 2 * it.starts.nbytes)
+
+    def pages(self, group: int, name: str, find: Callable[[], Pages]) -> Pages:
+        """The pages of a chunk; ``find`` looks into it."""
+        return self._noted(self._pages, (group, name), find, lambda it: it.bytes)
+
+    def word(self, group: int, name: str, find: Callable[[], Any]) -> Any:
+        """The only number of a chunk; ``find`` looks into it."""
+        return self._noted(self._words, (group, name), find, _size0)
+
+    def _noted(
+        self, notes: dict[_Key, _Note], key: _Key, find: Callable[[], _Note],
+        size: Callable[[_Note], int],
+    ) -> _Note:  # fmt: skip
+        if key in notes:
+            return notes[key]
+        found = notes[key] = find()
+        self.size += size(found) + _NOTE_BYTES
+        return found
+
+    def _all_null(self, group: int, name: str) -> bool:
+        if name not in self.columns:
+            return True
+        told = self.footer.row_group(group).column(self.columns[name].place).statistics
+        return bool(told is not None and told.has_null_count and not told.num_values)
 
     def _low(self, group: int) -> SeriesKey:
         """No row of the group has a lower key; nor than any row of the group before it."""
@@ -98,89 +140,11 @@ class IndexedFile:
         last = group + 1 >= self.footer.num_row_groups
         return high if last else min(high, self._bounds_of(group + 1)[1])
 
-    def _rows_of(self, group: int, series: int) -> tuple[int, int]:
-        """Which rows of a group a series has, from the first up to the one behind the last."""
-        found = self._runs.get(group)
-        if found is None:
-            count = self.footer.row_group(group).num_rows
-            with OpenFile(self) as file:
-                part, _ = file.part(group, "series", 0, count)
-            ids = decoded(self.columns["series"].leaf, [part]).to_numpy(zero_copy_only=False)
-            starts = run_starts(ids)
-            found = ids[starts], np.append(starts, len(ids))
-            self._runs[group] = found
-            self.size += found[0].nbytes + found[1].nbytes + 200
-        at = np.flatnonzero(found[0] == series)
-        return (int(found[1][at[0]]), int(found[1][at[-1] + 1])) if len(at) else (0, 0)
-
-    def is_null(self, group: int, name: str) -> bool:
-        """Whether it is known that a column has no value in a group, or the file no such column."""
-        known = self._nulls.get((group, name))
-        if known is None:
-            known = name not in self.columns
-            if not known:
-                told = self.footer.row_group(group).column(self.columns[name].place).statistics
-                known = told is not None and told.has_null_count and not told.num_values
-            self._nulls[group, name] = known
-            self.size += 100
-        return known
-
-    def pages(self, group: int, name: str, read: Callable[[int, int], bytes]) -> tuple[int, Pages]:
-        """Where a column's chunk of a group begins, and its pages in it; ``read`` reads the file.
-
-        NotPages when it is damaged.
-        """
-        chunk = self.footer.row_group(group).column(self.columns[name].place)
-        begin = chunk.data_page_offset
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-            begin = min(begin, chunk.dictionary_page_offset)
-        found = self._pages.get((group, name))
-        if found is None:
-            found = pages_of(read(begin, chunk.total_compressed_size))
-            if found.rows[-1] != chunk.num_values:
-                raise NotPages(f"the pages of {name} hold {found.rows[-1]} rows")
-            self._pages[group, name] = found
-            self.size += found.bytes
-        return begin, found
-
-    def _bounds_of(self, group: int) -> tuple[SeriesKey, SeriesKey]:
+    def _bounds_of(self, group: int) -> _Bounds:
         found = self._bounds.get(group)
         if found is None:
             found = self._bounds[group] = _bounds(self.footer.row_group(group), self.columns)
-            self.size += 400
-        return found
-
-
-class OpenFile:
-    """A file that is open from its first page that is read until it is closed."""
-
-    def __init__(self, file: IndexedFile) -> None:
-        self.of = file
-        self._handle: int | None = None
-
-    def __enter__(self) -> "OpenFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-
-    def part(self, group: int, name: str, start: int, end: int) -> tuple[Part, int]:
-        """The pages that hold rows [start, end) of a group, and the row that they begin with."""
-        begin, pages = self.of.pages(group, name, self._read)
-        first, last = pages.around(start, end)
-        low, high = pages.places[first], pages.places[last]
-        dictionary = self._read(begin, pages.places[0]) if pages.places[0] else b""
-        rows = pages.rows[last] - pages.rows[first]
-        return Part(rows, dictionary, self._read(begin + low, high - low)), pages.rows[first]
-
-    def _read(self, at: int, size: int) -> bytes:
-        if self._handle is None:
-            self._handle = os.open(self.of.path, os.O_RDONLY)
-        found = os.pread(self._handle, size, at)
-        if len(found) != size:
-            raise NotPages(f"the file ends before byte {at + size}")
+            self.size += 2 * _NOTE_BYTES
         return found
 
 
@@ -210,19 +174,12 @@ class FileIndex:
 
     @property
     def bytes(self) -> int:
-        """Memory that all of it takes, about."""
+        """Memory that all of it takes, about; what came to a file since counts at the next one."""
         return sum(file.size for file in self._files.values())
 
 
-def decoded(leaf: Leaf, parts: list[Part]) -> pa.Array:
-    """The values of parts, one after another, in the type that Parquet stores them as.
-
-    ArrowException when they are damaged.
-    """
-    source = pa.BufferReader(small_file(leaf, parts))
-    with pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True) as file:
-        column = file.read(use_threads=False).column(0)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+def _size0(_: object) -> int:
+    return 0
 
 
 def _column(one: Any, place: int, footer: pq.FileMetaData) -> Column:
@@ -244,7 +201,7 @@ def _first(count: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _bounds(group: Any, columns: dict[str, Column]) -> tuple[SeriesKey, SeriesKey]:
+def _bounds(group: Any, columns: dict[str, Column]) -> _Bounds:
     """The least and the greatest key that rows of a group may have, by its statistics."""
     low, high = ["", "", ""], [_HIGHEST] * 3
     for at, name in enumerate(_SORTED_BY):

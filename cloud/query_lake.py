@@ -1,12 +1,14 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cloud import rollup
 from cloud.lake_names import Name
@@ -23,18 +25,17 @@ from cloud.lake_table.schema import (
     is_whole,
 )
 from cloud.live import View
-from cloud.query_files import FoundRows, SeriesFiles
-from cloud.query_index import Stretch
+from cloud.query_files import Columns, FoundRows, SeriesFiles
+from cloud.query_pages import Stretch
 from cloud.rollup import HOUR_US, Partials, Readings
 
 ROWS_AT_ONCE: Final = 500_000
 """Rows of one series that are read before some of them are used: 30 MB."""
 FILES_AT_ONCE: Final = 64
 """Files that a question has open."""
-_NAMES: Final = frozenset(SERIES_COLUMNS) - {"series"}
 _COLUMNS: Final = MappingProxyType(
     {
-        spec.name: pa.schema([field for field in spec.schema if field.name not in _NAMES])
+        spec.name: pa.schema([field for field in spec.schema if field.name not in SERIES_COLUMNS])
         for spec in (READINGS, *ROLLUPS)
     }
 )
@@ -46,6 +47,23 @@ _BRIEF: Final = MappingProxyType(
     }
 )
 """What is read of a rollup where nobody asks what was over time."""
+_ENDS: Final = frozenset({"first_ts", "last_ts", "last_quality", "part"})
+_NUMBERS: Final = MappingProxyType(
+    {
+        spec.name: pa.schema([f for f in _BRIEF[spec.name] if f.name not in _ENDS])
+        for spec in ROLLUPS
+    }
+)
+"""What is read of a rollup where nobody asks for the ends either, and they settle nothing."""
+
+
+class Told(IntEnum):
+    """How much of a rollup's rows is read; each tells what those before it tell."""
+
+    NUMBERS = 0
+    """Where no two rows are of one bucket their ends are not known: all lie at its start."""
+    ENDS = 1
+    OVER_TIME = 2
 
 
 def _of_readings(*names: str) -> pa.Schema:
@@ -53,7 +71,6 @@ def _of_readings(*names: str) -> pa.Schema:
 
 
 _SAID: Final = _of_readings("ts", "value", "text", "quality")
-_FOR_ROLLUPS: Final = _of_readings("series", "ts", "value", "text", "quality")
 
 
 class LakeReader:
@@ -88,33 +105,69 @@ class LakeReader:
         return parts
 
     def kept(
-        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], *, over_time: bool
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials | None:
-        """The series' rows of a rollup; None where it does not account for all its readings.
-
-        Without ``over_time`` they do not know what was over time.
-        """
-        columns = (_COLUMNS if over_time else _BRIEF)[tier.name]
+        """The series' rows of a rollup; None where it does not account for all its readings."""
         if is_whole(tier):
-            return self._of_tier(view, tier, name, span, columns)
+            return self._of_tier(view, tier, name, span, told)
         start, end = span
         span_us = (start - start % HOUR_US, end + -end % HOUR_US)
-        found = self._of_tier(view, tier, name, span_us, columns)
+        found = self._of_tier(view, tier, name, span_us, told)
         if not len(found):
             return None
-        whole = self._of_tier(view, ROLLUP_1H, name, span_us, _BRIEF[ROLLUP_1H.name])
+        whole = self._of_tier(view, ROLLUP_1H, name, span_us, Told.NUMBERS)
         if found.count.sum() != whole.count.sum():
             return None
         return rollup.take(found, (found.bucket >= start) & (found.bucket < end))
 
+    def together(
+        self,
+        view: View,
+        tier: TableSpec,
+        names: Sequence[Name],
+        span: tuple[int, int],
+        told: Told,
+    ) -> Mapping[int, Partials]:
+        """By series what `kept` tells of each, which is read at once.
+
+        Of as many of the first ones as have ROWS_AT_ONCE rows and lie in FILES_AT_ONCE files.
+        """
+        if not is_whole(tier):
+            return {}
+        places: list[list[Stretch]] = []
+        taken: list[tuple[Name, int]] = []
+        rows, files = 0, set[str]()
+        for name in names:
+            own = [
+                one
+                for some in self._some(view, tier, name, span, ROWS_AT_ONCE)
+                for one in some.places
+            ]
+            rows += sum(one.end - one.start for place in own for one in place)
+            files.update(place[0].file.path for place in own)
+            if rows > ROWS_AT_ONCE or len(files) > FILES_AT_ONCE:
+                break
+            places += own
+            taken.append((name, len(own)))
+        begins = set(np.cumsum([count for _, count in taken]).tolist())
+        found = self._files.rows(places, *span, _columns(tier, told, begins))
+        every, made, at = partials_of(found.rows), {}, 0
+        for name, count in taken:
+            part = np.arange(found.starts[at], found.starts[at + count])
+            made[name.id] = _named(name, rollup.take(every, part), found.rows)
+            at += count
+        return made
+
     def _of_tier(
-        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], columns: pa.Schema
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials:
-        found = [
-            self._files.rows(some.places, *span, columns).rows
-            for some in self._some(view, tier, name, span, ROWS_AT_ONCE)
-        ]
-        return rollup.concat([partials_of(rows) for rows in found if rows.num_rows])
+        found: list[Partials] = []
+        for some in self._some(view, tier, name, span, ROWS_AT_ONCE):
+            # What is read later may have rows of the same bucket.
+            told = told if not found and some.is_all else max(told, Told.ENDS)
+            rows = self._files.rows(some.places, *span, _columns(tier, told, set())).rows
+            found.append(_named(name, partials_of(rows), rows))
+        return rollup.concat(found)
 
     def pieces(
         self, view: View, name: Name, start: int, end: int
@@ -124,11 +177,12 @@ class LakeReader:
         As many at a time as ROWS_AT_ONCE.
         """
         for some in self._some(view, READINGS, name, (start, end), ROWS_AT_ONCE):
-            found = self._files.rows(some.places, start, end, _FOR_ROLLUPS)
+            found = self._files.rows(some.places, start, end, _SAID)
             for number, file in enumerate(some.files):
                 rows = found.of_file(number)
                 if rows is not None:
-                    yield file.start, readings_of(rows)
+                    series = pa.array(np.full(rows.num_rows, name.id, np.int64))
+                    yield file.start, readings_of(rows.append_column("series", series))
 
     def _some(
         self, view: View, spec: TableSpec, name: Name, span: tuple[int, int], rows: int
@@ -137,29 +191,73 @@ class LakeReader:
 
         So many at a time that they have ``rows`` of it, or the last of them brings that many.
         """
-        some = _Some([], [])
+        some = _Some([], [], is_all=True)
         held = 0
         for file in _in_time(view, spec, name, *span):
+            if held >= rows or len(some.files) == FILES_AT_ONCE:
+                yield replace(some, is_all=False)
+                some, held = _Some([], [], is_all=False), 0
             place = self._files.find(view.tables[spec.name].path(file), name)
             if place:
                 some.files.append(file)
                 some.places.append(place)
                 held += sum(one.end - one.start for one in place)
-            if held >= rows or len(some.files) == FILES_AT_ONCE:
-                yield some
-                some, held = _Some([], []), 0
         if some.files:
             yield some
 
 
 @dataclass(frozen=True, slots=True)
 class _Some:
-    """Files that hold a series, and where it stands in each."""
+    """Files that hold a series, and where it stands in each; whether they are all that do."""
 
     files: list[DataFile]
     places: list[list[Stretch]]
+    is_all: bool
+
+
+def _columns(tier: TableSpec, told: Told, begins: Collection[int]) -> Columns:
+    """What to read of a rollup; ``begins`` are the files at which another series begins."""
+    if told is not Told.NUMBERS:
+        return (_COLUMNS if told is Told.OVER_TIME else _BRIEF)[tier.name]
+
+    def columns(ts: NDArray[np.int64], starts: Sequence[int]) -> pa.Schema:
+        rises = ts[1:] > ts[:-1]
+        others = [starts[at] - 1 for at in begins if 0 < starts[at] < len(ts)]
+        rises[others] = True
+        return (_NUMBERS if rises.all() else _BRIEF)[tier.name]
+
+    return columns
+
+
+def _named(name: Name, partials: Partials, rows: pa.Table) -> Partials:
+    """Partials of one series from rows that do not name it, nor perhaps tell of their ends."""
+    whole = np.zeros(len(partials), np.int64)
+    partials = replace(partials, series=whole + name.id)
+    if "first_ts" in rows.column_names:
+        return partials
+    at, quality = partials.bucket, whole.astype(np.uint8)
+    return replace(partials, first_ts=at, last_ts=at, last_quality=quality, part=whole)
 
 
 def _in_time(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[DataFile]:
     near = view.tables[spec.name].near(start, end, (name.gateway, name.device))
     return sorted(near, key=lambda file: (file.ts_min, file.start))
+
+
+class ReadAhead(LakeReader):
+    """A reader for one answer; of several series it knows what `LakeReader.kept` would read."""
+
+    def __init__(
+        self, lake: LakeReader, tier: TableSpec, span: tuple[int, int], told: Told,
+        known: Mapping[int, Partials],
+    ) -> None:  # fmt: skip
+        self._files = lake._files
+        self._asked = tier, span, told
+        self._known = known
+
+    def kept(
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
+    ) -> Partials | None:
+        """As `LakeReader.kept`."""
+        known = self._known.get(name.id) if (tier, span, told) == self._asked else None
+        return known if known is not None else super().kept(view, tier, name, span, told)

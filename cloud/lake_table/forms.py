@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.lake_table.schema import TableSpec
+from cloud.rollup import DAY_US
 
 ZSTD_LEVEL: Final = 3
 _TIME_LEVEL: Final = 1
@@ -36,17 +37,20 @@ ROLLUP_PAGE_BYTES: Final = 8 << 10
 """A question wants all columns of a few hundred rows of a rollup."""
 DICTIONARY_BYTES_MAX: Final = 64 << 10
 """Of the words of one column in a row group, which are read with every page; then plain ones."""
-_TIMES: Final = (_DELTA, _PLAIN)
-_NUMBERS: Final = (_DICTIONARY, _PLAIN)
 _TRIED: Final = MappingProxyType(
     {
-        **dict.fromkeys(("ts", "first_ts", "last_ts"), _TIMES),
-        **dict.fromkeys(("value", "sum", "min", "max", "first", "last"), _NUMBERS),
-        **dict.fromkeys(("integral", "reset_sum"), _NUMBERS),
+        **dict.fromkeys(("ts", "first_ts", "last_ts"), (_DELTA, _PLAIN)),
+        "value": (_DICTIONARY, _PLAIN),
         "held_us": (_DICTIONARY, _DELTA),
     }
 )
 """Encodings of which the smallest is taken."""
+_SIMPLE: Final = frozenset(
+    {"sum", "min", "max", "first", "last", "integral", "reset_sum", "count", "valid", "part"}
+)
+"""Numbers of rollups, which mostly differ: plain ones are the smallest, and the soonest read."""
+_SIMPLE_OF_DAYS: Final = frozenset({"ts", "first_ts", "last_ts"})
+"""A question for days reads a few rows of many series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,12 @@ def form_of(rows: pa.Table, spec: TableSpec) -> Form:
     tried = rows.num_rows >= _TRIED_ROWS_MIN
     millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
     encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
+    simple = _SIMPLE | _SIMPLE_OF_DAYS if spec.width_us >= DAY_US else _SIMPLE
+    encoding |= dict.fromkeys(simple.intersection(encoding), _PLAIN)
     if tried:
         sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
         for name, encodings in _TRIED.items():
-            if name in encoding:
+            if name in encoding and encoding[name] != _PLAIN:
                 encoding[name] = _smallest(sample, name, encodings)
     return Form(millis, _options(encoding, ROLLUP_PAGE_BYTES if spec.width_us else PAGE_BYTES))
 
@@ -105,6 +111,7 @@ def _options(encoding: Mapping[str, str], page_bytes: int) -> dict[str, Any]:
         "write_statistics": [name for name in encoding if name in _BOUNDED],
         "store_schema": False,
         "write_page_checksum": True,
+        "write_page_index": True,
         "data_page_size": page_bytes,
         "dictionary_pagesize_limit": DICTIONARY_BYTES_MAX,
     }

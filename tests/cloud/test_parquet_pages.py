@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.parquet_pages import Leaf, NotPages, Part, pages_of, small_file
-from cloud.query_index import decoded
+from cloud.query_pages import decoded
 
 _INT64, _DOUBLE, _BYTES, _ZSTD = 2, 5, 6, 6
 _WHOLE = st.integers(-(2**63), 2**63 - 1)

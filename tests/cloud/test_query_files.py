@@ -1,5 +1,7 @@
 """Single series out of files: exactly their rows, whatever row groups they lie in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from cloud.lake_table.forms import Form, form_of
 from cloud.lake_table.parquet import arrange, no_step, times, write_durably
 from cloud.lake_table.schema import READINGS, TableSpec
 from cloud.query_files import SeriesFiles
+from cloud.query_pages import OpenFile
 
 _KEYS = [
     (gateway, device, metric)
@@ -24,7 +27,9 @@ _KEYS = [
     for device in ("", "pump", "pumpe", "ö")
     for metric in ("t", "x")
 ]
-WANTED = pa.schema([READINGS.schema.field(name) for name in ("ts", "value", "text", "seq")])
+WANTED = pa.schema(
+    [READINGS.schema.field(name) for name in ("ts", "value", "text", "quality", "seq")]
+)
 
 
 def name(at: int) -> Name:
@@ -45,7 +50,7 @@ def rows_of(rows: list[tuple[int, int]]) -> pa.Table:
         "kind": np.zeros(count, np.int8),
         "series": [one.id for one in series],
         "ts": np.array([ts for _, ts in rows], np.int64),
-        "value": np.arange(count, dtype=np.float64),
+        "value": [None if at % 3 == 0 else float(i) for i, (at, _) in enumerate(rows)],
         "text": texts,
         "quality": np.zeros(count, np.int8),
         "lag_us": np.zeros(count, np.int64),
@@ -61,34 +66,46 @@ def rows_of(rows: list[tuple[int, int]]) -> pa.Table:
 
 
 @pytest.fixture(autouse=True)
-def small_groups_and_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    def form(rows: pa.Table, spec: TableSpec) -> Form:
-        made = form_of(rows, spec)
-        return Form(made.millis, {**made.options, "max_rows_per_page": 3})
-
-    monkeypatch.setattr(lake_parquet, "ROW_GROUP", 7)
-    monkeypatch.setattr(lake_parquet, "form_of", form)
-    monkeypatch.setattr(forms, "_TRIED_ROWS_MIN", 9)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lake_parquet, "fsync", lambda _: None)
 
 
-_READINGS = st.lists(st.tuples(st.integers(0, 15), st.integers(-40, 40)), min_size=1, max_size=60)
+@contextmanager
+def small(group_rows: int, page_rows: int) -> Iterator[None]:
+    """Files of small row groups and pages; those of nine rows have the form of large ones."""
+
+    def form(rows: pa.Table, spec: TableSpec) -> Form:
+        made = form_of(rows, spec)
+        return Form(made.millis, {**made.options, "max_rows_per_page": page_rows})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lake_parquet, "ROW_GROUP", group_rows)
+        patch.setattr(lake_parquet, "form_of", form)
+        patch.setattr(forms, "_TRIED_ROWS_MIN", 9)
+        yield
+
+
+def readings_of(series: int, most: int) -> st.SearchStrategy[list[tuple[int, int]]]:
+    one = st.tuples(st.integers(0, series - 1), st.integers(-40, 40))
+    return st.lists(one, min_size=1, max_size=most)
 
 
 @given(
-    st.lists(_READINGS, min_size=1, max_size=4),
+    st.lists(readings_of(16, 60) | readings_of(3, 150), min_size=1, max_size=4),
     st.tuples(st.integers(-45, 45), st.integers(-45, 45)),
     st.sampled_from([1, 1000]),
+    st.sampled_from([(7, 3), (64, 12)]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_row_of_a_series_and_time_is_found_and_no_other(
-    tmp_path_factory, held, span, step_us
+    tmp_path_factory, held, span, step_us, sizes
 ):
     folder = tmp_path_factory.mktemp("lake") / "period=x"
     tables = [rows_of([(at, ts * step_us) for at, ts in rows]) for rows in held]
     paths = [folder / f"{number}.parquet" for number in range(len(tables))]
-    for path, table in zip(paths, tables, strict=True):
-        write_durably(path, table, READINGS, no_step)
+    with small(*sizes):
+        for path, table in zip(paths, tables, strict=True):
+            write_durably(path, table, READINGS, no_step)
     files = SeriesFiles()
     low, high = (edge * step_us for edge in span)
     for at in range(len(_KEYS)):
@@ -102,6 +119,23 @@ def test_every_row_of_a_series_and_time_is_found_and_no_other(
             assert rows is None or rows.cast(plain()).equals(due.cast(plain()))
             own = rows_in(table, name(at).id, -(2**62), 2**62)
             assert sum(one.end - one.start for one in places[number]) == own.num_rows
+
+
+@pytest.mark.parametrize("column", ["ts", "value", "quality", "epoch"])
+def test_plain_numbers_and_the_only_number_of_a_group_need_no_decoding(
+    tmp_path, monkeypatch, column
+):
+    path = tmp_path / "period=x" / "f.parquet"
+    rows = rows_of([(1, ts * ts * 977) for ts in range(300)])
+    with small(300, 100), monkeypatch.context() as patch:
+        patch.setattr(forms, "_smallest", lambda *_: "PLAIN")
+        write_durably(path, rows, READINGS, no_step)
+    indexed = SeriesFiles().index.file(str(path))
+    with OpenFile(indexed) as file:
+        told = file.numbers(0, column, 30, 270)
+    assert told is not None
+    due = times(rows["ts"]) if column == "ts" else rows[column].to_numpy()
+    assert told.tolist() == due[30:270].tolist()
 
 
 def rows_in(table: pa.Table, series: int, low: int, high: int) -> pa.Table:
