@@ -16,6 +16,7 @@ from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
 from cloud.live import Live, View
 from cloud.query_clean import Bad
+from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
 from cloud.query_lake import LakeReader, ReadAhead, Told
 from cloud.query_one import Budget, OneSeries
@@ -89,6 +90,7 @@ class Query:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
         self._lake = LakeReader()
+        self._events = EventFiles(self._lake.index)
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -131,7 +133,7 @@ class Query:
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query_events` tells them."""
-        return query_events.found(self._pool, self._live.view, ask)
+        return query_events.found(self._pool, self._events, self._live.view, ask)
 
     def anomalies(self, from_us: int, to_us: int, **more: Any) -> list[dict[str, Any]]:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""

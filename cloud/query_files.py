@@ -8,7 +8,6 @@ half a million rows take 8 ms of CPU instead of 73 (decision 0091).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,12 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cloud.errors import StorageError
 from cloud.lake_names import Name
 from cloud.lake_table.parquet import times as as_us
 from cloud.lake_table.schema import READINGS
-from cloud.parquet_pages import Leaf, NotPages, Part
-from cloud.query_index import INDEX_BYTES_MAX, FileIndex
+from cloud.parquet_pages import Leaf, Part
+from cloud.query_index import INDEX_BYTES_MAX, FileIndex, reading
 from cloud.query_pages import OpenFile, Stretch, decoded, stretches
 
 _TS: Final = READINGS.schema.field("ts")
@@ -61,7 +59,7 @@ class SeriesFiles:
     def find(self, path: str, name: Name) -> list[Stretch]:
         """Where in a file a series stands, whatever its times. StorageError as `rows`."""
         key = (name.gateway, name.device, name.metric)
-        with _told(path):
+        with reading(path):
             return stretches(self.index.file(path), key, name.id)
 
     def rows(
@@ -102,7 +100,7 @@ class _Opened:
     def read(self, one: Stretch, name: str) -> "NDArray[Any] | _Packed":
         """The numbers of a column, or the pages that hold what it has. StorageError."""
         place = one.group, name, one.start, one.end
-        with _told(one.file.path):
+        with reading(one.file.path):
             file = self._files[one.file.path]
             numbers = file.numbers(*place)
             if numbers is not None:
@@ -174,7 +172,7 @@ def _read(
 def _unpack(leaf: Leaf, places: Sequence[tuple[list[Any], int]], paths: set[str]) -> None:
     """Decode what lies packed at the places, and put it there."""
     held = [found[at] for found, at in places]
-    with _told(*paths):
+    with reading(*paths):
         values = decoded(leaf, [one.part for one in held])
     begin = 0
     for (found, at), one in zip(places, held, strict=True):
@@ -211,18 +209,3 @@ def _as(held: pa.Array, times: int, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(wanted):
         return held.dictionary_encode().cast(wanted)
     return held.cast(wanted)
-
-
-class _told:  # noqa: N801 - reads as a statement
-    """StorageError for what is wrong with files while it is open."""
-
-    def __init__(self, *paths: str) -> None:
-        self._paths = paths
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        if isinstance(error, (pa.ArrowException, OSError, NotPages)):
-            names = ", ".join(sorted(Path(path).name for path in self._paths))
-            raise StorageError("query the lake", f"{names}: {error}") from error

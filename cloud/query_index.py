@@ -8,14 +8,18 @@ forgotten first. Readings are never kept.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cloud.errors import StorageError
 from cloud.parquet_pages import Leaf, NotPages, Pages
 
 INDEX_BYTES_MAX: Final = 96 << 20
@@ -70,6 +74,7 @@ class IndexedFile:
     _runs: dict[int, Runs] = field(default_factory=dict)
     _pages: dict[tuple[int, str], Pages] = field(default_factory=dict)
     _words: dict[tuple[int, str], Any] = field(default_factory=dict)
+    _latest: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: str) -> "IndexedFile":
@@ -113,6 +118,10 @@ class IndexedFile:
     def word(self, group: int, name: str, find: Callable[[], Any]) -> Any:
         """The only number of a chunk; ``find`` looks into it."""
         return self._noted(self._words, (group, name), find, _size0)
+
+    def latest(self, name: str, find: Callable[[], int]) -> int:
+        """The latest time of a column in all of the file; ``find`` reads it."""
+        return self._noted(self._latest, name, find, _size0)
 
     def _noted(
         self, notes: dict[_Key, _Note], key: _Key, find: Callable[[], _Note],
@@ -176,6 +185,16 @@ class FileIndex:
     def bytes(self) -> int:
         """Memory that all of it takes, about; what came to a file since counts at the next one."""
         return sum(file.size for file in self._files.values())
+
+
+@contextmanager
+def reading(*paths: str) -> Iterator[None]:
+    """StorageError, which names the files, for what is wrong with them meanwhile."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, NotPages) as error:
+        names = ", ".join(sorted(Path(path).name for path in paths))
+        raise StorageError("query the lake", f"{names}: {error}") from error
 
 
 def _size0(_: object) -> int:

@@ -26,6 +26,7 @@ from cloud.lake_table.schema import (
 )
 from cloud.live import View
 from cloud.query_files import Columns, FoundRows, SeriesFiles
+from cloud.query_index import FileIndex
 from cloud.query_pages import Stretch
 from cloud.rollup import HOUR_US, Partials, Readings
 
@@ -78,6 +79,11 @@ class LakeReader:
 
     def __init__(self) -> None:
         self._files = SeriesFiles()
+
+    @property
+    def index(self) -> FileIndex:
+        """What is known of the tables' files."""
+        return self._files.index
 
     def readings(
         self, view: View, name: Name, start: int, end: int, limit: int, *, origin: bool
