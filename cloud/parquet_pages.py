@@ -68,13 +68,14 @@ class Pages:
     The i-th data page holds the rows from ``rows[i]`` up to ``rows[i + 1]`` and lies from
     ``places[i]`` up to ``places[i + 1]``, bytes from the chunk's first. What lies before
     ``places[0]`` is its dictionary, if it has one, of so many ``words``. ``is_plain``: where no
-    row is null their values are numbers one after another.
+    row is null their values are numbers one after another. ``is_ours``: `bodies` knows the headers.
     """
 
     rows: "array[int]"
     places: "array[int]"
     words: int
     is_plain: bool
+    is_ours: bool
 
     @property
     def bytes(self) -> int:
@@ -89,12 +90,12 @@ class Pages:
 def pages_of(chunk: bytes) -> Pages:
     """The pages of a whole column chunk. NotPages when it is none of a flat column."""
     rows, places, words = array("q", [0]), array("q"), 0
-    at, end, is_plain = 0, len(chunk), True
+    at, end, is_plain, is_ours = 0, len(chunk), True, True
     while at < end:
         found = _DATA_HEADER(chunk, at)
         if found is None:
             kind, size, values, body = _header(chunk, at)
-            is_plain = is_plain and kind == _DICTIONARY
+            is_ours = is_ours and kind == _DICTIONARY
         else:
             kind, body = _DATA, found.end()
             size, values = _signed(found[2]), _signed(found[4])
@@ -110,7 +111,7 @@ def pages_of(chunk: bytes) -> Pages:
             words = values
         at = body + size
     places.append(at)
-    return Pages(rows, places, words, is_plain)
+    return Pages(rows, places, words, is_plain, is_ours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Body:
 
 
 def bodies(data: bytes) -> Iterator[Body]:
-    """Data pages that follow each other, whose headers `Pages.is_plain` spoke of, or of words.
+    """Data pages that follow each other, of a chunk that `Pages.is_ours`.
 
     NotPages when their bytes are not those that were written.
     """

@@ -56,11 +56,11 @@ class SeriesFiles:
     def __init__(self, index_bytes_max: int = INDEX_BYTES_MAX) -> None:
         self.index = FileIndex(index_bytes_max)
 
-    def find(self, path: str, name: Name) -> list[Stretch]:
-        """Where in a file a series stands, whatever its times. StorageError as `rows`."""
+    def find(self, path: str, name: Name, from_us: int, to_us: int) -> list[Stretch]:
+        """Where in a file a series may have rows with ``ts`` in [from, to). StorageError."""
         key = (name.gateway, name.device, name.metric)
         with reading(path):
-            return stretches(self.index.file(path), key, name.id)
+            return stretches(self.index.file(path), key, name.id, from_us, to_us)
 
     def rows(
         self, files: Sequence[Sequence[Stretch]], from_us: int, to_us: int, columns: Columns

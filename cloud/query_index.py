@@ -28,10 +28,14 @@ _CHUNK_BYTES: Final = 450
 """What a library holds of one column of one row group."""
 _NOTE_BYTES: Final = 150
 """What an entry of a dictionary takes, with its key."""
+_INT64_MIN: Final = int(np.iinfo(np.int64).min)
+_INT64_MAX: Final = int(np.iinfo(np.int64).max)
 _HIGHEST: Final = "\U0010ffff"
 _SORTED_BY: Final = ("gateway", "device", "metric")
 _TYPES: Final = {"INT32": 1, "INT64": 2, "DOUBLE": 5, "BYTE_ARRAY": 6}
 _CODECS: Final = {"UNCOMPRESSED": 0, "ZSTD": 6}
+_STRANGE: Final = Leaf(-1, -1)
+"""A column that is not read here; nobody minds it as long as nobody asks for it."""
 SeriesKey = tuple[str, str, str]
 """Gateway, device, metric."""
 _Key = TypeVar("_Key")
@@ -75,13 +79,14 @@ class IndexedFile:
     _pages: dict[tuple[int, str], Pages] = field(default_factory=dict)
     _words: dict[tuple[int, str], Any] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)
+    _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: str) -> "IndexedFile":
-        """The file's footer, read. OSError, ArrowException, NotPages."""
+        """The file's footer, read. OSError, ArrowException."""
         footer = pq.read_metadata(path)
         of = (footer.schema.column(i) for i in range(footer.num_columns))
-        columns = {one.name: _column(one, i, footer) for i, one in enumerate(of)}
+        columns = {one.path.split(".")[0]: _column(one, i, footer) for i, one in enumerate(of)}
         size = _CHUNK_BYTES * footer.num_columns * footer.num_row_groups + 1_000
         return cls(path, footer, columns, size)
 
@@ -92,7 +97,12 @@ class IndexedFile:
         return range(first, _first(count, lambda group: self._low(group) > key))
 
     def place(self, group: int, name: str) -> tuple[int, int]:
-        """Where the chunk of a column begins in the file, and how many bytes it has."""
+        """Where the chunk of a column begins in the file, and how many bytes it has.
+
+        NotPages for a column that is none of ours.
+        """
+        if self.columns[name].leaf is _STRANGE:
+            raise NotPages(f"{name} is no flat column of numbers, texts or bytes under zstd")
         chunk = self.footer.row_group(group).column(self.columns[name].place)
         begin = chunk.data_page_offset
         if chunk.has_dictionary_page and chunk.dictionary_page_offset:
@@ -106,6 +116,11 @@ class IndexedFile:
     def is_null(self, group: int, name: str) -> bool:
         """Whether it is known that a column has no value in a group, or the file no such column."""
         return self._noted(self._nulls, (group, name), lambda: self._all_null(group, name), _size0)
+
+    def meets(self, group: int, from_us: int, to_us: int) -> bool:
+        """Whether a group may have rows with ``ts`` in [from, to)."""
+        low, high = self._noted(self._spans, group, lambda: self._span(group), _size0)
+        return low < to_us and high >= from_us
 
     def runs(self, group: int, find: Callable[[], Runs]) -> Runs:
         """The series of a row group; ``find`` looks into it."""
@@ -139,6 +154,14 @@ class IndexedFile:
         told = self.footer.row_group(group).column(self.columns[name].place).statistics
         return bool(told is not None and told.has_null_count and not told.num_values)
 
+    def _span(self, group: int) -> tuple[int, int]:
+        """The least and the greatest time in a group, µs, as far as its statistics tell."""
+        held = self.columns["ts"]
+        told = self.footer.row_group(group).column(held.place).statistics
+        if told is None or not told.has_min_max:
+            return _INT64_MIN, _INT64_MAX
+        return told.min_raw * held.times, told.max_raw * held.times
+
     def _low(self, group: int) -> SeriesKey:
         """No row of the group has a lower key; nor than any row of the group before it."""
         low = self._bounds_of(group)[0]
@@ -166,7 +189,7 @@ class FileIndex:
         self._files: OrderedDict[str, IndexedFile] = OrderedDict()
 
     def file(self, path: str) -> IndexedFile:
-        """A file by its path. OSError, ArrowException, NotPages when it cannot be read."""
+        """A file by its path. OSError, ArrowException when it cannot be read."""
         with self._lock:
             found = self._files.get(path)
             if found is not None:
@@ -205,7 +228,7 @@ def _column(one: Any, place: int, footer: pq.FileMetaData) -> Column:
     codec = footer.row_group(0).column(place).compression if footer.num_row_groups else "ZSTD"
     is_flat = one.max_definition_level == 1 and one.max_repetition_level == 0
     if not is_flat or one.physical_type not in _TYPES or codec not in _CODECS:
-        raise NotPages(f"{one.name} is {one.physical_type}, {codec}: no column of ours")
+        return Column(_STRANGE, place, 1)
     kind = one.logical_type.to_json()
     leaf = Leaf(_TYPES[one.physical_type], _CODECS[codec], '"String"' in kind)
     return Column(leaf, place, 1_000 if '"milliseconds"' in kind else 1)

@@ -203,7 +203,7 @@ class LakeReader:
             if held >= rows or len(some.files) == FILES_AT_ONCE:
                 yield replace(some, is_all=False)
                 some, held = _Some([], [], is_all=False), 0
-            place = self._files.find(view.tables[spec.name].path(file), name)
+            place = self._files.find(view.tables[spec.name].path(file), name, *span)
             if place:
                 some.files.append(file)
                 some.places.append(place)

@@ -77,7 +77,7 @@ class OpenFile:
         """
         leaf = self.of.columns[name].leaf
         pages, dtype = self._pages(group, name), _DTYPES.get(leaf.type)
-        if dtype is None:
+        if dtype is None or not pages.is_ours:
             return None
         if pages.words == 1:
             word = self.of.word(group, name, lambda: self._word(group, name))
@@ -141,11 +141,15 @@ class OpenFile:
         return found
 
 
-def stretches(file: IndexedFile, key: SeriesKey, series: int) -> list[Stretch]:
-    """Where a series stands in a file, in order. Raises as OpenFile."""
+def stretches(
+    file: IndexedFile, key: SeriesKey, series: int, from_us: int, to_us: int
+) -> list[Stretch]:
+    """Where a series may have rows with ``ts`` in [from, to), in order. Raises as OpenFile."""
     found = []
     with OpenFile(file) as opened:
         for group in file.groups(key):
+            if not file.meets(group, from_us, to_us):
+                continue
             start, end = opened.runs(group).of(series)
             if end > start:
                 found.append(Stretch(file, group, start, end))
