@@ -1,36 +1,32 @@
-"""Pure: some pages of a Parquet column as a small file of their own.
+"""Pure: where the pages of a Parquet column lie, by the headers between them.
 
-A library decodes whole column chunks, tens of thousands of rows where hundreds are wanted. So it is
-given less: the pages that hold the wanted rows, byte by byte as they stand on the disk, behind a
-footer that says so. Encodings stay the library's but for the simplest, numbers one after another;
-here are the places of pages and the few structures around them. Source: parquet.thrift of Apache
-Parquet (PageHeader, FileMetaData), in Thrift's compact protocol.
+A library decodes whole column chunks, tens of thousands of rows where hundreds are wanted. Here are
+the places of single pages; `cloud.parquet_small` has the library decode them alone. Only what needs
+no decoding is told here: numbers one after another. Source: parquet.thrift of Apache Parquet
+(PageHeader), in Thrift's compact protocol.
 """
 
 import re
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-_MAGIC: Final = b"PAR1"
+from cloud.parquet_small import unsigned
+
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _TYPE, _SIZE = 1, 3
 _HEADERS: Final = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}
 """Fields of PageHeader: the kind of page, its bytes behind the header, and its own header."""
 _VALUES: Final = 1
 """Field of DataPageHeader and DataPageHeaderV2: how many rows, nulls among them."""
-_I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
-_ENCODINGS: Final = (0, 3, 5, 8)
-"""PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY: what is said of every chunk; pages say more."""
+_I32, _I64, _BINARY, _STRUCT = 5, 6, 8, 12
 _PLAIN: Final = b"\x00"
 _BITS: Final = 64
 _LENGTH: Final = 4
 """Bytes that tell how many bytes the levels of a page take, which say what is null."""
-_OPTIONAL: Final = 1
-_UTF8: Final = 0
 
 
 _WHOLE: Final = rb"([\x80-\xff]{0,9}[\x00-\x7f])"
@@ -47,18 +43,6 @@ Groups: its bytes, those as they are stored, their CRC, rows, encoding.
 
 class NotPages(ValueError):  # noqa: N818 - what the bytes are
     """Bytes that are no pages of one flat column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """How a column is stored: Parquet's numbers of its physical type and codec.
-
-    ``is_text``: its bytes are UTF-8.
-    """
-
-    type: int
-    codec: int
-    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,31 +71,86 @@ class Pages:
         return bisect_right(self.rows, start) - 1, bisect_left(self.rows, end)
 
 
-def pages_of(chunk: bytes) -> Pages:
-    """The pages of a whole column chunk. NotPages when it is none of a flat column."""
-    rows, places, words = array("q", [0]), array("q"), 0
-    at, end, is_plain, is_ours = 0, len(chunk), True, True
+def pages_of(data: bytes, before: Pages | None = None, *, is_end: bool = True) -> Pages:
+    """The pages of a chunk that ``data`` holds whole, behind those ``before`` it.
+
+    ``is_end``: the chunk ends with it. NotPages when it is none of a flat column.
+    """
+    known = before or Pages(array("q", [0]), array("q", [0]), 0, is_plain=True, is_ours=True)
+    rows, places = known.rows[:], known.places[:]
+    words, is_plain, is_ours = known.words, known.is_plain, known.is_ours
+    base, at, end = places[-1], 0, len(data)
     while at < end:
-        found = _DATA_HEADER(chunk, at)
-        if found is None:
-            kind, size, values, body = _header(chunk, at)
-            is_ours = is_ours and kind == _DICTIONARY
+        try:
+            page = _page(data, at)
+        except _CutOff as error:
+            if not is_end:
+                break
+            raise NotPages(f"the page at byte {base + at} is cut off") from error
+        if page.kind != _DICTIONARY:
+            rows.append(rows[-1] + page.rows)
+            places.append(base + page.end)
+            is_plain, is_ours = is_plain and page.is_plain, is_ours and page.is_ours
+        elif len(rows) > 1 or places[0]:
+            raise NotPages(f"the page at byte {base + at} is a dictionary behind data")
         else:
-            kind, body = _DATA, found.end()
-            size, values = _signed(found[2]), _signed(found[4])
-            is_plain = is_plain and found[5] == _PLAIN
-        if size < 0 or values < 0 or body + size > end:
-            raise NotPages(f"the page at byte {at} goes on behind the chunk")
-        if kind != _DICTIONARY:
-            places.append(at)
-            rows.append(rows[-1] + values)
-        elif places:
-            raise NotPages(f"the page at byte {at} is a dictionary behind data")
-        else:
-            words = values
-        at = body + size
-    places.append(at)
+            words, places[0] = page.rows, page.end
+        at = page.end
     return Pages(rows, places, words, is_plain, is_ours)
+
+
+class _CutOff(Exception):  # noqa: N818 - a state of the bytes
+    """The bytes end before the page does."""
+
+
+class _Page(NamedTuple):
+    """A page's kind, its rows (of a dictionary its words), and where it ends."""
+
+    kind: int
+    rows: int
+    end: int
+    is_plain: bool
+    is_ours: bool
+
+
+def _page(data: bytes, at: int) -> _Page:
+    """The page at a place. NotPages, _CutOff."""
+    found = _DATA_HEADER(data, at)
+    if found is not None:
+        kind, rows, end = _DATA, _signed(found[4]), found.end() + _signed(found[2])
+    else:
+        kind, size, rows, body = _header(data, at)
+        end = body + size
+    if rows < 0 or end < at:
+        raise NotPages("a page has less than no rows or bytes")
+    if end > len(data):
+        raise _CutOff
+    is_plain = found is not None and found[5] == _PLAIN
+    return _Page(kind, rows, end, is_plain, found is not None)
+
+
+def _header(data: bytes, at: int) -> tuple[int, int, int, int]:
+    """Of a page: its kind, its bytes, its rows, and where its bytes begin."""
+    try:
+        header, body = _struct(data, at)
+    except IndexError as error:
+        raise _CutOff from error
+    except RecursionError as error:
+        raise NotPages("a page header is too deep") from error
+    kind, size = header.get(_TYPE), header.get(_SIZE)
+    own = header.get(_HEADERS.get(kind, 0)) if isinstance(kind, int) else None
+    values = own.get(_VALUES) if isinstance(own, dict) else None
+    if not (isinstance(kind, int) and isinstance(size, int) and isinstance(values, int)):
+        raise NotPages("there is no page of data")
+    if size < 0:
+        raise NotPages("a page has less than no bytes")
+    return kind, size, values, body
+
+
+def _signed(number: bytes) -> int:
+    """A whole number as a match found it."""
+    value = _whole(number, 0)[0]
+    return value >> 1 ^ -(value & 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,115 +188,8 @@ def behind_levels(page: Any, rows: int) -> int | None:
     """Where the values of an unpacked page (a buffer) begin; None where rows of it may be null."""
     held = memoryview(page).cast("B")
     size = int.from_bytes(held[:_LENGTH], "little")
-    all_there = _plain(rows << 1) + b"\x01"  # one run of rows that have a value
+    all_there = unsigned(rows << 1) + b"\x01"  # one run of rows that have a value
     return _LENGTH + size if held[_LENGTH : _LENGTH + size] == all_there else None
-
-
-def _header(chunk: bytes, at: int) -> tuple[int, int, int, int]:
-    """Of a page: its kind, its bytes, its rows, and where its bytes begin."""
-    try:
-        header, body = _struct(chunk, at)
-    except (IndexError, RecursionError) as error:
-        raise NotPages(f"a page header is cut off at byte {at}") from error
-    kind, size = header.get(_TYPE), header.get(_SIZE)
-    own = header.get(_HEADERS.get(kind, 0)) if isinstance(kind, int) else None
-    values = own.get(_VALUES) if isinstance(own, dict) else None
-    if not (isinstance(kind, int) and isinstance(size, int) and isinstance(values, int)):
-        raise NotPages(f"at byte {at} is no page of data")
-    return kind, size, values, body
-
-
-def _signed(number: bytes) -> int:
-    """A whole number as a match found it."""
-    value = _whole(number, 0)[0]
-    return value >> 1 ^ -(value & 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Neighbouring pages of one chunk, ``rows`` rows, and the ``dictionary`` page before them."""
-
-    rows: int
-    dictionary: bytes
-    data: bytes
-
-
-def small_file(leaf: Leaf, parts: Sequence[Part]) -> bytes:
-    """A Parquet file of one nullable column, `c`: a row group for each part."""
-    body = [_MAGIC]
-    groups, fixed = [], _fixed(leaf)
-    at = len(_MAGIC)
-    for part in parts:
-        body += [part.dictionary, part.data]
-        groups.append(_row_group(fixed, part, at))
-        at += len(part.dictionary) + len(part.data)
-    footer = b"".join(_footer(leaf, sum(part.rows for part in parts), groups))
-    return b"".join([*body, footer, len(footer).to_bytes(4, "little"), _MAGIC])
-
-
-def _footer(leaf: Leaf, rows: int, groups: Sequence[bytes]) -> Iterable[bytes]:
-    """FileMetaData: version, schema, rows, row groups, who made it."""
-    root = b"\x48\x06schema" + _i32(1, 1) + b"\x00"
-    text = _i32(2, _UTF8) if leaf.is_text else b""
-    column = _i32(1, leaf.type) + _i32(2, _OPTIONAL) + b"\x18\x01c" + text + b"\x00"
-    yield _i32(1, 2)
-    yield b"\x19" + _list(_STRUCT, 2) + root + column
-    yield b"\x16" + _varint(rows)
-    yield b"\x19" + _list(_STRUCT, len(groups))
-    yield from groups
-    yield b"\x28\x08tidegate\x00"
-
-
-def _row_group(fixed: bytes, part: Part, at: int) -> bytes:
-    """RowGroup of one ColumnChunk, whose bytes begin at ``at``; ``fixed`` as `_fixed` makes it."""
-    size, rows = _varint(len(part.dictionary) + len(part.data)), _varint(part.rows)
-    place = _varint(at)
-    words = b"\x26" + place if part.dictionary else b""
-    return b"".join((
-        b"\x19\x1c\x26", place, fixed,
-        rows, b"\x16", size, b"\x16", size, b"\x26", _varint(at + len(part.dictionary)), words,
-        b"\x00\x00\x16", size, b"\x16", rows, b"\x00",
-    ))  # fmt: skip
-
-
-def _fixed(leaf: Leaf) -> bytes:
-    """What ColumnMetaData says of every chunk: type, encodings, path, codec; up to its rows."""
-    encodings = b"\x19" + _list(_I32, len(_ENCODINGS)) + b"".join(map(_varint, _ENCODINGS))
-    path = b"\x19\x18\x01c"
-    return b"\x1c" + _i32(1, leaf.type) + encodings + path + _i32(1, leaf.codec) + b"\x16"
-
-
-def _list(kind: int, count: int) -> bytes:
-    """The head of a list."""
-    if count < 15:
-        return bytes([count << 4 | kind])
-    return bytes([0xF0 | kind]) + _plain(count)
-
-
-def _i32(step: int, value: int) -> bytes:
-    """A field of a struct, ``step`` numbers behind the one before."""
-    return bytes([step << 4 | _I32]) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    """A whole number that is not negative, as a signed one is written."""
-    value <<= 1
-    if value < 0x80:
-        return bytes((value,))
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    if value < 0x200000:
-        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
-    return _plain(value)
-
-
-def _plain(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
 
 
 def _struct(data: bytes, at: int) -> tuple[dict[int, Any], int]:

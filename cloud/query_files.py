@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cloud.lake_names import Name
 from cloud.lake_table.parquet import times as as_us
 from cloud.lake_table.schema import READINGS
-from cloud.parquet_pages import Leaf, Part
+from cloud.parquet_small import Leaf, Part
 from cloud.query_index import INDEX_BYTES_MAX, FileIndex, reading
 from cloud.query_pages import OpenFile, Stretch, decoded, stretches
 

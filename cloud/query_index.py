@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cloud.errors import StorageError
-from cloud.parquet_pages import Leaf, NotPages, Pages
+from cloud.parquet_pages import NotPages, Pages
+from cloud.parquet_small import Leaf
 
 INDEX_BYTES_MAX: Final = 96 << 20
 """A day of 100 M readings in some forty files takes 40 MB of it, and as much when it is sorted."""
@@ -126,9 +127,15 @@ class IndexedFile:
         """The series of a row group; ``find`` looks into it."""
         return self._noted(self._runs, group, find, lambda it: 2 * it.starts.nbytes)
 
-    def pages(self, group: int, name: str, find: Callable[[], Pages]) -> Pages:
-        """The pages of a chunk; ``find`` looks into it."""
-        return self._noted(self._pages, (group, name), find, lambda it: it.bytes)
+    def pages(self, group: int, name: str) -> Pages | None:
+        """The pages of a chunk that are known, from its first on; None as long as none are."""
+        return self._pages.get((group, name))
+
+    def note_pages(self, group: int, name: str, pages: Pages) -> None:
+        """Know these pages of a chunk, which begin with those known before."""
+        before = self._pages.get((group, name))
+        self._pages[group, name] = pages
+        self.size += pages.bytes - (before.bytes if before else -_NOTE_BYTES)
 
     def word(self, group: int, name: str, find: Callable[[], Any]) -> Any:
         """The only number of a chunk; ``find`` looks into it."""

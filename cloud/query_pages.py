@@ -2,7 +2,7 @@
 
 Numbers that stand one after another in a page, with no null among them, need no decoding; neither
 do those of a row group that has one number alone. Everything else is decoded by pyarrow from a
-small file in memory (`cloud.parquet_pages`). Checksums of pages are looked at either way.
+small file in memory (`cloud.parquet_small`). Checksums of pages are looked at either way.
 """
 
 import os
@@ -16,17 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cloud.lake_table.parquet import run_starts
-from cloud.parquet_pages import (
-    Body,
-    Leaf,
-    NotPages,
-    Pages,
-    Part,
-    behind_levels,
-    bodies,
-    pages_of,
-    small_file,
-)
+from cloud.parquet_pages import Body, NotPages, Pages, behind_levels, bodies, pages_of
+from cloud.parquet_small import Leaf, Part, small_file
 from cloud.query_index import IndexedFile, Runs, SeriesKey
 
 _DTYPES: Final[Mapping[int, np.dtype[Any]]] = {
@@ -35,6 +26,8 @@ _DTYPES: Final[Mapping[int, np.dtype[Any]]] = {
     5: np.dtype("<f8"),
 }
 _ZSTD: Final = 6
+WINDOW_BYTES: Final = 8 << 10
+"""Of a chunk, read at once beyond the share of it that the rows wanted should take."""
 _UNPACK: Final = pa.Codec("zstd")
 
 
@@ -76,7 +69,7 @@ class OpenFile:
         That is where they are packed, words of a dictionary, no numbers, or some of them null.
         """
         leaf = self.of.columns[name].leaf
-        pages, dtype = self._pages(group, name), _DTYPES.get(leaf.type)
+        pages, dtype = self._pages(group, name, end), _DTYPES.get(leaf.type)
         if dtype is None or not pages.is_ours:
             return None
         if pages.words == 1:
@@ -98,7 +91,7 @@ class OpenFile:
 
     def part(self, group: int, name: str, start: int, end: int) -> tuple[Part, int]:
         """The pages that hold rows [start, end) of a group, and the row that they begin with."""
-        pages = self._pages(group, name)
+        pages = self._pages(group, name, end)
         first, last = pages.around(start, end)
         words = pages.places[0]
         dictionary = self._chunk(group, name, 0, words) if words else b""
@@ -111,18 +104,33 @@ class OpenFile:
         starts = run_starts(ids)
         return Runs(ids[starts], np.append(starts, len(ids)))
 
-    def _pages(self, group: int, name: str) -> Pages:
-        return self.of.pages(group, name, lambda: self._find_pages(group, name))
+    def _pages(self, group: int, name: str, end: int) -> Pages:
+        """The pages of a chunk, up to that of the row before ``end`` at least.
 
-    def _find_pages(self, group: int, name: str) -> Pages:
-        found = pages_of(self._chunk(group, name, 0, self.of.place(group, name)[1]))
-        if found.rows[-1] != self.of.rows(group):
-            raise NotPages(f"the pages of {name} hold {found.rows[-1]} rows")
+        Only as much of the chunk is looked at as that takes, for its headers lie between its bytes.
+        """
+        found = self.of.pages(group, name)
+        if found is not None and found.rows[-1] >= end:
+            return found
+        whole, rows = self.of.place(group, name)[1], self.of.rows(group)
+        window = WINDOW_BYTES + whole * end // rows
+        while found is None or found.rows[-1] < end:
+            at = found.places[-1] if found else 0
+            if at >= whole:
+                raise NotPages(f"{name} has no row {end - 1} in a group of {rows}")
+            data = self._chunk(group, name, at, min(at + window, whole))
+            more = pages_of(data, found, is_end=at + len(data) == whole)
+            window *= 2 if found is not None and more.places[-1] == at else 1
+            found = more
+        self.of.note_pages(group, name, found)
         return found
 
     def _word(self, group: int, name: str) -> Any:
         """The only number that a chunk has; None where some of its rows may be null."""
-        leaf, pages = self.of.columns[name].leaf, self._pages(group, name)
+        leaf, rows = self.of.columns[name].leaf, self.of.rows(group)
+        pages = self._pages(group, name, rows)
+        if not pages.is_ours:
+            return None
         data = self._chunk(group, name, pages.places[0], pages.places[-1])
         for one in bodies(data):
             if one.is_plain or behind_levels(_unpacked(one, leaf), one.rows) is None:

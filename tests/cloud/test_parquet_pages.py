@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.parquet_pages import Leaf, NotPages, Part, pages_of, small_file
+from cloud.parquet_pages import NotPages, pages_of
+from cloud.parquet_small import Leaf, Part, small_file
 from cloud.query_pages import decoded
 
 _INT64, _DOUBLE, _BYTES, _ZSTD = 2, 5, 6, 6

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud import query_pages
 from cloud.errors import StorageError
 from cloud.lake_names import Name
 from cloud.lake_table import forms
@@ -68,6 +69,7 @@ def rows_of(rows: list[tuple[int, int]]) -> pa.Table:
 @pytest.fixture(autouse=True)
 def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lake_parquet, "fsync", lambda _: None)
+    monkeypatch.setattr(query_pages, "WINDOW_BYTES", query_pages.WINDOW_BYTES)  # put back
 
 
 @contextmanager
@@ -95,11 +97,13 @@ def readings_of(series: int, most: int) -> st.SearchStrategy[list[tuple[int, int
     st.tuples(st.integers(-45, 45), st.integers(-45, 45)),
     st.sampled_from([1, 1000]),
     st.sampled_from([(7, 3), (64, 12)]),
+    st.sampled_from([1, query_pages.WINDOW_BYTES]),
 )
 @settings(max_examples=50, deadline=None)
 def test_every_row_of_a_series_and_time_is_found_and_no_other(
-    tmp_path_factory, held, span, step_us, sizes
+    tmp_path_factory, held, span, step_us, sizes, window
 ):
+    query_pages.WINDOW_BYTES = window
     folder = tmp_path_factory.mktemp("lake") / "period=x"
     tables = [rows_of([(at, ts * step_us) for at, ts in rows]) for rows in held]
     paths = [folder / f"{number}.parquet" for number in range(len(tables))]
