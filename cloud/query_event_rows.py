@@ -79,6 +79,8 @@ def _rows(file: IndexedFile, wanted: Wanted) -> pa.Table:
     for name in ends:
         rows = rows.append_column(name, span[name])
     rows = rows.select(wanted.columns).filter(pa.array(there))
+    plain = [pa.field(f.name, _plain(f.type)) for f in rows.schema]
+    rows = rows.cast(pa.schema(plain))
     for name, value in (("gateway", wanted.gateway), ("device", wanted.device)):
         if value is not None:
             rows = rows.filter(pc.equal(rows[name], value))
@@ -91,13 +93,20 @@ def _rows(file: IndexedFile, wanted: Wanted) -> pa.Table:
 
 
 def _read(file: IndexedFile, columns: list[str]) -> pa.Table:
-    """Columns of a file, its times in µs."""
-    with pq.ParquetFile(file.path, metadata=file.footer, pre_buffer=False) as opened:
+    """Columns of a file, its times in µs, its words as they are stored: each once."""
+    words = [name for name in columns if file.columns[name].leaf.is_text]
+    with pq.ParquetFile(
+        file.path, metadata=file.footer, read_dictionary=words, pre_buffer=False
+    ) as opened:
         rows = opened.read(columns, use_threads=False)
     for at, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type) and field.type != _US:
             rows = rows.set_column(at, field.name, rows[field.name].cast(_US))
     return rows
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def newest(rows: pa.Table, of: Sequence[str], by: Sequence[str]) -> pa.Table:
