@@ -2,8 +2,8 @@
 
 Rows are sorted by series, then time, so a file has a series in one or two row groups, and in few
 pages of these. An engine plans a scan of every row group for each question, and a library decodes
-whole ones; here the wanted pages of all files are decoded at once, a column at a time: 36 files of
-half a million rows take 8 ms of CPU instead of 73 (decision 0091).
+whole ones; here the wanted pages of all files are decoded at once: 250 rows out of each of 36 files
+take 14 ms of CPU instead of 73 (decision 0091).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -73,14 +73,21 @@ def form_of(rows: pa.Table, spec: TableSpec) -> Form:
     tried = rows.num_rows >= _TRIED_ROWS_MIN
     millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
     encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
-    simple = _SIMPLE | _SIMPLE_OF_DAYS if spec.width_us >= DAY_US else _SIMPLE
-    encoding |= dict.fromkeys(simple.intersection(encoding), _PLAIN)
+    encoding |= dict.fromkeys(_simple(spec), _PLAIN)
     if tried:
         sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
         for name, encodings in _TRIED.items():
             if name in encoding and encoding[name] != _PLAIN:
                 encoding[name] = _smallest(sample, name, encodings)
     return Form(millis, _options(encoding, ROLLUP_PAGE_BYTES if spec.width_us else PAGE_BYTES))
+
+
+def _simple(spec: TableSpec) -> frozenset[str]:
+    """Columns that are written plain whatever they hold."""
+    if not spec.width_us:
+        return frozenset()
+    simple = _SIMPLE | _SIMPLE_OF_DAYS if spec.width_us >= DAY_US else _SIMPLE
+    return simple.intersection(spec.schema.names)
 
 
 def _whole_millis(column: pa.ChunkedArray) -> bool:
