@@ -22,7 +22,7 @@ from cloud.query_lake import LakeReader, ReadAhead, Told
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_rows import OVER, BucketSeries, More, RawSeries
+from cloud.query_rows import BucketSeries, More, RawSeries
 from cloud.query_series import SeriesView
 from cloud.rollup import DAY_US
 
@@ -201,7 +201,7 @@ class Query:
         lake: LakeReader | None = None,
     ) -> OneSeries:
         spent, reader = budget or Budget(), lake or self._lake
-        told = _told(ask) if joined.is_stored else max(_told(ask), Told.ENDS)
+        told = _told(ask) if joined.is_stored else _told(ask).with_ends
 
         def stored(name: Name, bad: Bad) -> SeriesView:
             return SeriesView(name, spent, reader, view, bad, told)
@@ -240,9 +240,7 @@ class Query:
 
 def _told(ask: Ask) -> Told:
     """What must be read of rollups for a question about series as they are stored."""
-    if not OVER.isdisjoint(ask.more):
-        return Told.OVER_TIME
-    return Told.ENDS if ask.ends or ask.more else Told.NUMBERS
+    return Told(ask.more, ends=ask.ends or bool(ask.more))
 
 
 def _span(ask: Ask, buckets: Buckets) -> tuple[int, int] | None:

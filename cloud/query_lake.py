@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +27,7 @@ from cloud.live import View
 from cloud.query_files import Columns, FoundRows, SeriesFiles
 from cloud.query_index import FileIndex
 from cloud.query_pages import Stretch
+from cloud.query_rows import OVER, More
 from cloud.rollup import HOUR_US, Partials, Readings
 
 ROWS_AT_ONCE: Final = 500_000
@@ -49,22 +49,27 @@ _BRIEF: Final = MappingProxyType(
 )
 """What is read of a rollup where nobody asks what was over time."""
 _ENDS: Final = frozenset({"first_ts", "last_ts", "last_quality", "part"})
-_NUMBERS: Final = MappingProxyType(
-    {
-        spec.name: pa.schema([f for f in _BRIEF[spec.name] if f.name not in _ENDS])
-        for spec in ROLLUPS
-    }
-)
-"""What is read of a rollup where nobody asks for the ends either, and they settle nothing."""
+"""When the first and the last reading of a bucket came: read to settle the order of its rows."""
 
 
-class Told(IntEnum):
-    """How much of a rollup's rows is read; each tells what those before it tell."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a rollup's rows shall tell beside their numbers: what they know of ``more``.
 
-    NUMBERS = 0
-    """Where no two rows are of one bucket their ends are not known: all lie at its start."""
-    ENDS = 1
-    OVER_TIME = 2
+    Without ``ends``, and where no two rows are of one bucket, all ends lie at its start.
+    """
+
+    more: frozenset[More] = frozenset()
+    ends: bool = True
+
+    @property
+    def with_ends(self) -> "Told":
+        """The same, and the ends."""
+        return replace(self, ends=True)
+
+
+def _wanted(tier: TableSpec, more: frozenset[More]) -> pa.Schema:
+    return (_BRIEF if OVER.isdisjoint(more) else _COLUMNS)[tier.name]
 
 
 def _of_readings(*names: str) -> pa.Schema:
@@ -121,7 +126,7 @@ class LakeReader:
         found = self._of_tier(view, tier, name, span_us, told)
         if not len(found):
             return None
-        whole = self._of_tier(view, ROLLUP_1H, name, span_us, Told.NUMBERS)
+        whole = self._of_tier(view, ROLLUP_1H, name, span_us, Told(ends=False))
         if found.count.sum() != whole.count.sum():
             return None
         return rollup.take(found, (found.bucket >= start) & (found.bucket < end))
@@ -170,7 +175,7 @@ class LakeReader:
         found: list[Partials] = []
         for some in self._some(view, tier, name, span, ROWS_AT_ONCE):
             # What is read later may have rows of the same bucket.
-            told = told if not found and some.is_all else max(told, Told.ENDS)
+            told = told if not found and some.is_all else told.with_ends
             rows = self._files.rows(some.places, *span, _columns(tier, told, set())).rows
             found.append(_named(name, partials_of(rows), rows))
         return rollup.concat(found)
@@ -223,14 +228,16 @@ class _Some:
 
 def _columns(tier: TableSpec, told: Told, begins: Collection[int]) -> Columns:
     """What to read of a rollup; ``begins`` are the files at which another series begins."""
-    if told is not Told.NUMBERS:
-        return (_COLUMNS if told is Told.OVER_TIME else _BRIEF)[tier.name]
+    whole = _wanted(tier, told.more)
+    if told.ends:
+        return whole
+    brief = pa.schema([field for field in whole if field.name not in _ENDS])
 
     def columns(ts: NDArray[np.int64], starts: Sequence[int]) -> pa.Schema:
         rises = ts[1:] > ts[:-1]
         others = [starts[at] - 1 for at in begins if 0 < starts[at] < len(ts)]
         rises[others] = True
-        return (_NUMBERS if rises.all() else _BRIEF)[tier.name]
+        return brief if rises.all() else whole
 
     return columns
 

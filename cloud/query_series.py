@@ -22,7 +22,7 @@ from cloud.rollup import Ints, Partials
 class SeriesView(OneSeries):
     """A stored series as of one view, without what of it is ``bad``; reads from ``lake``.
 
-    Its partials say as much as is to be ``told``; the more, the more is read.
+    Its partials say as much as is to be ``told``: the less, the less is read.
     """
 
     lake: LakeReader
@@ -74,7 +74,7 @@ class SeriesView(OneSeries):
             is_one = (
                 not tail and buckets.edges is None and buckets.width_us == buckets.tier.width_us
             )
-            told = self.told if is_one else max(self.told, Told.ENDS)
+            told = self.told if is_one else self.told.with_ends
             for piece in query_clean.pieces(start, end, buckets.tier.width_us, self.bad):
                 parts += self._reduced(piece, buckets, told)
         for part, rows in tail:
