@@ -216,6 +216,8 @@ class Query:
         if tier is None or span_us is None or len(plain) < 2:
             return self._lake
         told = _told(ask)
+        if not buckets.is_tier or any(view.has_tail(name.id) for name in plain):
+            told = told.with_ends  # which `SeriesView.partials` will ask for
         known = self._lake.together(view, tier, plain, span_us, told)
         return ReadAhead(self._lake, tier, span_us, told, known)
 

@@ -272,5 +272,8 @@ class ReadAhead(LakeReader):
         self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials | None:
         """As `LakeReader.kept`."""
-        known = self._known.get(name.id) if (tier, span, told) == self._asked else None
+        held_tier, held_span, held = self._asked
+        is_held = (tier, span, told.more) == (held_tier, held_span, held.more)
+        is_held = is_held and (held.ends or not told.ends)
+        known = self._known.get(name.id) if is_held else None
         return known if known is not None else super().kept(view, tier, name, span, told)

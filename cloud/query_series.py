@@ -71,9 +71,7 @@ class SeriesView(OneSeries):
             parts += self._reduced(Piece(start, end, is_raw=True), buckets, self.told)
         else:
             # The ends say which of two rows of one bucket is the first.
-            is_one = (
-                not tail and buckets.edges is None and buckets.width_us == buckets.tier.width_us
-            )
+            is_one = buckets.is_tier and not tail
             told = self.told if is_one else self.told.with_ends
             for piece in query_clean.pieces(start, end, buckets.tier.width_us, self.bad):
                 parts += self._reduced(piece, buckets, told)
