@@ -1,4 +1,4 @@
-"""Whose turn it is: few requests are worked on at once, and none that takes long holds up others.
+"""Whose turn it is: one request is worked on at a time, and none that takes long holds up others.
 
 Threads of one interpreter that all have work take it from each other again and again: four at once
 make a question cost nearly twice the CPU (decision 0091). So they are worked on TURNS at a time, in
@@ -14,7 +14,7 @@ from anyio import CapacityLimiter
 
 THREADS: Final = 8
 """Requests that are worked on at once when all of them take long; more wait."""
-TURNS: Final = 2
+TURNS: Final = 1
 TURN_S: Final = 0.1
 
 _Answer = TypeVar("_Answer")
