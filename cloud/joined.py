@@ -57,6 +57,12 @@ class Joined:
     retired_us: int | None = None
     by: str = ""
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is one stored series, all of it, as it is."""
+        own = self.segments
+        return len(own) == 1 and own[0].is_whole and own[0].name.id == self.name.id
+
 
 @dataclass(frozen=True, slots=True)
 class Resolver:

@@ -65,6 +65,11 @@ class View:
     tables: Mapping[str, FileList]
     tail: tuple[TailBatch, ...]
 
+    def has_tail(self, series: int) -> bool:
+        """Whether the tail has readings of a stored series."""
+        held = (batch.tables.get(READINGS.name) for batch in self.tail)
+        return any(rows is not None and series in rows.runs for rows in held)
+
 
 _NOTHING: Final[Mapping[str, FileList]] = MappingProxyType(
     {name: FileList("", -1, ()) for name in TABLES}

@@ -16,12 +16,13 @@ from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
 from cloud.live import Live, View
 from cloud.query_clean import Bad
+from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
-from cloud.query_lake import LakeReader
+from cloud.query_lake import LakeReader, ReadAhead, Told
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_rows import OVER, BucketSeries, More, RawSeries
+from cloud.query_rows import BucketSeries, More, RawSeries
 from cloud.query_series import SeriesView
 from cloud.rollup import DAY_US
 
@@ -53,7 +54,8 @@ class Ask:
 
     ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
     what of a stored series is left out as bad, ``joined`` what is read as one, ``more`` what
-    buckets shall tell that takes more reading.
+    buckets shall tell that takes more reading. ``ends``: they tell of their first and last reading
+    when that was, and of what quality; without it that may be wrong.
     """
 
     series: tuple[int, ...]
@@ -67,6 +69,7 @@ class Ask:
     without: Mapping[int, Bad] = field(default_factory=dict)
     joined: Resolver = NOTHING_JOINED
     more: frozenset[More] = frozenset()
+    ends: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +90,7 @@ class Query:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
         self._lake = LakeReader()
+        self._events = EventFiles(self._lake.index)
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -103,8 +107,8 @@ class Query:
             if raw is not None:
                 return raw
         buckets = ask.grid or buckets_for(ask.from_us, ask.to_us, ask.points, ask.resolution)
-        budget = Budget()
-        found = [self._buckets(view, each, ask, buckets, budget) for each in asked]
+        budget, lake = Budget(), self._ahead(view, asked, ask, buckets)
+        found = [self._buckets(view, each, ask, buckets, budget, lake) for each in asked]
         return History(buckets, tuple(found), view.lake, view.journal, None)
 
     def default_span(
@@ -129,7 +133,7 @@ class Query:
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query_events` tells them."""
-        return query_events.found(self._pool, self._live.view, ask)
+        return query_events.found(self._pool, self._events, self._live.view, ask)
 
     def anomalies(self, from_us: int, to_us: int, **more: Any) -> list[dict[str, Any]]:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""
@@ -189,26 +193,62 @@ class Query:
         return History(None, tuple(found), view.lake, view.journal, None)
 
     def _series(
-        self, view: View, joined: Joined, ask: Ask, budget: Budget | None = None
+        self,
+        view: View,
+        joined: Joined,
+        ask: Ask,
+        budget: Budget | None = None,
+        lake: LakeReader | None = None,
     ) -> OneSeries:
-        spent, over_time = budget or Budget(), not OVER.isdisjoint(ask.more)
+        spent, reader = budget or Budget(), lake or self._lake
+        told = _told(ask) if joined.is_stored else _told(ask).with_ends
 
         def stored(name: Name, bad: Bad) -> SeriesView:
-            return SeriesView(name, spent, self._lake, view, bad, over_time)
+            return SeriesView(name, spent, reader, view, bad, told)
 
         return query_joined.view_of(joined, ask.without, spent, stored)
 
+    def _ahead(self, view: View, asked: Sequence[Joined], ask: Ask, buckets: Buckets) -> LakeReader:
+        """A reader that has read the rows of a rollup of all series that are asked as stored."""
+        tier, span_us = buckets.tier, _span(ask, buckets)
+        plain = [each.name for each in asked if each.is_stored]
+        plain = [name for name in plain if not ask.without.get(name.id)]
+        if tier is None or span_us is None or len(plain) < 2:
+            return self._lake
+        told = _told(ask)
+        if not buckets.is_tier or any(view.has_tail(name.id) for name in plain):
+            told = told.with_ends  # which `SeriesView.partials` will ask for
+        known = self._lake.together(view, tier, plain, span_us, told)
+        return ReadAhead(self._lake, tier, span_us, told, known)
+
     def _buckets(
-        self, view: View, joined: Joined, ask: Ask, buckets: Buckets, budget: Budget
+        self,
+        view: View,
+        joined: Joined,
+        ask: Ask,
+        buckets: Buckets,
+        budget: Budget,
+        lake: LakeReader,
     ) -> BucketSeries:
-        series = self._series(view, joined, ask, budget)
-        partials = rollup.EMPTY
-        if ask.from_us < ask.to_us:  # no bucket meets an empty range
-            edges = buckets.edges
-            ends = (int(edges[0]), int(edges[-1])) if edges is not None else None
-            start, end = ends or span(ask.from_us, ask.to_us, buckets.width_us)
-            partials = series.partials(start, end, buckets)
+        series = self._series(view, joined, ask, budget, lake)
+        partials, span_us = rollup.EMPTY, _span(ask, buckets)
+        if span_us is not None:
+            partials = series.partials(*span_us, buckets)
         if not ask.more:
             return BucketSeries(series.name.id, partials)
         seen = self._bounds(joined) or (0, 0)  # of nothing there are no buckets either
         return query_over.with_more(series, partials, buckets, ask.more, seen)
+
+
+def _told(ask: Ask) -> Told:
+    """What must be read of rollups for a question about series as they are stored."""
+    return Told(ask.more, ends=ask.ends or bool(ask.more))
+
+
+def _span(ask: Ask, buckets: Buckets) -> tuple[int, int] | None:
+    """The whole buckets that an answer is made of; None for an empty range, which meets none."""
+    if ask.from_us >= ask.to_us:
+        return None
+    if buckets.edges is not None:
+        return int(buckets.edges[0]), int(buckets.edges[-1])
+    return span(ask.from_us, ask.to_us, buckets.width_us)

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud import query_sql
+from cloud import query_event_rows, query_sql
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import ANOMALIES, EPISODES, GAPS, TableSpec
 from cloud.live import View
+from cloud.query_event_rows import EventFiles, Wanted
 from cloud.query_pool import Pool
 
 _INT64: Final = np.iinfo(np.int64)
@@ -86,7 +87,7 @@ _TABLES: Final[Mapping[Events, _Table]] = {
 }
 
 
-def found(pool: Pool, view: View, ask: EventsAsk) -> list[Row]:
+def found(pool: Pool, files: EventFiles, view: View, ask: EventsAsk) -> list[Row]:
     """One dict an event: the names, ``ts``, ``epoch`` and ``seq``, and the table's own columns.
 
     Times are µs, ids of series whole numbers, ids of episodes bytes.
@@ -94,21 +95,44 @@ def found(pool: Pool, view: View, ask: EventsAsk) -> list[Row]:
     table = _TABLES[ask.kind]
     most = ask.skip + ask.limit
     tail = _tail(view, table, ask)
-    # An event may begin long before the range that it meets; one at a time lies in it.
-    since = ask.from_us if table.end == "ts" else _INT64.min
-    files = view.tables[table.spec.name].pick(since, ask.to_us)
-    rows: list[Row] = []
-    if files:
-        named = [ask.gateway, ask.gateway, ask.device, ask.device]
-        wanted = list(ask.series)
-        given = [files, ask.from_us, ask.to_us, *named, wanted, wanted, most + len(tail)]
-        sql = query_sql.EPISODES_BY_PEAK if ask.order is Order.PEAK else table.sql
-        rows = pool.table(sql, given).to_pylist()
+    rows = _held(pool, files, view, ask, most + len(tail))
     rows += tail
     if ask.kind is Events.EPISODES:
         rows = _newest_words(rows)
     rows.sort(key=lambda row: (*_first(row, ask.order), *_ties(row, table.ties)))
     return rows[ask.skip : most]
+
+
+def _held(pool: Pool, files: EventFiles, view: View, ask: EventsAsk, limit: int) -> list[Row]:
+    """The first rows of the tables: picked here where there are few, by the engine else."""
+    table = _TABLES[ask.kind]
+    # An event may begin long before the range that it meets; one at a time lies in it.
+    since = ask.from_us if table.end == "ts" else _INT64.min
+    paths = view.tables[table.spec.name].pick(since, ask.to_us)
+    wanted = Wanted(
+        (*_NAMES, *table.columns), table.end, ask.from_us, ask.to_us, ask.gateway, ask.device,
+        ask.series,
+    )  # fmt: skip
+    paths = files.meeting(paths, wanted)
+    if not paths:
+        return []
+    few = files.rows(paths, wanted)
+    if few is None:
+        named = [ask.gateway, ask.gateway, ask.device, ask.device]
+        series = list(ask.series)
+        given = [paths, ask.from_us, ask.to_us, *named, series, series, limit]
+        by_peak = ask.order is Order.PEAK
+        sql = query_sql.EPISODES_BY_PEAK if by_peak else table.sql
+        many: list[Row] = pool.table(sql, given).to_pylist()
+        return many
+    if ask.kind is Events.EPISODES:
+        few = query_event_rows.newest(few, ("series", "id"), ("epoch", "seq", "end_ts"))
+    by = [("ts", True), ("series", False), ("epoch", True), ("seq", True)]
+    by = [("peak", True), *by] if ask.order is Order.PEAK else by
+    told: list[Row] = query_event_rows.first(
+        few, [*by, *((name, False) for name in table.ties)], limit
+    ).to_pylist()
+    return told
 
 
 def _tail(view: View, table: _Table, ask: EventsAsk) -> list[Row]:

@@ -73,7 +73,7 @@ def view_of(
         (segment, stored(segment.name, outside(segment, without.get(segment.name.id, NONE))))
         for segment in joined.segments
     ]
-    if len(parts) == 1 and parts[0][0].is_whole and parts[0][1].name.id == joined.name.id:
+    if joined.is_stored:
         return parts[0][1]
     return JoinedView(joined.name, budget, parts)
 

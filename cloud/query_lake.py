@@ -1,11 +1,13 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cloud import rollup
 from cloud.lake_names import Name
@@ -22,13 +24,19 @@ from cloud.lake_table.schema import (
     is_whole,
 )
 from cloud.live import View
-from cloud.query_files import SeriesFiles
+from cloud.query_files import Columns, FoundRows, SeriesFiles
+from cloud.query_index import FileIndex
+from cloud.query_pages import Stretch
+from cloud.query_rows import OVER, More
 from cloud.rollup import HOUR_US, Partials, Readings
 
-_NAMES: Final = frozenset(SERIES_COLUMNS) - {"series"}
+ROWS_AT_ONCE: Final = 500_000
+"""Rows of one series that are read before some of them are used: 30 MB."""
+FILES_AT_ONCE: Final = 64
+"""Files that a question has open."""
 _COLUMNS: Final = MappingProxyType(
     {
-        spec.name: pa.schema([field for field in spec.schema if field.name not in _NAMES])
+        spec.name: pa.schema([field for field in spec.schema if field.name not in SERIES_COLUMNS])
         for spec in (READINGS, *ROLLUPS)
     }
 )
@@ -40,6 +48,28 @@ _BRIEF: Final = MappingProxyType(
     }
 )
 """What is read of a rollup where nobody asks what was over time."""
+_ENDS: Final = frozenset({"first_ts", "last_ts", "last_quality", "part"})
+"""When the first and the last reading of a bucket came: read to settle the order of its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a rollup's rows shall tell beside their numbers: what they know of ``more``.
+
+    Without ``ends``, and where no two rows are of one bucket, all ends lie at its start.
+    """
+
+    more: frozenset[More] = frozenset()
+    ends: bool = True
+
+    @property
+    def with_ends(self) -> "Told":
+        """The same, and the ends."""
+        return replace(self, ends=True)
+
+
+def _wanted(tier: TableSpec, more: frozenset[More]) -> pa.Schema:
+    return (_BRIEF if OVER.isdisjoint(more) else _COLUMNS)[tier.name]
 
 
 def _of_readings(*names: str) -> pa.Schema:
@@ -47,7 +77,6 @@ def _of_readings(*names: str) -> pa.Schema:
 
 
 _SAID: Final = _of_readings("ts", "value", "text", "quality")
-_FOR_ROLLUPS: Final = _of_readings("series", "ts", "value", "text", "quality")
 
 
 class LakeReader:
@@ -56,80 +85,195 @@ class LakeReader:
     def __init__(self) -> None:
         self._files = SeriesFiles()
 
+    @property
+    def index(self) -> FileIndex:
+        """What is known of the tables' files."""
+        return self._files.index
+
     def readings(
         self, view: View, name: Name, start: int, end: int, limit: int, *, origin: bool
     ) -> list[pa.Table]:
         """The first ``limit`` readings in [start, end) and perhaps some behind them.
 
-        A table a file, each in order of time, then arrival; files that begin behind the limit are
-        not opened. ``origin``: with `epoch` and `seq`, which are there too where two files have
-        readings of one time.
+        In one table if they stand in order, else one for each file, each in order of time, then
+        arrival; files that begin behind the limit are not opened. ``origin``: with `epoch` and
+        `seq`, which are there too where two files have readings of one time.
         """
         columns = _COLUMNS[READINGS.name] if origin else _SAID
-        found: list[pa.Table] = []
+        found: list[FoundRows] = []
         ts = np.empty(0, np.int64)
-        for file in _in_time(view, READINGS, name, start, end):
-            if len(ts) >= limit and np.partition(ts, limit - 1)[limit - 1] < file.ts_min:
+        for some in self._some(view, READINGS, name, (start, end), min(limit, ROWS_AT_ONCE)):
+            if len(ts) >= limit and np.partition(ts, limit - 1)[limit - 1] < some.files[0].ts_min:
                 break
-            rows = self._rows(view, READINGS, file, name, (start, end), columns)
-            if rows is not None:
-                found.append(rows)
-                ts = np.concatenate([ts, times(rows["ts"])])
-        if not origin and len(found) > 1 and not np.diff(np.sort(ts, kind="stable")).all():
+            found.append(self._files.rows(some.places, start, end, columns))
+            ts = np.concatenate([ts, times(found[-1].rows["ts"])])
+        steps = np.diff(ts)
+        if bool((steps > 0).all()):
+            return [pa.concat_tables([each.rows for each in found])] if len(ts) else []
+        parts = [rows for each in found for rows in each.by_file()]
+        if not origin and len(parts) > 1 and not np.diff(np.sort(ts, kind="stable")).all():
             return self.readings(view, name, start, end, limit, origin=True)
-        return found
+        return parts
 
     def kept(
-        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], *, over_time: bool
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials | None:
-        """The series' rows of a rollup; None where it does not account for all its readings.
-
-        Without ``over_time`` they do not know what was over time.
-        """
-        columns = (_COLUMNS if over_time else _BRIEF)[tier.name]
+        """The series' rows of a rollup; None where it does not account for all its readings."""
         if is_whole(tier):
-            return self._of_tier(view, tier, name, span, columns)
+            return self._of_tier(view, tier, name, span, told)
         start, end = span
         span_us = (start - start % HOUR_US, end + -end % HOUR_US)
-        found = self._of_tier(view, tier, name, span_us, columns)
+        found = self._of_tier(view, tier, name, span_us, told)
         if not len(found):
             return None
-        whole = self._of_tier(view, ROLLUP_1H, name, span_us, _BRIEF[ROLLUP_1H.name])
+        whole = self._of_tier(view, ROLLUP_1H, name, span_us, Told(ends=False))
         if found.count.sum() != whole.count.sum():
             return None
         return rollup.take(found, (found.bucket >= start) & (found.bucket < end))
 
+    def together(
+        self,
+        view: View,
+        tier: TableSpec,
+        names: Sequence[Name],
+        span: tuple[int, int],
+        told: Told,
+    ) -> Mapping[int, Partials]:
+        """By series what `kept` tells of each, which is read at once.
+
+        Of as many of the first ones as have ROWS_AT_ONCE rows and lie in FILES_AT_ONCE files.
+        """
+        if not is_whole(tier):
+            return {}
+        places: list[list[Stretch]] = []
+        taken: list[tuple[Name, int]] = []
+        rows, files = 0, set[str]()
+        for name in names:
+            own = [
+                one
+                for some in self._some(view, tier, name, span, ROWS_AT_ONCE)
+                for one in some.places
+            ]
+            rows += sum(one.end - one.start for place in own for one in place)
+            files.update(place[0].file.path for place in own)
+            if rows > ROWS_AT_ONCE or len(files) > FILES_AT_ONCE:
+                break
+            places += own
+            taken.append((name, len(own)))
+        begins = set(np.cumsum([count for _, count in taken]).tolist())
+        found = self._files.rows(places, *span, _columns(tier, told, begins))
+        every, made, at = partials_of(found.rows), {}, 0
+        for name, count in taken:
+            part = np.arange(found.starts[at], found.starts[at + count])
+            made[name.id] = _named(name, rollup.take(every, part), found.rows)
+            at += count
+        return made
+
     def _of_tier(
-        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], columns: pa.Schema
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials:
-        found = (
-            self._rows(view, tier, file, name, span, columns)
-            for file in _in_time(view, tier, name, *span)
-        )
-        return rollup.concat([partials_of(rows) for rows in found if rows is not None])
+        found: list[Partials] = []
+        for some in self._some(view, tier, name, span, ROWS_AT_ONCE):
+            # What is read later may have rows of the same bucket.
+            told = told if not found and some.is_all else told.with_ends
+            rows = self._files.rows(some.places, *span, _columns(tier, told, set())).rows
+            found.append(_named(name, partials_of(rows), rows))
+        return rollup.concat(found)
 
     def pieces(
         self, view: View, name: Name, start: int, end: int
     ) -> Iterator[tuple[int, Readings]]:
-        """The readings in [start, end), a file at a time; with the offset where each begins."""
-        for file in _in_time(view, READINGS, name, start, end):
-            rows = self._rows(view, READINGS, file, name, (start, end), _FOR_ROLLUPS)
-            if rows is not None:
-                yield file.start, readings_of(rows)
+        """The readings in [start, end), those of a file together; with the offset where it begins.
 
-    def _rows(
-        self,
-        view: View,
-        spec: TableSpec,
-        file: DataFile,
-        name: Name,
-        span: tuple[int, int],
-        columns: pa.Schema,
-    ) -> pa.Table | None:
-        path = view.tables[spec.name].path(file)
-        return self._files.rows(path, name, *span, columns)
+        As many at a time as ROWS_AT_ONCE.
+        """
+        for some in self._some(view, READINGS, name, (start, end), ROWS_AT_ONCE):
+            found = self._files.rows(some.places, start, end, _SAID)
+            for number, file in enumerate(some.files):
+                rows = found.of_file(number)
+                if rows is not None:
+                    series = pa.array(np.full(rows.num_rows, name.id, np.int64))
+                    yield file.start, readings_of(rows.append_column("series", series))
+
+    def _some(
+        self, view: View, spec: TableSpec, name: Name, span: tuple[int, int], rows: int
+    ) -> Iterator["_Some"]:
+        """The files that hold the series in a range of time, in order of their times.
+
+        So many at a time that they have ``rows`` of it, or the last of them brings that many.
+        """
+        some = _Some([], [], is_all=True)
+        held = 0
+        for file in _in_time(view, spec, name, *span):
+            if held >= rows or len(some.files) == FILES_AT_ONCE:
+                yield replace(some, is_all=False)
+                some, held = _Some([], [], is_all=False), 0
+            place = self._files.find(view.tables[spec.name].path(file), name, *span)
+            if place:
+                some.files.append(file)
+                some.places.append(place)
+                held += sum(one.end - one.start for one in place)
+        if some.files:
+            yield some
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """Files that hold a series, and where it stands in each; whether they are all that do."""
+
+    files: list[DataFile]
+    places: list[list[Stretch]]
+    is_all: bool
+
+
+def _columns(tier: TableSpec, told: Told, begins: Collection[int]) -> Columns:
+    """What to read of a rollup; ``begins`` are the files at which another series begins."""
+    whole = _wanted(tier, told.more)
+    if told.ends:
+        return whole
+    brief = pa.schema([field for field in whole if field.name not in _ENDS])
+
+    def columns(ts: NDArray[np.int64], starts: Sequence[int]) -> pa.Schema:
+        rises = ts[1:] > ts[:-1]
+        others = [starts[at] - 1 for at in begins if 0 < starts[at] < len(ts)]
+        rises[others] = True
+        return brief if rises.all() else whole
+
+    return columns
+
+
+def _named(name: Name, partials: Partials, rows: pa.Table) -> Partials:
+    """Partials of one series from rows that do not name it, nor perhaps tell of their ends."""
+    whole = np.zeros(len(partials), np.int64)
+    partials = replace(partials, series=whole + name.id)
+    if "first_ts" in rows.column_names:
+        return partials
+    at, quality = partials.bucket, whole.astype(np.uint8)
+    return replace(partials, first_ts=at, last_ts=at, last_quality=quality, part=whole)
 
 
 def _in_time(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[DataFile]:
     near = view.tables[spec.name].near(start, end, (name.gateway, name.device))
     return sorted(near, key=lambda file: (file.ts_min, file.start))
+
+
+class ReadAhead(LakeReader):
+    """A reader for one answer; of several series it knows what `LakeReader.kept` would read."""
+
+    def __init__(
+        self, lake: LakeReader, tier: TableSpec, span: tuple[int, int], told: Told,
+        known: Mapping[int, Partials],
+    ) -> None:  # fmt: skip
+        self._files = lake._files
+        self._asked = tier, span, told
+        self._known = known
+
+    def kept(
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
+    ) -> Partials | None:
+        """As `LakeReader.kept`."""
+        held_tier, held_span, held = self._asked
+        is_held = (tier, span, told.more) == (held_tier, held_span, held.more)
+        is_held = is_held and (held.ends or not told.ends)
+        known = self._known.get(name.id) if is_held else None
+        return known if known is not None else super().kept(view, tier, name, span, told)

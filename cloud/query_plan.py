@@ -54,6 +54,12 @@ class Buckets:
     edges: NDArray[np.int64] | None = field(default=None, compare=False)
 
     @property
+    def is_tier(self) -> bool:
+        """Whether these are the very buckets of ``tier``."""
+        own = self.tier is not None and self.width_us == self.tier.width_us
+        return own and self.edges is None
+
+    @property
     def fine_us(self) -> int:
         """A width whose buckets fill these: what raw readings are first reduced to."""
         if self.edges is None:

@@ -11,7 +11,7 @@ from cloud.lake_rollup import readings_of
 from cloud.lake_table.schema import READINGS
 from cloud.live import View
 from cloud.query_clean import Bad, Piece
-from cloud.query_lake import LakeReader
+from cloud.query_lake import LakeReader, Told
 from cloud.query_one import OneSeries
 from cloud.query_plan import Buckets
 from cloud.query_rows import RawSeries
@@ -22,13 +22,13 @@ from cloud.rollup import Ints, Partials
 class SeriesView(OneSeries):
     """A stored series as of one view, without what of it is ``bad``; reads from ``lake``.
 
-    Its partials say what was over time if ``over_time`` is set, which takes more reading.
+    Its partials say as much as is to be ``told``: the less, the less is read.
     """
 
     lake: LakeReader
     view: View
     bad: Bad
-    over_time: bool
+    told: Told
 
     @property
     def is_all(self) -> bool:
@@ -66,12 +66,16 @@ class SeriesView(OneSeries):
     def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
         """One row a bucket that has readings, of the whole buckets [start, end)."""
         parts: list[Partials] = []
+        tail = list(self._tail_parts(start, end))
         if buckets.tier is None:
-            parts += self._reduced(Piece(start, end, is_raw=True), buckets)
+            parts += self._reduced(Piece(start, end, is_raw=True), buckets, self.told)
         else:
+            # The ends say which of two rows of one bucket is the first.
+            is_one = buckets.is_tier and not tail
+            told = self.told if is_one else self.told.with_ends
             for piece in query_clean.pieces(start, end, buckets.tier.width_us, self.bad):
-                parts += self._reduced(piece, buckets)
-        for part, rows in self._tail_parts(start, end):
+                parts += self._reduced(piece, buckets, told)
+        for part, rows in tail:
             readings = query_rows.without(readings_of(rows), self.bad)
             parts.append(rollup.reduce(readings, buckets.fine_us, part))
         found = rollup.concat(parts)
@@ -79,12 +83,12 @@ class SeriesView(OneSeries):
             return rollup.merge(found, buckets.width_us)
         return rollup.merge(replace(found, bucket=_begin(found.bucket, buckets.edges)), 1)
 
-    def _reduced(self, piece: Piece, buckets: Buckets) -> Iterator[Partials]:
+    def _reduced(self, piece: Piece, buckets: Buckets, told: Told) -> Iterator[Partials]:
         """Partials of a stretch, from the rollup or from raw readings that are not bad."""
         tier = None if piece.is_raw else buckets.tier
         if tier is not None:
             span = (piece.start, piece.end)
-            kept = self.lake.kept(self.view, tier, self.name, span, over_time=self.over_time)
+            kept = self.lake.kept(self.view, tier, self.name, span, told)
             if kept is not None:
                 yield kept
                 return

@@ -8,6 +8,7 @@ first rows are written each way, in memory.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.lake_table.schema import TableSpec
+from cloud.rollup import DAY_US
 
 ZSTD_LEVEL: Final = 3
 _TIME_LEVEL: Final = 1
@@ -29,6 +31,26 @@ MILLIS: Final = pa.timestamp("ms", "UTC")
 _DELTA: Final = "DELTA_BINARY_PACKED"
 _DICTIONARY: Final = "PLAIN_DICTIONARY"
 _PLAIN: Final = "PLAIN"
+PAGE_BYTES: Final = 16 << 10
+"""Of a page before it is compressed: 2,048 numbers. `cloud.query_files` reads single pages."""
+ROLLUP_PAGE_BYTES: Final = 8 << 10
+"""A question wants all columns of a few hundred rows of a rollup."""
+DICTIONARY_BYTES_MAX: Final = 64 << 10
+"""Of the words of one column in a row group, which are read with every page; then plain ones."""
+_TRIED: Final = MappingProxyType(
+    {
+        **dict.fromkeys(("ts", "first_ts", "last_ts"), (_DELTA, _PLAIN)),
+        "value": (_DICTIONARY, _PLAIN),
+        "held_us": (_DICTIONARY, _DELTA),
+    }
+)
+"""Encodings of which the smallest is taken."""
+_SIMPLE: Final = frozenset(
+    {"sum", "min", "max", "first", "last", "integral", "reset_sum", "count", "valid", "part"}
+)
+"""Numbers of rollups, which mostly differ: plain ones are the smallest, and the soonest read."""
+_SIMPLE_OF_DAYS: Final = frozenset({"ts", "first_ts", "last_ts"})
+"""A question for days reads a few rows of many series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +73,21 @@ def form_of(rows: pa.Table, spec: TableSpec) -> Form:
     tried = rows.num_rows >= _TRIED_ROWS_MIN
     millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
     encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
+    encoding |= dict.fromkeys(_simple(spec), _PLAIN)
     if tried:
         sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
-        encoding["ts"] = _smallest(sample, "ts", (_DELTA, _PLAIN))
-        if "value" in encoding:
-            encoding["value"] = _smallest(sample, "value", (_DICTIONARY, _PLAIN))
-    return Form(millis, _options(encoding))
+        for name, encodings in _TRIED.items():
+            if name in encoding and encoding[name] != _PLAIN:
+                encoding[name] = _smallest(sample, name, encodings)
+    return Form(millis, _options(encoding, ROLLUP_PAGE_BYTES if spec.width_us else PAGE_BYTES))
+
+
+def _simple(spec: TableSpec) -> frozenset[str]:
+    """Columns that are written plain whatever they hold."""
+    if not spec.width_us:
+        return frozenset()
+    simple = _SIMPLE | _SIMPLE_OF_DAYS if spec.width_us >= DAY_US else _SIMPLE
+    return simple.intersection(spec.schema.names)
 
 
 def _whole_millis(column: pa.ChunkedArray) -> bool:
@@ -69,13 +100,14 @@ def _smallest(rows: pa.Table, name: str, encodings: tuple[str, ...]) -> str:
     sizes = []
     for encoding in encodings:
         sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, rows.select([name]).schema, **_options({name: encoding})) as to:
+        options = _options({name: encoding}, PAGE_BYTES)
+        with pq.ParquetWriter(sink, rows.select([name]).schema, **options) as to:
             to.write_table(rows.select([name]))
         sizes.append(sink.tell())
     return encodings[int(np.argmin(sizes))]
 
 
-def _options(encoding: Mapping[str, str]) -> dict[str, Any]:
+def _options(encoding: Mapping[str, str], page_bytes: int) -> dict[str, Any]:
     levels = {name: _TIME_LEVEL if name == "ts" else ZSTD_LEVEL for name in encoding}
     return {
         "version": "2.6",
@@ -86,4 +118,7 @@ def _options(encoding: Mapping[str, str]) -> dict[str, Any]:
         "write_statistics": [name for name in encoding if name in _BOUNDED],
         "store_schema": False,
         "write_page_checksum": True,
+        "write_page_index": True,
+        "data_page_size": page_bytes,
+        "dictionary_pagesize_limit": DICTIONARY_BYTES_MAX,
     }

@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 from cloud.errors import StorageError
 from cloud.lake_table.forms import form_of
 from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec, added
-from cloud.rollup import DAY_US
 
 ROW_GROUP: Final = 16_384
-"""A series is read out of a file in 0.5 ms at this size, in 3 at 128 k rows, for 3 % more bytes."""
-ROLLUP_GROUP: Final = 8_192
-"""Of a rollup all columns are wanted: 2 ms out of a file at this size, 6 ms at 32 k rows."""
-DAYS_GROUP: Final = 4_096
-"""Of days: a question wants many series of a file, and each has few rows in it."""
+"""What a merge of many files holds of each; questions read single pages (`forms.PAGE_BYTES`)."""
+ROLLUP_GROUP: Final = 32_768
+"""Of a rollup: a footer tells of 25 columns of each, and of those asked for the pages are found."""
 _TEMPORARY: Final = ".writing"
 _WORDS_UNUSED_MAX: Final = 1_024
 """Words of a dictionary that a row group may hold without looking which of them it uses."""
@@ -140,9 +137,7 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
 
 
 def _group_rows(spec: TableSpec) -> int:
-    if not spec.width_us:
-        return ROW_GROUP
-    return ROLLUP_GROUP if spec.width_us < DAY_US else DAYS_GROUP
+    return ROLLUP_GROUP if spec.width_us else ROW_GROUP
 
 
 def _own_names(rows: pa.Table) -> pa.Table:

@@ -2,8 +2,8 @@
 
 Routes, parameters and answers are in `cloud.serve.routes`, told in docs/guide/api.md and
 /api/v1/openapi.json; every bad parameter is a 4xx that says what would be right
-(`cloud.serve.params`). Queries run in threads of their own number, so that slow ones never take
-the loop.
+(`cloud.serve.params`). Queries run in threads, a few at a time (`cloud.serve.turns`), so that slow
+ones never take the loop.
 """
 
 import difflib
@@ -14,9 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import anyio.to_thread
 import orjson
-from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -43,9 +41,7 @@ from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
 from cloud.serve.site import Journal, Presence, Registry, Site
-
-THREADS: Final = 8
-"""Requests that are worked on at once; more wait."""
+from cloud.serve.turns import Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -77,11 +73,11 @@ def build_app(
         Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
-    limiter = CapacityLimiter(THREADS)
+    turns = Turns()
     routes = [
         Route("/healthz", functools.partial(_health, fault)),
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
-        *(_route(site, path, of, limiter) for path, of in _by_path(ENDPOINTS).items()),
+        *(_route(site, path, of, turns) for path, of in _by_path(ENDPOINTS).items()),
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
     ]
     elsewhere = functools.partial(_nothing, routes)
@@ -108,7 +104,7 @@ def _by_path(endpoints: Sequence[Endpoint]) -> dict[str, dict[Method, Endpoint]]
     return found
 
 
-def _route(site: Site, path: str, of: Mapping[Method, Endpoint], limiter: CapacityLimiter) -> Route:
+def _route(site: Site, path: str, of: Mapping[Method, Endpoint], turns: Turns) -> Route:
     async def serve(request: Request) -> Response:
         is_get = request.method in ("GET", "HEAD")
         endpoint = of[Method.GET if is_get else Method(request.method)]
@@ -120,7 +116,7 @@ def _route(site: Site, path: str, of: Mapping[Method, Endpoint], limiter: Capaci
             answer = endpoint.answer(site, values)
             return formats.written(answer, form, request.url.path, request.query_params)
 
-        return await anyio.to_thread.run_sync(work, limiter=limiter)
+        return await turns.run(work)
 
     return Route(path, serve, methods=[method.value for method in of])
 

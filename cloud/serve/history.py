@@ -215,7 +215,7 @@ def _ask(site: Site, values: Values, book: JoinedBook, names: Sequence[Name]) ->
     return Ask(
         values["series"], from_us, to_us, values["points"], asked, values["limit"],
         values["cursor"], made, without(site, values, book, names), book.resolver,
-        frozenset(more[name] for name in values["columns"] or () if name in more),
+        frozenset(more[name] for name in values["columns"] or () if name in more), ends=False,
     )  # fmt: skip
 
 

@@ -1,19 +1,26 @@
 """Single series out of files: exactly their rows, whatever row groups they lie in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud import query_pages
 from cloud.errors import StorageError
 from cloud.lake_names import Name
+from cloud.lake_table import forms
 from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.forms import Form, form_of
 from cloud.lake_table.parquet import arrange, no_step, times, write_durably
-from cloud.lake_table.schema import READINGS
+from cloud.lake_table.schema import READINGS, TableSpec
 from cloud.query_files import SeriesFiles
+from cloud.query_pages import OpenFile
 
 _KEYS = [
     (gateway, device, metric)
@@ -21,7 +28,9 @@ _KEYS = [
     for device in ("", "pump", "pumpe", "ö")
     for metric in ("t", "x")
 ]
-WANTED = pa.schema([READINGS.schema.field(name) for name in ("ts", "value", "text", "seq")])
+WANTED = pa.schema(
+    [READINGS.schema.field(name) for name in ("ts", "value", "text", "quality", "seq")]
+)
 
 
 def name(at: int) -> Name:
@@ -42,7 +51,7 @@ def rows_of(rows: list[tuple[int, int]]) -> pa.Table:
         "kind": np.zeros(count, np.int8),
         "series": [one.id for one in series],
         "ts": np.array([ts for _, ts in rows], np.int64),
-        "value": np.arange(count, dtype=np.float64),
+        "value": [None if at % 3 == 0 else float(i) for i, (at, _) in enumerate(rows)],
         "text": texts,
         "quality": np.zeros(count, np.int8),
         "lag_us": np.zeros(count, np.int64),
@@ -58,35 +67,106 @@ def rows_of(rows: list[tuple[int, int]]) -> pa.Table:
 
 
 @pytest.fixture(autouse=True)
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lake_parquet, "ROW_GROUP", 5)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lake_parquet, "fsync", lambda _: None)
+    monkeypatch.setattr(query_pages, "WINDOW_BYTES", query_pages.WINDOW_BYTES)  # put back
+
+
+@contextmanager
+def small(group_rows: int, page_rows: int) -> Iterator[None]:
+    """Files of small row groups and pages; those of nine rows have the form of large ones."""
+
+    def form(rows: pa.Table, spec: TableSpec) -> Form:
+        made = form_of(rows, spec)
+        return Form(made.millis, {**made.options, "max_rows_per_page": page_rows})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lake_parquet, "ROW_GROUP", group_rows)
+        patch.setattr(lake_parquet, "form_of", form)
+        patch.setattr(forms, "_TRIED_ROWS_MIN", 9)
+        yield
+
+
+def readings_of(series: int, most: int) -> st.SearchStrategy[list[tuple[int, int]]]:
+    one = st.tuples(st.integers(0, series - 1), st.integers(-40, 40))
+    return st.lists(one, min_size=1, max_size=most)
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 15), st.integers(-40, 40)), min_size=1, max_size=60),
+    st.lists(readings_of(16, 60) | readings_of(3, 150), min_size=1, max_size=4),
     st.tuples(st.integers(-45, 45), st.integers(-45, 45)),
+    st.sampled_from([1, 1000]),
+    st.sampled_from([(7, 3), (64, 12)]),
+    st.sampled_from([1, query_pages.WINDOW_BYTES]),
 )
-@settings(max_examples=60, deadline=None)
-def test_every_row_of_a_series_and_time_is_found_and_no_other(tmp_path_factory, rows, span):
-    path = tmp_path_factory.mktemp("lake") / "period=x" / "f.parquet"
-    table = rows_of(rows)
-    write_durably(path, table, READINGS, no_step)
+@settings(max_examples=50, deadline=None)
+def test_every_row_of_a_series_and_time_is_found_and_no_other(
+    tmp_path_factory, held, span, step_us, sizes, window
+):
+    query_pages.WINDOW_BYTES = window
+    folder = tmp_path_factory.mktemp("lake") / "period=x"
+    tables = [rows_of([(at, ts * step_us) for at, ts in rows]) for rows in held]
+    paths = [folder / f"{number}.parquet" for number in range(len(tables))]
+    with small(*sizes):
+        for path, table in zip(paths, tables, strict=True):
+            write_durably(path, table, READINGS, no_step)
     files = SeriesFiles()
+    low, high = (edge * step_us for edge in span)
     for at in range(len(_KEYS)):
-        found = files.rows(str(path), name(at), *span, WANTED)
-        mask = [
-            series == name(at).id and span[0] <= ts < span[1]
-            for series, ts in zip(
-                table["series"].to_pylist(), times(table["ts"]).tolist(), strict=True
-            )
-        ]
-        due = table.filter(pa.array(mask)).select(WANTED.names)
-        if found is None:
-            assert not due.num_rows
-        else:
-            assert found.schema == WANTED
-            assert found.cast(plain()).equals(due.cast(plain()))
+        places = [files.find(str(path), name(at), low, high) for path in paths]
+        found = files.rows(places, low, high, WANTED)
+        assert found.rows.schema == WANTED
+        for number, table in enumerate(tables):
+            rows = found.of_file(number)
+            due = rows_in(table, name(at).id, low, high)
+            assert (0 if rows is None else rows.num_rows) == due.num_rows
+            assert rows is None or rows.cast(plain()).equals(due.cast(plain()))
+            assert sum(one.end - one.start for one in places[number]) >= due.num_rows
+
+
+def test_of_a_long_series_only_the_row_groups_of_the_range_are_looked_at(tmp_path):
+    path = tmp_path / "period=x" / "f.parquet"
+    with small(7, 3):
+        write_durably(path, rows_of([(1, ts) for ts in range(100)]), READINGS, no_step)
+    (place,) = SeriesFiles().find(str(path), name(1), 15, 17)
+    assert (place.group, place.start, place.end) == (2, 0, 7)
+    assert SeriesFiles().find(str(path), name(1), 100, 200) == []
+
+
+def test_a_column_that_is_not_ours_stands_in_no_bodys_way_until_it_is_asked_for(tmp_path):
+    path = tmp_path / "f.parquet"
+    rows = rows_of([(1, ts) for ts in range(20)])
+    strange = pa.array([[1.5]] * 20)
+    pq.write_table(rows.append_column("lists", strange), path, compression="zstd")
+    files = SeriesFiles()
+    place = [files.find(str(path), name(1), 0, 9)]
+    assert files.rows(place, 0, 9, WANTED).rows.num_rows == 9
+    wanted = pa.schema([*WANTED, pa.field("lists", strange.type)])
+    with pytest.raises(StorageError, match="lists is no flat column"):
+        files.rows(place, 0, 9, wanted)
+
+
+@pytest.mark.parametrize("column", ["ts", "value", "quality", "epoch"])
+def test_plain_numbers_and_the_only_number_of_a_group_need_no_decoding(
+    tmp_path, monkeypatch, column
+):
+    path = tmp_path / "period=x" / "f.parquet"
+    rows = rows_of([(1, ts * ts * 977) for ts in range(300)])
+    with small(300, 100), monkeypatch.context() as patch:
+        patch.setattr(forms, "_smallest", lambda *_: "PLAIN")
+        write_durably(path, rows, READINGS, no_step)
+    indexed = SeriesFiles().index.file(str(path))
+    with OpenFile(indexed) as file:
+        told = file.numbers(0, column, 30, 270)
+    assert told is not None
+    due = times(rows["ts"]) if column == "ts" else rows[column].to_numpy()
+    assert told.tolist() == due[30:270].tolist()
+
+
+def rows_in(table: pa.Table, series: int, low: int, high: int) -> pa.Table:
+    pairs = zip(table["series"].to_pylist(), times(table["ts"]).tolist(), strict=True)
+    mask = [each == series and low <= ts < high for each, ts in pairs]
+    return table.filter(pa.array(mask)).select(WANTED.names)
 
 
 def plain() -> pa.Schema:
@@ -96,23 +176,40 @@ def plain() -> pa.Schema:
     )
 
 
-def test_places_of_few_row_groups_are_remembered_and_all_files_are_found_again(tmp_path: Path):
-    files = SeriesFiles(groups_max=4)
+def test_what_is_known_of_files_is_bounded_and_all_files_are_found_again(tmp_path: Path):
+    files = SeriesFiles(index_bytes_max=10_000)
     for round_ in range(2):
         for number in range(6):
             path = tmp_path / "period=x" / f"{number}.parquet"
             if not round_:
                 write_durably(path, rows_of([(1, number), (2, 0)] * 6), READINGS, no_step)
-            found = files.rows(str(path), name(1), -50, 50, WANTED)
-            assert found is not None
+            found = files.rows([files.find(str(path), name(1), -50, 50)], -50, 50, WANTED).rows
             assert set(times(found["ts"]).tolist()) == {number}
-    assert len(files._known) == 1
+            assert 0 < files.index.bytes <= 25_000  # one file may be larger than the bound
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"PAR1 no PAR1")])
+def cut_short(path: Path) -> None:
+    """The footer stays, the pages before it are gone."""
+    data = path.read_bytes()
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    path.write_bytes(b"PAR1" + bytes(len(data) - footer - 4) + data[-footer:])
+
+
+def flip(path: Path) -> None:
+    """One bit of the page of the first series."""
+    data = bytearray(path.read_bytes())
+    at = pq.read_metadata(path).row_group(0).column(READINGS.schema.get_field_index("series"))
+    data[at.dictionary_page_offset + at.total_compressed_size - 1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "spoil", [Path.unlink, lambda path: path.write_bytes(b"PAR1 no PAR1"), cut_short, flip]
+)
 def test_a_file_that_is_gone_or_damaged_is_named(tmp_path: Path, spoil):
     path = tmp_path / "period=x" / "f.parquet"
     write_durably(path, rows_of([(1, 0)]), READINGS, no_step)
     spoil(path)
+    files = SeriesFiles()
     with pytest.raises(StorageError, match=r"f\.parquet"):
-        SeriesFiles().rows(str(path), name(1), -50, 50, WANTED)
+        files.rows([files.find(str(path), name(1), -50, 50)], -50, 50, WANTED)
