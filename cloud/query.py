@@ -21,7 +21,7 @@ from cloud.query_lake import LakeReader
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_rows import OVER, BucketSeries, More, RawSeries
+from cloud.query_rows import BucketSeries, More, RawSeries
 from cloud.query_series import SeriesView
 from cloud.rollup import DAY_US
 
@@ -191,10 +191,10 @@ class Query:
     def _series(
         self, view: View, joined: Joined, ask: Ask, budget: Budget | None = None
     ) -> OneSeries:
-        spent, over_time = budget or Budget(), not OVER.isdisjoint(ask.more)
+        spent = budget or Budget()
 
         def stored(name: Name, bad: Bad) -> SeriesView:
-            return SeriesView(name, spent, self._lake, view, bad, over_time)
+            return SeriesView(name, spent, self._lake, view, bad, ask.more)
 
         return query_joined.view_of(joined, ask.without, spent, stored)
 

@@ -13,6 +13,7 @@ from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import (
+    OVER_TIME,
     READINGS,
     ROLLUP_1H,
     ROLLUPS,
@@ -23,6 +24,7 @@ from cloud.lake_table.schema import (
 )
 from cloud.live import View
 from cloud.query_files import SeriesFiles
+from cloud.query_rows import OVER, More
 from cloud.rollup import HOUR_US, Partials, Readings
 
 _NAMES: Final = frozenset(SERIES_COLUMNS) - {"series"}
@@ -39,7 +41,15 @@ _BRIEF: Final = MappingProxyType(
         for spec in ROLLUPS
     }
 )
-"""What is read of a rollup where nobody asks what was over time."""
+"""What is read of a rollup where nobody asks for more."""
+_OF_MORE: Final = MappingProxyType(
+    {
+        More.QUANTILES: frozenset({"bin_exponent", "bins", "bin_counts"}),
+        More.DURATIONS: frozenset({"states", *OVER_TIME}),
+        **dict.fromkeys(OVER, frozenset(OVER_TIME)),
+    }
+)
+"""What is read besides of those that have it."""
 
 
 def _of_readings(*names: str) -> pa.Schema:
@@ -80,13 +90,18 @@ class LakeReader:
         return found
 
     def kept(
-        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], *, over_time: bool
+        self,
+        view: View,
+        tier: TableSpec,
+        name: Name,
+        span: tuple[int, int],
+        more: frozenset[More],
     ) -> Partials | None:
         """The series' rows of a rollup; None where it does not account for all its readings.
 
-        Without ``over_time`` they do not know what was over time.
+        What is not asked for with ``more`` they do not know.
         """
-        columns = (_COLUMNS if over_time else _BRIEF)[tier.name]
+        columns = _wanted(tier, more)
         if is_whole(tier):
             return self._of_tier(view, tier, name, span, columns)
         start, end = span
@@ -106,7 +121,7 @@ class LakeReader:
             self._rows(view, tier, file, name, span, columns)
             for file in _in_time(view, tier, name, *span)
         )
-        return rollup.concat([partials_of(rows) for rows in found if rows is not None])
+        return rollup.concat([partials_of(rows, name.kind) for rows in found if rows is not None])
 
     def pieces(
         self, view: View, name: Name, start: int, end: int
@@ -115,7 +130,7 @@ class LakeReader:
         for file in _in_time(view, READINGS, name, start, end):
             rows = self._rows(view, READINGS, file, name, (start, end), _FOR_ROLLUPS)
             if rows is not None:
-                yield file.start, readings_of(rows)
+                yield file.start, readings_of(rows, name.kind)
 
     def _rows(
         self,
@@ -128,6 +143,14 @@ class LakeReader:
     ) -> pa.Table | None:
         path = view.tables[spec.name].path(file)
         return self._files.rows(path, name, *span, columns)
+
+
+def _wanted(tier: TableSpec, more: frozenset[More]) -> pa.Schema:
+    if not more:
+        return _BRIEF[tier.name]
+    besides = frozenset[str]().union(*(_OF_MORE.get(each, frozenset()) for each in more))
+    left_out = added(tier) - besides
+    return pa.schema([field for field in _COLUMNS[tier.name] if field.name not in left_out])
 
 
 def _in_time(view: View, spec: TableSpec, name: Name, start: int, end: int) -> list[DataFile]:

@@ -12,7 +12,7 @@ engine or order gives others. An outlier takes one bin, not the resolution of al
 
 A quantile is the number of one rank; the counts tell exactly in which bin that is. So what is told
 is less than ERROR of (max − min) off: the middle of the bin, at most half its width; or, where bins
-are at most 1/512 of the range wide, the shortest decimal in it, which is the number itself where a
+are at most 1/512 of the range wide, the shortest decimal in it: mostly the number itself, where a
 sensor speaks in decimals and said at most BINS_MAX different ones.
 
 A row whose numbers are all the same, or which has two, says all of it by ``min`` and ``max`` and
@@ -33,10 +33,10 @@ Floats = NDArray[np.float64]
 Array = NDArray[Any]
 
 BINS_MAX: Final = 64
-SPAN_BITS: Final = 12
+SPAN_BITS: Final = 14
 ERROR: Final = 1 / (BINS_MAX - 1)
 """Of max − min: more than BINS_MAX bins of half the width are occupied, so that (BINS_MAX − 1)
-of them lie between min and max, or else bins are 2^-11 of the range at most."""
+of them lie between min and max, or else bins are 2^-13 of the range at most."""
 UNKNOWN: Final = 32_767
 """``exponent`` of a row that has no bins: they are to be made from its readings."""
 COUNT_MAX: Final = 2**31 - 1

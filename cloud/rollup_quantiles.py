@@ -24,10 +24,14 @@ _POWER_MAX: Final = 22
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantiles:
-    """By name of SHARES, a number a bucket (NaN: it has none), each at most ``error`` off."""
+    """By name of SHARES, a number a bucket (NaN: it has none), each at most ``error`` off.
+
+    ``of_bins``: some are told from bins.
+    """
 
     told: Mapping[str, Floats]
     error: Floats
+    of_bins: bool
 
 
 def rank(valid: Ints, share: float) -> Ints:
@@ -61,7 +65,7 @@ def quantiles(bins: Bins, spread: Spread) -> Quantiles:
         told[name] = np.where(spread.valid > 0, found, np.nan)
     error = np.zeros(len(spread.valid))
     error[rows] = np.where(is_fine, width, width / 2)
-    return Quantiles(told, error)
+    return Quantiles(told, error, of_bins=True)
 
 
 def _shortest(low: Floats, high: Floats) -> Floats:
