@@ -1,41 +1,57 @@
-"""The columns of rollups that are lists, to and from those that `cloud.rollup` works on."""
+"""The columns of rollups that are lists, to and from those that `cloud.rollup` works on.
 
-from typing import Any
+A list is a text, so that any engine reads it and it is one column like the others: numbers by
+spaces; of states JSON, `[{"value": 1.0, "us": 5}, {"text": "on", "us": 7}]`. A row without a list
+has an empty one.
+"""
+
+import io
+from typing import Any, Final
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pj
 from numpy.typing import NDArray
 
 from cloud import rollup_bins, rollup_states
 from cloud.lake_table.parquet import one
-from cloud.lake_table.schema import ROLLUP_1H
 from cloud.ragged import offsets_of
 from cloud.rollup import Partials
 from cloud.rollup_bins import UNKNOWN, Bins
 from cloud.rollup_states import States
 
-_TYPES = ROLLUP_1H.schema
+_STATE: Final = pa.struct([("value", pa.float64()), ("text", pa.string()), ("us", pa.int64())])
+_LINE: Final = pa.schema([("states", pa.list_(_STATE))])
+_EMPTY: Final = "[]"
 
 
 def bins_of(rows: pa.Table) -> Bins:
-    """The bins of rows; unknown where a former version wrote them."""
-    return Bins(
-        one(rows["bin_exponent"]).fill_null(UNKNOWN).to_numpy(),
-        _offsets(one(rows["bins"])),
-        one(rows["bins"]).flatten().to_numpy(),
-        one(rows["bin_counts"]).flatten().to_numpy(),
-    )
+    """The bins of rows; unknown where a former version wrote them.
+
+    ValueError for words that are no lists of numbers of one length.
+    """
+    offsets, index = _numbers(one(rows["bins"]), pa.int16())
+    counted, count = _numbers(one(rows["bin_counts"]), pa.int32())
+    if not np.array_equal(offsets, counted):
+        raise ValueError("bins and their counts are not as many")
+    exponent = one(rows["bin_exponent"]).fill_null(UNKNOWN).to_numpy()
+    return Bins(exponent, offsets, index, count)
 
 
 def states_of(rows: pa.Table, of_states: NDArray[np.bool_]) -> States:
     """The states of rows, of which these are of a series of states."""
-    lists = one(rows["states"])
+    words = one(rows["states"])
+    there = pc.fill_null(pc.not_equal(words, _EMPTY), False).to_numpy(zero_copy_only=False)
+    lists = _parsed(words.filter(pa.array(there)))
+    lengths = np.zeros(len(words), np.int64)
+    lengths[there] = pc.list_value_length(lists).to_numpy()
     values, texts, us = lists.flatten().flatten()
     return States(
-        lists.is_valid().to_numpy(zero_copy_only=False),
+        words.is_valid().to_numpy(zero_copy_only=False),
         of_states,
-        _offsets(lists),
+        offsets_of(lengths),
         values.to_numpy(zero_copy_only=False),
         texts.to_numpy(zero_copy_only=False),
         us.to_numpy(zero_copy_only=False),
@@ -47,31 +63,58 @@ def list_columns(partials: Partials) -> dict[str, pa.Array]:
     rows = len(partials)
     bins = rollup_bins.unknown(rows) if partials.bins is None else partials.bins
     states = rollup_states.unknown(rows) if partials.states is None else partials.states
-    text = pa.array(states.text, pa.string())
-    value = pa.array(states.value, mask=text.is_valid().to_numpy(zero_copy_only=False))
-    each = pa.StructArray.from_arrays([value, text, pa.array(states.us)], type=_state())
+    lists = _joined(states.offsets, _told(states), ",")
+    whole = pc.binary_join_element_wise("[", lists, "]", "")
     return {
         "bin_exponent": pa.array(bins.exponent, mask=~bins.is_known),
-        "bins": _lists("bins", bins.offsets, bins.index),
-        "bin_counts": _lists("bin_counts", bins.offsets, bins.count),
-        "states": _lists("states", states.offsets, each, ~states.is_known),
+        "bins": _joined(bins.offsets, pa.array(bins.index).cast(pa.string()), " "),
+        "bin_counts": _joined(bins.offsets, pa.array(bins.count).cast(pa.string()), " "),
+        "states": pc.if_else(pa.array(states.is_known), whole, None),
     }
 
 
-def _state() -> pa.DataType:
-    return _TYPES.field("states").type.value_type
+def _joined(offsets: NDArray[np.int64], words: pa.Array, between: str) -> pa.Array:
+    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), words)
+    return pc.binary_join(lists, between)
 
 
-def _lists(
-    name: str, offsets: NDArray[np.int64], values: Any, mask: NDArray[np.bool_] | None = None
-) -> pa.Array:
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()),
-        pa.array(values) if isinstance(values, np.ndarray) else values,
-        _TYPES.field(name).type,
-        mask=None if mask is None else pa.array(mask),
+def _numbers(words: pa.Array, kind: pa.DataType) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The lists that are there, as their offsets and numbers; no list is an empty one."""
+    there = pc.fill_null(pc.greater(pc.binary_length(words), 0), False)
+    lists = pc.split_pattern(words.filter(there), " ")
+    lengths = np.zeros(len(words), np.int64)
+    lengths[there.to_numpy(zero_copy_only=False)] = pc.list_value_length(lists).to_numpy()
+    return offsets_of(lengths), lists.flatten().cast(kind).to_numpy()
+
+
+def _told(states: States) -> pa.Array:
+    """Each state as JSON; what it says is written once for all that say so."""
+    text = pa.array(states.text, pa.string())
+    is_text = text.is_valid().to_numpy(zero_copy_only=False)
+    words = text.drop_null().dictionary_encode()
+    numbers, which = np.unique(states.value[~is_text], return_inverse=True)
+    said = [_opening("value", number) for number in numbers.tolist()]
+    said += [_opening("text", word) for word in words.dictionary.to_pylist()]
+    code = np.empty(len(text), np.int64)
+    code[~is_text], code[is_text] = which, len(numbers) + words.indices.to_numpy()
+    opening = pa.array(said, pa.string()).take(pa.array(code))
+    return pc.binary_join_element_wise(opening, pa.array(states.us).cast(pa.string()), "}", "")
+
+
+def _opening(name: str, said: float | str) -> str:
+    """Up to the time; NaN is null."""
+    return f'{{"{name}": {orjson.dumps(said).decode()}, "us": '
+
+
+def _parsed(words: pa.Array) -> Any:
+    """Lists of _STATE from lists as JSON."""
+    if not len(words):
+        return pa.array([], _LINE.field("states").type)
+    lines = pc.binary_join_element_wise('{"states": ', words, "}\n", "")
+    length = pc.sum(pc.binary_length(lines)).as_py()
+    found = pj.read_json(
+        io.BytesIO(lines.buffers()[2].slice(0, length)),
+        pj.ReadOptions(use_threads=False),
+        pj.ParseOptions(explicit_schema=_LINE, unexpected_field_behavior="ignore"),
     )
-
-
-def _offsets(lists: pa.Array) -> NDArray[np.int64]:
-    return offsets_of(pc.list_value_length(lists).fill_null(0).to_numpy())
+    return one(found["states"])

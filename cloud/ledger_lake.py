@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
+from cloud.lake_lists import bins_of
 from cloud.lake_table.forms import MILLIS
 from cloud.lake_table.schema import PERIOD, TABLES, TableSpec, delta_schema, former, has_lists
 from cloud.ledger import Lost
@@ -74,18 +75,17 @@ def unsound_in(path: Path, spec: TableSpec) -> int:
     with _opened(path) as file:
         if set(_BINS).difference(file.schema_arrow.names):
             return 0
-        return sum(_unsound(rows) for rows in _read(file, [*_BINS, "valid"]))
+        try:
+            return sum(_unsound(rows) for rows in _read(file, [*_BINS, "valid"]))
+        except ValueError as error:  # words that are no lists of numbers
+            raise StorageError(f"read {path}", str(error).splitlines()[0], _DAMAGED) from error
 
 
 def _unsound(rows: pa.Table) -> int:
-    counts = rows["bin_counts"].combine_chunks()
-    lengths = pc.list_value_length(counts).fill_null(0).to_numpy()
-    valid = rows["valid"].to_numpy()
-    other = pc.list_value_length(rows["bins"].combine_chunks()).fill_null(0).to_numpy()
-    some = lengths > 0
-    ends = np.append(0, np.cumsum(counts.flatten().to_numpy(), dtype=np.int64))
-    told = np.diff(ends[np.append(0, np.cumsum(lengths))])
-    return int(((lengths != other) | (some & (told != valid))).sum())
+    bins = bins_of(rows)
+    counted = np.append(0, np.cumsum(bins.count, dtype=np.int64))[bins.offsets]
+    has_list = np.diff(bins.offsets) > 0
+    return int((has_list & (np.diff(counted) != rows["valid"].to_numpy())).sum())
 
 
 def _read(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -36,9 +36,7 @@ class _File:
 
     @classmethod
     def of(cls, footer: pq.FileMetaData) -> "_File":
-        # A list is known by its one or last leaf.
-        paths = [footer.schema.column(i).path for i in range(footer.num_columns)]
-        places = {path.partition(".")[0]: i for i, path in enumerate(paths)}
+        places = {footer.schema.column(i).name: i for i in range(footer.num_columns)}
         groups = (footer.row_group(i) for i in range(footer.num_row_groups))
         return cls(footer, tuple(_bounds(group, places) for group in groups), places)
 

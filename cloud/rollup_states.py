@@ -1,10 +1,10 @@
 """Pure: for how long each state stood in a bucket, as lists that merge where rows are in order.
 
-A state is a text of at most TEXT_MAX bytes, or, of a series of states, a number (NaN is one too). A
-reading stands until the next one of its series, however long. A row tells of the time between its
-first and its last reading; what stands over its edges is added from its neighbours when history is
-asked, as with all that was over time (`cloud.rollup_time`), and as there rows merge that do not
-interleave: what a row ended with stands until the next begins.
+A state is a text of at most TEXT_MAX bytes, or, of a series of states, a number (NaN is one too, an
+infinite one is none). A reading stands until the next one of its series, however long. A row tells
+of the time between its first and its last reading; what stands over its edges is added from its
+neighbours when history is asked, as with all that was over time (`cloud.rollup_time`), and as there
+rows merge that do not interleave: what a row ended with stands until the next begins.
 
 A row tells of at most STATES_MAX states: the least, by number, then by text. Of any split those are
 the same with the same times, for what is among the least of all is among the least of each part.
@@ -30,7 +30,7 @@ Bools = NDArray[np.bool_]
 Array = NDArray[Any]
 
 STATES_MAX: Final = 16
-TEXT_MAX: Final = 128
+TEXT_MAX: Final = 64
 """Bytes of a text that is a state; a longer one is said, not stood in."""
 _NONE: Final = -1
 
@@ -164,7 +164,8 @@ def _is_text(text: Array) -> Bools:
 
 def _listed(stood: Stood, counts: Bools, known: Bools, of_states: Bools) -> States:
     """The STATES_MAX least states of each row, of what ``counts``."""
-    key, total, where = sums(stood, counts & (stood.us > 0), TEXT_MAX)
+    counts = counts & (stood.us > 0) & ~np.isinf(stood.value)
+    key, total, where = sums(stood, counts, TEXT_MAX)
     edges = np.searchsorted(key, np.arange(len(known) + 1))
     kept = np.arange(len(key)) - edges[key] < STATES_MAX
     lengths = np.minimum(np.diff(edges), STATES_MAX)

@@ -6,7 +6,7 @@ is smaller depends on whether times come at an exact cadence and values in few d
 first rows are written each way, in memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ _TRIED_ROWS_MIN: Final = 4_096
 """A file of fewer rows will be merged, and tried then."""
 _BOUNDED: Final = ("gateway", "device", "metric", "ts", "text", "last_text", "head", "tail")
 """Columns with statistics in each row group: by what rows are sorted, and what is mostly null."""
+_UNLIKE: Final = ("bins", "bin_counts")
+"""Columns of words that are hardly ever the same: a dictionary would be them once more."""
 MILLIS: Final = pa.timestamp("ms", "UTC")
 """The type of a column of times in a file whose times are all whole milliseconds."""
 _DELTA: Final = "DELTA_BINARY_PACKED"
@@ -50,25 +52,14 @@ def form_of(rows: pa.Table, spec: TableSpec) -> Form:
     """The form in which these rows, in order, take the least room, as far as trying tells."""
     tried = rows.num_rows >= _TRIED_ROWS_MIN
     millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
-    leaves = [leaf for field in spec.schema for leaf in _leaves(field.name, field.type)]
-    encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in leaves}
+    encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
+    encoding |= {name: _PLAIN for name in _UNLIKE if name in encoding}
     if tried:
         sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
         encoding["ts"] = _smallest(sample, "ts", (_DELTA, _PLAIN))
         if "value" in encoding:
             encoding["value"] = _smallest(sample, "value", (_DICTIONARY, _PLAIN))
     return Form(millis, _options(encoding))
-
-
-def _leaves(name: str, kind: pa.DataType) -> Iterator[str]:
-    """A column as Parquet names what it consists of."""
-    if pa.types.is_list(kind):
-        yield from _leaves(f"{name}.list.element", kind.value_type)
-    elif pa.types.is_struct(kind):
-        for field in kind.fields:
-            yield from _leaves(f"{name}.{field.name}", field.type)
-    else:
-        yield name
 
 
 def _whole_millis(column: pa.ChunkedArray) -> bool:

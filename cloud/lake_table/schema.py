@@ -69,18 +69,17 @@ OVER_TIME: Final = tuple(name for name, _ in _OVER_TIME)
 """What a rollup says of time, since version 1 of its columns; null in rows from before."""
 
 
-def _list(element: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.field("element", element))
-
-
-STATE: Final = pa.struct([("value", pa.float64()), ("text", pa.string()), ("us", pa.int64())])
 _LISTS: Final = (
     ("bin_exponent", pa.int16()),
-    ("bins", _list(pa.int16())),
-    ("bin_counts", _list(pa.int32())),
-    ("states", _list(STATE)),
+    ("bins", pa.string()),
+    ("bin_counts", pa.string()),
+    ("states", pa.string()),
 )
-"""What hours and days say of quantiles and states, since version 2; null in rows from before."""
+"""What hours and days say of quantiles and states, since version 2; null in rows from before.
+
+Lists as text (`cloud.lake_lists`): written in a third of the time that nested columns take, as
+small, and read a page at a time like any other column.
+"""
 
 
 def _of(name: str, grain: Grain, *columns: tuple[str, pa.DataType]) -> TableSpec:

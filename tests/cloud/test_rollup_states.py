@@ -56,7 +56,7 @@ def looped(row: list[Row], *, of_states: bool) -> list[str]:
     for (ts, said), (after, _) in pairwise(row):
         is_text = isinstance(said, str)
         is_long = is_text and len(said.encode()) > TEXT_MAX
-        if is_long or not (is_text or of_states):
+        if is_long or not (is_text or (of_states and not math.isinf(said))):
             continue
         number = math.inf if is_text or math.isnan(said) else said + 0.0
         is_nan = not is_text and math.isnan(said)
