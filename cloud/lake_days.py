@@ -86,7 +86,7 @@ def _make_anew(
 def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table:
     """Rows of the rollup from readings of several files, whose times may interleave."""
     rows = lake_parquet.arrange(pa.concat_tables([rows for _, rows in held]))
-    return reduce_rows(rows, table.spec, held[0][0])
+    return reduce_rows(rows, table.spec, held[0][0]).rows
 
 
 def _is_of(rows: pa.Table, gateway: str, days: Ints) -> NDArray[np.bool_]:

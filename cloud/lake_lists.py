@@ -1,8 +1,9 @@
 """The columns of rollups that are lists, to and from those that `cloud.rollup` works on.
 
-A list is a text, so that any engine reads it and it is one column like the others: numbers by
-spaces; of states JSON, `[{"value": 1.0, "us": 5}, {"text": "on", "us": 7}]`. A row without a list
-has an empty one.
+Lists of bins are bytes: numbers one after another, little-endian, of two bytes (bins) and of four
+(their counts). So they are columns like the others, and nothing is written or read number by
+number: text takes 60 ns for each, nested columns as much. States are JSON, for they are seldom:
+`[{"value": 1.0, "us": 5}, {"text": "on", "us": 7}]`. A row without a list has an empty one.
 """
 
 import io
@@ -25,15 +26,17 @@ from cloud.rollup_states import States
 _STATE: Final = pa.struct([("value", pa.float64()), ("text", pa.string()), ("us", pa.int64())])
 _LINE: Final = pa.schema([("states", pa.list_(_STATE))])
 _EMPTY: Final = "[]"
+_INDEX: Final = np.dtype("<i2")
+_COUNT: Final = np.dtype("<i4")
 
 
 def bins_of(rows: pa.Table) -> Bins:
     """The bins of rows; unknown where a former version wrote them.
 
-    ValueError for words that are no lists of numbers of one length.
+    ValueError for bytes that are no lists of one length.
     """
-    offsets, index = _numbers(one(rows["bins"]), pa.int16())
-    counted, count = _numbers(one(rows["bin_counts"]), pa.int32())
+    offsets, index = _numbers(one(rows["bins"]), _INDEX)
+    counted, count = _numbers(one(rows["bin_counts"]), _COUNT)
     if not np.array_equal(offsets, counted):
         raise ValueError("bins and their counts are not as many")
     exponent = one(rows["bin_exponent"]).fill_null(UNKNOWN).to_numpy()
@@ -63,28 +66,36 @@ def list_columns(partials: Partials) -> dict[str, pa.Array]:
     rows = len(partials)
     bins = rollup_bins.unknown(rows) if partials.bins is None else partials.bins
     states = rollup_states.unknown(rows) if partials.states is None else partials.states
-    lists = _joined(states.offsets, _told(states), ",")
-    whole = pc.binary_join_element_wise("[", lists, "]", "")
+    lists = pa.ListArray.from_arrays(pa.array(states.offsets, pa.int32()), _told(states))
+    whole = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
     return {
         "bin_exponent": pa.array(bins.exponent, mask=~bins.is_known),
-        "bins": _joined(bins.offsets, pa.array(bins.index).cast(pa.string()), " "),
-        "bin_counts": _joined(bins.offsets, pa.array(bins.count).cast(pa.string()), " "),
+        "bins": _bytes(bins.offsets, bins.index.astype(_INDEX, copy=False)),
+        "bin_counts": _bytes(bins.offsets, bins.count.astype(_COUNT, copy=False)),
         "states": pc.if_else(pa.array(states.is_known), whole, None),
     }
 
 
-def _joined(offsets: NDArray[np.int64], words: pa.Array, between: str) -> pa.Array:
-    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), words)
-    return pc.binary_join(lists, between)
+def _bytes(offsets: NDArray[np.int64], numbers: NDArray[Any]) -> pa.Array:
+    ends = pa.py_buffer((offsets * numbers.itemsize).astype(np.int32))
+    data = pa.py_buffer(np.ascontiguousarray(numbers))
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, ends, data])
 
 
-def _numbers(words: pa.Array, kind: pa.DataType) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The lists that are there, as their offsets and numbers; no list is an empty one."""
-    there = pc.fill_null(pc.greater(pc.binary_length(words), 0), False)
-    lists = pc.split_pattern(words.filter(there), " ")
-    lengths = np.zeros(len(words), np.int64)
-    lengths[there.to_numpy(zero_copy_only=False)] = pc.list_value_length(lists).to_numpy()
-    return offsets_of(lengths), lists.flatten().cast(kind).to_numpy()
+def _numbers(lists: pa.Array, kind: np.dtype[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Lists as their offsets and numbers; no list is an empty one. ValueError."""
+    if lists.null_count:
+        lists = lists.fill_null(b"")
+    if not len(lists):
+        return np.zeros(1, np.int64), np.empty(0, kind)
+    _, ends, data = lists.buffers()
+    at = np.frombuffer(ends, np.int32)[lists.offset : lists.offset + len(lists) + 1]
+    begin, offsets = int(at[0]), (at - at[0]).astype(np.int64)
+    if (offsets % kind.itemsize).any():
+        raise ValueError("a list ends within a number")
+    offsets //= kind.itemsize
+    count = int(offsets[-1])
+    return offsets, np.frombuffer(data, kind, count, begin) if count else np.empty(0, kind)
 
 
 def _told(states: States) -> pa.Array:

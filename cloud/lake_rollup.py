@@ -1,7 +1,7 @@
 """Rollup tables to and from the columns that `cloud.rollup` works on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -80,8 +80,16 @@ def partials_of(rows: pa.Table, kind: int = SeriesKind.GAUGE) -> Partials:
     return Partials(**columns)
 
 
-def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
-    """Rows for rollup ``spec`` from arranged rows of `readings`, arranged themselves.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rolled:
+    """Arranged rows of a rollup, and the same as columns; None where there are none of minutes."""
+
+    rows: pa.Table
+    partials: Partials | None
+
+
+def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> Rolled:
+    """A rollup's rows from arranged rows of `readings`.
 
     Of minutes there are only those of series that come often enough (`rollup.dense`); for others
     `cloud.query` asks the readings.
@@ -91,18 +99,24 @@ def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
     if spec is ROLLUP_1M:
         kept = rollup.dense(readings)
         if not kept.any():
-            return spec.schema.empty_table()
+            return Rolled(spec.schema.empty_table(), None)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
             readings = readings_of(rows)
     made = rollup.reduce(readings, spec.width_us, part, lists=has_lists(spec))
-    return _to_rows(made, rows, spec)
+    return Rolled(_to_rows(made, rows, spec), made)
+
+
+def coarser(finer: Rolled, spec: TableSpec) -> Rolled:
+    """A rollup's rows from those of the next finer one."""
+    made = partials_of(finer.rows) if finer.partials is None else finer.partials
+    made = rollup.merge(made, spec.width_us)
+    return Rolled(_to_rows(made, finer.rows, spec), made)
 
 
 def merge_rows(rows: pa.Table, spec: TableSpec) -> pa.Table:
     """One arranged row of ``spec`` per series and bucket, from rows of it or of a finer rollup."""
-    rows = rows.unify_dictionaries().combine_chunks()
-    return _to_rows(rollup.merge(partials_of(rows), spec.width_us), rows, spec)
+    return coarser(Rolled(rows.unify_dictionaries().combine_chunks(), None), spec).rows
 
 
 def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:

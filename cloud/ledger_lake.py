@@ -77,7 +77,7 @@ def unsound_in(path: Path, spec: TableSpec) -> int:
             return 0
         try:
             return sum(_unsound(rows) for rows in _read(file, [*_BINS, "valid"]))
-        except ValueError as error:  # words that are no lists of numbers
+        except ValueError as error:  # bytes that are no lists of numbers
             raise StorageError(f"read {path}", str(error).splitlines()[0], _DAMAGED) from error
 
 

@@ -71,14 +71,13 @@ OVER_TIME: Final = tuple(name for name, _ in _OVER_TIME)
 
 _LISTS: Final = (
     ("bin_exponent", pa.int16()),
-    ("bins", pa.string()),
-    ("bin_counts", pa.string()),
+    ("bins", pa.binary()),
+    ("bin_counts", pa.binary()),
     ("states", pa.string()),
 )
 """What hours and days say of quantiles and states, since version 2; null in rows from before.
 
-Lists as text (`cloud.lake_lists`): written in a third of the time that nested columns take, as
-small, and read a page at a time like any other column.
+Lists as bytes and text (`cloud.lake_lists`): columns like any other, read a page at a time.
 """
 
 
