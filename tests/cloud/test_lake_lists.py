@@ -238,3 +238,14 @@ def test_lists_come_back_from_their_columns_as_they_were(rows):
     bins, states = bins_of(table), states_of(table, made.states.of_states)
     assert repr(bins) == repr(made.bins)
     assert repr(states) == repr(made.states)
+
+
+@pytest.mark.parametrize(("most", "files"), [(11, 2), (12, 1)])
+def test_a_merge_counts_a_row_with_lists_as_three(world, monkeypatch, most, files):
+    monkeypatch.setattr(lake_plan, "MERGE_FILES", 2)
+    monkeypatch.setattr(lake_plan, "MERGE_ROWS_MAX", most)
+    for _ in range(2):
+        world.send("pump", [(T0, 1.0)])
+        world.send("fan", [(T0, 1.0)])
+        world.consolidate()
+    assert len(look(world.root, ROLLUP_1H).files.files) == files
