@@ -15,7 +15,7 @@ from cloud.lake_mend import Spans, near, pieces_of, replace, rows_of
 from cloud.lake_rollup import REDUCED, merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import READINGS
+from cloud.lake_table.schema import READINGS, weight
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
 from cloud.rollup import DAY_US, bucket_of
@@ -33,6 +33,7 @@ def make_days_anew(
     rows_at_once: int = ROWS_AT_ONCE,
 ) -> None:
     """Make a rollup's rows of the days in these spans, which are of whole days, anew."""
+    rows_at_once //= weight(finer.spec)
     rows_a_day = _rows_a_day(finer, gateway, spans)
     for day in _rows_a_day(table, gateway, spans):
         rows_a_day.setdefault(day, 0)
@@ -85,7 +86,7 @@ def _make_anew(
 def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table:
     """Rows of the rollup from readings of several files, whose times may interleave."""
     rows = lake_parquet.arrange(pa.concat_tables([rows for _, rows in held]))
-    return reduce_rows(rows, table.spec, held[0][0])
+    return reduce_rows(rows, table.spec, held[0][0]).rows
 
 
 def _is_of(rows: pa.Table, gateway: str, days: Ints) -> NDArray[np.bool_]:

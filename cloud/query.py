@@ -16,9 +16,10 @@ from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
 from cloud.live import Live, View
 from cloud.query_clean import Bad
+from cloud.query_columns import Told
 from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
-from cloud.query_lake import LakeReader, ReadAhead, Told
+from cloud.query_lake import LakeReader, ReadAhead
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool

@@ -23,7 +23,7 @@ from cloud.journal_sqlite.snapshot import Snapshot, readings_between, take_snaps
 from cloud.lake_table.schema import READINGS, ROLLUPS, is_whole
 from cloud.lake_table.table import State as TableState
 from cloud.lake_table.table import look
-from cloud.ledger_lake import Key, counted_by, rows_of, unsure_in
+from cloud.ledger_lake import Key, counted_by, rows_of, unsound_in, unsure_in
 from cloud.verify_chain import Chain
 
 TRIES: Final = 20
@@ -223,7 +223,8 @@ def _compare_rollups(lake: Path, moment: _Moment, rows: Counter[Key], verdict: V
         try:
             paths = [Path(path) for path in state.files.paths()]
             found = _sum({str(path): counted_by(path) for path in paths})
-            unsure = sum(map(unsure_in, paths))
+            unsure = sum(unsure_in(path, spec) for path in paths)
+            unsound = sum(unsound_in(path, spec) for path in paths)
         except FileNotFoundError as error:
             if look(lake, spec).files.version != state.files.version:
                 verdict.notes.append(f"{spec.name} was merged meanwhile, not compared ({error})")
@@ -233,6 +234,8 @@ def _compare_rollups(lake: Path, moment: _Moment, rows: Counter[Key], verdict: V
         except StorageError as error:
             verdict.blame(f"{spec.name}: {error.tried}: {error.cause}: {_REBUILD}")
             continue
+        if unsound:
+            verdict.blame(f"{spec.name}: bins of {unsound:,} rows count other readings: {_REBUILD}")
         if unsure:
             told = f"{spec.name}: {unsure:,} rows, {_UNSURE}"
             verdict.notes.append(f"{told}; `tidegate-cloud rebuild` makes them whole")
