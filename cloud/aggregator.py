@@ -38,6 +38,7 @@ from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
+from cloud.lake_upkeep import upkeep_by
 from cloud.live import Live
 from cloud.marks import Marks
 from cloud.operations import Operations
@@ -126,6 +127,7 @@ class Aggregator:
                 config.lake_folder, journal, names, live,
                 releases=Releases(journal.quarantined_blocks, names, now_us),
                 floors=FloorKeeper(config.lake_folder, journal),
+                upkeep=upkeep_by(settings, courtesy.step_aside),
                 bytes_per_pass=settings.lake.batch_bytes, pause=courtesy.step_aside,
             )  # fmt: skip
             undo.callback(consolidator.close)

@@ -19,6 +19,7 @@ from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.lake_loop import ConsolidationLoop
+from cloud.lake_sorter import IDLE
 from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
 from cloud.registry import GatewayRow, Registry
@@ -93,6 +94,7 @@ class Report:
         view = self.live.view
         waiting = self.journal.read(self.journal.archived(), 1)
         progress = self.lake.progress
+        sorting = IDLE if progress is None else progress.sorting
         return LakeFigures(
             offset=view.lake,
             readings=view.tables[READINGS.name].rows,
@@ -102,6 +104,9 @@ class Report:
             is_faulty=self.lake.fault is not None,
             faults=self.lake.faults,
             corrections_refused=0 if progress is None else progress.refused,
+            unsorted=sorting.unsorted,
+            sorting_rows=sorting.rows - sorting.done,
+            sorting_lacks_bytes=sorting.waits_for_bytes,
         )
 
     def _gateways(self, present: Mapping[str, Presence]) -> list[GatewayFigures]:

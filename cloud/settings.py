@@ -159,6 +159,16 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
             extra=_BYTES,
         ),
     ] = 16 * MIB
+    sort_after_s: Annotated[
+        float,
+        Meta(
+            description="A day into which no reading came for so long is sorted: its files are "
+            "written anew, in one order, so that a series lies in one of them.",
+            ge=1,
+            le=86_400,
+            extra=_SECONDS,
+        ),
+    ] = 600.0
     query_threads: Annotated[int, Meta(description="Threads that answer queries.", ge=1, le=64)] = 2
 
 

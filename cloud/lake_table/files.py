@@ -13,6 +13,7 @@ _MIN: Final = np.iinfo(np.int64).min
 _MAX: Final = np.iinfo(np.int64).max
 
 _RELEASE: Final = "release-"
+_SORTED: Final = "sorted"
 
 _Devices = tuple[tuple[str, str], tuple[str, str]]
 
@@ -44,6 +45,12 @@ class DataFile:
     def ticket(self) -> int:
         """Of the release that it holds; 0 for a file of a pass or a merge."""
         return int(self.path.rsplit("/", 1)[-1].split("-")[1]) if self.is_release else 0
+
+    @property
+    def run(self) -> int:
+        """Files of one period and run do not overlap in (series, ts); 0: it is of none."""
+        name = self.path.rsplit("/", 1)[-1]
+        return int(name[len(_SORTED) :].split(".")[0]) if name.startswith(_SORTED) else 0
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -111,6 +118,11 @@ def file_name(start: int, end: int, merged: int | None = None) -> str:
 def release_name(offset: int, ticket: int) -> str:
     """The name of the rows of one block, taken in later than its neighbours; never merged."""
     return f"{_RELEASE}{ticket}-{offset - 1:016d}-{offset:016d}.parquet"
+
+
+def sorted_name(run: int, version: int, number: int, start: int, end: int) -> str:
+    """The name of a file of a run, the ``number``-th of what is made at a version of the table."""
+    return f"{_SORTED}{run}.{version}.{number}-{start:016d}-{end:016d}.parquet"
 
 
 def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:

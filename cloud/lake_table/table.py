@@ -37,6 +37,7 @@ from cloud.lake_table.state import (
     look,
     read_state,
 )
+from cloud.lake_table.stats import stats_of
 
 __all__ = ["APP", "LakeTable", "Piece", "State", "covered", "look"]
 
@@ -66,7 +67,7 @@ class LakeTable:
         self.folder = folder
         self.spec = spec
         self.aside: list[Path] = []
-        self._step = step
+        self.step = step
         self._speaks_for = tuple(speaks_for)
         self.state = State(0, {}, FileList(str(folder), -1, ()))
         self._handle: DeltaTable | None = None
@@ -106,7 +107,7 @@ class LakeTable:
                 "delta.enableExpiredLogCleanup": "false",
             },
         )
-        self._step("table created")
+        self.step("table created")
         lake_log.make_durable(self.folder, 0)
         lake_parquet.fsync(self.folder)
 
@@ -204,6 +205,13 @@ class LakeTable:
         adds = [self._add(one.rows, one.period, name) for one, name in named]
         self._commit([*adds, *map(_remove, files)], self.state.offset, {})
 
+    def swap(self, files: Sequence[DataFile], adds: Sequence[AddAction]) -> None:
+        """In one commit, files that are durable in place of ``files``, of the same rows.
+
+        Raises as `append`; the old files stay on the disk, as after `merge`.
+        """
+        self._commit([*adds, *map(_remove, files)], self.state.offset, {})
+
     def mark_corrected(self, offset: int, ticket: int) -> None:
         """Corrections up to this offset, and of blocks released up to this ticket, are applied."""
         self._commit([], self.state.offset, {CORRECTED: offset, CORRECTED_RELEASE: ticket})
@@ -227,9 +235,8 @@ class LakeTable:
 
     def _add(self, rows: pa.Table, period: str, name: str, *, merged: bool = False) -> AddAction:
         path = f"{PERIOD}={period}/{name}"
-        size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self._step)
-        stats = lake_parquet.delta_stats(rows)
-        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats)
+        size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self.step)
+        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats_of(rows))
 
     def _commit(
         self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
@@ -255,31 +262,27 @@ class LakeTable:
                 post_commithook_properties=_NO_HOOKS,
             )
         except CommitFailedError as error:
-            raise StorageError(
-                f"commit version {version} of the table {self.folder}",
-                f"another process did ({error})",
-                "stop the other process that consolidates this lake",
-            ) from error
-        self._step("committed")
+            raise self._overtaken(version, f"another process did ({error})") from error
+        self.step("committed")
         lake_log.make_durable(self.folder, version)
-        self._step("commit durable")
+        self.step("commit durable")
         handle.update_incremental()
         if handle.version() != version:
-            raise StorageError(
-                f"commit version {version} of the table {self.folder}",
-                f"the log stands at {handle.version()} after it",
-                "stop the other process that consolidates this lake",
-            )
+            raise self._overtaken(version, f"the log stands at {handle.version()} after it")
         self._take_state(handle)
         if version % CHECKPOINT_EVERY == 0:
             self._checkpoint(handle)
 
+    def _overtaken(self, version: int, cause: str) -> StorageError:
+        tried = f"commit version {version} of the table {self.folder}"
+        return StorageError(tried, cause, "stop the other process that consolidates this lake")
+
     def _checkpoint(self, handle: DeltaTable) -> None:
         handle.create_checkpoint()
-        self._step("checkpoint written")
+        self.step("checkpoint written")
         lake_log.make_checkpoint_durable(self.folder, handle.version())
         handle.cleanup_metadata()
-        self._step("log cleaned")
+        self.step("log cleaned")
 
 
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
