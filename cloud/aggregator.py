@@ -127,7 +127,7 @@ class Aggregator:
                 config.lake_folder, journal, names, live,
                 releases=Releases(journal.quarantined_blocks, names, now_us),
                 floors=FloorKeeper(config.lake_folder, journal),
-                upkeep=upkeep_by(settings, courtesy.step_aside),
+                upkeep=upkeep_by(settings, now_us, courtesy.step_aside),
                 bytes_per_pass=settings.lake.batch_bytes, pause=courtesy.step_aside,
             )  # fmt: skip
             undo.callback(consolidator.close)

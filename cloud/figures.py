@@ -107,6 +107,7 @@ class Report:
             unsorted=sorting.unsorted,
             sorting_rows=sorting.rows - sorting.done,
             sorting_lacks_bytes=sorting.waits_for_bytes,
+            retired=view.retired.total,
         )
 
     def _gateways(self, present: Mapping[str, Presence]) -> list[GatewayFigures]:

@@ -30,6 +30,7 @@ from cloud.lake_level import catch_up, check_promises, check_reach
 from cloud.lake_lock import take_lock
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
+from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_sorter import IDLE, SortProgress
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
@@ -68,12 +69,14 @@ class Source(Protocol):
 class Batch:
     """The batch view: all tables as of one offset.
 
-    ``corrected`` rises when rows of earlier batches were moved to their true times.
+    ``corrected`` rises when rows of earlier batches were moved to their true times, ``retired`` is
+    what retention removed of them.
     """
 
     offset: int
     tables: Mapping[str, FileList]
     corrected: tuple[int, int] = (0, 0)
+    retired: Retired = NOTHING
 
 
 class Viewers(Protocol):
@@ -156,7 +159,7 @@ class Consolidator:
         self._come_level()
         for table in self._tables.values():
             table.accept()
-        self._upkeep.forget()
+        self._upkeep.open(self._tables)
         self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
@@ -186,7 +189,7 @@ class Consolidator:
 
     def close(self) -> None:
         """Let go of the lake."""
-        self._upkeep.forget()
+        self._upkeep.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -288,4 +291,5 @@ class Consolidator:
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = {name: table.state.files for name, table in self._tables.items()}
         corrected = self._tables[READINGS.name].state.corrected
-        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected))
+        retired = self._upkeep.retired
+        self._viewers.publish(Batch(offset, MappingProxyType(files), corrected, retired))

@@ -17,5 +17,6 @@ def take_lock(root: Path, tried: str) -> int:
     except OSError as error:
         os.close(handle)
         hint = "stop the other `tidegate-cloud serve`"
-        raise OperatorError(tried, "another process holds the lake's lock", hint) from error
+        cause = "the cloud is running, or another process holds the lake's lock"
+        raise OperatorError(tried, cause, hint) from error
     return handle

@@ -15,9 +15,10 @@ from deltalake.transaction import AddAction
 
 from cloud.lake_embedded import Pause
 from cloud.lake_sort_plan import Run, cut, target_rows
-from cloud.lake_sort_stream import SeriesKeys, Stream, are_millis, group_bytes
+from cloud.lake_sort_stream import SeriesKeys, Stream, group_bytes
 from cloud.lake_table.files import DataFile, sorted_name
 from cloud.lake_table.forms import form_for
+from cloud.lake_table.groups import are_millis
 from cloud.lake_table.growing import GrowingFile
 from cloud.lake_table.parquet import arrange, begins, by_block
 from cloud.lake_table.table import LakeTable

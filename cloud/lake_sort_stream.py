@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.lake_sort_plan import Bounds, Key
-from cloud.lake_table.forms import MILLIS, whole_millis
+from cloud.lake_table.groups import ROW_BYTES, groups_of, open_file, read_group
 from cloud.lake_table.parquet import run_starts, times
 from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec
 
-ROW_BYTES: Final = 96
-"""What a row of `readings` takes in memory, its text aside."""
 KEYS_MAX: Final = 65_536
 """Series whose names are remembered, some 400 B each; rows of one come close together."""
 
@@ -89,7 +87,7 @@ class Stream:
     def __init__(self, paths: Sequence[Path], spec: TableSpec, names: SeriesKeys) -> None:
         self._spec = spec
         self._names = names
-        self._groups = [one for path in paths for one in _groups(path, spec)]
+        self._groups = [one for path in paths for one in groups_of(path, spec)]
         self._given = 0
         """Groups that were given out whole."""
         self._skip = 0
@@ -171,80 +169,25 @@ class Stream:
         if self._open is None or self._open[0] != group.path:
             self.close()
             self._open = (group.path, open_file(group.path, self._spec))
-        rows = _read(self._open[1], group, self._spec)
+        rows = read_group(self._open[1], group, self._spec)
         rows = rows.slice(self._skip) if self._ahead == self._given else rows
         self._ahead += 1
         return rows
 
 
-def open_file(path: Path, spec: TableSpec) -> pq.ParquetFile:
-    """A data file whose names are read as dictionaries. StorageError when it cannot be opened."""
-    names = [f.name for f in spec.schema if pa.types.is_dictionary(f.type)]
-    try:
-        return pq.ParquetFile(path, read_dictionary=names, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
 def bounds_of(path: Path, spec: TableSpec) -> tuple[Bounds, int]:
     """Between which series a file lies, and its first time."""
-    groups, names = _groups(path, spec), SeriesKeys()
+    groups, names = groups_of(path, spec), SeriesKeys()
     with open_file(path, spec) as file:
         first, last = (
-            _Held.of(_read(file, group, spec), names) for group in (groups[0], groups[-1])
+            _Held.of(read_group(file, group, spec), names) for group in (groups[0], groups[-1])
         )
     return Bounds(first.keys[0], last.keys[-1]), int(first.ts[0])
 
 
 def group_bytes(path: Path, spec: TableSpec) -> int:
     """What the largest row group of a file takes in memory, as far as the footer tells."""
-    return max(group.bytes for group in _groups(path, spec))
-
-
-def are_millis(path: Path, spec: TableSpec) -> bool:
-    """Whether all times of a file are whole milliseconds."""
-    with open_file(path, spec) as file:
-        if file.schema_arrow.field("ts").type == MILLIS:
-            return True
-        for group in range(file.metadata.num_row_groups):
-            ts = file.read_row_group(group, ["ts"], use_threads=False)["ts"]
-            if not whole_millis(ts):
-                return False
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A row group: ``bytes`` of it in memory."""
-
-    path: Path
-    number: int
-    rows: int
-    bytes: int
-
-
-def _groups(path: Path, spec: TableSpec) -> list[_Group]:
-    found = []
-    with open_file(path, spec) as file:
-        text = file.schema_arrow.get_field_index("text")
-        for number in range(file.metadata.num_row_groups):
-            group = file.metadata.row_group(number)
-            size = group.num_rows * ROW_BYTES + group.column(text).total_uncompressed_size
-            found.append(_Group(path, number, group.num_rows, size))
-    return found
-
-
-def _read(file: pq.ParquetFile, group: _Group, spec: TableSpec) -> pa.Table:
-    try:
-        rows = file.read_row_group(group.number, spec.schema.names, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(group.path, error) from error
-    return rows.select(spec.schema.names).cast(spec.schema).combine_chunks()
-
-
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    hint = "restore the lake from a backup (docs/guide/backup.md)"
-    return StorageError(f"read {path}", str(error).splitlines()[0], hint)
+    return max(group.bytes for group in groups_of(path, spec))
 
 
 def _bytes_of(rows: pa.Table) -> int:

@@ -147,6 +147,9 @@ _LAKE: Final[tuple[Row, ...]] = (
         "Room on the disk that sorting waits for.",
         lambda f: f.lake.sorting_lacks_bytes,
     ),
+    _total(
+        "lake_retired_readings", "Readings ever removed by retention.", lambda f: f.lake.retired
+    ),
     _gauge("view_offset", "Last block that queries see.", lambda f: f.view_offset),
     _gauge("view_tail_bytes", "Memory of blocks not yet in the tables.", lambda f: f.tail_bytes),
     _gauge("history_series", "Series known.", lambda f: f.series),

@@ -1,10 +1,12 @@
 """What is known of a table's data files, and which of them a query must open."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
+from deltalake.transaction import RemoveAction
 from numpy.typing import NDArray
 
 from cloud.lake_table.schema import PERIOD
@@ -123,6 +125,12 @@ def release_name(offset: int, ticket: int) -> str:
 def sorted_name(run: int, version: int, number: int, start: int, end: int) -> str:
     """The name of a file of a run, the ``number``-th of what is made at a version of the table."""
     return f"{_SORTED}{run}.{version}.{number}-{start:016d}-{end:016d}.parquet"
+
+
+def removal(file: DataFile, *, is_change: bool = False) -> RemoveAction:
+    """What a commit takes a file out by; unless ``is_change``, its rows stay in others."""
+    now_ms = time.time_ns() // 1_000_000
+    return RemoveAction(file.path, is_change, now_ms, file.bytes, {PERIOD: file.period})
 
 
 def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:

@@ -61,10 +61,10 @@ class GrowingFile:
             # A copy: a slice would keep all that was added alive.
             self._waiting = [left.take(pa.array(np.arange(left.num_rows)))] if left.num_rows else []
 
-    def finish(self, step: Step) -> AddAction:
+    def finish(self, step: Step, *, is_change: bool = False) -> AddAction:
         """Write what waits; when this returns, file and folder are on the disk.
 
-        Returns what a commit names it by, as a file of rows that the table has in others.
+        Returns what a commit names it by: unless ``is_change``, of rows that the table has had.
         """
         if self._waiting:
             self._write(pa.concat_tables(self._waiting))
@@ -73,7 +73,7 @@ class GrowingFile:
         size = settle(self.path, self._temporary, step)
         path, now_ms = str(self.path.relative_to(self._folder)), time.time_ns() // 1_000_000
         partition = {PERIOD: self._period}
-        return AddAction(path, size, partition, now_ms, False, self._stats.as_json())
+        return AddAction(path, size, partition, now_ms, is_change, self._stats.as_json())
 
     def close(self) -> None:
         """Let go of the file as it is."""

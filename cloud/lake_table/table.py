@@ -24,7 +24,7 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList, file_name, release_name
+from cloud.lake_table.files import DataFile, FileList, file_name, release_name, removal
 from cloud.lake_table.parquet import Step, no_step
 from cloud.lake_table.schema import PERIOD, TableSpec, added, delta_schema
 from cloud.lake_table.state import (
@@ -32,6 +32,7 @@ from cloud.lake_table.state import (
     CORRECTED,
     CORRECTED_RELEASE,
     RELEASE,
+    RETIRED,
     State,
     covered,
     look,
@@ -192,7 +193,7 @@ class LakeTable:
         start, end = ordered[0].start, max(file.end for file in ordered)
         version = self.state.files.version + 1
         add = self._write(combine(rows), period, start, end, version)
-        removes = [_remove(file) for file in ordered]
+        removes = [removal(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
 
     def replace(self, files: Sequence[DataFile], pieces: Sequence[Piece]) -> None:
@@ -203,14 +204,18 @@ class LakeTable:
         version = self.state.files.version + 1
         named = [(one, file_name(one.start, one.end, version)) for one in pieces]
         adds = [self._add(one.rows, one.period, name) for one, name in named]
-        self._commit([*adds, *map(_remove, files)], self.state.offset, {})
+        self._commit([*adds, *map(removal, files)], self.state.offset, {})
 
-    def swap(self, files: Sequence[DataFile], adds: Sequence[AddAction]) -> None:
-        """In one commit, files that are durable in place of ``files``, of the same rows.
+    def swap(
+        self, files: Sequence[DataFile], adds: Sequence[AddAction], retired: int | None = None
+    ) -> None:
+        """In one commit, files that are durable in place of ``files``.
 
+        Of the same rows, or ``retired``: without those that this ticket tells of (0: of none).
         Raises as `append`; the old files stay on the disk, as after `merge`.
         """
-        self._commit([*adds, *map(_remove, files)], self.state.offset, {})
+        removes = [removal(file, is_change=retired is not None) for file in files]
+        self._commit([*adds, *removes], self.state.offset, {RETIRED: retired} if retired else {})
 
     def mark_corrected(self, offset: int, ticket: int) -> None:
         """Corrections up to this offset, and of blocks released up to this ticket, are applied."""
@@ -287,10 +292,6 @@ class LakeTable:
 
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
     return rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
-
-
-def _remove(file: DataFile) -> RemoveAction:
-    return RemoveAction(file.path, False, _now_ms(), file.bytes, {PERIOD: file.period})
 
 
 def _now_ms() -> int:

@@ -1,0 +1,40 @@
+"""`tidegate-cloud retention`: what of history is past its age, and that it goes."""
+
+import json
+import time
+
+import click
+
+from cloud.config import load
+from protos.console import Place
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would go; beside a running cloud.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@click.pass_obj
+def command(place: Place, dry_run: bool, as_json: bool) -> None:
+    """Remove what the sections [retention.NAME] say, at once, while the cloud is stopped.
+
+    A running cloud does it by itself, a file at a time.
+    """
+    config = load(place.home)
+
+    from cloud.retention import Rules
+    from cloud.retention_preview import carry_out, preview
+
+    rules, now_us = Rules.of(config.settings.retention), time.time_ns() // 1000
+    found = preview(config.lake_folder, rules, now_us, lambda *_: None)
+    if not dry_run:
+        carry_out(config.lake_folder, rules, now_us, lambda *_: None)
+    told = found.as_json(rules)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **told}))
+        return
+    verb = "would leave" if dry_run else "left"
+    for rule in told["rules"]:
+        what = f"{rule['readings']:,} readings, {rule['rollup_rows']:,} rows of rollups {verb}"
+        click.echo(f"{rule['name']}  {rule['series']}: {what}")
+    if not told["rules"]:
+        click.echo("no section [retention.NAME] in the settings: everything is kept", err=True)
+    click.echo(f"{told['removed_before']:,} readings were removed before")
