@@ -28,6 +28,8 @@ PATIENCE_S: Final = 6 * 3600.0
 """One that waits for so long is sorted though more comes into it all the time."""
 ROWS_A_SLICE: Final = 1_000_000
 """What one pass sorts: a second of work."""
+LEFT_ALONE_MAX: Final = 256
+"""Periods that could not be sorted, and are not tried again as they are."""
 FREE_BYTES_MIN: Final = 256 << 20
 """Free space that the new files may not take: the lake's own passes need it."""
 
@@ -215,6 +217,8 @@ class Sorter:
 
     def _leave_alone(self, period: str, error: Exception) -> None:
         _log.warning("the files of %s stay as they are: %s", period, error)
+        if len(self._left_alone) >= LEFT_ALONE_MAX:
+            self._left_alone.clear()
         self._left_alone.add(self._waiting[period].files)
 
     def _tell(self, lacking: int) -> None:

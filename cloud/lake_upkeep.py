@@ -54,7 +54,9 @@ class Upkeep:
         `LakeTable.append`.
         """
         held = self._sorter.held
-        merged = sum(merge_in(table, self.sweeper, held) for table in tables.values())
+        merged = merge_in(tables[READINGS.name], self.sweeper, held)
+        others = (table for table in tables.values() if table.spec is not READINGS)
+        merged += sum(merge_in(table, self.sweeper) for table in others)
         aged = [tables[spec.name] for spec in (READINGS, *ROLLUPS)]
         merged += bool(self._retention.carry_out(aged, self.sweeper, held))
         return merged + self._sorter.carry_out(tables[READINGS.name], self.sweeper)

@@ -1,5 +1,6 @@
 """What retention would remove now; or that, at once, of a cloud that is stopped."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 from cloud.errors import StorageError
 from cloud.lake_alone import alone, check_there
 from cloud.lake_embedded import no_pause
+from cloud.lake_lock import take_lock
 from cloud.lake_retention import Retention, believed_us, look_at
 from cloud.lake_retired import Retired, retired_now
 from cloud.lake_table.schema import READINGS, ROLLUPS, TableSpec
@@ -36,6 +38,11 @@ class Preview:
     readings: Counter[str] = field(default_factory=Counter)
     rollups: Counter[str] = field(default_factory=Counter)
     removed: int = 0
+
+    @property
+    def due(self) -> int:
+        """Rows past their age, in all."""
+        return self.readings.total() + self.rollups.total()
 
     def as_json(self, rules: Rules) -> dict[str, Any]:
         """For machines; the time in ISO 8601, None where there is no reading."""
@@ -69,8 +76,16 @@ def preview(lake: Path, rules: Rules, now_us: int, told: Told) -> Preview:
     return found
 
 
-def carry_out(lake: Path, rules: Rules, now_us: int, told: Told) -> int:
+def check_stopped(lake: Path) -> None:
+    """OperatorError when there is no lake, or its cloud is running."""
+    check_there(lake, f"look at the lake {lake}")
+    os.close(take_lock(lake, f"remove old history from the lake {lake}"))
+
+
+def carry_out(lake: Path, rules: Rules, now_us: int, due: int, told: Told) -> int:
     """Remove what is past its age of a cloud that is stopped; how many rows left, durably.
+
+    ``due``: how many will, by `preview`.
 
     Raises:
         OperatorError: there is no lake, or a cloud is running.
@@ -83,7 +98,7 @@ def carry_out(lake: Path, rules: Rules, now_us: int, told: Told) -> int:
         while (left := retention.carry_out([*tables.values()], sweeper)) or retention.is_looking:
             removed += left
             sweeper.sweep(frozenset())
-            told("rows removed", removed, removed)
+            told("rows that left", removed, due)
     return removed
 
 

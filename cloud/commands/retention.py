@@ -5,6 +5,7 @@ import time
 
 import click
 
+from cloud.commands.verify import shown_progress
 from cloud.config import load
 from protos.console import Place
 
@@ -21,12 +22,15 @@ def command(place: Place, dry_run: bool, as_json: bool) -> None:
     config = load(place.home)
 
     from cloud.retention import Rules
-    from cloud.retention_preview import carry_out, preview
+    from cloud.retention_preview import carry_out, check_stopped, preview
 
     rules, now_us = Rules.of(config.settings.retention), time.time_ns() // 1000
-    found = preview(config.lake_folder, rules, now_us, lambda *_: None)
     if not dry_run:
-        carry_out(config.lake_folder, rules, now_us, lambda *_: None)
+        check_stopped(config.lake_folder)
+    with shown_progress() as told_of:
+        found = preview(config.lake_folder, rules, now_us, told_of)
+        if not dry_run:
+            carry_out(config.lake_folder, rules, now_us, found.due, told_of)
     told = found.as_json(rules)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **told}))
