@@ -181,12 +181,14 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
             description="Pattern of `gateway/device/metric` with `*`, `?` and `[…]`, whatever "
             "their case.",
             max_length=512,
+            examples=["gw-*/*/temperature"],
         ),
     ]
     readings_days: Annotated[
         int,
         Meta(
             description="Readings leave when they are older, by whole days; 0 keeps them.",
+            examples=[400],
             ge=0,
             le=36_500,
             extra={"unit": "days"},

@@ -19,6 +19,14 @@ def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object
         yield field.name, str(schema.get("description", "")), expectation(field.type), default
 
 
+def _example(section: type[msgspec.Struct], key: str) -> object:
+    """The first example of a key that must be given."""
+    (field,) = (one for one in msgspec.structs.fields(section) if one.name == key)
+    info = kinds.type_info(field.type)
+    schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
+    return schema["examples"][0]
+
+
 def _is_told(section: type[msgspec.Struct], table: type[msgspec.Struct]) -> bool:
     """Whether a half has one section of a kind besides those with names."""
     return any(part.type is section for part in msgspec.structs.fields(table))
@@ -40,11 +48,11 @@ def settings_file(
             lines += ["", told]
             continue
         if of is not None:
-            lines += ["", f"# {_promise(of)}", f"# [{part.name}.NAME]"]
+            lines += ["", f"# {_promise(of)}", f"# [{part.name}.example]"]
             for key, meaning, expected, default in _rows(of):
                 lines.append(f"# {meaning} Takes {expected}.")
-                shown = "…" if default is msgspec.NODEFAULT else toml_value(default)
-                lines.append(f"# {key} = {shown}")
+                shown = _example(of, key) if default is msgspec.NODEFAULT else default
+                lines.append(f"# {key} = {toml_value(shown)}")
             continue
         lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
         given = chosen.get(part.name, {})

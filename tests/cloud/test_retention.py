@@ -20,7 +20,9 @@ from cloud.retention import (
     within,
 )
 from cloud.rollup import DAY_US
+from cloud.settings import CloudSettings
 from protos.records import Quality
+from protos.settings_page import settings_file
 
 T0 = 1_700_006_400_000_000
 RULES = Rules(
@@ -89,6 +91,15 @@ def test_sections_keep_the_order_of_the_file(tmp_path: Path):
     rules = Rules.of(load(tmp_path).settings.retention)
     assert [rule.name for rule in rules.rules] == ["b", "a", "c"]
     assert rules.rules[0].readings_us == 5 * DAY_US
+
+
+def test_the_example_that_init_writes_can_be_taken_as_it_stands(tmp_path: Path):
+    written = settings_file(CloudSettings, {}, "")
+    opened = written[written.index("# [retention.example]") :].split("\n\n")[0]
+    keys = [line[2:] for line in opened.splitlines() if " = " in line or line.startswith("# [")]
+    (tmp_path / FILE_NAME).write_text("\n".join(keys))
+    (rule,) = Rules.of(load(tmp_path).settings.retention).rules
+    assert (rule.name, rule.readings_us, rule.rollups_us) == ("example", 400 * DAY_US, 0)
 
 
 ROW = st.tuples(
