@@ -105,6 +105,8 @@ class Query:
             return self._raw(view, asked, ask)
         if ask.grid is None and ask.resolution is Resolution.AUTO and _is_aged(view, asked, ask):
             ask = replace(ask, resolution=Resolution.HOUR)
+        if More.EXACT_QUANTILES in ask.more and _is_aged(view, asked, ask):
+            ask = replace(ask, more=ask.more | {More.QUANTILES})  # of bins, where nothing else is
         if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
             raw = self._raw_if_few(view, asked, ask)
             if raw is not None:

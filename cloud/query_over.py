@@ -17,7 +17,7 @@ from cloud.query_one import OneSeries, ends_of
 from cloud.query_plan import Buckets
 from cloud.query_rows import OVER, QUANTILES, BucketSeries, More
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Ints, Partials
-from cloud.rollup_time import Before
+from cloud.rollup_time import UNKNOWN, Before, Over
 
 _MONTH_US: Final = 31 * DAY_US
 _HOURS: Final = Buckets(HOUR_US, ROLLUP_1H, "1h")
@@ -54,12 +54,25 @@ def with_more(
         over = rollup_time.over(_buckets(whole, ends), before, goes_on=goes_on)
         if not rises:
             over = replace(over, increase=np.full(len(whole), np.nan))
-        found = replace(found, partials=whole, over=over)
+        found = replace(found, partials=whole, over=_told(over, whole))
     if More.DURATIONS in more:
         stood = _standing(series, int(partials.bucket[0]), known[0])
         told = durations(series, partials, ends, stood, goes_on=goes_on)
         found = replace(found, durations=told)
     return found
+
+
+def _told(over: Over, partials: Partials) -> Over:
+    """What was over time without that of buckets whose readings are not there to tell it."""
+    lost = partials.held == UNKNOWN
+    if not lost.any():
+        return over
+    increase = np.where(lost, np.nan, over.increase)
+    some = np.flatnonzero(partials.valid > 0)
+    ends_in_none = np.flatnonzero(lost & np.isnan(partials.last))
+    after = np.searchsorted(some, ends_in_none, "right")
+    increase[some[after[after < len(some)]]] = np.nan  # it rose from a number that nobody knows
+    return Over(np.where(lost, np.nan, over.mean), np.where(lost, 0, over.covered), increase)
 
 
 def _buckets(partials: Partials, ends: Ints) -> rollup_time.Buckets:

@@ -66,7 +66,8 @@ class BucketSeries:
 
     ``over`` is what they were over time, its increases NaN where they were not asked for;
     ``quantiles`` have names, each at most ``error`` off; some are ``of_bins``, not of all readings.
-    ``durations`` are by bucket.
+    ``durations`` are by bucket. Where retention removed the readings that would tell, a quantile,
+    its error and what was over time are NaN, and durations None.
     """
 
     id: int
@@ -75,7 +76,7 @@ class BucketSeries:
     quantiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     error: NDArray[np.float64] | None = None
     of_bins: bool = False
-    durations: Sequence[tuple[Duration, ...]] = ()
+    durations: Sequence[tuple[Duration, ...] | None] = ()
 
 
 def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
@@ -127,6 +128,12 @@ def only(rows: RawSeries, bad: Bad) -> RawSeries:
 def without(rows: Readings, bad: Bad) -> Readings:
     """The readings that are not bad, as columns for a rollup."""
     return rows.where(bad.good(rows.ts)) if bad else rows
+
+
+def where(rows: RawSeries, kept: NDArray[np.bool_]) -> RawSeries:
+    """Some of them, in their order."""
+    text = None if rows.text is None else rows.text[kept]
+    return RawSeries(rows.id, rows.ts[kept], rows.value[kept], text, rows.quality[kept])
 
 
 def cut(rows: RawSeries, start: int, end: int) -> RawSeries:

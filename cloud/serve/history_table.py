@@ -53,8 +53,10 @@ def column(series: BucketSeries, name: str) -> NDArray[Any]:
     return found
 
 
-def _told(states: Sequence[Duration]) -> list[dict[str, Any]]:
+def _told(states: Sequence[Duration] | None) -> list[dict[str, Any]] | None:
     """Durations as JSON and tables tell them."""
+    if states is None:
+        return None
     return [
         {"us": one.us, "others": one.others}
         if one.others

@@ -37,7 +37,7 @@ _STATE: Final = {
         "others": WHOLE,
     },
 }
-_ITEMS: Final = {"text": _ANY_TEXT, "durations": {"type": "array", "items": _STATE}}
+_ITEMS: Final = {"text": _ANY_TEXT, "durations": {"type": ["array", "null"], "items": _STATE}}
 _TRACK: Final = {
     "type": "object",
     "required": ["id"],

@@ -55,7 +55,11 @@ def test_quantiles_of_hours_and_days_are_told_from_bins_and_how_far_off_they_may
     asked = f"series={world.id('pump')}&from={T0}&to={T0 + DAY_US}&columns={columns}"
     for bucket, width in (("1h", HOUR_US), ("6h", 6 * HOUR_US), ("1d", DAY_US), ("1mo", None)):
         answer = world.get(f"/api/v1/history?{asked}&bucket={bucket}")
-        assert answer["quantiles"] == {"made_of": "bins", "error": pytest.approx(1 / 63)}
+        assert answer["quantiles"] == {
+            "made_of": "bins",
+            "error": pytest.approx(1 / 63),
+            "removed": 0,
+        }
         (series,) = answer["series"]
         for at, start in enumerate(series["t"]):
             end = start + (width or 31 * DAY_US)
@@ -85,7 +89,7 @@ def test_an_answer_says_what_its_quantiles_are_made_of_in_every_form(world):
     send(world, "fan", [*rows[:9], (T0 + 1, math.inf)])
     of = f"from={T0}&to={T0 + HOUR_US}&columns=p50,quantile_error"
     pump, fan = (f"/api/v1/history?series={world.id(each)}&{of}" for each in ("pump", "fan"))
-    exact = {"made_of": "readings", "error": 0.0}
+    exact = {"made_of": "readings", "error": 0.0, "removed": 0}
     assert world.get(f"{pump}&bucket=1m")["quantiles"] == exact
     assert world.get(f"{pump}&bucket=1h&quantiles=readings")["quantiles"] == exact
     assert world.get(f"{fan}&bucket=1h")["quantiles"] == exact  # an infinity lies in no bin
