@@ -46,11 +46,14 @@ class Due:
     def rows(self) -> dict[str, Rows]:
         """(true time as far as it is known, value) of each device, in the order they came."""
         return {
-            device: [
-                (self._time(one), one.value)
-                for at, one in enumerate(sent)
-                if at not in self.gone[device]
-            ]
+            device: [row for at, row in enumerate(rows) if at not in self.gone[device]]
+            for device, rows in self.ever().items()
+        }
+
+    def ever(self) -> dict[str, Rows]:
+        """The same, with those that have left."""
+        return {
+            device: [(self._time(one), one.value) for one in sent]
             for device, sent in self.readings.items()
         }
 
@@ -58,8 +61,7 @@ class Due:
         """The same of those that its rollups tell of yet."""
         rule = KEEPS.get(device)
         days = rule.rollups_days if rule is not None else 0
-        rows = [(self._time(one), one.value) for one in self.readings[device]]
-        return [row for row in rows if not days or self._stays(row[0], days)]
+        return [row for row in self.ever()[device] if not days or self._stays(row[0], days)]
 
     def are_waiting(self) -> bool:
         """Whether readings are past their age that may not have left."""
