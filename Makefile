@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud soak campaigns crash crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -101,6 +101,9 @@ sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out
 
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: consolidation in its own)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(ROLES),--consolidation $(ROLES))
+
+crash-lake: .venv/.stamp ## whoever consolidates, killed and its power cut at every step, its tables opened by other engines (ROUNDS=500 SEED=1)
+	@$(PY) -m tests.crash.lake_campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge
 	@$(PY) -m tests.crash.mutants $(if $(SEED),--seed $(SEED))

@@ -24,6 +24,7 @@ from cloud.journal_counts import EPOCHS_MAX, Counts, Tally, readings_of
 from cloud.journal_cursor import Closed, Cursor
 from cloud.journal_restore import Floor, Ground
 from cloud.journal_sqlite.quarantine import Quarantine, Quarantined
+from cloud.lake_level import mend_before_looking
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.log import LOG
 from cloud.lake_table.parquet import fsync, make_folder
@@ -232,11 +233,13 @@ class LakeGround:
     root: Path
 
     def ground(self) -> Ground:
-        """Of the newest commit of `readings`; nothing of a lake that was never filled.
+        """Of the newest commit of `readings`, its log mended; nothing of a lake that is empty.
 
         StorageError when the table cannot be read. A lake whose floors cannot be believed only says
         how far it stands (`Ground.generation` is 0): a living journal needs no more.
         """
+        if self._is_made:
+            mend_before_looking(self.root)
         offset = self._offset()
         try:
             return read_floors(self.root, offset).ground()
@@ -251,8 +254,11 @@ class LakeGround:
             quarantine.adopt(read_floors(self.root, offset).apart, released)
 
     def _offset(self) -> int:
-        made = (self.root / READINGS.name / LOG).is_dir()
-        return look(self.root, READINGS).offset if made else 0
+        return look(self.root, READINGS).offset if self._is_made else 0
+
+    @property
+    def _is_made(self) -> bool:
+        return (self.root / READINGS.name / LOG).is_dir()
 
 
 _LOST: Final = "while the journal lives the next start of the cloud makes it again"

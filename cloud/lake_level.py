@@ -6,15 +6,19 @@ lie beside the floors until the next. So a journal that is lost is not missed, a
 decoded again once its rows are in history: were it one that kills, it would be set apart as well.
 """
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
-from cloud.errors import StorageError
+from cloud.errors import OperatorError, StorageError
 from cloud.lake_derive import rollups_of
+from cloud.lake_lock import take_lock
 from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_table.log import mend
 from cloud.lake_table.schema import READINGS, ROLLUPS
 from cloud.lake_table.table import LakeTable
 
@@ -27,6 +31,19 @@ class Source(Protocol):
 
     def archived(self) -> int:
         """The highest offset that was marked archived."""
+
+
+def mend_before_looking(root: Path) -> None:
+    """The log of `readings`, in case the power went in a commit, before the journal looks at it.
+
+    Who has the lake's lock mended it already.
+    """
+    with suppress(OperatorError):
+        handle = take_lock(root, f"open the lake {root}")
+        try:
+            mend(root / READINGS.name)
+        finally:
+            os.close(handle)
 
 
 def check_reach(root: Path, offset: int, journal: Source) -> None:

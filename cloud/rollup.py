@@ -180,7 +180,7 @@ def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
     found = between(steps)
     unknown = interleaved(starts, first_ts, last_ts, partials.part[order])
     unknown |= _reduceat(np.minimum, held, starts) < 0
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # infinities of both signs: NaN
         integral = found.integral + _reduceat(np.add, partials.integral[order], starts)
         reset_sum = found.reset_sum + _reduceat(np.add, partials.reset_sum[order], starts)
     return Sums(

@@ -47,22 +47,23 @@ def mend(folder: Path) -> list[Path]:
     """Set torn ends of the log aside and bring what is left to the disk.
 
     A process may have died between a commit and its fsync: the entry is then readable now and gone
-    after a power cut, so everything is fsynced again before anyone builds on it. Returns the files
-    set aside (renamed, not deleted): the caller checks that nothing promised was in them.
+    after a power cut, so everything is fsynced again before anyone builds on it. Returns what
+    is set aside, also by those before (renamed, not deleted): the caller checks that nothing
+    promised was in it.
     """
     log = folder / LOG
     if not log.is_dir():
         return []
-    aside = _mend_checkpoints(log)
+    _mend_checkpoints(log)
     for entry in sorted(log.glob("*.json"), reverse=True):
         if _whole(entry, folder):
             break
-        aside.append(_set_aside(entry))
+        _set_aside(entry)
     for path in log.iterdir():
         if path.suffix == ".json" or path.name.endswith((_CHECKPOINT, _LAST_CHECKPOINT)):
             fsync(path)
     fsync(log)
-    return aside
+    return sorted(log.glob(f"*{_ASIDE}"))
 
 
 def forget(aside: list[Path]) -> None:
@@ -83,18 +84,16 @@ def _set_aside(path: Path) -> Path:
     return torn
 
 
-def _mend_checkpoints(log: Path) -> list[Path]:
+def _mend_checkpoints(log: Path) -> None:
     """Set aside checkpoints that cannot be read; the entries before the last one are kept long."""
-    aside = []
     for path in sorted(log.glob(f"*{_CHECKPOINT}")):
         try:
             pq.read_metadata(path)
         except (pa.ArrowInvalid, OSError):
-            aside.append(_set_aside(path))
+            _set_aside(path)
     last = log / _LAST_CHECKPOINT
     if last.exists() and not _names_a_checkpoint(last, log):
-        aside.append(_set_aside(last))
-    return aside
+        _set_aside(last)
 
 
 def _names_a_checkpoint(last: Path, log: Path) -> bool:

@@ -1,0 +1,71 @@
+"""A lake whose power went in a commit opens again: its log is mended before anyone looks at it."""
+
+from pathlib import Path
+
+import pytest
+
+from cloud.lake_table.log import LOG
+from cloud.lake_table.schema import READINGS
+from cloud.verify import verify
+from tests.cloud.verify_world import Home
+
+
+@pytest.fixture
+def home(tmp_path: Path):
+    made = Home(tmp_path / "cloud")
+    yield made
+    made.stop()
+
+
+def _log(home: Home) -> Path:
+    return home.root / "lake" / READINGS.name / LOG
+
+
+def _check_whole(home: Home, readings: int) -> None:
+    home.drain()
+    assert verify(home.root / "journal", home.root / "lake").line().startswith("history is whole: ")
+    assert home.batch().tables[READINGS.name].rows == readings
+    assert not list(home.root.rglob("*.torn"))
+
+
+def test_a_checkpoint_that_is_named_and_not_there_keeps_no_cloud_from_starting(home, monkeypatch):
+    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 2)
+    for _ in range(2):
+        home.send("gw", 5)
+        home.drain()
+    home.stop()
+    (checkpoint,) = _log(home).glob("*.checkpoint.parquet")
+    checkpoint.unlink()
+    home.start()
+    _check_whole(home, 10)
+
+
+@pytest.mark.parametrize("kept", [0, 40, -5])
+def test_an_entry_torn_before_it_was_archived_keeps_no_cloud_from_starting(home, kept):
+    home.send("gw", 5)
+    home.drain()
+
+    def die(step: str) -> None:
+        if step == "committed":
+            raise KeyboardInterrupt
+
+    home.send("gw", 5)
+    for table in home.lake._tables.values():
+        table.step = die
+    with pytest.raises(KeyboardInterrupt):
+        home.lake.run_once()
+    home.stop()
+    entry = max(_log(home).glob("*.json"))
+    entry.write_bytes(entry.read_bytes()[:kept])
+    home.start()
+    _check_whole(home, 10)
+
+
+def test_what_a_start_set_aside_that_died_itself_goes_with_the_next(home):
+    home.send("gw", 5)
+    home.drain()
+    home.stop()
+    torn = _log(home) / "00000000000000000009.json.torn"
+    torn.write_bytes(b"{")
+    home.start()
+    _check_whole(home, 5)

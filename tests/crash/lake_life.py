@@ -1,0 +1,273 @@
+"""One life of a process that consolidates: a journal and a lake of a story, until it is killed.
+
+The real journal, the real lake, the product's own steps; made small, so that a few blocks bring
+every one of them: merges, checkpoints, sorting, retention, corrections, blocks set apart and
+released. What was acknowledged is told outside the home before the next block is sent.
+"""
+
+import itertools
+import random
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import cloud.lake
+from cloud import lake_embedded, lake_plan, lake_sort, lake_sort_plan, lake_sorter
+from cloud.errors import StorageError
+from cloud.journal_sqlite.quarantine import Quarantined, State
+from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal_sqlite.writer import JournalLimits
+from cloud.lake import Consolidator
+from cloud.lake_floors import FloorKeeper, LakeGround
+from cloud.lake_names import Names
+from cloud.lake_rebuild import rebuild
+from cloud.lake_release import Releases
+from cloud.lake_retention import Retention
+from cloud.lake_sorter import Sorter
+from cloud.lake_table import forms, parquet, table
+from cloud.lake_upkeep import Upkeep
+from cloud.lake_vacuum import vacuum
+from cloud.retention import Rules
+from cloud.retention_preview import carry_out
+from protos import sync_pb2 as pb
+from protos.block import MalformedBlock, build_block
+from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
+from tests.cloud.lake_runs import Viewer
+from tests.crash.lake_story import GATEWAYS, RULE, Sort, Story, place
+
+WAIT_S: Final = 30
+KIB: Final = 1024
+LIMITS: Final = JournalLimits(
+    bytes_max=4 * KIB * KIB, segment_bytes_max=64 * KIB, replay_bytes_min=16 * KIB
+)
+SMALL: Final = (
+    (lake_plan, "MERGE_FILES", 3),
+    (table, "CHECKPOINT_EVERY", 4),
+    (table, "LOG_KEPT", "interval 0 seconds"),
+    (parquet, "ROW_GROUP", 3),
+    (lake_sort_plan, "ROWS_MAX", 12),
+    (lake_sort_plan, "ROWS_TARGET", 9),
+    (lake_sort, "BYTES_HELD", 4_000),
+    (lake_sorter, "BYTES_HELD", 100_000),
+    (forms, "_TRIED_ROWS_MIN", 8),
+)
+
+
+def make_small() -> None:
+    """In this process: a few rows make a row group, a few files a merge."""
+    for module, name, value in SMALL:
+        assert hasattr(module, name), name
+        setattr(module, name, value)
+
+
+@dataclass
+class Life:
+    """``home`` holds journal and lake; ``chance`` is of this life, ``acked`` a file outside."""
+
+    home: Path
+    story: Story
+    chance: random.Random
+    acked: Path
+    step: parquet.Step
+
+    @property
+    def lake_folder(self) -> Path:
+        """Of the tables."""
+        return self.home / "lake"
+
+    def serve(self, upto: int, *, settles: bool) -> dict[str, int]:
+        """Send the story up to a block and consolidate meanwhile; till nothing is left to do."""
+        self._open(upto)
+        while (head := self.journal.head()) < upto:
+            self._send(head + 1)
+            for _ in range(self.chance.randrange(3)):
+                self.lake.run_once()
+            if self.chance.random() < 0.3:
+                self._release()
+        while self.lake.run_once().more:
+            pass
+        while settles and (self._release() | self._is_behind()):
+            pass
+        told = {
+            "head": self.journal.head(),
+            "archived": self.journal.archived(),
+            "released": sum(one.state is State.RELEASED for one in self._apart()),
+            "apart": sum(one.state is not State.RELEASED for one in self._apart()),
+            "retired": self.upkeep.retired.total,
+        }
+        self.lake.close()
+        self.journal.close()
+        return told
+
+    def command(self, name: str, upto: int) -> dict[str, int]:
+        """What an operator does while the cloud is stopped; tables that are not level refuse."""
+        now_us = self.story.now_us(upto)
+        try:
+            if name == "rebuild":
+                rebuild(self.lake_folder)
+            elif name == "retention":
+                carry_out(self.lake_folder, Rules([RULE]), now_us, 0, lambda *_: None)
+            else:
+                vacuum(self.lake_folder, 0.0, time.time() + 1.0)
+        except StorageError as error:
+            if "different offsets" not in str(error):
+                raise
+        return {}
+
+    def _open(self, upto: int) -> None:
+        beside = LakeGround(self.lake_folder)
+        self.journal = SqliteJournal.open(
+            self.home / "journal",
+            now_us=lambda: time.time_ns() // 1000,
+            limits=LIMITS,
+            ground=beside.ground,
+        )
+        beside.adopt_into(self.journal.quarantined_blocks)
+        said = [int(line) for line in self.acked.read_text().split()] if self.acked.exists() else []
+        assert self.journal.head() >= max(said, default=0), "an acknowledged block is lost"
+        self._refuse()
+        names = Names(self.journal.series)
+        now_us, ticks = self.story.now_us(upto), itertools.count()
+        quiet_s = self.chance.choice((0.0, 6.0, 1e9))
+        sorter = Sorter(
+            quiet_s=quiet_s,
+            rows_a_slice=self.chance.choice((5, 1000)),
+            clock=lambda: float(next(ticks)),
+            free=lambda _: 1 << 40,
+        )
+        self.upkeep = Upkeep(sorter, Retention(Rules([RULE]), lambda: now_us))
+        self.lake = Consolidator(
+            self.lake_folder,
+            self.journal,
+            names,
+            Viewer(),
+            releases=Releases(self.journal.quarantined_blocks, names, lambda: now_us),
+            floors=FloorKeeper(self.lake_folder, self.journal),
+            upkeep=self.upkeep,
+            bytes_per_pass=self.chance.choice((1, 2 * KIB, 1 << 20)),
+            step=self.step,
+        )
+        self.upkeep.sweeper._grace_s = self.chance.choice((0.0, 60.0))
+        self.lake.recover()
+        self.lines = {name: Line(self.journal, name) for name in GATEWAYS}
+
+    def _send(self, block: int) -> None:
+        name, seq = place(block)
+        self.lines[name].send(seq, self.story, block)
+        with self.acked.open("a") as acked:
+            acked.write(f"{block}\n")
+
+    def _is_behind(self) -> bool:
+        done = self.lake.run_once()
+        return done.more or done.merged > 0 or done.is_upkeep_behind or self.upkeep.is_behind
+
+    def _apart(self) -> list[Quarantined]:
+        return self.journal.quarantined()
+
+    def _release(self) -> bool:
+        """As an operator does with blocks that an older version refused; whether any waits."""
+        waiting = [
+            one
+            for one in self._apart()
+            if one.state in (State.HELD, State.RELEASING)
+            and self.story.sort(one.offset) is not Sort.POISON
+        ]
+        for one in waiting:
+            if one.state is State.HELD:
+                self.journal.quarantined_blocks.release(one)
+        return bool(waiting)
+
+    def _refuse(self) -> None:
+        """Passes refuse some blocks; what is released is taken by what reads them then."""
+        decode, read_block = cloud.lake.decode, lake_embedded.read_block
+        refused: set[bytes] = set()
+
+        def read(data: bytes):
+            if sha256(data).digest() in refused:
+                raise MalformedBlock("an older version cannot read this", "here")
+            return read_block(data)
+
+        def passes(entries, names, pause):
+            refused.update(
+                sha256(one.data).digest()
+                for one in entries
+                if self.story.sort(one.offset) is Sort.REFUSED
+            )
+            try:
+                return decode(entries, names, pause)
+            finally:
+                refused.clear()
+
+        lake_embedded.read_block = read
+        cloud.lake.decode = passes
+
+
+class Line:
+    """One gateway's line to the journal, taken up where the journal stands."""
+
+    def __init__(self, journal: SqliteJournal, name: str) -> None:
+        self.journal, self.name = journal, name
+        cursor = next((one for one in journal.cursors() if one.gateway == name), None)
+        self.epoch = 1
+        series, self.root = series_of(name)
+        is_new = cursor is None or cursor.epoch == 0
+        hello = pb.Hello(
+            protocol_min=1,
+            protocol_max=1,
+            gateway=name,
+            boot_id=bytes(16),
+            oldest_kept=1,
+            epoch=0 if cursor is None else cursor.epoch,
+            head=0 if cursor is None else cursor.stored,
+            head_hash=bytes(32) if cursor is None else cursor.stored_hash,
+            series_high=0 if is_new else len(series),
+            series_root=EMPTY_ROOT if is_new else self.root,
+        )
+        replies = journal.hello(name, hello, 4 << 20).result(WAIT_S).replies
+        self.session = replies[0].resume.session
+        if is_new:
+            asked = pb.EpochRequest(session=self.session, closed_epoch=0, why="a new gateway")
+            journal.request_epoch(name, asked).result(WAIT_S)
+        known = len(journal.series(name, 1))
+        if known < len(series):
+            args = (name, self.session, self.epoch, known + 1, series[known:])
+            journal.declare(*args).result(WAIT_S)
+        self.high = len(series)
+
+    def send(self, seq: int, story: Story, block: int) -> None:
+        """Send a block that follows the last; AssertionError when it is not acknowledged."""
+        cursor = next(one for one in self.journal.cursors() if one.gateway == self.name)
+        assert cursor.stored == seq - 1, (cursor, seq)
+        built = build_block(
+            gateway=self.name,
+            epoch=self.epoch,
+            seq=seq,
+            prev_hash=cursor.stored_hash,
+            boot_id=bytes(16),
+            sealed_mono_us=block,
+            sealed_wall_us=block,
+            series_high=self.high,
+            series_root=self.root,
+            chunks=(),
+            batch=story.content(block),
+            device_of=np.zeros(self.high + 1, np.uint32),
+            secret=bytes(16),
+        )
+        args = (self.name, self.session, self.epoch, seq, built.data)
+        reply = self.journal.append(*args).result(WAIT_S).replies[0]
+        assert reply.ack.stored == seq, reply
+
+
+def series_of(name: str) -> tuple[list[SeriesEntry], bytes]:
+    """The series of a gateway, and the root of their table."""
+    root, series = EMPTY_ROOT, []
+    for number in range(1, 4):
+        salt = sha256(f"{name} {number}".encode()).digest()[:16]
+        key = SeriesKey(device="device-1", metric=f"metric-{number}")
+        series.append(make_entry(number, 1, key, salt))
+        root = roll(root, series[-1].leaf)
+    return series, root
