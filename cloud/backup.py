@@ -25,6 +25,7 @@ from cloud.errors import OperatorError, StorageError
 from cloud.journal_sqlite.quarantine import Quarantine
 from cloud.journal_sqlite.segment import list_segments, open_reader, read_opening, sync_path
 from cloud.lake_floors import floors_path
+from cloud.lake_retired import retired_path
 from cloud.lake_table.log import LOG
 from cloud.lake_table.schema import READINGS, TABLES, TableSpec
 from cloud.lake_table.table import covered, look
@@ -130,6 +131,9 @@ def _copy_table(lake: Path, target: Path, spec: TableSpec) -> None:
         shutil.rmtree(target / spec.name, ignore_errors=True)
         state = look(lake, spec)
         with contextlib.suppress(FileNotFoundError):
+            if state.retired:  # first: the files of earlier tickets go
+                told = retired_path(lake, state.retired)
+                _copy(told, target / told.relative_to(lake))
             for file in state.files.files:
                 _copy(lake / spec.name / file.path, target / spec.name / file.path)
             _copy_log(lake / spec.name / LOG, target / spec.name / LOG, state.files.version)

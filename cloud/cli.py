@@ -21,6 +21,8 @@ VERBS: Final = {
     "ledger": "tell what became of each gateway's blocks and readings",
     "verify": "count history again and prove its chains",
     "rebuild": "make the rollups anew from the readings, with the cloud stopped",
+    "retention": "remove readings and rollups past their age; or count what would go",
+    "vacuum": "remove files of the lake that no table names",
     "quarantine": "list blocks set apart; show, release or discard one",
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",

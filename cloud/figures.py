@@ -20,6 +20,7 @@ from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.lake_loop import Consolidation
+from cloud.lake_sorter import IDLE
 from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
 from cloud.memory import resident_bytes
@@ -102,6 +103,7 @@ class Report:
         view = self.live.view
         waiting = self.journal.read(self.journal.archived(), 1)
         progress = self.lake.progress
+        sorting = IDLE if progress is None else progress.sorting
         return LakeFigures(
             offset=view.lake,
             readings=view.tables[READINGS.name].rows,
@@ -112,6 +114,10 @@ class Report:
             faults=self.lake.faults,
             restarts=self.lake.restarts,
             corrections_refused=0 if progress is None else progress.refused,
+            unsorted=sorting.unsorted,
+            sorting_rows=sorting.rows - sorting.done,
+            sorting_lacks_bytes=sorting.waits_for_bytes,
+            retired=view.retired.total,
         )
 
     def _gateways(self, present: Mapping[str, Presence]) -> list[GatewayFigures]:

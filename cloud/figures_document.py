@@ -27,6 +27,9 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     """The tables; ``lag_us``: how long the oldest block that is not in them has waited.
 
     ``corrections_refused``: corrections of times over those that are known of one gateway.
+    ``unsorted`` days are in several files that overlap; ``sorting_rows`` is what is left of the one
+    that is sorted now, ``sorting_lacks_bytes`` the room on the disk that this waits for.
+    ``retired`` readings were removed by retention.
     """
 
     offset: int = 0
@@ -38,6 +41,10 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     faults: int = 0
     restarts: int = 0
     corrections_refused: int = 0
+    unsorted: int = 0
+    sorting_rows: int = 0
+    sorting_lacks_bytes: int = 0
+    retired: int = 0
 
 
 class GatewayFigures(msgspec.Struct, kw_only=True):

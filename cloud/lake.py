@@ -7,7 +7,6 @@ offset, so after a crash the ones behind catch up alone. For a table of rare row
 the range, the commit of `readings` says so (`APP:table`), which spares a commit of nothing.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -20,7 +19,7 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from cloud import lake_plan
-from cloud.errors import OperatorError, StorageError, TidegateError
+from cloud.errors import StorageError, TidegateError
 from cloud.journal import Entry
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_correct import Corrector
@@ -28,15 +27,16 @@ from cloud.lake_derive import rows_of
 from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
 from cloud.lake_floors import FloorKeeper
 from cloud.lake_level import catch_up, check_promises, check_reach
-from cloud.lake_merge import merge_in
+from cloud.lake_lock import take_lock
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
-from cloud.lake_table import parquet as lake_parquet
+from cloud.lake_retired import NOTHING, Retired
+from cloud.lake_sorter import IDLE, SortProgress
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
 from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES
-from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
+from cloud.lake_upkeep import Upkeep
 from cloud.memory import give_back
 
 BYTES_PER_PASS: Final = 32 << 20
@@ -70,17 +70,19 @@ class Batch:
     """The batch view: all tables as of one offset.
 
     ``corrected`` rises when rows of earlier batches were moved to their true times; ``is_anew``:
-    it may have rows that no journal will bring and nobody told of.
+    it may have rows that no journal will bring and nobody told of. ``retired`` is what retention
+    removed of them.
     """
 
     offset: int
     tables: Mapping[str, FileList]
     corrected: tuple[int, int] = (0, 0)
     is_anew: bool = False
+    retired: Retired = NOTHING
 
 
 class Viewers(Protocol):
-    """Who gets the batch view after each pass, and which files its readers still hold."""
+    """Who gets the batch view, and which files its readers still hold."""
 
     def publish(self, batch: Batch) -> None:
         """From now on this is the batch view."""
@@ -106,6 +108,8 @@ class Progress:
     merged: int
     more: bool
     refused: int = 0
+    sorting: SortProgress = IDLE
+    is_upkeep_behind: bool = False
 
 
 class Consolidator:
@@ -120,6 +124,7 @@ class Consolidator:
         *,
         releases: Releases | None = None,
         floors: FloorKeeper | None = None,
+        upkeep: Upkeep | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
         step: Step = no_step,
         pause: Pause = no_pause,
@@ -135,8 +140,8 @@ class Consolidator:
         self._pause = pause
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
-        self._sweeper = Sweeper()
-        self._corrector = Corrector(self._sweeper)
+        self._upkeep = upkeep or Upkeep()
+        self._corrector = Corrector(self._upkeep.sweeper)
         self._lock: int | None = None
 
     def recover(self) -> None:
@@ -145,7 +150,8 @@ class Consolidator:
         OperatorError when another process has it; StorageError when it holds less than the journal
         was told is archived. To be called before `run_once`, and again after `run_once` raised.
         """
-        self._take_lock()
+        if self._lock is None:
+            self._lock = take_lock(self._root, f"consolidate into {self._root}")
         self._tables = {
             name: LakeTable.open(
                 self._root, spec, self._step, RARE_NAMES if spec is READINGS else ()
@@ -153,9 +159,9 @@ class Consolidator:
             for name, spec in TABLES.items()
         }
         self._come_level()
-        self._sweeper.forget()
+        self._upkeep.open(self._tables)
         for table in self._tables.values():
-            self._sweeper.retire(table, table.accept(self._viewers.in_use()))
+            self._upkeep.sweeper.retire(table, table.accept(self._viewers.in_use()))
         self._corrector.open(self._tables)
         at = self._offsets()[READINGS.name]
         while self._pass_to(at):
@@ -165,7 +171,7 @@ class Consolidator:
         self._archive(is_anew=True)
 
     def run_once(self) -> Progress:
-        """One pass over at most `bytes_per_pass` of blocks, and as many merges as bound its files.
+        """One pass over at most `bytes_per_pass` of blocks, with its share of `Upkeep`.
 
         StorageError, OSError or DeltaError leave the lake whole: `recover`, then go on.
         """
@@ -173,16 +179,19 @@ class Consolidator:
         passed = self._pass_to(head)
         released = self._release(self._viewers.released)
         corrected = self._corrector.carry_out(self._tables)
-        merged = sum(merge_in(table, self._sweeper) for table in self._tables.values())
+        merged = self._upkeep.carry_out(self._tables)
         if passed or merged or released or corrected:
             self._archive()
-        self._sweeper.sweep(self._viewers.in_use())
+        self._upkeep.sweeper.sweep(self._viewers.in_use())
         offset = min(self._offsets().values())
         more = offset < head or self._corrector.is_behind
-        return Progress(offset, *(passed or (0, 0)), merged, more, self._corrector.refused)
+        refused, upkeep = self._corrector.refused, self._upkeep
+        counts = (*(passed or (0, 0)), merged)
+        return Progress(offset, *counts, more, refused, upkeep.sorting, upkeep.is_behind)
 
     def close(self) -> None:
         """Let go of the lake."""
+        self._upkeep.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -198,20 +207,6 @@ class Consolidator:
             lambda decoded, start: rows_of(settle(decoded), start),
             lambda decoded: shown(settle(decoded)),
         )
-
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
-        lake_parquet.make_folder(self._root)
-        handle = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            tried = f"consolidate into {self._root}"
-            hint = "stop the other `tidegate-cloud serve`"
-            raise OperatorError(tried, "another process holds the lake's lock", hint) from error
-        self._lock = handle
 
     def _offsets(self) -> dict[str, int]:
         """Offset up to which each table has everything, by its own commits or `readings`' word."""
@@ -296,4 +291,4 @@ class Consolidator:
             self._journal.mark_archived(offset).result(JOURNAL_WAIT_S)
         files = MappingProxyType({name: each.state.files for name, each in self._tables.items()})
         corrected = self._tables[READINGS.name].state.corrected
-        self._viewers.publish(Batch(offset, files, corrected, is_anew))
+        self._viewers.publish(Batch(offset, files, corrected, is_anew, self._upkeep.retired))

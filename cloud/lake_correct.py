@@ -42,6 +42,7 @@ from cloud.lake_correct_anomalies import mend_anomalies
 from cloud.lake_days import ROWS_AT_ONCE, make_days_anew
 from cloud.lake_embedded import Decoded
 from cloud.lake_mend import near, pieces_of, replace, rows_of
+from cloud.lake_retired import read_retired
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import (
@@ -53,6 +54,7 @@ from cloud.lake_table.schema import (
 )
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
+from cloud.retention import Hulls
 from cloud.rollup import DAY_US, bucket_of
 from protos.records import Quality
 
@@ -156,12 +158,13 @@ class Corrector:
         is_sure: bool,
     ) -> None:
         finer = readings = tables[READINGS.name]
+        hulls = read_retired(readings.folder.parent, readings.state.retired).hulls
         days = self._mend_readings(readings, found) if readings in behind else {}
         if not is_sure:
             days = _days_on_disk(readings, found)
         for table in (tables[spec.name] for spec in ROLLUPS):
             if table in behind:
-                self._mend_rollup(table, finer, days)
+                self._mend_rollup(table, finer, days, hulls)
             if is_whole(table.spec):
                 finer = table
         anomalies = tables[ANOMALIES.name]
@@ -185,10 +188,10 @@ class Corrector:
                 replace(table, [file], pieces, self._sweeper)
         return _united(seen)
 
-    def _mend_rollup(self, table: LakeTable, finer: LakeTable, days: Days) -> None:
+    def _mend_rollup(self, table: LakeTable, finer: LakeTable, days: Days, hulls: Hulls) -> None:
         for gateway in sorted(days):
             spans = [(day, day + DAY_US - 1) for day in days[gateway].tolist()]
-            make_days_anew(table, finer, gateway, spans, self._sweeper, self._rows_at_once)
+            make_days_anew(table, finer, gateway, spans, self._sweeper, self._rows_at_once, hulls)
 
 
 def _mended(tables: Mapping[str, LakeTable]) -> list[LakeTable]:

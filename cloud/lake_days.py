@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud.correction import Ints, apart, coded, within
+from cloud.correction import Ints, apart, coded
+from cloud.correction import within as within_spans
 from cloud.lake_mend import Spans, near, pieces_of, replace, rows_of
 from cloud.lake_rollup import REDUCED, merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.parquet import times
+from cloud.lake_table.parquet import one, times
 from cloud.lake_table.schema import READINGS
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
+from cloud.retention import NO_HULLS, Hulls, within
 from cloud.rollup import DAY_US, bucket_of
 
 ROWS_AT_ONCE: Final = 2_000_000
@@ -31,13 +33,18 @@ def make_days_anew(
     spans: Spans,
     sweeper: Sweeper,
     rows_at_once: int = ROWS_AT_ONCE,
+    hulls: Hulls = NO_HULLS,
 ) -> None:
-    """Make a rollup's rows of the days in these spans, which are of whole days, anew."""
+    """Make a rollup's rows of the days in these spans, which are of whole days, anew.
+
+    Not of days of a series in its hull: their readings are not all there any more.
+    """
     rows_a_day = _rows_a_day(finer, gateway, spans)
     for day in _rows_a_day(table, gateway, spans):
         rows_a_day.setdefault(day, 0)
     for days in _together(rows_a_day, rows_at_once):
-        _make_anew(table, finer, gateway, np.array(days, np.int64), sweeper, rows_at_once)
+        whole = np.array(days, np.int64)
+        _make_anew(table, finer, gateway, whole, sweeper, rows_at_once, hulls)
 
 
 def _make_anew(
@@ -47,13 +54,14 @@ def _make_anew(
     days: Ints,
     sweeper: Sweeper,
     rows_at_once: int,
+    hulls: Hulls,
 ) -> None:
     """The rows of one gateway's days from the finer table, in place of those that are there."""
     spans = {gateway: [(day, day + DAY_US - 1) for day in days.tolist()]}
     files, pieces = [], []
     for file in near(table, spans):
         rows = rows_of(table, file)
-        old = _is_of(rows, gateway, days)
+        old = _is_of(rows, gateway, days, hulls)
         if old.any():
             files.append(file)
             stay = rows.filter(pa.array(~old))
@@ -63,7 +71,7 @@ def _make_anew(
     first, last = 0, 0
     for file in sorted(near(finer, spans), key=lambda one: one.start):
         rows = rows_of(finer, file, REDUCED if finer.spec is READINGS else ())
-        rows = rows.filter(pa.array(_is_of(rows, gateway, days)))
+        rows = rows.filter(pa.array(_is_of(rows, gateway, days, hulls)))
         if rows.num_rows:
             first, last = min(first or file.start, file.start), max(last, file.end)
             if finer.spec is not READINGS:
@@ -88,14 +96,14 @@ def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table
     return reduce_rows(rows, table.spec, held[0][0])
 
 
-def _is_of(rows: pa.Table, gateway: str, days: Ints) -> NDArray[np.bool_]:
-    """Which rows are of a gateway and one of these days."""
+def _is_of(rows: pa.Table, gateway: str, days: Ints, hulls: Hulls) -> NDArray[np.bool_]:
+    """Which rows are of a gateway and one of these days, outside of the hulls."""
     codes, names = coded(rows["gateway"])
     if gateway not in names:
         return np.zeros(rows.num_rows, bool)
     day = bucket_of(times(rows["ts"]), DAY_US)
     of: NDArray[np.bool_] = (codes == names.index(gateway)) & np.isin(day, days)
-    return of
+    return of & ~within(one(rows["series"]).to_numpy(), day, hulls) if hulls else of
 
 
 def _rows_a_day(table: LakeTable, gateway: str, spans: Spans) -> dict[int, int]:
@@ -106,7 +114,7 @@ def _rows_a_day(table: LakeTable, gateway: str, spans: Spans) -> dict[int, int]:
         codes, names = coded(rows["gateway"])
         if gateway in names:
             ts = times(rows["ts"])[codes == names.index(gateway)]
-            inside = within(ts, *apart(spans))
+            inside = within_spans(ts, *apart(spans))
             days, counts = np.unique(bucket_of(ts[inside], DAY_US), return_counts=True)
             for day, count in zip(days.tolist(), counts.tolist(), strict=True):
                 found[day] = found.get(day, 0) + count

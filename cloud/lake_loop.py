@@ -177,7 +177,7 @@ class ConsolidationLoop:
         if self._fault is not None:
             _log.info("consolidation goes on at offset %d", progress.offset)
         self._fault, self._faults = None, 0
-        return progress.more or progress.merged > 0
+        return progress.more or progress.merged > 0 or progress.is_upkeep_behind
 
     def _failed(self, error: Exception) -> None:
         if str(error) != str(self._fault):

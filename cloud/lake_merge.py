@@ -1,6 +1,7 @@
 """Few files, whatever came: small neighbours are merged, and sparse periods share coarser ones."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
 
 import pyarrow as pa
 
@@ -13,18 +14,23 @@ from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
 
-def merge_in(table: LakeTable, sweeper: Sweeper) -> int:
-    """One merge, and more as long as sparse periods have too many files; how many were merged."""
-    merged = _merge_once(table, sweeper)
+def merge_in(table: LakeTable, sweeper: Sweeper, held: Set[str] = frozenset()) -> int:
+    """One merge, and more as long as sparse periods have too many files; how many were merged.
+
+    None of ``held`` (paths), nor of several files that are in one order (`cloud.lake_sort`).
+    """
+    merged = _merge_once(table, sweeper, held)
     more = merged
     while more and lake_plan.is_crowded(_sized(table)):
-        more = _merge_once(table, sweeper)
+        more = _merge_once(table, sweeper, held)
         merged += more
     return merged
 
 
-def _merge_once(table: LakeTable, sweeper: Sweeper) -> int:
-    period, picked = _pick(_sized(table))
+def _merge_once(table: LakeTable, sweeper: Sweeper, held: Set[str]) -> int:
+    runs = Counter((f.period, f.run) for f in table.state.files.files if f.run)
+    many = {f.path for f in table.state.files.files if runs[f.period, f.run] > 1}
+    period, picked = _pick([one for one in _sized(table) if one.path not in held | many])
     if picked:
         by_path = {file.path: file for file in table.state.files.files}
         combine = _combine(table.spec, picked, _sized(table, released=True))
@@ -50,7 +56,9 @@ def _combine(
 ) -> Callable[[pa.Table], pa.Table]:
     if spec.width_us and lake_plan.stands_apart(picked, files):
         return lambda rows: merge_rows(rows, spec)
-    return lake_parquet.arrange
+    if spec.width_us:
+        return lake_parquet.arrange
+    return lambda rows: lake_parquet.by_block(lake_parquet.arrange(rows))
 
 
 def _sized(table: LakeTable, *, released: bool = False) -> list[Sized]:

@@ -6,10 +6,7 @@ of what is there. Each commit is whole and carries the table's offset as any oth
 is cut short is done again from its beginning.
 """
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cloud.errors import OperatorError, StorageError
+from cloud.errors import StorageError
+from cloud.lake_alone import alone
 from cloud.lake_days import make_days_anew
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, is_whole
+from cloud.lake_retired import take_up
+from cloud.lake_table.schema import READINGS, ROLLUPS, is_whole
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 from cloud.ledger_lake import counted_by
@@ -34,10 +33,15 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was done: rows of all rollups, and files that could not be read and were let go of."""
+    """What was done: rows of all rollups, and files that could not be read and were let go of.
+
+    ``aged``: retention removed readings, whose rollups stayed as they are. They alone have them: of
+    a file that was let go of they are gone.
+    """
 
     rows: int
     unreadable: int
+    aged: bool
 
 
 def rebuild(root: Path, told: Told = lambda _: None) -> Rebuilt:
@@ -47,52 +51,20 @@ def rebuild(root: Path, told: Told = lambda _: None) -> Rebuilt:
         OperatorError: there is no lake, or a cloud is running.
         StorageError: `readings` cannot be read, the tables are not level, or the disk refuses.
     """
-    if not (root / READINGS.name).is_dir():
-        hint = "name the cloud's home with --home"
-        raise OperatorError(f"rebuild the lake {root}", "there is none", hint)
-    with _alone(root):
-        names = (READINGS, *ROLLUPS)
-        speaks = tuple(spec.name for spec in RARE)
-        tables = {
-            spec.name: LakeTable.open(root, spec, speaks_for=speaks if spec is READINGS else ())
-            for spec in names
-        }
-        _check_level(root, tables)
-        for table in tables.values():
-            table.accept()
+    with alone(root, f"rebuild the lake {root}") as tables:
         unreadable = sum(_let_go(tables[spec.name]) for spec in ROLLUPS)
         sweeper, finer = Sweeper(), tables[READINGS.name]
+        hulls = take_up(root, finer.state.retired).hulls
         gateways = sorted(_gateways(finer))
         for spec in ROLLUPS:
             for gateway in gateways:
                 told(f"{spec.name} of {gateway}")
-                make_days_anew(tables[spec.name], finer, gateway, [_EVER], sweeper)
+                make_days_anew(tables[spec.name], finer, gateway, [_EVER], sweeper, hulls=hulls)
             if is_whole(spec):
                 finer = tables[spec.name]
-        for table in tables.values():
-            table.accept()  # nobody reads: what was replaced goes at once
-        return Rebuilt(sum(tables[spec.name].state.files.rows for spec in ROLLUPS), unreadable)
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        tried, cause = f"rebuild the lake {root}", "the cloud is running"
-        raise OperatorError(tried, cause, "stop `tidegate-cloud serve` meanwhile") from error
-    finally:
-        os.close(handle)
-
-
-def _check_level(root: Path, tables: dict[str, LakeTable]) -> None:
-    stands = {name: (one.state.offset, one.state.released) for name, one in tables.items()}
-    if len(set(stands.values())) > 1:
-        cause = f"its tables stand at different offsets: {stands}"
-        hint = "start `tidegate-cloud serve` and stop it again: they come level by themselves"
-        raise StorageError(f"rebuild the lake {root}", cause, hint)
+        return Rebuilt(
+            sum(tables[spec.name].state.files.rows for spec in ROLLUPS), unreadable, bool(hulls)
+        )
 
 
 def _let_go(table: LakeTable) -> int:

@@ -65,7 +65,8 @@ class LedgerRow:
     ``blocks`` … ``archived_readings``: the journal's counts. ``quarantined``, ``discarded``:
     (blocks, readings) of these that the lake was to take and does not have. ``forked``: blocks
     of another stream, never stored. ``deleted``: blocks that the gateway had deleted before an
-    older journal was restored. ``gaps``: by the reason's name.
+    older journal was restored. ``retired``: readings that were in the lake until retention removed
+    them. ``gaps``: by the reason's name.
     """
 
     gateway: str
@@ -79,6 +80,7 @@ class LedgerRow:
     quarantined: tuple[int, int] = (0, 0)
     discarded: tuple[int, int] = (0, 0)
     forked: int = 0
+    retired: int = 0
     gaps: Mapping[str, Lost] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
@@ -90,7 +92,8 @@ class LedgerRow:
     @property
     def in_lake(self) -> int:
         """Readings that the lake must hold of what is archived (promise 7)."""
-        return self.counts.archived_readings - self.quarantined[1] - self.discarded[1]
+        aside = self.quarantined[1] + self.discarded[1] + self.retired
+        return self.counts.archived_readings - aside
 
 
 Gaps = Mapping[tuple[str, int, int], Lost]
@@ -98,19 +101,29 @@ Gaps = Mapping[tuple[str, int, int], Lost]
 
 
 def make_ledger(
-    cursors: Iterable[Cursor], tallies: Mapping[str, Tally], apart: Sequence[Apart], gaps: Gaps
+    cursors: Iterable[Cursor],
+    tallies: Mapping[str, Tally],
+    apart: Sequence[Apart],
+    gaps: Gaps,
+    retired: Mapping[tuple[str, int], int],
 ) -> list[LedgerRow]:
-    """All rows, by gateway and epoch; ``apart`` and ``gaps`` may know more than the tallies."""
+    """All rows, by gateway and epoch; ``apart`` and ``gaps`` may know more than the tallies.
+
+    ``retired``: readings that retention removed, by gateway and epoch.
+    """
     rows: list[LedgerRow] = []
     for cursor in sorted(cursors, key=lambda one: one.gateway):
         tally = tallies.get(cursor.gateway, Tally())
         own = [one for one in apart if one.gateway == cursor.gateway]
+        removed = {each: n for (name, each), n in retired.items() if name == cursor.gateway}
         lost = {key: value for key, value in gaps.items() if key[0] == cursor.gateway}
         for epoch in sorted(_epochs(cursor, tally)):
             row = _row(cursor, tally, epoch)
             row = _with_apart(row, [one for one in own if _home(tally, one.epoch) == epoch])
             found = {k[2]: v for k, v in lost.items() if _home(tally, k[1]) == epoch}
-            rows.append(replace(row, gaps={reason_name(r): found[r] for r in sorted(found)}))
+            named = {reason_name(r): found[r] for r in sorted(found)}
+            gone = sum(n for each, n in removed.items() if _home(tally, each) == epoch)
+            rows.append(replace(row, gaps=named, retired=gone))
     return rows
 
 
@@ -142,6 +155,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
         "discarded_readings": row.discarded[1],
         "forked_blocks": row.forked,
         "deleted_blocks": row.deleted,
+        "retired_readings": row.retired,
         "in_lake": row.in_lake,
         "gaps": {
             name: {"records": lost.records, "readings": lost.readings}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cloud.journal_sqlite.quarantine import Quarantine
 from cloud.journal_sqlite.snapshot import take_snapshot
+from cloud.lake_retired import retired_now
 from cloud.lake_table.schema import GAPS
 from cloud.lake_table.table import look
 from cloud.ledger import LedgerRow, make_ledger
@@ -22,4 +23,4 @@ def read_ledger(journal: Path, lake: Path) -> list[LedgerRow]:
         apart = quarantine.list()
     cursors = [one.cursor for one in snapshot.standing.values()]
     tallies = {name: one.tally for name, one in snapshot.standing.items()}
-    return make_ledger(cursors, tallies, apart, gaps)
+    return make_ledger(cursors, tallies, apart, gaps, retired_now(lake).by_epoch())

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
 from cloud.lake_table.forms import MILLIS
-from cloud.lake_table.schema import PERIOD, TABLES, TableSpec, added, delta_schema
+from cloud.lake_table.schema import PERIOD, READINGS, TABLES, TableSpec, added, delta_schema
 from cloud.ledger import Lost
+from cloud.retention import Hulls, within
 
 Key = tuple[str, int]
 _SURE: Final = "held_us"
@@ -39,6 +40,25 @@ def counted_by(path: Path) -> Counter[str]:
     for group in _groups(path, ["gateway", "count"]):
         for row in group.group_by("gateway").aggregate([("count", "sum")]).to_pylist():
             found[row["gateway"]] += row["count_sum"]
+    return found
+
+
+def counted_outside(path: Path, spec: TableSpec, hulls: Hulls) -> Counter[str]:
+    """Readings by gateway that one file has, or accounts for if it is of a rollup.
+
+    Outside of the days of which retention removed readings: there a rollup accounts for more.
+    Raises as `rows_of`.
+    """
+    count = [] if spec is READINGS else ["count"]
+    if not hulls and count:
+        return counted_by(path)
+    found: Counter[str] = Counter()
+    for group in _groups(path, ["gateway", "series", "ts", *count]):
+        ts = group["ts"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+        group = group.filter(pa.array(~within(group["series"].to_numpy(), ts, hulls)))
+        what: list[tuple[Any, str]] = [("count", "sum")] if count else [([], "count_all")]
+        for row in group.group_by("gateway").aggregate(what).to_pylist():
+            found[row["gateway"]] += row["count_sum" if count else "count_all"]
     return found
 
 

@@ -25,6 +25,7 @@ from cloud.lake import Batch
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
 from cloud.lake_names import Names
+from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
@@ -58,12 +59,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class View:
-    """``tables`` hold the offsets up to ``lake``, ``tail`` those after it up to ``journal``."""
+    """``tables`` hold the offsets up to ``lake``, ``tail`` those after it up to ``journal``.
+
+    ``retired``: what retention removed of the tables.
+    """
 
     lake: int
     journal: int
     tables: Mapping[str, FileList]
     tail: tuple[TailBatch, ...]
+    retired: Retired = NOTHING
 
     def has_tail(self, series: int) -> bool:
         """Whether the tail has readings of a stored series."""
@@ -138,7 +143,7 @@ class Live:
                 for each in tail:
                     self._count(each)
             journal = max(self._view.journal, batch.offset)
-            self._show(View(batch.offset, journal, batch.tables, tail))
+            self._show(View(batch.offset, journal, batch.tables, tail, batch.retired))
         self._wake.set()  # the tail may have room again
 
     def released(self, decoded: Decoded) -> None:

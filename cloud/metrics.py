@@ -148,6 +148,24 @@ _LAKE: Final[tuple[Row, ...]] = (
         "Corrections of times over the bound of one gateway since the lake was opened.",
         lambda f: f.lake.corrections_refused,
     ),
+    _gauge(
+        "lake_unsorted_periods",
+        "Days whose readings lie in several files that overlap.",
+        lambda f: f.lake.unsorted,
+    ),
+    _gauge(
+        "lake_sorting_rows",
+        "Readings left of the day that is being sorted.",
+        lambda f: f.lake.sorting_rows,
+    ),
+    _gauge(
+        "lake_sorting_lacking_bytes",
+        "Room on the disk that sorting waits for.",
+        lambda f: f.lake.sorting_lacks_bytes,
+    ),
+    _total(
+        "lake_retired_readings", "Readings ever removed by retention.", lambda f: f.lake.retired
+    ),
     _gauge("view_offset", "Last block that queries see.", lambda f: f.view_offset),
     _gauge("view_tail_bytes", "Memory of blocks not yet in the tables.", lambda f: f.tail_bytes),
     _gauge("history_series", "Series known.", lambda f: f.series),

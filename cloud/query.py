@@ -6,7 +6,7 @@ them from threads. Any thread may call any of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -102,6 +102,8 @@ class Query:
         asked = self._asked(ask.series, ask.joined)
         if ask.resolution is Resolution.RAW:
             return self._raw(view, asked, ask)
+        if ask.grid is None and ask.resolution is Resolution.AUTO and _is_aged(view, asked, ask):
+            ask = replace(ask, resolution=Resolution.HOUR)
         if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
             raw = self._raw_if_few(view, asked, ask)
             if raw is not None:
@@ -252,3 +254,12 @@ def _span(ask: Ask, buckets: Buckets) -> tuple[int, int] | None:
     if buckets.edges is not None:
         return int(buckets.edges[0]), int(buckets.edges[-1])
     return span(ask.from_us, ask.to_us, buckets.width_us)
+
+
+def _is_aged(view: View, asked: Sequence[Joined], ask: Ask) -> bool:
+    """Whether retention removed readings of what is asked for: then its rollups tell more."""
+    if not view.retired.hulls:
+        return False
+    stored = {segment.name.id for each in asked for segment in each.segments}
+    hulls = (view.retired.hulls.get(one, (0, 0)) for one in stored)
+    return any(max(low, ask.from_us) < min(high, ask.to_us) for low, high in hulls)

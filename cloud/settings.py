@@ -160,7 +160,62 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
             extra=_BYTES,
         ),
     ] = 16 * MIB
+    sort_after_s: Annotated[
+        float,
+        Meta(
+            description="A day into which no reading came for so long is sorted: its files are "
+            "written anew, in one order, so that a series lies in one of them.",
+            ge=1,
+            le=86_400,
+            extra=_SECONDS,
+        ),
+    ] = 600.0
     query_threads: Annotated[int, Meta(description="Threads that answer queries.", ge=1, le=64)] = 2
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long history of some series is kept; of a series the first section that fits decides."""
+
+    series: Annotated[
+        str,
+        Meta(
+            description="Pattern of `gateway/device/metric` with `*`, `?` and `[…]`, whatever "
+            "their case.",
+            max_length=512,
+            examples=["gw-*/*/temperature"],
+        ),
+    ]
+    readings_days: Annotated[
+        int,
+        Meta(
+            description="Readings leave when they are older, by whole days; 0 keeps them.",
+            examples=[400],
+            ge=0,
+            le=36_500,
+            extra={"unit": "days"},
+        ),
+    ]
+    rollups_days: Annotated[
+        int,
+        Meta(
+            description="Their minutes, hours and days leave when they are older; 0 keeps them.",
+            ge=0,
+            le=36_500,
+            extra={"unit": "days"},
+        ),
+    ] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that fits no series, and rollups that would go before their readings."""
+        if self.series.count("/") < 2 and "*" not in self.series:
+            cause = f"no series has a name like {self.series!r}"
+            hint = 'write GATEWAY/DEVICE/METRIC, as in "gw-*/*/temperature"'
+            raise WrongValueError("series", cause, hint)
+        if self.rollups_days and not 0 < self.readings_days <= self.rollups_days:
+            days = self.readings_days
+            cause = "rollups cannot leave before their readings"
+            hint = f"make it {days} or more, or 0 to keep them" if days else "write 0 to keep them"
+            raise WrongValueError("rollups_days", cause, hint)
 
 
 class Placement(StrEnum):
@@ -203,6 +258,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificates: Certificates
     journal: Journal
     lake: Lake
+    retention: dict[str, Retention]
     roles: Roles
     metrics: Metrics
     log: Log

@@ -2,12 +2,13 @@
 
 Reads only, beside a running cloud or without one; holds one answer of the journal and one row
 group of the lake in memory. Promise 7, for every gateway and epoch: rows of the lake = rows of the
-journal − quarantined − erased; the chains are proved by `cloud.verify_chain`.
+journal − quarantined − erased − removed by retention; the chains are proved by
+`cloud.verify_chain`.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,17 +21,17 @@ from cloud.journal_sqlite.quarantine import Quarantine, Quarantined, State
 from cloud.journal_sqlite.recovery import is_written
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.snapshot import Snapshot, readings_between, take_snapshot
-from cloud.lake_table.schema import READINGS, ROLLUPS, is_whole
+from cloud.lake_retired import Retired, read_retired
+from cloud.lake_table.schema import READINGS, ROLLUPS
 from cloud.lake_table.table import State as TableState
 from cloud.lake_table.table import look
-from cloud.ledger_lake import Key, counted_by, rows_of, unsure_in
+from cloud.ledger_lake import Key, rows_of
 from cloud.verify_chain import Chain
+from cloud.verify_rollups import compare_rollups, total_of
 
 TRIES: Final = 20
 """How often a state is taken anew because trimming or a merge overtook the reading of it."""
 FAULTS_MAX: Final = 100
-_UNSURE: Final = "of a former version or of late readings, leave some questions to the readings"
-_REBUILD: Final = "`tidegate-cloud rebuild` makes it again"
 
 Progress = Callable[[str, int, int], None]
 """Told what is counted, how far, of how much."""
@@ -46,6 +47,7 @@ class Verdict:
     in_lake: int = 0
     quarantined: int = 0
     erased: int = 0
+    retired: int = 0
     gateways: int = 0
     begun: int = 1
     generation: int = 0
@@ -69,6 +71,7 @@ class Verdict:
             return f"history is NOT whole: {self.faults[0]}{more}"
         apart = f" − {self.quarantined:,} quarantined" if self.quarantined else ""
         gone = f" − {self.erased:,} erased" if self.erased else ""
+        gone += f" − {self.retired:,} removed by retention" if self.retired else ""
         return (
             f"history is whole: {self.in_lake:,} readings in the lake = {self.archived:,}"
             f" archived{apart}{gone}; {self.blocks:,} blocks proved of {self.gateways} gateways"
@@ -92,6 +95,7 @@ class _Moment:
     tables: dict[str, TableState]
     grown: dict[Key, int]
     apart: list[Quarantined]
+    retired: Retired
 
     @property
     def offset(self) -> int:
@@ -113,7 +117,7 @@ def verify(journal: Path, lake: Path, progress: Progress = lambda *_: None) -> V
     verdict.begun, verdict.generation = moment.snapshot.begun, moment.snapshot.generation
     _compare_journal(moment.snapshot, chain, verdict)
     _compare_lake(moment, rows, chain, verdict)
-    _compare_rollups(lake, moment, rows, verdict)
+    compare_rollups(lake, moment.tables, moment.retired.hulls, rows, verdict)
     return verdict
 
 
@@ -146,10 +150,10 @@ def _count_lake(
         except FileNotFoundError as error:
             if look(lake, READINGS).files.version == files.version:
                 verdict.blame(f"the lake's file {error.filename} is missing")
-                return moment, _sum(counted)
+                return moment, total_of(counted)
             continue
         present = {file.path for file in files.files}
-        return moment, _sum({path: rows for path, rows in counted.items() if path in present})
+        return moment, total_of({path: rows for path, rows in counted.items() if path in present})
     raise StorageError("verify history", "the lake changes faster than it is read", "try again")
 
 
@@ -160,11 +164,14 @@ def _moment(journal: Path, lake: Path) -> _Moment:
         offset = tables[READINGS.name].offset
         grown = readings_between(journal, snapshot.archived, offset)
         if grown is not None:
-            with closing(Quarantine(journal / "quarantine.db")) as quarantine:
-                return _Moment(snapshot, tables, grown, quarantine.list())
-    raise StorageError(
-        "verify history", "the journal is trimmed as fast as it is read", "try again"
-    )
+            with (
+                suppress(FileNotFoundError),
+                closing(Quarantine(journal / "quarantine.db")) as quarantine,
+            ):
+                retired = read_retired(lake, tables[READINGS.name].retired)
+                return _Moment(snapshot, tables, grown, quarantine.list(), retired)
+    cause = "the journal is trimmed, or retention goes on, as fast as it is read"
+    raise StorageError("verify history", cause, "try again")
 
 
 def _compare_journal(snapshot: Snapshot, chain: Chain, verdict: Verdict) -> None:
@@ -199,6 +206,9 @@ def _compare_lake(moment: _Moment, rows: Counter[Key], chain: Chain, verdict: Ve
         if offset <= moment.offset:
             due[_home(snapshot, key)] -= readings
             verdict.erased += readings
+    for key, readings in moment.retired.by_epoch().items():
+        due[_home(snapshot, key)] -= readings
+        verdict.retired += readings
     found: Counter[Key] = Counter()
     for key, count in rows.items():
         found[_home(snapshot, key)] += count
@@ -207,40 +217,6 @@ def _compare_lake(moment: _Moment, rows: Counter[Key], chain: Chain, verdict: Ve
         if found[key] != due[key]:
             told = f"the lake holds {found[key]:,} readings, the ledger says {due[key]:,}"
             verdict.blame(f"{_named(key)}: {told}")
-
-
-def _compare_rollups(lake: Path, moment: _Moment, rows: Counter[Key], verdict: Verdict) -> None:
-    of_gateway: Counter[str] = Counter()
-    for (gateway, _), count in rows.items():
-        of_gateway[gateway] += count
-    stands = moment.tables[READINGS.name]
-    for spec in ROLLUPS:
-        state = moment.tables[spec.name]
-        standing = (state.offset, state.released, state.corrected)
-        if standing != (stands.offset, stands.released, stands.corrected):
-            verdict.notes.append(f"{spec.name} is at {state.offset}, not compared")
-            continue
-        try:
-            paths = [Path(path) for path in state.files.paths()]
-            found = _sum({str(path): counted_by(path) for path in paths})
-            unsure = sum(map(unsure_in, paths))
-        except FileNotFoundError as error:
-            if look(lake, spec).files.version != state.files.version:
-                verdict.notes.append(f"{spec.name} was merged meanwhile, not compared ({error})")
-            else:
-                verdict.blame(f"{error.filename} is missing: {_REBUILD}")
-            continue
-        except StorageError as error:
-            verdict.blame(f"{spec.name}: {error.tried}: {error.cause}: {_REBUILD}")
-            continue
-        if unsure:
-            told = f"{spec.name}: {unsure:,} rows, {_UNSURE}"
-            verdict.notes.append(f"{told}; `tidegate-cloud rebuild` makes them whole")
-        for gateway in sorted(found.keys() | of_gateway.keys()):
-            is_short = is_whole(spec) and found[gateway] < of_gateway[gateway]
-            if is_short or found[gateway] > of_gateway[gateway]:
-                told = f"{spec.name} accounts for {found[gateway]:,} of {of_gateway[gateway]:,}"
-                verdict.blame(f"{gateway}: {told} readings")
 
 
 def _tallied(snapshot: Snapshot) -> dict[Key, tuple[int, int, int, int]]:
@@ -270,10 +246,3 @@ def _is_released(block: Quarantined, ticket: int) -> bool:
 
 def _named(key: Key) -> str:
     return f"{key[0]} epoch {key[1]}" if key[1] != EARLIER else f"{key[0]} earlier epochs"
-
-
-def _sum(parts: "dict[str, Counter[Key]] | dict[str, Counter[str]]") -> Counter:  # type: ignore[type-arg]
-    total: Counter = Counter()  # type: ignore[type-arg]
-    for part in parts.values():
-        total.update(part)
-    return total

@@ -19,6 +19,19 @@ def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object
         yield field.name, str(schema.get("description", "")), expectation(field.type), default
 
 
+def _example(section: type[msgspec.Struct], key: str) -> object:
+    """The first example of a key that must be given."""
+    (field,) = (one for one in msgspec.structs.fields(section) if one.name == key)
+    info = kinds.type_info(field.type)
+    schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
+    return schema["examples"][0]
+
+
+def _is_told(section: type[msgspec.Struct], table: type[msgspec.Struct]) -> bool:
+    """Whether a half has one section of a kind besides those with names."""
+    return any(part.type is section for part in msgspec.structs.fields(table))
+
+
 def _promise(section: type[msgspec.Struct]) -> str:
     return (section.__doc__ or "").strip().splitlines()[0]
 
@@ -30,9 +43,16 @@ def settings_file(
     lines = [f"# {line}".rstrip() for line in head.splitlines()]
     for part in msgspec.structs.fields(table):
         of = named_section(part.type)
-        if of is not None:
+        if of is not None and _is_told(of, table):
             told = f"# More of the kind above: [{part.name}.NAME], each under a name of its own."
             lines += ["", told]
+            continue
+        if of is not None:
+            lines += ["", f"# {_promise(of)}", f"# [{part.name}.example]"]
+            for key, meaning, expected, default in _rows(of):
+                lines.append(f"# {meaning} Takes {expected}.")
+                shown = _example(of, key) if default is msgspec.NODEFAULT else default
+                lines.append(f"# {key} = {toml_value(shown)}")
             continue
         lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
         given = chosen.get(part.name, {})
@@ -47,13 +67,15 @@ def settings_guide(table: type[msgspec.Struct], title: str) -> str:
     """Write the guide's chapter of one half, as Markdown."""
     lines = [f"## {title}"]
     for part in msgspec.structs.fields(table):
-        if named_section(part.type) is not None:
+        of = named_section(part.type)
+        if of is not None and _is_told(of, table):
             lines += ["", f"### [{part.name}.NAME]", ""]
             lines += ["More of the kind above, with its keys, each under a name of its own."]
             continue
-        lines += ["", f"### [{part.name}]", "", _promise(part.type), ""]
+        name = part.name if of is None else f"{part.name}.NAME"
+        lines += ["", f"### [{name}]", "", _promise(of or part.type), ""]
         lines += ["| key | meaning | takes | default |", "|---|---|---|---|"]
-        for key, meaning, expected, default in _rows(part.type):
+        for key, meaning, expected, default in _rows(of or part.type):
             shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
             lines.append(f"| `{key}` | {meaning} | {expected} | {shown} |")
     return "\n".join(lines) + "\n"

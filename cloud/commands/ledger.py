@@ -61,6 +61,8 @@ def _tell(row: Row) -> None:
         if row[f"{state}_blocks"]:
             what = f"{row[f'{state}_blocks']:,} blocks, {row[f'{state}_readings']:,} readings"
             click.echo(f"    {state}: {what} ({'; '.join(row['reasons'])})")
+    if row.get("retired_readings"):
+        click.echo(f"    retention: {row['retired_readings']:,} readings removed, past their age")
     if row["forked_blocks"]:
         click.echo(f"    {row['forked_blocks']:,} blocks of another stream kept aside")
     if row["deleted_blocks"]:

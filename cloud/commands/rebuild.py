@@ -16,4 +16,6 @@ def command(place: Place) -> None:
 
     done = rebuild(config.lake_folder, lambda what: click.echo(what, err=True))
     gone = f"; {done.unreadable} damaged files were let go of" if done.unreadable else ""
+    if done.aged:
+        click.echo("days that retention took the readings of keep the rollups they have", err=True)
     click.echo(f"rebuilt: {done.rows:,} rows in the rollups{gone}")

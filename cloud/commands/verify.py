@@ -26,7 +26,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     from cloud.verify import verify
 
-    with _progress() as progress:
+    with shown_progress() as progress:
         verdict = verify(config.journal_folder, config.lake_folder, progress)
     if as_json:
         told = dataclasses.asdict(verdict)
@@ -40,7 +40,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on stderr where a person looks at it."""
     shown: dict[str, Any] = {}
 

@@ -14,8 +14,13 @@ def no_room(used: int, bytes_max: int, folder: Path, free_bytes_min: int) -> str
         return "its bytes are used up"
     if not free_bytes_min:
         return ""
-    disk = os.statvfs(folder)
-    free = disk.f_bavail * disk.f_frsize
+    free = free_bytes(folder)
     if free >= free_bytes_min:
         return ""
     return f"{free:,} bytes of its disk are free, {free_bytes_min:,} are kept for the lake's tables"
+
+
+def free_bytes(folder: Path) -> int:
+    """What may be written yet to the disk of a folder. OSError when it cannot be asked."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

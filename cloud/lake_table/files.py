@@ -1,10 +1,12 @@
 """What is known of a table's data files, and which of them a query must open."""
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
+from deltalake.transaction import RemoveAction
 from numpy.typing import NDArray
 
 from cloud.lake_table.schema import PERIOD
@@ -13,6 +15,7 @@ _MIN: Final = np.iinfo(np.int64).min
 _MAX: Final = np.iinfo(np.int64).max
 
 _RELEASE: Final = "release-"
+_SORTED: Final = "sorted"
 
 _Devices = tuple[tuple[str, str], tuple[str, str]]
 
@@ -44,6 +47,12 @@ class DataFile:
     def ticket(self) -> int:
         """Of the release that it holds; 0 for a file of a pass or a merge."""
         return int(self.path.rsplit("/", 1)[-1].split("-")[1]) if self.is_release else 0
+
+    @property
+    def run(self) -> int:
+        """Files of one period and run do not overlap in (series, ts); 0: it is of none."""
+        name = self.path.rsplit("/", 1)[-1]
+        return int(name[len(_SORTED) :].split(".")[0]) if name.startswith(_SORTED) else 0
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -111,6 +120,17 @@ def file_name(start: int, end: int, merged: int | None = None) -> str:
 def release_name(offset: int, ticket: int) -> str:
     """The name of the rows of one block, taken in later than its neighbours; never merged."""
     return f"{_RELEASE}{ticket}-{offset - 1:016d}-{offset:016d}.parquet"
+
+
+def sorted_name(run: int, version: int, number: int, start: int, end: int) -> str:
+    """The name of a file of a run, the ``number``-th of what is made at a version of the table."""
+    return f"{_SORTED}{run}.{version}.{number}-{start:016d}-{end:016d}.parquet"
+
+
+def removal(file: DataFile, *, is_change: bool = False) -> RemoveAction:
+    """What a commit takes a file out by; unless ``is_change``, its rows stay in others."""
+    now_ms = time.time_ns() // 1_000_000
+    return RemoveAction(file.path, is_change, now_ms, file.bytes, {PERIOD: file.period})
 
 
 def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:

@@ -70,12 +70,20 @@ class Form:
 
 def form_of(rows: pa.Table, spec: TableSpec) -> Form:
     """The form in which these rows, in order, take the least room, as far as trying tells."""
-    tried = rows.num_rows >= _TRIED_ROWS_MIN
-    millis = tuple(name for name in ("ts",) if tried and _whole_millis(rows[name]))
+    return form_for(rows, spec, rows.num_rows, is_millis=whole_millis(rows["ts"]))
+
+
+def form_for(first: pa.Table, spec: TableSpec, rows: int, *, is_millis: bool) -> Form:
+    """The form of a file of so many rows, of which the ``first``, in order, are here.
+
+    ``is_millis``: all of its times are whole milliseconds.
+    """
+    tried = rows >= _TRIED_ROWS_MIN
+    millis = ("ts",) if tried and is_millis else ()
     encoding = {name: _DELTA if name in spec.delta else _DICTIONARY for name in spec.schema.names}
     encoding |= dict.fromkeys(_simple(spec), _PLAIN)
     if tried:
-        sample = Form(millis, {}).of(rows.slice(0, _TRIED_ROWS))
+        sample = Form(millis, {}).of(first.slice(0, _TRIED_ROWS))
         for name, encodings in _TRIED.items():
             if name in encoding and encoding[name] != _PLAIN:
                 encoding[name] = _smallest(sample, name, encodings)
@@ -90,7 +98,8 @@ def _simple(spec: TableSpec) -> frozenset[str]:
     return simple.intersection(spec.schema.names)
 
 
-def _whole_millis(column: pa.ChunkedArray) -> bool:
+def whole_millis(column: pa.ChunkedArray) -> bool:
+    """Whether all times of a column, in µs, are whole milliseconds."""
     chunks = (chunk.view(pa.int64()).to_numpy(zero_copy_only=False) for chunk in column.chunks)
     return all(bool((ts // 1000 * 1000 == ts).all()) for ts in chunks)
 

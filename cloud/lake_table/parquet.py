@@ -1,6 +1,5 @@
 """Parquet files of the lake: rows put in order, encoded our way, durable when a call ends."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,8 @@ ROW_GROUP: Final = 16_384
 """What a merge of many files holds of each; questions read single pages (`forms.PAGE_BYTES`)."""
 ROLLUP_GROUP: Final = 32_768
 """Of a rollup: a footer tells of 25 columns of each, and of those asked for the pages are found."""
-_TEMPORARY: Final = ".writing"
+TEMPORARY: Final = ".writing"
+"""What the name of a file ends with until it is whole."""
 _WORDS_UNUSED_MAX: Final = 1_024
 """Words of a dictionary that a row group may hold without looking which of them it uses."""
 
@@ -103,6 +103,30 @@ def _sorted(rank: NDArray[np.int64], ts: NDArray[np.int64]) -> bool:
     return bool(((step > 0) | ((step == 0) & (ts[1:] >= ts[:-1]))).all())
 
 
+def begins(rows: pa.Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of arranged rows: which begin a series, and which a time of theirs; the first a time."""
+    series, ts = one(rows["series"]).to_numpy(), times(rows["ts"])
+    new_series = np.zeros(len(series), bool)
+    np.not_equal(series[1:], series[:-1], out=new_series[1:])
+    new_time = new_series.copy()
+    new_time[1:] |= ts[1:] != ts[:-1]
+    new_time[:1] = True
+    return new_series, new_time
+
+
+def by_block(rows: pa.Table) -> pa.Table:
+    """Arranged rows of any blocks, those of one time in the order in which their blocks came.
+
+    A gateway's blocks come by epoch and seq, and a series is of one gateway.
+    """
+    _, new_time = begins(rows)
+    epoch, seq = one(rows["epoch"]).to_numpy(), one(rows["seq"]).to_numpy()
+    late = (epoch[1:] < epoch[:-1]) | ((epoch[1:] == epoch[:-1]) & (seq[1:] < seq[:-1]))
+    if not (late & ~new_time[1:]).any():
+        return rows
+    return rows.take(pa.array(np.lexsort((seq, epoch, np.cumsum(new_time)))))
+
+
 def times(column: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
     """A timestamp column as int64 µs, whatever the time (no conversion that could overflow)."""
     found: NDArray[np.int64] = one(column).view(pa.int64()).to_numpy(zero_copy_only=False)
@@ -122,12 +146,17 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
     Returns the size in bytes. The file appears whole under its name or not at all.
     """
     make_folder(path.parent)
-    temporary = path.with_name(path.name + _TEMPORARY)
+    temporary = path.with_name(path.name + TEMPORARY)
     form = form_of(table, spec)
     with pq.ParquetWriter(temporary, form.of(table.slice(0, 0)).schema, **form.options) as writer:
-        rows = _group_rows(spec)
+        rows = group_rows(spec)
         for begin in range(0, table.num_rows, rows):
-            writer.write_table(_own_names(form.of(table.slice(begin, rows))))
+            writer.write_table(own_names(form.of(table.slice(begin, rows))))
+    return settle(path, temporary, step)
+
+
+def settle(path: Path, temporary: Path, step: Step) -> int:
+    """Give a file that is written its name, durably; its size in bytes."""
     step("data file written")
     fsync(temporary)
     os.replace(temporary, path)
@@ -136,11 +165,12 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
     return path.stat().st_size
 
 
-def _group_rows(spec: TableSpec) -> int:
+def group_rows(spec: TableSpec) -> int:
+    """Rows of a whole row group."""
     return ROLLUP_GROUP if spec.width_us else ROW_GROUP
 
 
-def _own_names(rows: pa.Table) -> pa.Table:
+def own_names(rows: pa.Table) -> pa.Table:
     """The rows with dictionaries cut down to what they use: Parquet would write all of each."""
     for index, field in enumerate(rows.schema):
         if pa.types.is_dictionary(field.type) and rows.num_rows:
@@ -213,26 +243,3 @@ def read(paths: list[Path], spec: TableSpec, columns: Sequence[str] = ()) -> pa.
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
         tables.append(rows.select(schema.names).cast(schema))
     return pa.concat_tables(tables)
-
-
-def delta_stats(table: pa.Table) -> str:
-    """Statistics for the Delta log as JSON: rows, and bounds of gateway, device, metric and ts."""
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    for name in ("gateway", "device", "metric"):
-        used = table[name].unique().cast(pa.string())
-        bounds = pc.min_max(used).as_py()
-        low[name], high[name] = bounds["min"], bounds["max"]
-    ts = times(table["ts"])
-    first, last = _iso(int(ts.min())), _iso(int(ts.max()))
-    if first and last:
-        low["ts"], high["ts"] = first, last
-    return json.dumps({"numRecords": table.num_rows, "minValues": low, "maxValues": high})
-
-
-def _iso(ts_us: int) -> str | None:
-    """The time as Delta's statistics write it; None outside the years it can be written for."""
-    time = np.datetime64(ts_us, "us")
-    if not np.datetime64("0001-01-01") <= time <= np.datetime64("9999-12-31"):
-        return None
-    return f"{time}Z"

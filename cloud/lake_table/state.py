@@ -17,6 +17,9 @@ APP: Final = "tidegate"
 """App id of all commits; `APP:table` in the log of `readings` speaks for a table of rare rows."""
 RELEASE: Final = "release"
 """`APP:release` in the log of every table: the newest ticket whose rows are in it (`release`)."""
+RETIRED: Final = "retired"
+"""`APP:retired` in the log of `readings`: up to which ticket retention removed rows of it
+(`cloud.lake_retired`)."""
 CORRECTED: Final = "corrected"
 """`APP:corrected` in the log of tables that have times of readings: the offset up to which every
 correction of times was applied to all their rows (`cloud.lake_correct`)."""
@@ -30,7 +33,7 @@ class State:
 
     ``released``: rows of quarantined blocks are in it up to this ticket. ``corrected``: so are
     corrections of times, in all its rows, of offsets up to the first and of tickets up to the
-    second.
+    second. ``retired``: rows are removed up to this ticket.
     """
 
     offset: int
@@ -38,6 +41,7 @@ class State:
     files: FileList
     released: int = 0
     corrected: tuple[int, int] = (0, 0)
+    retired: int = 0
 
 
 def look(root: Path, spec: TableSpec, speaks_for: Iterable[str] = ()) -> State:
@@ -70,7 +74,8 @@ def read_state(handle: DeltaTable, folder: Path, speaks_for: Iterable[str]) -> S
     files = FileList(str(folder), handle.version(), _files(handle))
     says = {name: told(f"{APP}:{name}") for name in speaks_for}
     corrected = (told(f"{APP}:{CORRECTED}"), told(f"{APP}:{CORRECTED_RELEASE}"))
-    return State(told(APP), says, files, told(f"{APP}:{RELEASE}"), corrected)
+    released, retired = told(f"{APP}:{RELEASE}"), told(f"{APP}:{RETIRED}")
+    return State(told(APP), says, files, released, corrected, retired)
 
 
 def _files(handle: DeltaTable) -> tuple[DataFile, ...]:

@@ -24,7 +24,7 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList, file_name, release_name
+from cloud.lake_table.files import DataFile, FileList, file_name, release_name, removal
 from cloud.lake_table.former import add_columns
 from cloud.lake_table.parquet import Step, no_step
 from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
@@ -33,11 +33,13 @@ from cloud.lake_table.state import (
     CORRECTED,
     CORRECTED_RELEASE,
     RELEASE,
+    RETIRED,
     State,
     covered,
     look,
     read_state,
 )
+from cloud.lake_table.stats import stats_of
 
 __all__ = ["APP", "LakeTable", "Piece", "State", "covered", "look"]
 
@@ -67,7 +69,7 @@ class LakeTable:
         self.folder = folder
         self.spec = spec
         self.aside: list[Path] = []
-        self._step = step
+        self.step = step
         self._speaks_for = tuple(speaks_for)
         self.state = State(0, {}, FileList(str(folder), -1, ()))
         self._handle: DeltaTable | None = None
@@ -107,7 +109,7 @@ class LakeTable:
                 "delta.enableExpiredLogCleanup": "false",
             },
         )
-        self._step("table created")
+        self.step("table created")
         lake_log.make_durable(self.folder, 0)
         lake_parquet.fsync(self.folder)
 
@@ -191,7 +193,7 @@ class LakeTable:
         start, end = ordered[0].start, max(file.end for file in ordered)
         version = self.state.files.version + 1
         add = self._write(combine(rows), period, start, end, version)
-        removes = [_remove(file) for file in ordered]
+        removes = [removal(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
 
     def replace(self, files: Sequence[DataFile], pieces: Sequence[Piece]) -> None:
@@ -202,7 +204,18 @@ class LakeTable:
         version = self.state.files.version + 1
         named = [(one, file_name(one.start, one.end, version)) for one in pieces]
         adds = [self._add(one.rows, one.period, name) for one, name in named]
-        self._commit([*adds, *map(_remove, files)], self.state.offset, {})
+        self._commit([*adds, *map(removal, files)], self.state.offset, {})
+
+    def swap(
+        self, files: Sequence[DataFile], adds: Sequence[AddAction], retired: int | None = None
+    ) -> None:
+        """In one commit, files that are durable in place of ``files``.
+
+        Of the same rows, or ``retired``: without those that this ticket tells of (0: of none).
+        Raises as `append`; the old files stay on the disk, as after `merge`.
+        """
+        removes = [removal(file, is_change=retired is not None) for file in files]
+        self._commit([*adds, *removes], self.state.offset, {RETIRED: retired} if retired else {})
 
     def mark_corrected(self, offset: int, ticket: int) -> None:
         """Corrections up to this offset, and of blocks released up to this ticket, are applied."""
@@ -227,9 +240,8 @@ class LakeTable:
 
     def _add(self, rows: pa.Table, period: str, name: str, *, merged: bool = False) -> AddAction:
         path = f"{PERIOD}={period}/{name}"
-        size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self._step)
-        stats = lake_parquet.delta_stats(rows)
-        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats)
+        size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self.step)
+        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats_of(rows))
 
     def _commit(
         self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
@@ -255,39 +267,31 @@ class LakeTable:
                 post_commithook_properties=_NO_HOOKS,
             )
         except CommitFailedError as error:
-            raise StorageError(
-                f"commit version {version} of the table {self.folder}",
-                f"another process did ({error})",
-                "stop the other process that consolidates this lake",
-            ) from error
-        self._step("committed")
+            raise self._overtaken(version, f"another process did ({error})") from error
+        self.step("committed")
         lake_log.make_durable(self.folder, version)
-        self._step("commit durable")
+        self.step("commit durable")
         handle.update_incremental()
         if handle.version() != version:
-            raise StorageError(
-                f"commit version {version} of the table {self.folder}",
-                f"the log stands at {handle.version()} after it",
-                "stop the other process that consolidates this lake",
-            )
+            raise self._overtaken(version, f"the log stands at {handle.version()} after it")
         self._take_state(handle)
         if version % CHECKPOINT_EVERY == 0:
             self._checkpoint(handle)
 
+    def _overtaken(self, version: int, cause: str) -> StorageError:
+        tried = f"commit version {version} of the table {self.folder}"
+        return StorageError(tried, cause, "stop the other process that consolidates this lake")
+
     def _checkpoint(self, handle: DeltaTable) -> None:
         handle.create_checkpoint()
-        self._step("checkpoint written")
+        self.step("checkpoint written")
         lake_log.make_checkpoint_durable(self.folder, handle.version())
         handle.cleanup_metadata()
-        self._step("log cleaned")
+        self.step("log cleaned")
 
 
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
     return rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
-
-
-def _remove(file: DataFile) -> RemoveAction:
-    return RemoveAction(file.path, False, _now_ms(), file.bytes, {PERIOD: file.period})
 
 
 def _now_ms() -> int:

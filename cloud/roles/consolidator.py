@@ -32,7 +32,9 @@ from cloud.lake_floors import FloorKeeper
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
+from cloud.lake_retired import NOTHING
 from cloud.lake_table.files import FileList
+from cloud.lake_upkeep import upkeep_by
 from cloud.memory import share_arenas
 from cloud.roles import wire
 from cloud.roles.wire import Channel, EndedError, Told
@@ -152,6 +154,7 @@ class ViewersThere:
     def __init__(self, parent: Parent) -> None:
         self._parent = parent
         self._shown: dict[str, FileList] = {}
+        self._retired = NOTHING
         self._is_anew = False
 
     def publish(self, batch: Batch) -> None:
@@ -162,8 +165,10 @@ class ViewersThere:
             if files != self._shown.get(name)
         }
         is_anew = batch.is_anew or self._is_anew
-        self._parent.tell(wire.Show(batch.offset, batch.corrected, is_anew, changes))
+        retired = None if batch.retired == self._retired else batch.retired
+        self._parent.tell(wire.Show(batch.offset, batch.corrected, is_anew, changes, retired))
         self._shown, self._is_anew = dict(batch.tables), False
+        self._retired = batch.retired
 
     def released(self, decoded: Decoded) -> None:
         """Rows came that no journal will bring: the parent reads the next view as a new one."""
@@ -195,8 +200,9 @@ def consolidate(parent: Parent, start: wire.Start) -> None:
     names = Names(journal.series)
     consolidator = Consolidator(
         folder, journal, names, ViewersThere(parent),
-        releases=Releases(journal.apart, names, lambda: time.time_ns() // 1000),
-        floors=FloorKeeper(folder, journal), bytes_per_pass=start.batch_bytes,
+        releases=Releases(journal.apart, names, now_us),
+        floors=FloorKeeper(folder, journal), upkeep=upkeep_by(start.upkeep, now_us),
+        bytes_per_pass=start.batch_bytes,
     )  # fmt: skip
     try:
         take(consolidator)
@@ -209,6 +215,11 @@ def consolidate(parent: Parent, start: wire.Start) -> None:
     loop.start()
     parent.stopping.wait()
     loop.stop()
+
+
+def now_us() -> int:
+    """This machine's clock, µs UTC."""
+    return time.time_ns() // 1000
 
 
 def take(consolidator: Consolidator) -> None:

@@ -11,6 +11,7 @@ from cloud.errors import TidegateError
 from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor
 from cloud.lake import JOURNAL_WAIT_S, Batch
+from cloud.lake_retired import NOTHING
 from cloud.lake_table.files import FileList
 from cloud.roles import wire
 from cloud.roles.child import Child
@@ -60,10 +61,12 @@ class Desk:
     ) -> None:
         self._journal, self._viewers, self._passed = journal, viewers, passed
         self._tables: dict[str, FileList] = {}
+        self._retired = NOTHING
 
     def forget(self) -> None:
-        """Another child comes, which tells the whole lists of files first."""
+        """Another child comes, which tells the whole lists of files first, and all retired."""
         self._tables = {}
+        self._retired = NOTHING
 
     def answer(self, child: Child, call: wire.Call) -> None:
         """Do what a child asks, and tell it; EndedError when it is gone."""
@@ -106,8 +109,11 @@ class Desk:
     def _show(self, show: wire.Show) -> None:
         changed = {name: files_of(self._tables.get(name), c) for name, c in show.changes.items()}
         self._tables |= changed
+        self._retired = show.retired or self._retired
         tables = MappingProxyType(dict(self._tables))
-        self._viewers.publish(Batch(show.offset, tables, show.corrected, show.is_anew))
+        self._viewers.publish(
+            Batch(show.offset, tables, show.corrected, show.is_anew, self._retired)
+        )
 
 
 def files_of(before: FileList | None, change: wire.Change) -> FileList:

@@ -17,6 +17,7 @@ from cloud.lake_floors import FloorKeeper
 from cloud.lake_loop import Consolidation, ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
+from cloud.lake_upkeep import UpkeepSettings, upkeep_by
 from cloud.live import Live
 from cloud.roles.keeper import ConsolidationProcess
 from cloud.roles.wire import Start
@@ -40,13 +41,14 @@ def begin_consolidation(
     Raises:
         OperatorError, StorageError: the lake cannot be taken.
     """
-    lake = config.settings.lake
+    lake, upkeep = config.settings.lake, UpkeepSettings.of(config.settings)
     if is_apart(config.settings.roles.consolidation, *machine()):
         log = config.settings.log
         folders = str(config.journal_folder), str(config.lake_folder)
         first = Start(
-            *folders, journal.generation, lake.interval_s, lake.batch_bytes, log.format, log.level
-        )
+            *folders, journal.generation, lake.interval_s, lake.batch_bytes, upkeep,
+            log.format, log.level,
+        )  # fmt: skip
         process = ConsolidationProcess(first, journal, live)
         process.begin()
         return process
@@ -54,6 +56,7 @@ def begin_consolidation(
         config.lake_folder, journal, names, live,
         releases=Releases(journal.quarantined_blocks, names, now_us),
         floors=FloorKeeper(config.lake_folder, journal),
+        upkeep=upkeep_by(upkeep, now_us, courtesy.step_aside),
         bytes_per_pass=lake.batch_bytes, pause=courtesy.step_aside,
     )  # fmt: skip
     try:

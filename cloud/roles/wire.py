@@ -16,7 +16,9 @@ import msgspec
 
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.lake import Progress
+from cloud.lake_retired import Retired
 from cloud.lake_table.files import DataFile
+from cloud.lake_upkeep import UpkeepSettings
 from protos.log import LogFormat, LogLevel
 
 FRAME_BYTES_MAX: Final = 256 << 20
@@ -38,6 +40,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     generation: int
     interval_s: float
     batch_bytes: int
+    upkeep: UpkeepSettings
     log_format: LogFormat
     log_level: LogLevel
 
@@ -128,12 +131,16 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):
-    """The next batch view: None, once it is shown. ``changes`` by table; others are as before."""
+    """The next batch view: None, once it is shown.
+
+    ``changes`` by table; others are as before, and so is ``retired`` where it is None.
+    """
 
     offset: int
     corrected: tuple[int, int]
     is_anew: bool
     changes: Mapping[str, Change]
+    retired: Retired | None
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

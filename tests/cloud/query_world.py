@@ -1,10 +1,12 @@
 """Tables, tail and queries without threads, beside a plain list of all that was sent."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 from cloud.lake import Consolidator
 from cloud.lake_names import Names
+from cloud.lake_upkeep import Upkeep
 from cloud.live import Live
 from cloud.query import Ask, Cursor, Query
 from cloud.query_plan import Resolution
@@ -14,8 +16,9 @@ from tests.cloud.lake_world import Gateway, MemoryJournal
 class World:
     """A lake, a tail and queries, without threads: `consolidate` and `follow` are called."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, upkeep: Callable[[], Upkeep] = Upkeep) -> None:
         self.root = root
+        self.upkeep = upkeep
         self.journal = MemoryJournal()
         self.gateway = Gateway(self.journal)
         self.sent: dict[str, list[tuple[int, float | str]]] = defaultdict(list)
@@ -25,7 +28,9 @@ class World:
     def open(self) -> None:
         names = Names(self.journal.series)
         self.live = Live(self.journal, names)
-        self.consolidator = Consolidator(self.root, self.journal, names, self.live)
+        self.consolidator = Consolidator(
+            self.root, self.journal, names, self.live, upkeep=self.upkeep()
+        )
         self.consolidator.recover()
         if self.query is None:
             self.query = Query(self.live, threads=1)

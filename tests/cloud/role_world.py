@@ -9,6 +9,7 @@ from pathlib import Path
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
 from cloud.journal_sqlite.writer import JournalLimits
 from cloud.lake_names import Names
+from cloud.lake_upkeep import UpkeepSettings
 from cloud.live import Live
 from cloud.roles.child import spawn
 from cloud.roles.keeper import ConsolidationProcess
@@ -19,6 +20,7 @@ from tests.cloud.test_lake_journal import Line
 
 ROOT = Path(__file__).parent.parent.parent
 PER_BLOCK = 5
+SELDOM = UpkeepSettings(86_400.0, 0, {})
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
@@ -31,7 +33,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
 class World:
     """Children are made by `spawn`; ``faults`` are what the next ones have, the last one stays."""
 
-    def __init__(self, root: Path, *faults: str) -> None:
+    def __init__(self, root: Path, *faults: str, upkeep: UpkeepSettings = SELDOM) -> None:
         self.root, self.faults = root, [*faults]
         self.journal = SqliteJournal.open(
             root / "journal",
@@ -42,7 +44,7 @@ class World:
         lake = str(root / "lake")
         self.role = ConsolidationProcess(
             Start(str(root / "journal"), lake, self.journal.generation, 0.05, 8 << 20,
-                  LogFormat.TEXT, LogLevel.INFO),
+                  upkeep, LogFormat.TEXT, LogLevel.INFO),
             self.journal, self.live, self._spawn, (0.05,),
         )  # fmt: skip
         self.line = Line(self.journal)

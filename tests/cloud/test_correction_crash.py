@@ -109,7 +109,7 @@ def test_rollups_are_made_anew_a_few_days_at_a_time(
 ) -> None:
     world = lake_runs.World(tmp_path / "lake")
     consolidator = world.start()
-    consolidator._corrector = Corrector(consolidator._sweeper, rows_at_once=1)
+    consolidator._corrector = Corrector(consolidator._upkeep.sweeper, rows_at_once=1)
     _rounds(world)
     world.kill()
     world.consolidator = None

@@ -116,7 +116,7 @@ def test_small_files_of_a_day_become_one_with_the_same_rows(world):
 def test_a_replaced_file_stays_while_a_view_holds_it(world, monkeypatch):
     monkeypatch.setattr("cloud.lake_table.sweep.GRACE_S", 0.0)
     world.start()
-    world.consolidator._sweeper._grace_s = 0.0
+    world.consolidator._upkeep.sweeper._grace_s = 0.0
     for _ in range(lake_plan.MERGE_FILES - 1):
         fill(world, 1)
         world.drain()

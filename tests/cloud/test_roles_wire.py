@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 
 from cloud.errors import OperatorError, StorageError
 from cloud.lake import Progress
+from cloud.lake_retired import Retired
+from cloud.lake_sorter import SortProgress
 from cloud.lake_table.files import DataFile, FileList
+from cloud.lake_upkeep import UpkeepSettings
 from cloud.roles import wire
 from cloud.roles.consolidator import change_of
 from cloud.roles.desk import files_of
 from cloud.roles.wire import Channel, EndedError, Told
+from cloud.settings import Retention
+from protos.log import LogFormat, LogLevel
 
 
 @pytest.fixture
@@ -42,15 +47,25 @@ def test_a_list_of_files_is_the_one_before_and_what_changed(
 def test_a_view_comes_over_as_it_is(ends) -> None:
     parent, theirs = ends
     change = wire.Change("/lake/t", 3, ["old"], [a_file("new", 5)])
-    show = wire.Show(7, (1, 2), True, {"readings": change})
+    retired = Retired(3, {"gw": {1: 20}}, {-5: (0, 86_400_000_000)})
+    show = wire.Show(7, (1, 2), True, {"readings": change}, retired)
     Channel(theirs).send(show)
     assert parent.call() == show
+
+
+def test_how_to_keep_tables_comes_over_as_it_is(ends) -> None:
+    parent, theirs = ends
+    upkeep = UpkeepSettings(60.0, 1 << 20, {"aged": Retention(series="*/*/*", readings_days=10)})
+    start = wire.Start("j", "l", 1, 10.0, 1 << 20, upkeep, LogFormat.TEXT, LogLevel.INFO)
+    parent.send(start)
+    assert Channel(theirs).order() == start
 
 
 def test_a_pass_comes_over_as_it_is(ends) -> None:
     parent, theirs = ends
     fault = Told("write", "the disk is full", "make room")
-    passed = wire.Passed(Progress(5, 4, 3, 2, True, 1), fault, 6, None)
+    sorting = SortProgress(2, "2026-01-01", 5, 9, 77)
+    passed = wire.Passed(Progress(5, 4, 3, 2, True, 1, sorting, True), fault, 6, None)
     Channel(theirs).send(passed)
     assert parent.call() == passed
 

@@ -1,6 +1,7 @@
 """A real journal and a real lake in one home, filled by gateways, so that both can be recounted."""
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cloud.lake import Batch, Consolidator
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
 from cloud.lake_table.parquet import no_step
+from cloud.lake_upkeep import Upkeep
 from protos import records
 from protos.records import Batch as Rows
 from protos.records import GapReason, Kind
@@ -29,6 +31,7 @@ class Home:
         self.clock = itertools.count(T0, 1000)
         self.senders: dict[str, Sender] = {}
         self.step = no_step
+        self.upkeep: Callable[[], Upkeep] = Upkeep
         self.start()
 
     def start(self) -> None:
@@ -47,6 +50,7 @@ class Home:
             Names(self.journal.series),
             self.viewer,
             floors=FloorKeeper(self.root / "lake", self.journal),
+            upkeep=self.upkeep(),
             step=self.step,
         )
         self.lake.recover()

@@ -1,0 +1,44 @@
+"""`tidegate-cloud retention`: what of history is past its age, and that it goes."""
+
+import json
+import time
+
+import click
+
+from cloud.commands.verify import shown_progress
+from cloud.config import load
+from protos.console import Place
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would go; beside a running cloud.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
+@click.pass_obj
+def command(place: Place, dry_run: bool, as_json: bool) -> None:
+    """Remove what the sections [retention.NAME] say, at once, while the cloud is stopped.
+
+    A running cloud does it by itself, a file at a time.
+    """
+    config = load(place.home)
+
+    from cloud.retention import Rules
+    from cloud.retention_preview import carry_out, check_stopped, preview
+
+    rules, now_us = Rules.of(config.settings.retention), time.time_ns() // 1000
+    if not dry_run:
+        check_stopped(config.lake_folder)
+    with shown_progress() as told_of:
+        found = preview(config.lake_folder, rules, now_us, told_of)
+        if not dry_run:
+            carry_out(config.lake_folder, rules, now_us, found.due, told_of)
+    told = found.as_json(rules)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **told}))
+        return
+    verb = "would leave" if dry_run else "left"
+    for rule in told["rules"]:
+        what = f"{rule['readings']:,} readings, {rule['rollup_rows']:,} rows of rollups {verb}"
+        click.echo(f"{rule['name']}  {rule['series']}: {what}")
+    if not told["rules"]:
+        click.echo("no section [retention.NAME] in the settings: everything is kept", err=True)
+    click.echo(f"{told['removed_before']:,} readings were removed before")

@@ -1,0 +1,134 @@
+"""What retention removed from `readings`, so that history stays accounted for to the last reading.
+
+One small file, `retired/upto-<ticket>.mp` in the lake's folder: rows removed by gateway and epoch,
+and by series the days that they were of. It is on the disk before the commit that carries its
+ticket (`state.RETIRED`), so a table never misses rows that no file tells of. SHA-256 of the rest ‖
+MessagePack.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cloud.errors import StorageError
+from cloud.journal_counts import EARLIER, EPOCHS_MAX
+from cloud.lake_table.log import LOG
+from cloud.lake_table.parquet import fsync, make_folder
+from cloud.lake_table.schema import READINGS
+from cloud.lake_table.state import look
+from cloud.retention import united
+
+FOLDER: Final = "retired"
+KEPT: Final = 16
+"""Files that stay, the newest: who reads beside the committer has a table some commits old."""
+TRIES: Final = 10
+"""How often it is looked for anew, because the committer went on meanwhile."""
+_DIGEST: Final = hashlib.sha256().digest_size
+_LOST: Final = "restore the lake from a backup (docs/guide/backup.md)"
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """All that was removed up to a ticket.
+
+    ``rows`` by gateway and epoch (EARLIER: those too old to be told apart); ``hulls`` by series,
+    from which day on and up to which readings were removed, µs.
+    """
+
+    ticket: int = 0
+    rows: Mapping[str, Mapping[int, int]] = {}
+    hulls: Mapping[int, tuple[int, int]] = {}
+
+    @property
+    def total(self) -> int:
+        """Readings removed in all."""
+        return sum(count for epochs in self.rows.values() for count in epochs.values())
+
+    def by_epoch(self) -> Counter[tuple[str, int]]:
+        """Readings removed by (gateway, epoch)."""
+        found: Counter[tuple[str, int]] = Counter()
+        for gateway, epochs in self.rows.items():
+            found.update({(gateway, epoch): count for epoch, count in epochs.items()})
+        return found
+
+    def after(
+        self, removed: Mapping[tuple[str, int], int], hulls: Mapping[int, tuple[int, int]]
+    ) -> "Retired":
+        """With these readings removed as well, which were of these days."""
+        rows = {gateway: dict(epochs) for gateway, epochs in self.rows.items()}
+        for (gateway, epoch), count in removed.items():
+            own = rows.setdefault(gateway, {})
+            own[epoch] = own.get(epoch, 0) + count
+            while len(own) - (EARLIER in own) > EPOCHS_MAX:
+                oldest = min(one for one in own if one != EARLIER)
+                own[EARLIER] = own.get(EARLIER, 0) + own.pop(oldest)
+        return Retired(self.ticket + 1, rows, united(self.hulls, hulls))
+
+
+NOTHING: Final = Retired()
+
+
+def retired_path(root: Path, ticket: int) -> Path:
+    """Where the lake under ``root`` tells what was removed up to a ticket."""
+    return root / FOLDER / f"upto-{ticket:016d}.mp"
+
+
+def read_retired(root: Path, ticket: int) -> Retired:
+    """What was removed up to a ticket from the lake under ``root``.
+
+    Raises:
+        FileNotFoundError: there is no such file any more.
+        StorageError: it cannot be believed.
+    """
+    if ticket == 0:
+        return NOTHING
+    path = retired_path(root, ticket)
+    data = path.read_bytes()
+    if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
+        raise StorageError(f"read {path}", "it is damaged", _LOST)
+    return msgspec.msgpack.decode(data[_DIGEST:], type=Retired)
+
+
+def retired_now(root: Path) -> Retired:
+    """What was removed as of the newest commit of `readings`, read beside its committer.
+
+    Nothing of a lake that was never made. StorageError when it is not known.
+    """
+    if not (root / READINGS.name / LOG).is_dir():
+        return NOTHING
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError):
+            return read_retired(root, look(root, READINGS).retired)
+    raise StorageError(f"read {root / FOLDER}", "what retention removed is not there", _LOST)
+
+
+def take_up(root: Path, ticket: int) -> Retired:
+    """The same for the committer; files of later tickets, which were never committed, go.
+
+    StorageError also when the file is not there: what was removed would be taken for lost.
+    """
+    for path in (root / FOLDER).glob("upto-*"):
+        if path != retired_path(root, ticket) and path.name > retired_path(root, ticket).name:
+            path.unlink()
+    try:
+        return read_retired(root, ticket)
+    except FileNotFoundError as error:
+        raise StorageError(f"read {error.filename}", "it is not there", _LOST) from error
+
+
+def write_retired(root: Path, retired: Retired) -> None:
+    """Bring the file to the disk, before the commit that carries its ticket."""
+    data = msgspec.msgpack.encode(retired)
+    path = retired_path(root, retired.ticket)
+    make_folder(path.parent)
+    new = path.with_suffix(".new")
+    new.write_bytes(hashlib.sha256(data).digest() + data)
+    fsync(new)
+    os.replace(new, path)
+    fsync(path.parent)
+    retired_path(root, retired.ticket - KEPT).unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""`retention` and `vacuum`: what would go, that it goes, and what a backup knows of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cloud.cli import console
+from cloud.lake_table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
+from cloud.rollup import DAY_US
+from cloud.verify import verify
+from tests.cloud.aged_world import SETTINGS, Aged, one
+from tests.cloud.verify_world import T0
+
+
+@pytest.fixture
+def home(tmp_path: Path):
+    assert console().call(["--home", str(tmp_path / "cloud"), "init"]) == 0
+    made = Aged(tmp_path / "cloud")
+    yield made
+    made.stop()
+
+
+def test_a_dry_run_counts_what_leaves_and_changes_nothing(home, capsys):
+    (home.root / "cloud.toml").write_text(SETTINGS)
+    home.day(0)
+    home.now_us = T0
+    home.sender("gw").send(batch=one(T0 + 60 * DAY_US))
+    home.drain()
+    before = home.rows()
+    capsys.readouterr()
+    assert console().call(["--home", str(home.root), "retention", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rules"] == [
+        {
+            "name": "aged",
+            "series": "*/*/metric-1",
+            "readings_days": 10,
+            "rollups_days": 50,
+            "readings": 10,
+            "rollup_rows": told["rules"][0]["rollup_rows"],
+        }
+    ]
+    assert home.rows() == before
+    rollups = home.rows(ROLLUP_1H.name) + home.rows(ROLLUP_1D.name)
+    home.stop()
+    assert console().call(["--home", str(home.root), "retention"]) == 0
+    assert "10 readings" in capsys.readouterr().out
+    home.start()
+    assert home.rows() == before - 10
+    left = home.rows(ROLLUP_1H.name) + home.rows(ROLLUP_1D.name)
+    minutes = told["rules"][0]["rollup_rows"] - (rollups - left)
+    assert minutes >= 0
+    home.verdict()
+
+
+def test_a_backup_of_a_lake_that_forgot_is_whole_where_it_is_restored(home, tmp_path, capsys):
+    home.day(0)
+    home.pass_days(12)
+    to, again = tmp_path / "backup", tmp_path / "again"
+    assert console().call(["--home", str(home.root), "backup", str(to)]) == 0
+    assert console().call(["--home", str(again), "restore", str(to)]) == 0
+    found = verify(again / "journal", again / "lake")
+    assert (found.faults, found.retired) == ([], 10)
+
+
+def test_a_vacuum_lists_what_nobody_names_and_removes_it_when_the_cloud_is_stopped(home, capsys):
+    home.day(0)
+    folder = home.root / "lake" / READINGS.name / "period=2023-11-15"
+    left = folder / "sorted9.9.0-0000000000000000-0000000000000001.parquet.writing"
+    left.write_bytes(b"left")
+    call = ["--home", str(home.root), "vacuum", "--older", "0"]
+    capsys.readouterr()
+    assert console().call([*call, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [file["path"] for file in told["files"]] == [str(left)]
+    assert console().call(call) != 0, "the cloud is running"
+    home.stop()
+    assert console().call([*call[:3], "--older", "1"]) == 0
+    assert left.exists()
+    assert console().call(call) == 0
+    assert not left.exists()
+    home.start()
+    home.verdict()
