@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from cloud.lake_table.forms import Form
@@ -14,7 +13,7 @@ from cloud.lake_table.parquet import (
     Step,
     group_rows,
     make_folder,
-    own_names,
+    open_writer,
     settle,
 )
 from cloud.lake_table.schema import PERIOD, TableSpec
@@ -36,8 +35,7 @@ class GrowingFile:
         self._form = form
         self._group = group_rows(spec)
         self._temporary = self.path.with_name(name + TEMPORARY)
-        schema = form.of(spec.schema.empty_table()).schema
-        self._writer = pq.ParquetWriter(self._temporary, schema, **form.options)
+        self._writer = open_writer(self._temporary, spec, form)
         self._waiting: list[pa.Table] = []
 
     @property
@@ -55,8 +53,7 @@ class GrowingFile:
         if held >= self._group:
             rows = pa.concat_tables(self._waiting)
             whole = held - held % self._group
-            for begin in range(0, whole, self._group):
-                self._write(rows.slice(begin, self._group))
+            self._write(rows.slice(0, whole))
             left = rows.slice(whole)
             # A copy: a slice would keep all that was added alive.
             self._waiting = [left.take(pa.array(np.arange(left.num_rows)))] if left.num_rows else []
@@ -86,4 +83,4 @@ class GrowingFile:
         self.path.unlink(missing_ok=True)
 
     def _write(self, rows: pa.Table) -> None:
-        self._writer.write_table(own_names(self._form.of(rows)))
+        self._writer.write(self._form.of(rows), self._group)

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cloud.errors import StorageError
-from cloud.lake_table.forms import form_of
-from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec, added
+from cloud.lake_table.forms import Form, form_of
+from cloud.lake_table.library_writer import LibraryWriter
+from cloud.lake_table.run_writer import RunWriter
+from cloud.lake_table.schema import READINGS, SERIES_COLUMNS, TableSpec, added
 
 ROW_GROUP: Final = 16_384
 """What a merge of many files holds of each; questions read single pages (`forms.PAGE_BYTES`)."""
@@ -21,8 +23,6 @@ ROLLUP_GROUP: Final = 32_768
 """Of a rollup: a footer tells of 25 columns of each, and of those asked for the pages are found."""
 TEMPORARY: Final = ".writing"
 """What the name of a file ends with until it is whole."""
-_WORDS_UNUSED_MAX: Final = 1_024
-"""Words of a dictionary that a row group may hold without looking which of them it uses."""
 
 Step = Callable[[str], None]
 """Told the name of each step of a commit before the next begins; a test crashes in it."""
@@ -148,11 +148,16 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
     make_folder(path.parent)
     temporary = path.with_name(path.name + TEMPORARY)
     form = form_of(table, spec)
-    with pq.ParquetWriter(temporary, form.of(table.slice(0, 0)).schema, **form.options) as writer:
-        rows = group_rows(spec)
-        for begin in range(0, table.num_rows, rows):
-            writer.write_table(own_names(form.of(table.slice(begin, rows))))
+    with open_writer(temporary, spec, form) as writer:
+        writer.write(form.of(table), group_rows(spec))
     return settle(path, temporary, step)
+
+
+def open_writer(path: Path, spec: TableSpec, form: Form) -> RunWriter | LibraryWriter:
+    """What writes a file of a table; it takes rows that the form was given (`Form.of`)."""
+    schema = form.of(spec.schema.empty_table()).schema
+    kind = RunWriter if spec is READINGS else LibraryWriter
+    return kind(path, schema, form.options)
 
 
 def settle(path: Path, temporary: Path, step: Step) -> int:
@@ -168,38 +173,6 @@ def settle(path: Path, temporary: Path, step: Step) -> int:
 def group_rows(spec: TableSpec) -> int:
     """Rows of a whole row group."""
     return ROLLUP_GROUP if spec.width_us else ROW_GROUP
-
-
-def own_names(rows: pa.Table) -> pa.Table:
-    """The rows with dictionaries cut down to what they use: Parquet would write all of each."""
-    for index, field in enumerate(rows.schema):
-        if pa.types.is_dictionary(field.type) and rows.num_rows:
-            column = one(rows.column(index).unify_dictionaries())
-            rows = rows.set_column(index, field, _cut_down(column))
-    return rows
-
-
-def _cut_down(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Rows in order use neighbours of the dictionary, so that a slice of it is mostly all."""
-    bounds = pc.min_max(column.indices)
-    low, high = bounds["min"].as_py() or 0, bounds["max"].as_py() or 0
-    if high - low >= _WORDS_UNUSED_MAX:
-        return _used_alone(column)
-    if low:
-        moved = pc.subtract(column.indices, pa.scalar(low, pa.int32()))
-        return pa.DictionaryArray.from_arrays(moved, column.dictionary.slice(low, high - low + 1))
-    return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.slice(0, high + 1))
-
-
-def _used_alone(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    code = column.indices.fill_null(0).to_numpy()
-    used = np.zeros(max(len(column.dictionary), 1), bool)
-    used[code] = True
-    number = (np.cumsum(used) - 1).astype(np.int32)
-    mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-    indices = pa.array(number[code], pa.int32(), mask=mask)
-    kept = pa.array(np.flatnonzero(used[: len(column.dictionary)]))
-    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(kept))
 
 
 def make_folder(folder: Path) -> None:

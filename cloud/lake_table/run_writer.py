@@ -67,7 +67,10 @@ class RunWriter:
         """Append rows, in the schema given, in row groups of so many."""
         at_once = group_rows * GROUPS_AT_ONCE
         for begin in range(0, rows.num_rows, at_once):
-            self._write_some(rows.slice(begin, at_once).combine_chunks(), group_rows)
+            some = rows.slice(begin, at_once)
+            if any(column.num_chunks != 1 for column in some.columns):
+                some = some.unify_dictionaries().combine_chunks()
+            self._write_some(some, group_rows)
 
     def close(self) -> None:
         """Write what tells of the columns; nothing more may come."""

@@ -73,14 +73,14 @@ def test_a_full_disk_is_waited_for(world, monkeypatch):
     fill(world)
     full = threading.Event()
     full.set()
-    write = lake_parquet.pq.ParquetWriter
+    write = lake_parquet.open_writer
 
     def writer(*args, **kwargs):
         if full.is_set():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(*args, **kwargs)
 
-    monkeypatch.setattr(lake_parquet.pq, "ParquetWriter", writer)
+    monkeypatch.setattr(lake_parquet, "open_writer", writer)
     monkeypatch.setattr("cloud.lake_loop.RETRY_S", (0.01,))
     loop = ConsolidationLoop(world.consolidator, interval_s=0.01)
     loop.start()
