@@ -168,6 +168,10 @@ def _column_index(pages: PageIndex) -> bytes:
 
 def _offset_index(chunk: Chunk) -> bytes:
     pages = chunk.pages
+    if len(pages.rows) == 1:
+        at, end = pages.places
+        place, size = _signed(chunk.at + at), _signed(end - at)
+        return b"".join((b"\x19\x1c\x16", place, b"\x15", size, b"\x16\x00\x00\x00"))
     parts = [_list(1, _STRUCT, len(pages.rows))]
     for at, end, row in zip(pages.places, pages.places[1:], pages.rows, strict=False):
         parts += [b"\x16", _signed(chunk.at + at), b"\x15", _signed(end - at)]

@@ -7,6 +7,7 @@ memory, from where they are taken over byte by byte.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -45,7 +46,7 @@ class RunWriter:
         self._schema = schema
         self._options = options
         self._groups: list[list[Chunk]] = []
-        self._kept: dict[tuple[Any, ...], Written] = {}
+        self._kept: dict[tuple[Any, ...], _Made] = {}
         self._compress = {name: _packer(options["compression_level"][name]) for name in schema.names}
         self._how = {field.name: written_as(field, _ZSTD, ENCODINGS) for field in schema}
         self._bounded = frozenset(options["write_statistics"])
@@ -96,29 +97,39 @@ class RunWriter:
 
     def _chunk(self, name: str, rows: int, runs: Runs | None) -> tuple[Chunk, bytes]:
         """The chunk of a column of runs, None: of nulls, as it will lie next."""
-        made = self._made(name, rows, runs)
-        told = None
-        bounds: list[tuple[bytes, bytes] | None] | None = None
-        if name in self._bounded:
-            low_high = _bounds(runs)
-            told, bounds = Told(0 if runs else rows, *(low_high or ())), [low_high]
-        end = len(made.data)
-        pages = PageIndex((made.dictionary, end), (0,), bounds, (0 if runs else rows,))
-        how, plain = self._how[name], made.plain_bytes
-        return Chunk(how, rows, self._at, made.dictionary, end, plain, told, pages), made.data
-
-    def _made(self, name: str, rows: int, runs: Runs | None) -> Written:
         if runs is not None and len(runs.words) > 1:
-            return chunk_of_runs(runs, self._compress[name])
-        key = (name, rows, runs and runs.words[0])
-        found = self._kept.get(key)
-        if found is None:
-            pack = self._compress[name]
-            found = chunk_of_nulls(rows, pack) if runs is None else chunk_of_runs(runs, pack)
-            if len(self._kept) >= _KEPT_MAX:
-                self._kept.clear()
-            self._kept[key] = found
-        return found
+            made = self._made(name, rows, runs)
+        else:
+            key = (name, rows, runs and runs.words[0])
+            kept = self._kept.get(key)
+            if kept is None:
+                if len(self._kept) >= _KEPT_MAX:
+                    self._kept.clear()
+                kept = self._kept[key] = self._made(name, rows, runs)
+            made = kept
+        of = made.written
+        size, words = len(of.data), of.dictionary
+        how, plain = self._how[name], of.plain_bytes
+        return Chunk(how, rows, self._at, words, size, plain, made.told, made.pages), of.data
+
+    def _made(self, name: str, rows: int, runs: Runs | None) -> "_Made":
+        pack = self._compress[name]
+        made = chunk_of_nulls(rows, pack) if runs is None else chunk_of_runs(runs, pack)
+        nulls = rows if runs is None else 0
+        places = (made.dictionary, len(made.data))
+        if name not in self._bounded:
+            return _Made(made, None, PageIndex(places, (0,)))
+        bounds = _bounds(runs)
+        return _Made(made, Told(nulls, *(bounds or ())), PageIndex(places, (0,), (bounds,), (nulls,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A chunk of runs, wherever it will lie."""
+
+    written: Written
+    told: Told | None
+    pages: PageIndex
 
 
 def _packer(level: int) -> Callable[[bytes], bytes]:
@@ -143,30 +154,40 @@ def _runs_of(rows: pa.Table, schema: pa.Schema) -> dict[str, Runs | None]:
         if column.null_count:
             if column.null_count == len(column):
                 found[field.name] = None
-        elif field.name in SERIES_COLUMNS:
-            _note(found, field, column, starts)
+            continue
+        if field.name in SERIES_COLUMNS:
+            runs = _runs_at(column, starts)
         elif pa.types.is_integer(field.type):
-            _note(found, field, column, _starts(column.to_numpy()))
+            values = column.to_numpy()
+            is_one = values[0] == values[-1] and bool((values == values[0]).all())
+            runs = _runs_at(column, _ZERO if is_one else _starts(values))
+        else:
+            continue
+        if runs is not None:
+            found[field.name] = runs
     return found
 
 
-def _note(found: dict[str, Runs | None], field: pa.Field, column: pa.Array, starts: Ints) -> None:
-    """Note the runs of a column that changes at most at ``starts``, if they are few."""
+def _runs_at(column: pa.Array, starts: Ints) -> Runs | None:
+    """The runs of a column that changes at most at ``starts``; None where they are many."""
     rows = len(column)
     if len(starts) * RUN_ROWS_MIN > max(rows, RUN_ROWS_MIN):
-        return
-    is_text = pa.types.is_dictionary(field.type)
+        return None
+    is_text = pa.types.is_dictionary(column.type)
     values = (column.indices if is_text else column).to_numpy()[starts]
     if len(values) > 1:
         own = _starts(values)
         starts, values = starts[own], values[own]
+    if len(values) == 1:
+        words = _words(column, values.tolist(), is_text=is_text)
+        return Runs(_ZERO, np.array([rows]), words, is_text)
     lengths = np.empty_like(starts)
     np.subtract(starts[1:], starts[:-1], out=lengths[:-1])
     lengths[-1] = rows - starts[-1]
     used, codes = _numbered(values)
     words = _words(column, used, is_text=is_text)
-    if sum(map(len, words)) <= WORDS_BYTES_MAX:
-        found[field.name] = Runs(codes, lengths, words, is_text)
+    small = sum(map(len, words)) <= WORDS_BYTES_MAX
+    return Runs(codes, lengths, words, is_text) if small else None
 
 
 def _numbered(values: NDArray[Any]) -> tuple[list[int], Ints]:
