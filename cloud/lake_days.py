@@ -16,7 +16,7 @@ from cloud.lake_mend import Spans, near, pieces_of, replace, rows_of
 from cloud.lake_rollup import REDUCED, merge_rows, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import one, times
-from cloud.lake_table.schema import READINGS
+from cloud.lake_table.schema import READINGS, weight
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable, Piece
 from cloud.retention import NO_HULLS, Hulls, within
@@ -39,6 +39,7 @@ def make_days_anew(
 
     Not of days of a series in its hull: their readings are not all there any more.
     """
+    rows_at_once //= weight(finer.spec)
     rows_a_day = _rows_a_day(finer, gateway, spans)
     for day in _rows_a_day(table, gateway, spans):
         rows_a_day.setdefault(day, 0)
@@ -93,7 +94,7 @@ def _make_anew(
 def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table:
     """Rows of the rollup from readings of several files, whose times may interleave."""
     rows = lake_parquet.arrange(pa.concat_tables([rows for _, rows in held]))
-    return reduce_rows(rows, table.spec, held[0][0])
+    return reduce_rows(rows, table.spec, held[0][0]).rows
 
 
 def _is_of(rows: pa.Table, gateway: str, days: Ints, hulls: Hulls) -> NDArray[np.bool_]:

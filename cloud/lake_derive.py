@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from cloud.lake_embedded import Decoded
-from cloud.lake_rollup import merge_rows, reduce_rows
+from cloud.lake_rollup import Rolled, coarser, reduce_rows
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TableSpec, is_whole
 
@@ -18,11 +18,10 @@ def rows_of(decoded: Decoded, start: int) -> dict[str, pa.Table]:
 
 def rollups_of(readings: pa.Table, part: int) -> Iterator[tuple[str, pa.Table]]:
     """Rows of each rollup, arranged, from arranged rows of `readings`; ``part`` as in `rollup`."""
-    finer = readings
+    finer: Rolled | None = None
     for spec in ROLLUPS:
-        is_raw = finer is readings
-        made = reduce_rows(finer, spec, part) if is_raw else merge_rows(finer, spec)
-        yield spec.name, made
+        made = coarser(finer, spec) if finer else reduce_rows(readings, spec, part)
+        yield spec.name, made.rows
         if is_whole(spec):
             finer = made
 

@@ -9,7 +9,7 @@ from cloud import lake_plan
 from cloud.lake_plan import Sized
 from cloud.lake_rollup import merge_rows
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.schema import TableSpec
+from cloud.lake_table.schema import TableSpec, weight
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 
@@ -64,10 +64,12 @@ def _combine(
 def _sized(table: LakeTable, *, released: bool = False) -> list[Sized]:
     """The table's files; those of released blocks lie inside others' offsets and stay as they are.
 
-    ``released`` names them too, for whoever asks which offsets interleave.
+    ``released`` names them too, for whoever asks which offsets interleave. Rows are counted as
+    what they take in memory.
     """
+    each = weight(table.spec)
     return [
-        Sized(file.path, file.rows, file.start, file.end, file.period)
+        Sized(file.path, file.rows * each, file.start, file.end, file.period)
         for file in table.state.files.files
         if released or not file.is_release
     ]

@@ -1,7 +1,7 @@
 """Rollup tables to and from the columns that `cloud.rollup` works on."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -9,11 +9,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cloud import rollup
+from cloud.lake_lists import bins_of, list_columns, states_of
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import one, times
-from cloud.lake_table.schema import ROLLUP_1M, SERIES_COLUMNS, TableSpec
-from cloud.rollup import Partials, Readings
+from cloud.lake_table.schema import ROLLUP_1M, SERIES_COLUMNS, TableSpec, has_lists
+from cloud.rollup import COLUMNS, Partials, Readings
 from cloud.rollup_time import UNKNOWN
+from protos.series import SeriesKind
 
 _TABLE_NAME: Final = {"bucket": "ts", "held": "held_us"}
 _NAME_IN: Final = {table: name for name, table in _TABLE_NAME.items()}
@@ -24,8 +26,11 @@ REDUCED: Final = (*SERIES_COLUMNS, "ts", "value", "text", "quality")
 """Columns of `readings` that a rollup is made of: the others are not copied for it."""
 
 
-def readings_of(rows: pa.Table) -> Readings:
-    """Rows of `readings`, arranged, as columns; a text's value is NaN."""
+def readings_of(rows: pa.Table, kind: int = SeriesKind.GAUGE) -> Readings:
+    """Rows of `readings`, arranged, as columns; a text's value is NaN.
+
+    Of series of this ``kind``, where the rows do not say it.
+    """
     rows = rows.combine_chunks()
     return Readings(
         numbers(rows["series"]),
@@ -33,29 +38,39 @@ def readings_of(rows: pa.Table) -> Readings:
         numbers(rows["value"]),
         objects(rows["text"]),
         numbers(rows["quality"]).astype(np.uint8),
+        _of_states(rows, kind),
+        has_text=rows["text"].null_count < rows.num_rows,
     )
 
 
-def partials_of(rows: pa.Table) -> Partials:
-    """Rows of a rollup table, of any order, as columns.
+def _of_states(rows: pa.Table, kind: int) -> NDArray[np.bool_]:
+    of = numbers(rows["kind"]) if "kind" in rows.column_names else np.full(rows.num_rows, kind)
+    is_state: NDArray[np.bool_] = of == SeriesKind.STATE
+    return is_state
 
-    Without its columns that say what was over time it is not known.
+
+def partials_of(rows: pa.Table, kind: int = SeriesKind.GAUGE) -> Partials:
+    """Rows of a rollup table, of any order, as columns; ``kind`` as for `readings_of`.
+
+    Without its columns that say what was over time it is not known; no more are bins and states.
     """
     there = set(rows.column_names)
-    columns: dict[str, NDArray[Any]] = {}
-    for field in fields(Partials):
-        name = _TABLE_NAME.get(field.name, field.name)
+    columns: dict[str, Any] = {}
+    for field in COLUMNS:
+        name = _TABLE_NAME.get(field, field)
         if name not in there:
-            columns[field.name] = np.zeros(rows.num_rows)
+            columns[field] = np.zeros(rows.num_rows)
         elif pa.types.is_timestamp(rows[name].type):
-            columns[field.name] = times(rows[name])
-        elif field.name == "last_text":
-            columns[field.name] = objects(rows[name])
-        elif field.name == "held":
-            columns[field.name] = one(rows[name]).fill_null(UNKNOWN).to_numpy()
+            columns[field] = times(rows[name])
+        elif field == "last_text":
+            columns[field] = objects(rows[name])
+        elif field == "held":
+            columns[field] = one(rows[name]).fill_null(UNKNOWN).to_numpy()
         else:
-            columns[field.name] = numbers(rows[name])
+            columns[field] = numbers(rows[name])
     columns["last_quality"] = columns["last_quality"].astype(np.uint8)
+    columns["bins"] = bins_of(rows) if "bins" in there else None
+    columns["states"] = states_of(rows, _of_states(rows, kind)) if "states" in there else None
     if "held_us" not in there:
         columns["held"] = np.full(rows.num_rows, UNKNOWN, np.int64)
         return Partials(**columns)
@@ -65,8 +80,16 @@ def partials_of(rows: pa.Table) -> Partials:
     return Partials(**columns)
 
 
-def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
-    """Rows for rollup ``spec`` from arranged rows of `readings`, arranged themselves.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rolled:
+    """Arranged rows of a rollup, and the same as columns; None where there are none of minutes."""
+
+    rows: pa.Table
+    partials: Partials | None
+
+
+def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> Rolled:
+    """A rollup's rows from arranged rows of `readings`.
 
     Of minutes there are only those of series that come often enough (`rollup.dense`); for others
     `cloud.query` asks the readings.
@@ -76,17 +99,24 @@ def reduce_rows(rows: pa.Table, spec: TableSpec, part: int) -> pa.Table:
     if spec is ROLLUP_1M:
         kept = rollup.dense(readings)
         if not kept.any():
-            return spec.schema.empty_table()
+            return Rolled(spec.schema.empty_table(), None)
         if not kept.all():
             rows = rows.filter(pa.array(kept))
             readings = readings_of(rows)
-    return _to_rows(rollup.reduce(readings, spec.width_us, part), rows, spec)
+    made = rollup.reduce(readings, spec.width_us, part, lists=has_lists(spec))
+    return Rolled(_to_rows(made, rows, spec), made)
+
+
+def coarser(finer: Rolled, spec: TableSpec) -> Rolled:
+    """A rollup's rows from those of the next finer one."""
+    made = partials_of(finer.rows) if finer.partials is None else finer.partials
+    made = rollup.merge(made, spec.width_us)
+    return Rolled(_to_rows(made, finer.rows, spec), made)
 
 
 def merge_rows(rows: pa.Table, spec: TableSpec) -> pa.Table:
     """One arranged row of ``spec`` per series and bucket, from rows of it or of a finer rollup."""
-    rows = rows.unify_dictionaries().combine_chunks()
-    return _to_rows(rollup.merge(partials_of(rows), spec.width_us), rows, spec)
+    return coarser(Rolled(rows.unify_dictionaries().combine_chunks(), None), spec).rows
 
 
 def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
@@ -97,9 +127,13 @@ def _to_rows(partials: Partials, source: pa.Table, spec: TableSpec) -> pa.Table:
     at = pa.array(heads[first[np.searchsorted(known, partials.series)]])
     names = source.select(SERIES_COLUMNS).take(at)
     columns: list[Any] = []
+    lists = list_columns(partials) if has_lists(spec) else {}
     for field in spec.schema:
         if field.name in SERIES_COLUMNS:
             columns.append(names[field.name])
+            continue
+        if field.name in lists:
+            columns.append(lists[field.name])
             continue
         name = _NAME_IN.get(field.name, field.name)
         values = getattr(partials, name)

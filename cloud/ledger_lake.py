@@ -2,20 +2,33 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
+from cloud.lake_lists import bins_of
 from cloud.lake_table.forms import MILLIS
-from cloud.lake_table.schema import PERIOD, READINGS, TABLES, TableSpec, added, delta_schema
+from cloud.lake_table.schema import (
+    PERIOD,
+    READINGS,
+    TABLES,
+    TableSpec,
+    delta_schema,
+    former,
+    has_lists,
+)
 from cloud.ledger import Lost
 from cloud.retention import Hulls, within
 
 Key = tuple[str, int]
 _SURE: Final = "held_us"
+_BINS: Final = ("bin_exponent", "bins", "bin_counts")
 
 
 def rows_of(path: Path, rows: int) -> Counter[Key]:
@@ -62,13 +75,57 @@ def counted_outside(path: Path, spec: TableSpec, hulls: Hulls) -> Counter[str]:
     return found
 
 
-def unsure_in(path: Path) -> int:
-    """Rows of one file of a rollup that do not say what was over time. Raises as `rows_of`."""
+def unsure_in(path: Path, spec: TableSpec) -> int:
+    """Rows of one file of a rollup that a rebuild would make tell more. Raises as `rows_of`.
+
+    They do not say what was over time, or, where others do, how their numbers are spread, though
+    none is infinite.
+    """
+    columns = [_SURE, *((*_BINS, "min", "max") if has_lists(spec) else ())]
+    with _opened(path) as file:
+        if set(columns).difference(file.schema_arrow.names):
+            return int(file.metadata.num_rows)
+        found = 0
+        for rows in _read(file, columns):
+            unsure = rows[_SURE].is_null()
+            if has_lists(spec):
+                infinite = pc.or_(pc.is_inf(rows["min"]), pc.is_inf(rows["max"]))
+                lacking = pc.and_(rows["bin_exponent"].is_null(), pc.invert(infinite))
+                unsure = pc.or_(unsure, lacking)
+            found += pc.sum(unsure).as_py() or 0
+        return found
+
+
+def unsound_in(path: Path, spec: TableSpec) -> int:
+    """Rows of one file of a rollup whose bins count other readings than it has. As `rows_of`."""
+    if not has_lists(spec):
+        return 0
+    with _opened(path) as file:
+        if set(_BINS).difference(file.schema_arrow.names):
+            return 0
+        try:
+            return sum(_unsound(rows) for rows in _read(file, [*_BINS, "valid"]))
+        except ValueError as error:  # bytes that are no lists of numbers
+            raise StorageError(f"read {path}", str(error).splitlines()[0], _DAMAGED) from error
+
+
+def _unsound(rows: pa.Table) -> int:
+    bins = bins_of(rows)
+    counted = np.append(0, np.cumsum(bins.count, dtype=np.int64))[bins.offsets]
+    has_list = np.diff(bins.offsets) > 0
+    return int((has_list & (np.diff(counted) != rows["valid"].to_numpy())).sum())
+
+
+def _read(file: pq.ParquetFile, columns: Sequence[str]) -> Iterator[pa.Table]:
+    for group in range(file.metadata.num_row_groups):
+        yield file.read_row_group(group, columns=list(columns), use_threads=False)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
-            if _SURE not in file.schema_arrow.names:
-                return int(file.metadata.num_rows)
-            return int(file.read([_SURE], use_threads=False)[_SURE].null_count)
+            yield file
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
@@ -113,8 +170,8 @@ def _check_rows(path: Path, found: int, told: int) -> None:
 def _as_written(spec: TableSpec) -> Iterator[pa.Schema]:
     """The schemas a file of a table may have, now or before; times in the unit that suits it."""
     now = pa.schema([field for field in delta_schema(spec) if field.name != PERIOD])
-    former = pa.schema([field for field in now if field.name not in added(spec)])
-    for schema in (now, former):
+    for lacking in (frozenset[str](), *former(spec)):
+        schema = pa.schema([field for field in now if field.name not in lacking])
         yield schema
         index = schema.get_field_index("ts")
         yield schema.set(index, schema.field(index).with_type(MILLIS))

@@ -29,7 +29,7 @@ from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
-from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D, TABLES
+from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D, TABLES, added
 from cloud.live_feed import Feed
 from cloud.live_series import SeriesBook
 from cloud.live_tail import TailBatch
@@ -290,8 +290,9 @@ class Live:
 def _book_of(batch: Batch) -> SeriesBook:
     """What the lake knows of every series, file by file; ties are settled by `part`."""
     book = SeriesBook()
+    columns = [name for name in ROLLUP_1D.schema.names if name not in added(ROLLUP_1D)]
     for path in batch.tables[ROLLUP_1D.name].paths():
-        rows = lake_parquet.read([Path(path)], ROLLUP_1D)
+        rows = lake_parquet.read([Path(path)], ROLLUP_1D, columns)
         book.add_readings(rows, partials_of(rows))
     for path in batch.tables[ANOMALIES.name].paths():
         book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))

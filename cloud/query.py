@@ -16,9 +16,10 @@ from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
 from cloud.live import Live, View
 from cloud.query_clean import Bad
+from cloud.query_columns import Told
 from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
-from cloud.query_lake import LakeReader, ReadAhead, Told
+from cloud.query_lake import LakeReader, ReadAhead
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
@@ -104,6 +105,8 @@ class Query:
             return self._raw(view, asked, ask)
         if ask.grid is None and ask.resolution is Resolution.AUTO and _is_aged(view, asked, ask):
             ask = replace(ask, resolution=Resolution.HOUR)
+        if More.EXACT_QUANTILES in ask.more and _is_aged(view, asked, ask):
+            ask = replace(ask, more=ask.more | {More.QUANTILES})  # of bins, where nothing else is
         if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
             raw = self._raw_if_few(view, asked, ask)
             if raw is not None:

@@ -1,26 +1,27 @@
-"""What no bounded row of a rollup tells exactly: quantiles, and how long each state stood.
+"""Quantiles and times of states of buckets: from the lists that rollups keep, or the readings.
 
-They are made of the buckets' readings, which are read a million at a time.
+What the lists of a bucket do not tell, or not as exactly as it is asked for, is made of its
+readings, which are read a million at a time.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from cloud import rollup_states
 from cloud.query_one import OneSeries
-from cloud.query_rows import Duration, RawSeries
-from cloud.rollup import Floats, Ints, Partials
+from cloud.query_rows import Duration
+from cloud.ragged import gather, row_of
+from cloud.rollup import Ints, Partials
+from cloud.rollup_quantiles import SHARES, Quantiles, rank
+from cloud.rollup_quantiles import quantiles as told_by_bins
+from cloud.rollup_states import Stood
 
-QUANTILES: Final[Mapping[str, float]] = MappingProxyType(
-    {"p1": 0.01, "p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
-)
 STATES_MAX: Final = 8
 """States of a bucket that are told, those that stood longest; the rest is counted."""
 
@@ -33,22 +34,34 @@ class Standing:
     text: str | None
 
 
-def quantiles(series: OneSeries, partials: Partials, ends: Ints) -> dict[str, Floats]:
-    """The QUANTILES of each bucket's numbers by nearest rank; NaN where there is none.
+def quantiles(series: OneSeries, partials: Partials, ends: Ints, *, exact: bool) -> Quantiles:
+    """The quantiles of each bucket's numbers by nearest rank; NaN where there is none.
 
-    A quantile q of n numbers is the ceil(q n)th from below: one that was measured. Infinities are
-    numbers. TooManyReadings when the buckets have too many of them.
+    From the bins of the buckets that have them, unless they shall be ``exact``; the error of the
+    others, which are made of the readings, is 0. Where those were removed bins tell if they can,
+    else nothing does: both are NaN. TooManyReadings when the readings are too many.
     """
-    found = {name: np.full(len(partials), np.nan) for name in QUANTILES}
-    for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
+    none = np.zeros(len(partials), bool)
+    has_bins = none if partials.bins is None else partials.bins.is_known
+    left = none.copy() if exact else has_bins
+    told = {name: np.full(len(partials), np.nan) for name in SHARES}
+    error = np.full(len(partials), np.nan)
+    is_read = none.copy()
+    for rows, raw, at in series.chunks(partials, ends, np.flatnonzero(~left)):
+        is_read[rows], error[rows] = True, 0.0
         edges = np.searchsorted(at, np.arange(len(rows) + 1)).tolist()
-        for row, (start, end) in zip(rows.tolist(), pairwise(edges), strict=True):
-            value = np.sort(raw.value[start:end])  # NaN last
-            valid = int(partials.valid[row])
-            for name, share in QUANTILES.items() if valid else ():
-                # The product may lie a rounding above the whole number that it is.
-                found[name][row] = value[math.ceil(round(valid * share, 9)) - 1] + 0.0
-    return found
+        ranks = {name: rank(partials.valid[rows], share).tolist() for name, share in SHARES.items()}
+        for index, (row, span) in enumerate(zip(rows.tolist(), pairwise(edges), strict=True)):
+            value = np.sort(raw.value[slice(*span)])  # NaN last
+            for name in SHARES if partials.valid[row] else ():
+                told[name][row] = value[ranks[name][index] - 1] + 0.0
+    left = has_bins & ~is_read
+    if partials.bins is not None and left.any():
+        found = told_by_bins(partials.bins[left], partials.spread.rows(left))
+        error[left] = found.error
+        for name, values in found.told.items():
+            told[name][left] = values
+    return Quantiles(told, error, of_bins=bool(left.any()))
 
 
 def durations(
@@ -58,105 +71,73 @@ def durations(
     before: Standing | None,
     *,
     goes_on: bool,
-) -> list[tuple[Duration, ...]]:
+) -> list[tuple[Duration, ...] | None]:
     """How long each state stood in each bucket: the STATES_MAX longest, then the rest as one.
 
     A reading stands until the next one of its series, however long; the newest has stood for no
     time yet, ``goes_on`` says that the last bucket's is not it. ``before`` is what stood when the
-    first bucket began. TooManyReadings as `quantiles`.
+    first bucket began. A bucket whose list leaves something out is read: None where its readings
+    were removed; TooManyReadings as `quantiles`.
     """
-    found: list[tuple[Duration, ...]] = []
-    for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
-        raw, at = _runs(raw, at)
+    is_told = np.zeros(len(partials), bool)
+    parts = [_over_edges(partials, ends, before, goes_on=goes_on)]
+    for part, rows in _within(series, partials, ends):
+        is_told[rows] = True
+        parts.append(part)
+    stood = Stood(
+        np.concatenate([part.row for part in parts]),
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.text for part in parts]),
+        np.concatenate([part.us for part in parts]),
+    )
+    longest = _longest(stood, len(partials))
+    return [each if told else None for each, told in zip(longest, is_told.tolist(), strict=True)]
+
+
+def _within(series: OneSeries, partials: Partials, ends: Ints) -> Iterator[tuple[Stood, Ints]]:
+    """What stood between the first and the last reading of buckets, and of which."""
+    states, sure = partials.states, np.zeros(len(partials), bool)
+    if states is not None:
+        sure = states.is_known & (states.told() == partials.last_ts - partials.first_ts)
+        rows = np.flatnonzero(sure)
+        offsets, at = gather(states.offsets, rows)
+        stood = Stood(rows[row_of(offsets)], states.value[at], states.text[at], states.us[at])
+        yield stood, rows
+    for rows, raw, at in series.chunks(partials, ends, np.flatnonzero(~sure)):
         text = np.full(len(raw.ts), None, object) if raw.text is None else raw.text
-        value, text = _with(before, raw.value, text)
-        is_last = int(rows[-1]) == len(partials) - 1
-        stood = _stood(raw.ts, at, partials.bucket[rows], ends[rows])
-        if is_last and not goes_on:
-            stood.own[-1] = 0
-        if before is None:
-            stood.earlier[0] = 0
-        found += _longest(value, text, stood, at, len(rows))
-        before = Standing(float(value[-1]), text[-1])
-    return found
+        stays = np.flatnonzero(at[1:] == at[:-1])
+        us = raw.ts[stays + 1] - raw.ts[stays]
+        stood = Stood(rows[at[stays]], raw.value[stays], text[stays], us)
+        row, total, where = rollup_states.sums(stood, us > 0, None)
+        yield Stood(row, stood.value[where], stood.text[where], total), rows
 
 
-def _runs(raw: RawSeries, at: Ints) -> tuple[RawSeries, Ints]:
-    """The first reading of each run of readings that say the same in one bucket; and the last."""
-    value = raw.value
-    new = np.ones(len(value), bool)
-    new[1:] = (value[1:] != value[:-1]) & ~(np.isnan(value[1:]) & np.isnan(value[:-1]))
-    new[1:] |= at[1:] != at[:-1]
-    if raw.text is not None:
-        new[1:] |= raw.text[1:] != raw.text[:-1]
-    new[-1:] = True  # the newest has stood for no time: it is not one with those before
-    text = None if raw.text is None else raw.text[new]
-    return RawSeries(raw.id, raw.ts[new], value[new], text, raw.quality[new]), at[new]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stood:
-    """µs: what each reading stood in its own bucket; what stood before it, in each bucket."""
-
-    own: Ints
-    earlier: Ints
-    first: Ints
-
-
-def _stood(ts: Ints, at: Ints, starts: Ints, ends: Ints) -> _Stood:
-    until = ends[at].copy()
-    until[:-1] = np.minimum(until[:-1], ts[1:])
-    first = np.searchsorted(at, np.arange(len(starts)))
-    return _Stood(until - ts, ts[first] - starts, first)
-
-
-def _with(
-    before: Standing | None, value: Floats, text: NDArray[Any]
-) -> tuple[Floats, NDArray[Any]]:
-    """The readings behind what stood before them; where nothing did, a first one of no name."""
+def _over_edges(partials: Partials, ends: Ints, before: Standing | None, *, goes_on: bool) -> Stood:
+    """What stood before the first reading of each bucket, and behind the last."""
     said = before or Standing(math.nan, None)
+    into = partials.first_ts - partials.bucket
+    into[:1] *= before is not None
+    out = ends - partials.last_ts
+    out[-1:] *= goes_on
+    rows = np.arange(len(partials))
     first = np.empty(1, object)
     first[0] = said.text
-    return np.append(said.value, value), np.concatenate([first, text])
+    return Stood(
+        np.concatenate([rows, rows]),
+        np.concatenate([[said.value], partials.last[:-1], partials.last]),
+        np.concatenate([first, partials.last_text[:-1], partials.last_text]),
+        np.concatenate([into, out]),
+    )
 
 
-def _longest(
-    value: Floats, text: NDArray[Any], stood: _Stood, at: Ints, buckets: int
-) -> Iterator[tuple[Duration, ...]]:
-    """The states of each bucket; ``value`` and ``text`` have one more, before the first."""
-    code, numbers = _coded(value, text)
-    bucket = np.concatenate([at, np.arange(buckets)])
-    state = np.concatenate([code[1:], code[stood.first]])
-    length = np.concatenate([stood.own, stood.earlier])
-    key, where = np.unique(bucket * numbers + state, return_inverse=True)
-    total = np.zeros(len(key), np.int64)
-    np.add.at(total, where, length)
-    key, total = key[total > 0], total[total > 0]
-    of, state = key // numbers, key % numbers
-    order = np.lexsort((state, -total, of))
-    edges = np.searchsorted(of[order], np.arange(buckets + 1))
-    said = _first_of(code)
-    for start, end in pairwise(edges.tolist()):
-        told = order[start:end]
-        kept = [(said[int(state[i])], int(total[i])) for i in told[:STATES_MAX]]
-        states = [Duration(us, float(value[row]), text[row]) for row, us in kept]
-        rest = told[STATES_MAX:]
+def _longest(stood: Stood, buckets: int) -> Iterator[tuple[Duration, ...]]:
+    row, total, where = rollup_states.sums(stood, stood.us > 0, None)
+    order = np.lexsort((np.arange(len(row)), -total, row))
+    value, text = (stood.value[where] + 0.0).tolist(), stood.text[where].tolist()
+    for start, end in pairwise(np.searchsorted(row[order], np.arange(buckets + 1)).tolist()):
+        longest = order[start : min(end, start + STATES_MAX)].tolist()
+        states = [Duration(int(total[i]), value[i], text[i]) for i in longest]
+        rest: NDArray[Any] = order[start + STATES_MAX : end]
         if len(rest):
             states.append(Duration(int(total[rest].sum()), math.nan, None, len(rest)))
         yield tuple(states)
-
-
-def _coded(value: Floats, text: NDArray[Any]) -> tuple[Ints, int]:
-    """A number for each state, and how many there are; NaN is one, and so is each text."""
-    words = pa.array(text, pa.string()).dictionary_encode()
-    is_text = words.is_valid().to_numpy(zero_copy_only=False)
-    known, code = np.unique(value + 0.0, return_inverse=True)
-    code = code.astype(np.int64)
-    code[is_text] = len(known) + words.indices.filter(words.is_valid()).to_numpy()
-    return code, len(known) + len(words.dictionary)
-
-
-def _first_of(code: Ints) -> dict[int, int]:
-    """A row that has each code."""
-    known, row = np.unique(code, return_index=True)
-    return dict(zip(known.tolist(), row.tolist(), strict=True))

@@ -134,6 +134,9 @@ def partials_of(series: int, order: int, segment: Segment, partials: Partials) -
         max=factor.of(high),
         first=factor.of(partials.first),
         last=factor.of(partials.last),
+        # Bins of another unit lie otherwise: where one is asked for them it reads the readings.
+        bins=partials.bins if factor.is_identity else None,
+        states=partials.states if factor.is_identity else None,
     )
 
 

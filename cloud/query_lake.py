@@ -1,82 +1,28 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from cloud import rollup
 from cloud.lake_names import Name
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
-from cloud.lake_table.schema import (
-    READINGS,
-    ROLLUP_1H,
-    ROLLUPS,
-    SERIES_COLUMNS,
-    TableSpec,
-    added,
-    is_whole,
-)
+from cloud.lake_table.schema import READINGS, ROLLUP_1H, TableSpec, is_whole
 from cloud.live import View
-from cloud.query_files import Columns, FoundRows, SeriesFiles
+from cloud.query_columns import COLUMNS, ROWS_AT_ONCE, SAID, Told, columns_of
+from cloud.query_files import FoundRows, SeriesFiles
 from cloud.query_index import FileIndex
 from cloud.query_pages import Stretch
-from cloud.query_rows import OVER, More
 from cloud.rollup import HOUR_US, Partials, Readings
 
-ROWS_AT_ONCE: Final = 500_000
-"""Rows of one series that are read before some of them are used: 30 MB."""
 FILES_AT_ONCE: Final = 64
 """Files that a question has open."""
-_COLUMNS: Final = MappingProxyType(
-    {
-        spec.name: pa.schema([field for field in spec.schema if field.name not in SERIES_COLUMNS])
-        for spec in (READINGS, *ROLLUPS)
-    }
-)
-"""What is read of each table: all but what names the series, which is known."""
-_BRIEF: Final = MappingProxyType(
-    {
-        spec.name: pa.schema([f for f in _COLUMNS[spec.name] if f.name not in added(spec)])
-        for spec in ROLLUPS
-    }
-)
-"""What is read of a rollup where nobody asks what was over time."""
-_ENDS: Final = frozenset({"first_ts", "last_ts", "last_quality", "part"})
-"""When the first and the last reading of a bucket came: read to settle the order of its rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a rollup's rows shall tell beside their numbers: what they know of ``more``.
-
-    Without ``ends``, and where no two rows are of one bucket, all ends lie at its start.
-    """
-
-    more: frozenset[More] = frozenset()
-    ends: bool = True
-
-    @property
-    def with_ends(self) -> "Told":
-        """The same, and the ends."""
-        return replace(self, ends=True)
-
-
-def _wanted(tier: TableSpec, more: frozenset[More]) -> pa.Schema:
-    return (_BRIEF if OVER.isdisjoint(more) else _COLUMNS)[tier.name]
-
-
-def _of_readings(*names: str) -> pa.Schema:
-    return pa.schema([READINGS.schema.field(name) for name in names])
-
-
-_SAID: Final = _of_readings("ts", "value", "text", "quality")
 
 
 class LakeReader:
@@ -99,7 +45,7 @@ class LakeReader:
         arrival; files that begin behind the limit are not opened. ``origin``: with `epoch` and
         `seq`, which are there too where two files have readings of one time.
         """
-        columns = _COLUMNS[READINGS.name] if origin else _SAID
+        columns = COLUMNS[READINGS.name] if origin else SAID
         found: list[FoundRows] = []
         ts = np.empty(0, np.int64)
         for some in self._some(view, READINGS, name, (start, end), min(limit, ROWS_AT_ONCE)):
@@ -141,28 +87,26 @@ class LakeReader:
     ) -> Mapping[int, Partials]:
         """By series what `kept` tells of each, which is read at once.
 
-        Of as many of the first ones as have ROWS_AT_ONCE rows and lie in FILES_AT_ONCE files.
+        Of as many of the first ones as have `Told.rows_at_once` rows and lie in FILES_AT_ONCE
+        files.
         """
         if not is_whole(tier):
             return {}
         places: list[list[Stretch]] = []
         taken: list[tuple[Name, int]] = []
-        rows, files = 0, set[str]()
+        rows, files, most = 0, set[str](), told.rows_at_once(tier)
         for name in names:
-            own = [
-                one
-                for some in self._some(view, tier, name, span, ROWS_AT_ONCE)
-                for one in some.places
-            ]
+            own = [one for some in self._some(view, tier, name, span, most) for one in some.places]
             rows += sum(one.end - one.start for place in own for one in place)
             files.update(place[0].file.path for place in own)
-            if rows > ROWS_AT_ONCE or len(files) > FILES_AT_ONCE:
+            if rows > most or len(files) > FILES_AT_ONCE:
                 break
             places += own
             taken.append((name, len(own)))
         begins = set(np.cumsum([count for _, count in taken]).tolist())
-        found = self._files.rows(places, *span, _columns(tier, told, begins))
-        every, made, at = partials_of(found.rows), {}, 0
+        found = self._files.rows(places, *span, columns_of(tier, told, begins))
+        held = _with_kinds(found, taken)
+        every, made, at = partials_of(held), {}, 0
         for name, count in taken:
             part = np.arange(found.starts[at], found.starts[at + count])
             made[name.id] = _named(name, rollup.take(every, part), found.rows)
@@ -173,11 +117,11 @@ class LakeReader:
         self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
     ) -> Partials:
         found: list[Partials] = []
-        for some in self._some(view, tier, name, span, ROWS_AT_ONCE):
+        for some in self._some(view, tier, name, span, told.rows_at_once(tier)):
             # What is read later may have rows of the same bucket.
             told = told if not found and some.is_all else told.with_ends
-            rows = self._files.rows(some.places, *span, _columns(tier, told, set())).rows
-            found.append(_named(name, partials_of(rows), rows))
+            rows = self._files.rows(some.places, *span, columns_of(tier, told, set())).rows
+            found.append(_named(name, partials_of(rows, name.kind), rows))
         return rollup.concat(found)
 
     def pieces(
@@ -188,12 +132,13 @@ class LakeReader:
         As many at a time as ROWS_AT_ONCE.
         """
         for some in self._some(view, READINGS, name, (start, end), ROWS_AT_ONCE):
-            found = self._files.rows(some.places, start, end, _SAID)
+            found = self._files.rows(some.places, start, end, SAID)
             for number, file in enumerate(some.files):
                 rows = found.of_file(number)
                 if rows is not None:
                     series = pa.array(np.full(rows.num_rows, name.id, np.int64))
-                    yield file.start, readings_of(rows.append_column("series", series))
+                    rows = rows.append_column("series", series)
+                    yield file.start, readings_of(rows, name.kind)
 
     def _some(
         self, view: View, spec: TableSpec, name: Name, span: tuple[int, int], rows: int
@@ -226,20 +171,14 @@ class _Some:
     is_all: bool
 
 
-def _columns(tier: TableSpec, told: Told, begins: Collection[int]) -> Columns:
-    """What to read of a rollup; ``begins`` are the files at which another series begins."""
-    whole = _wanted(tier, told.more)
-    if told.ends:
-        return whole
-    brief = pa.schema([field for field in whole if field.name not in _ENDS])
-
-    def columns(ts: NDArray[np.int64], starts: Sequence[int]) -> pa.Schema:
-        rises = ts[1:] > ts[:-1]
-        others = [starts[at] - 1 for at in begins if 0 < starts[at] < len(ts)]
-        rises[others] = True
-        return brief if rises.all() else whole
-
-    return columns
+def _with_kinds(found: FoundRows, taken: Sequence[tuple[Name, int]]) -> pa.Table:
+    """Rows of several series, so many files of each, with their kinds if they tell of states."""
+    if "states" not in found.rows.column_names:
+        return found.rows
+    ends = accumulate((count for _, count in taken), initial=0)
+    rows = np.diff([found.starts[end] for end in ends])
+    kinds = np.repeat(np.array([name.kind for name, _ in taken], np.int8), rows)
+    return found.rows.append_column("kind", pa.array(kinds))
 
 
 def _named(name: Name, partials: Partials, rows: pa.Table) -> Partials:

@@ -6,17 +6,18 @@ most for one answer.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud import rollup
+from cloud import query_rows, rollup
 from cloud.lake_names import Name
 from cloud.query_plan import Buckets
 from cloud.query_rows import RawSeries
 from cloud.rollup import Ints, Partials, Readings
+from cloud.rollup_time import UNKNOWN
 
 READINGS_AT_ONCE: Final = 1_000_000
 """Readings that are held while buckets are made of them anew, or those of one bucket."""
@@ -68,14 +69,19 @@ class OneSeries(ABC):
     def whole(self, partials: Partials, ends: Ints, *, rises: bool) -> Partials:
         """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
 
-        ``rises``: it must be known how often they fell, too. TooManyReadings as `Budget.spend`.
+        ``rises``: it must be known how often they fell, too. What retention removed the readings of
+        stays unknown. TooManyReadings as `Budget.spend`.
         """
         lacking = rollup.unknown(partials, rises=rises)
         if not lacking.any():
             return partials
         made = [rollup.take(partials, ~lacking)]
+        is_made = np.zeros(len(partials), bool)
         for rows, raw, at in self.chunks(partials, ends, np.flatnonzero(lacking)):
             made.append(rollup.reduce_in(_as_readings(raw), partials.bucket[rows][at], 0))
+            is_made[rows] = True
+        if not is_made[lacking].all():
+            made.append(_untold(rollup.take(partials, lacking & ~is_made)))
         both = rollup.concat(made)
         return rollup.take(both, np.argsort(both.bucket, kind="stable"))
 
@@ -84,14 +90,21 @@ class OneSeries(ABC):
     ) -> Iterator[tuple[Ints, RawSeries, Ints]]:
         """The readings of the buckets of these ``rows`` of partials, in order, some at a time.
 
-        Each time: which rows, their readings, and in which of the rows each reading lies.
-        TooManyReadings as `Budget.spend`.
+        Each time: which rows, their readings, and in which of the rows each reading lies. Rows of
+        which not all readings are there any more are left out. TooManyReadings as `Budget.spend`.
         """
         self.budget.spend(int(partials.count[rows].sum()))
         for some in _together(rows, partials.count):
             starts = partials.bucket[some]
             raw = self.readings(int(starts[0]), int(ends[some[-1]]), _LAST_US)
-            yield some, raw, np.searchsorted(starts, raw.ts, "right") - 1
+            at = np.searchsorted(starts, raw.ts, "right") - 1
+            is_whole = np.bincount(at, minlength=len(some)) == partials.count[some]
+            if not is_whole.all():
+                kept = is_whole[at]
+                raw, at = query_rows.where(raw, kept), (np.cumsum(is_whole) - 1)[at[kept]]
+                some = some[is_whole]
+            if len(some):
+                yield some, raw, at
 
 
 def ends_of(bucket: Ints, buckets: Buckets) -> Ints:
@@ -100,6 +113,17 @@ def ends_of(bucket: Ints, buckets: Buckets) -> Ints:
         return bucket + buckets.width_us
     ends: Ints = buckets.edges[np.searchsorted(buckets.edges, bucket, "right")]
     return ends
+
+
+def _untold(partials: Partials) -> Partials:
+    """Rows of which nothing tells what they did over time, but how they began and ended."""
+    lacking = partials.held == UNKNOWN
+    return replace(
+        partials,
+        reset_sum=np.full(len(partials), np.nan),
+        head=np.where(lacking, partials.first, partials.head),
+        tail=np.where(lacking, partials.last, partials.tail),
+    )
 
 
 def _as_readings(raw: RawSeries) -> Readings:

@@ -15,9 +15,9 @@ from cloud.lake_table.schema import ROLLUP_1D, ROLLUP_1H
 from cloud.query_exact import Standing, durations, quantiles
 from cloud.query_one import OneSeries, ends_of
 from cloud.query_plan import Buckets
-from cloud.query_rows import OVER, BucketSeries, More
+from cloud.query_rows import OVER, QUANTILES, BucketSeries, More
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Ints, Partials
-from cloud.rollup_time import Before
+from cloud.rollup_time import UNKNOWN, Before, Over
 
 _MONTH_US: Final = 31 * DAY_US
 _HOURS: Final = Buckets(HOUR_US, ROLLUP_1H, "1h")
@@ -39,25 +39,40 @@ def with_more(
     """
     ends = ends_of(partials.bucket, buckets)
     found = BucketSeries(series.name.id, partials)
+    if not QUANTILES.isdisjoint(more):
+        exact = More.EXACT_QUANTILES in more
+        made = quantiles(series, partials, ends, exact=exact)
+        found = replace(found, quantiles=made.told, error=made.error, of_bins=made.of_bins)
     if not len(partials):
         none = rollup_time.over(_buckets(partials, ends), None, goes_on=False)
-        return replace(found, over=none, quantiles=quantiles(series, partials, ends))
+        return replace(found, over=none)
     goes_on = _goes_on(series, int(partials.last_ts[-1]), known[1])
     if not OVER.isdisjoint(more):
         rises = More.INCREASE in more
-        partials = series.whole(partials, ends, rises=rises)
-        before = _before(series, int(partials.bucket[0]), known[0], rises=rises)
-        over = rollup_time.over(_buckets(partials, ends), before, goes_on=goes_on)
+        whole = series.whole(partials, ends, rises=rises)
+        before = _before(series, int(whole.bucket[0]), known[0], rises=rises)
+        over = rollup_time.over(_buckets(whole, ends), before, goes_on=goes_on)
         if not rises:
-            over = replace(over, increase=np.full(len(partials), np.nan))
-        found = replace(found, partials=partials, over=over)
-    if More.QUANTILES in more:
-        found = replace(found, quantiles=quantiles(series, partials, ends))
+            over = replace(over, increase=np.full(len(whole), np.nan))
+        found = replace(found, partials=whole, over=_told(over, whole))
     if More.DURATIONS in more:
         stood = _standing(series, int(partials.bucket[0]), known[0])
         told = durations(series, partials, ends, stood, goes_on=goes_on)
         found = replace(found, durations=told)
     return found
+
+
+def _told(over: Over, partials: Partials) -> Over:
+    """What was over time without that of buckets whose readings are not there to tell it."""
+    lost = partials.held == UNKNOWN
+    if not lost.any():
+        return over
+    increase = np.where(lost, np.nan, over.increase)
+    some = np.flatnonzero(partials.valid > 0)
+    ends_in_none = np.flatnonzero(lost & np.isnan(partials.last))
+    after = np.searchsorted(some, ends_in_none, "right")
+    increase[some[after[after < len(some)]]] = np.nan  # it rose from a number that nobody knows
+    return Over(np.where(lost, np.nan, over.mean), np.where(lost, 0, over.covered), increase)
 
 
 def _buckets(partials: Partials, ends: Ints) -> rollup_time.Buckets:

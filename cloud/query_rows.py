@@ -38,10 +38,16 @@ class More(Enum):
     INCREASE = 1
     QUANTILES = 2
     DURATIONS = 3
+    EXACT_QUANTILES = 4
+    """From the readings, whatever is kept of them."""
 
 
 OVER: Final = frozenset({More.OVER_TIME, More.INCREASE})
 """What `BucketSeries.over` tells."""
+QUANTILES: Final = frozenset({More.QUANTILES, More.EXACT_QUANTILES})
+"""What `BucketSeries.quantiles` tells."""
+LISTS: Final = frozenset({More.QUANTILES, More.DURATIONS})
+"""What rollups of hours and days have lists for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +65,18 @@ class BucketSeries:
     """Buckets that hold anything, in order; of `More` what was asked.
 
     ``over`` is what they were over time, its increases NaN where they were not asked for;
-    ``quantiles`` have names, ``durations`` are by bucket.
+    ``quantiles`` have names, each at most ``error`` off; some are ``of_bins``, not of all readings.
+    ``durations`` are by bucket. Where retention removed the readings that would tell, a quantile,
+    its error and what was over time are NaN, and durations None.
     """
 
     id: int
     partials: Partials
     over: Over | None = None
     quantiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    durations: Sequence[tuple[Duration, ...]] = ()
+    error: NDArray[np.float64] | None = None
+    of_bins: bool = False
+    durations: Sequence[tuple[Duration, ...] | None] = ()
 
 
 def ordered(series: int, parts: Sequence[pa.Table]) -> RawSeries:
@@ -117,12 +127,13 @@ def only(rows: RawSeries, bad: Bad) -> RawSeries:
 
 def without(rows: Readings, bad: Bad) -> Readings:
     """The readings that are not bad, as columns for a rollup."""
-    if not bad:
-        return rows
-    good = bad.good(rows.ts)
-    return Readings(
-        rows.series[good], rows.ts[good], rows.value[good], rows.text[good], rows.quality[good]
-    )
+    return rows.where(bad.good(rows.ts)) if bad else rows
+
+
+def where(rows: RawSeries, kept: NDArray[np.bool_]) -> RawSeries:
+    """Some of them, in their order."""
+    text = None if rows.text is None else rows.text[kept]
+    return RawSeries(rows.id, rows.ts[kept], rows.value[kept], text, rows.quality[kept])
 
 
 def cut(rows: RawSeries, start: int, end: int) -> RawSeries:

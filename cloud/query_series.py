@@ -8,21 +8,23 @@ import pyarrow as pa
 
 from cloud import query_clean, query_rows, rollup
 from cloud.lake_rollup import readings_of
-from cloud.lake_table.schema import READINGS
+from cloud.lake_table.schema import READINGS, has_lists
 from cloud.live import View
 from cloud.query_clean import Bad, Piece
-from cloud.query_lake import LakeReader, Told
+from cloud.query_columns import Told
+from cloud.query_lake import LakeReader
 from cloud.query_one import OneSeries
 from cloud.query_plan import Buckets
-from cloud.query_rows import RawSeries
-from cloud.rollup import Ints, Partials
+from cloud.query_rows import LISTS, RawSeries
+from cloud.rollup import Ints, Partials, Readings
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesView(OneSeries):
     """A stored series as of one view, without what of it is ``bad``; reads from ``lake``.
 
-    Its partials say as much as is to be ``told``: the less, the less is read.
+    Its partials say as much as is to be ``told``, as far as rollups have it: the less, the less is
+    read.
     """
 
     lake: LakeReader
@@ -77,7 +79,7 @@ class SeriesView(OneSeries):
                 parts += self._reduced(piece, buckets, told)
         for part, rows in tail:
             readings = query_rows.without(readings_of(rows), self.bad)
-            parts.append(rollup.reduce(readings, buckets.fine_us, part))
+            parts.append(self._reduce(readings, part, buckets))
         found = rollup.concat(parts)
         if buckets.edges is None:
             return rollup.merge(found, buckets.width_us)
@@ -94,7 +96,13 @@ class SeriesView(OneSeries):
                 return
         for part, readings in self.lake.pieces(self.view, self.name, piece.start, piece.end):
             good = query_rows.without(readings, self.bad)
-            yield rollup.reduce(good, buckets.fine_us, part)
+            yield self._reduce(good, part, buckets)
+
+    def _reduce(self, readings: Readings, part: int, buckets: Buckets) -> Partials:
+        """Partials with what the rollup's rows have beside which they are."""
+        has = buckets.tier is not None and has_lists(buckets.tier)
+        lists = has and not LISTS.isdisjoint(self.told.more)
+        return rollup.reduce(readings, buckets.fine_us, part, lists=lists)
 
 
 def _begin(ts: Ints, edges: Ints) -> Ints:

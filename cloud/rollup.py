@@ -16,20 +16,31 @@ The law of a partial, with a, b … its readings in (event time, arrival) order:
 - ``integral``, ``held``, ``reset_sum``, ``head`` and ``tail`` as `cloud.rollup_time` says; where
   partials interleave in time ``held`` is UNKNOWN, and none of the five means anything. Of a joined
   series ``reset_sum`` alone may be unknown: NaN, which it is for no other reason.
+- ``bins`` and ``states`` as `cloud.rollup_bins` and `cloud.rollup_states` say, where there are any.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud import rollup_bins, rollup_states
+from cloud.rollup_rows import (
+    COLUMNS,
+    EMPTY,
+    Array,
+    Floats,
+    Ints,
+    Partials,
+    Readings,
+    concat,
+    take,
+)
+from cloud.rollup_states import Ends, Said
 from cloud.rollup_time import UNKNOWN, Steps, Sums, between, interleaved
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Array = NDArray[Any]
+__all__ = ["COLUMNS", "EMPTY", "Array", "Floats", "Ints", "Partials", "Readings", "concat", "take"]
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
@@ -39,57 +50,6 @@ DENSE_US: Final = 2_000_000
 _INT64_MIN: Final = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Readings:
-    """Readings as columns of one length: a run of rows a series, in order of time, then arrival.
-
-    ``series`` i8, ``ts`` i8 µs, ``value`` f8 (NaN for a text), ``text`` object of str or None,
-    ``quality`` u1.
-    """
-
-    series: Ints
-    ts: Ints
-    value: Floats
-    text: Array
-    quality: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Partials:
-    """Rows per (series, bucket); the module's docstring is their law.
-
-    ``bucket`` i8 start in µs, ``count``, ``valid``, ``first_ts``, ``last_ts``, ``part`` i8,
-    ``sum``, ``min``, ``max``, ``first``, ``last`` f8, ``last_text`` object, ``last_quality`` u1;
-    ``held`` i8 µs, ``integral``, ``reset_sum``, ``head``, ``tail`` f8.
-    """
-
-    series: Ints
-    bucket: Ints
-    count: Ints
-    valid: Ints
-    sum: Floats
-    min: Floats
-    max: Floats
-    first_ts: Ints
-    first: Floats
-    last_ts: Ints
-    last: Floats
-    last_text: Array
-    last_quality: Array
-    part: Ints
-    integral: Floats
-    held: Ints
-    reset_sum: Floats
-    head: Floats
-    tail: Floats
-
-    def __len__(self) -> int:
-        return len(self.series)
-
-
-COLUMNS: Final = tuple(field.name for field in fields(Partials))
-
-
 def bucket_of(ts: Ints, width_us: int) -> Ints:
     """Start of each time's bucket; buckets are aligned to 1970-01-01T00:00Z."""
     held = np.maximum(ts, _INT64_MIN + width_us)  # the floor of the lowest times would overflow
@@ -97,12 +57,15 @@ def bucket_of(ts: Ints, width_us: int) -> Ints:
     return start
 
 
-def reduce(readings: Readings, width_us: int, part: int) -> Partials:
-    """Partials of ``width_us`` buckets; ``part`` is the offset where the readings' range begins."""
-    return reduce_in(readings, bucket_of(readings.ts, width_us), part)
+def reduce(readings: Readings, width_us: int, part: int, *, lists: bool = False) -> Partials:
+    """Partials of ``width_us`` buckets; ``part`` is the offset where the readings' range begins.
+
+    With bins and states if ``lists``.
+    """
+    return reduce_in(readings, bucket_of(readings.ts, width_us), part, lists=lists)
 
 
-def reduce_in(readings: Readings, bucket: Ints, part: int) -> Partials:
+def reduce_in(readings: Readings, bucket: Ints, part: int, *, lists: bool = False) -> Partials:
     """Partials of the ``bucket`` that each reading is said to lie in."""
     series, ts = readings.series, readings.ts
     starts = _starts(series, bucket)
@@ -118,7 +81,7 @@ def reduce_in(readings: Readings, bucket: Ints, part: int) -> Partials:
         return number if is_all else np.where(valid, number, blank)
 
     time = between(Steps(starts, ts, ts, number, number, number, valid))
-    return Partials(
+    made = Partials(
         series=series[starts],
         bucket=bucket[starts],
         count=count,
@@ -135,6 +98,16 @@ def reduce_in(readings: Readings, bucket: Ints, part: int) -> Partials:
         part=np.full(len(starts), part, np.int64),
         **_columns(time),
     )
+    if not lists:
+        return made
+    bins = rollup_bins.reduce(number if is_all else number[valid], made.spread)
+    return replace(made, bins=bins, states=_states(readings, starts))
+
+
+def _states(readings: Readings, starts: Ints) -> rollup_states.States:
+    said = Said(starts, readings.ts, readings.value, readings.text)
+    of_states = np.broadcast_to(readings.of_states, len(readings.ts))[starts]
+    return rollup_states.reduce(said, of_states, has_text=readings.has_text)
 
 
 def dense(readings: Readings) -> NDArray[np.bool_]:
@@ -163,7 +136,7 @@ def merge(partials: Partials, width_us: int) -> Partials:
     low = np.where(np.isnan(partials.min), np.inf, partials.min)[by_first]
     high = np.where(np.isnan(partials.max), -np.inf, partials.max)[by_first]
     time = _over_time(partials, by_first, starts)
-    return Partials(
+    made = Partials(
         series=series[heads],
         bucket=bucket[heads],
         count=_reduceat(np.add, partials.count[by_first], starts),
@@ -180,6 +153,19 @@ def merge(partials: Partials, width_us: int) -> Partials:
         part=_reduceat(np.minimum, partials.part[by_first], starts),
         **_columns(time),
     )
+    return _with_lists(made, partials, by_first, starts)
+
+
+def _with_lists(made: Partials, of: Partials, order: Ints, starts: Ints) -> Partials:
+    """Merged partials with what the lists of those they are ``of`` merge to."""
+    if of.bins is not None:
+        bins = rollup_bins.merge(of.bins, of.spread, order, starts, made.spread)
+        made = replace(made, bins=bins)
+    if of.states is not None:
+        ends = Ends(of.first_ts, of.last_ts, of.last, of.last_text)
+        states = rollup_states.merge(of.states, ends, order, starts, made.held != UNKNOWN)
+        made = replace(made, states=states)
+    return made
 
 
 def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
@@ -194,8 +180,9 @@ def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
     found = between(steps)
     unknown = interleaved(starts, first_ts, last_ts, partials.part[order])
     unknown |= _reduceat(np.minimum, held, starts) < 0
-    integral = found.integral + _reduceat(np.add, partials.integral[order], starts)
-    reset_sum = found.reset_sum + _reduceat(np.add, partials.reset_sum[order], starts)
+    with np.errstate(invalid="ignore"):
+        integral = found.integral + _reduceat(np.add, partials.integral[order], starts)
+        reset_sum = found.reset_sum + _reduceat(np.add, partials.reset_sum[order], starts)
     return Sums(
         integral=np.where(unknown, 0.0, integral),
         held=np.where(unknown, UNKNOWN, found.held + _reduceat(np.add, held, starts)),
@@ -207,18 +194,6 @@ def _over_time(partials: Partials, order: Ints, starts: Ints) -> Sums:
 
 def _columns(time: Sums) -> dict[str, Any]:
     return {field.name: getattr(time, field.name) for field in fields(Sums)}
-
-
-def take(partials: Partials, rows: Array) -> Partials:
-    """The rows of an index or mask array, in its order."""
-    return Partials(*(getattr(partials, name)[rows] for name in COLUMNS))
-
-
-def concat(parts: Sequence[Partials]) -> Partials:
-    """All rows in the order given; of nothing, no rows."""
-    if not parts:
-        return EMPTY
-    return Partials(*(np.concatenate([getattr(p, name) for p in parts]) for name in COLUMNS))
 
 
 def unknown(partials: Partials, *, rises: bool = True) -> NDArray[np.bool_]:
@@ -258,14 +233,3 @@ def _reduceat(ufunc: np.ufunc, values: Array, starts: Ints) -> Array:
 
 def _blank(values: Floats, valid: Ints) -> Floats:
     return np.where(valid > 0, values, np.nan)
-
-
-def _no_rows() -> Partials:
-    ints, floats = np.empty(0, np.int64), np.empty(0, np.float64)
-    floats_of = {"sum", "min", "max", "first", "last", "integral", "reset_sum", "head", "tail"}
-    columns: dict[str, Array] = {name: floats if name in floats_of else ints for name in COLUMNS}
-    columns |= {"last_text": np.empty(0, object), "last_quality": np.empty(0, np.uint8)}
-    return Partials(**columns)
-
-
-EMPTY: Final = _no_rows()

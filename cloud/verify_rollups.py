@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from cloud.errors import StorageError
 from cloud.lake_table.schema import READINGS, ROLLUPS, TableSpec, is_whole
 from cloud.lake_table.state import State, look
-from cloud.ledger_lake import Key, counted_outside, unsure_in
+from cloud.ledger_lake import Key, counted_outside, unsound_in, unsure_in
 from cloud.retention import Hulls
 
 _UNSURE: Final = "of a former version or of late readings, leave some questions to the readings"
@@ -74,7 +74,9 @@ def _counted(
     paths = [Path(path) for path in state.files.paths()]
     try:
         found = total_of({str(path): counted_outside(path, spec, hulls) for path in paths})
-        unsure = sum(map(unsure_in, paths)) if spec is not READINGS else 0
+        is_rollup = spec is not READINGS
+        unsure = sum(unsure_in(path, spec) for path in paths) if is_rollup else 0
+        unsound = sum(unsound_in(path, spec) for path in paths)
     except FileNotFoundError as error:
         if look(lake, spec).files.version != state.files.version:
             told.notes.append(f"{spec.name} was merged meanwhile, not compared ({error})")
@@ -84,6 +86,8 @@ def _counted(
     except StorageError as error:
         told.blame(f"{spec.name}: {error.tried}: {error.cause}: {_REBUILD}")
         return None
+    if unsound:
+        told.blame(f"{spec.name}: bins of {unsound:,} rows count other readings: {_REBUILD}")
     if unsure:
         text = f"{spec.name}: {unsure:,} rows, {_UNSURE}"
         told.notes.append(f"{text}; `tidegate-cloud rebuild` makes them whole")

@@ -47,8 +47,9 @@ _TRIED: Final = MappingProxyType(
 """Encodings of which the smallest is taken."""
 _SIMPLE: Final = frozenset(
     {"sum", "min", "max", "first", "last", "integral", "reset_sum", "count", "valid", "part"}
+    | {"bins", "bin_counts"}
 )
-"""Numbers of rollups, which mostly differ: plain ones are the smallest, and the soonest read."""
+"""Columns of rollups that mostly differ: plain ones are the smallest, and the soonest read."""
 _SIMPLE_OF_DAYS: Final = frozenset({"ts", "first_ts", "last_ts"})
 """A question for days reads a few rows of many series."""
 

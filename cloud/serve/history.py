@@ -19,7 +19,7 @@ from cloud.query_grid import TooMany, Width, grid
 from cloud.query_one import READINGS_MAX, TooManyReadings
 from cloud.query_plan import POINTS_MAX, Buckets, Resolution
 from cloud.query_rows import BucketSeries, RawSeries
-from cloud.serve import history_table, kinds
+from cloud.serve import history_quantiles, history_table, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.formats import Answer
 from cloud.serve.history_beside import beside
@@ -69,6 +69,7 @@ PARAMS: Final = {
         f"columns of buckets: {', '.join(f'`{each}`' for each in history_table.ALL)}",
         default_text=f"those up to `{history_table.COLUMNS[-1]}`; wide: `mean`",
     ),
+    "quantiles": history_quantiles.PARAM,
     "layout": Param(
         kinds.one_of(Layout), "one series after another, or aligned side by side", Layout.SERIES
     ),
@@ -95,12 +96,13 @@ def history(site: Site, values: Values) -> Answer:
         "bucket": found.buckets.name if found.buckets and values["bucket"] else None,
         "zone": str(values["zone"]) if values["bucket"] else None,
         "bad": values["bad"].value,
+        "quantiles": history_quantiles.told(found, ask),
         "view": values["view"].value,
         "watermark": {"journal": found.journal, "lake": found.lake},
     }
     next_ = kinds.cursor_text(found.next) if found.next else None
     tail = beside(site, book, names, ask) | {"next": next_}
-    about = head | {"watermark": f"{found.journal}/{found.lake}"}
+    about = head | {"watermark": f"{found.journal}/{found.lake}"} | history_quantiles.about(head)
     if values["layout"] is Layout.WIDE:
         wide = history_table.wide(found, names, ask, values["columns"] or ("mean",))
         document = {**head, "series": wide.columns_told, "t": wide.t, "values": wide.values, **tail}
@@ -209,13 +211,14 @@ def _ask(site: Site, values: Values, book: JoinedBook, names: Sequence[Name]) ->
         made = _grid(values["bucket"], values["zone"], from_us, to_us)
     elif values["layout"] is Layout.WIDE:
         made = history_table.with_edges(from_us, to_us, values["points"], asked)
-    more = history_table.MORE
+    named = history_table.MORE
+    more = frozenset(named[name] for name in values["columns"] or () if name in named)
     if asked is not Resolution.RAW:
         _check_size(values, len(made.edges) - 1 if made and made.edges is not None else None)
     return Ask(
         values["series"], from_us, to_us, values["points"], asked, values["limit"],
         values["cursor"], made, without(site, values, book, names), book.resolver,
-        frozenset(more[name] for name in values["columns"] or () if name in more), ends=False,
+        history_quantiles.wanted(more, values["quantiles"]), ends=False,
     )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cloud import rollup
 from cloud.lake_names import Name
 from cloud.query import Ask, History
-from cloud.query_exact import QUANTILES
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_rows import BucketSeries, Duration, More, RawSeries
+from cloud.rollup_quantiles import SHARES as QUANTILES
 from cloud.rollup_time import Over
 
 COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
@@ -21,7 +21,7 @@ COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
 MORE: Final[Mapping[str, More]] = {
     **dict.fromkeys(("time_mean", "covered_us"), More.OVER_TIME),
     "increase": More.INCREASE,
-    **dict.fromkeys(QUANTILES, More.QUANTILES),
+    **dict.fromkeys((*QUANTILES, "quantile_error"), More.QUANTILES),
     "durations": More.DURATIONS,
 }
 """What is told when it is asked for by name, for it takes more reading."""
@@ -35,6 +35,7 @@ _OF: Final[Mapping[str, Callable[[BucketSeries], NDArray[Any]]]] = {
     "time_mean": lambda series: _over(series).mean,
     "covered_us": lambda series: _over(series).covered,
     "increase": lambda series: _over(series).increase,
+    "quantile_error": lambda series: _error(series),
     "durations": lambda series: _objects([*map(_told, series.durations)]),
 }
 _WORDS: Final = frozenset({"text", "durations"})
@@ -52,8 +53,10 @@ def column(series: BucketSeries, name: str) -> NDArray[Any]:
     return found
 
 
-def _told(states: Sequence[Duration]) -> list[dict[str, Any]]:
+def _told(states: Sequence[Duration] | None) -> list[dict[str, Any]] | None:
     """Durations as JSON and tables tell them."""
+    if states is None:
+        return None
     return [
         {"us": one.us, "others": one.others}
         if one.others
@@ -72,6 +75,11 @@ def _objects(held: Sequence[Any]) -> NDArray[Any]:
 def _over(series: BucketSeries) -> Over:
     assert series.over is not None, "the question said what it wants"
     return series.over
+
+
+def _error(series: BucketSeries) -> NDArray[np.float64]:
+    assert series.error is not None, "the question said what it wants"
+    return series.error
 
 
 def with_edges(from_us: int, to_us: int, points: int, asked: Resolution) -> Buckets:

@@ -8,6 +8,7 @@ from cloud.serve import (
     events,
     fleet,
     history,
+    history_quantiles,
     history_table,
     kinds,
     marks,
@@ -36,7 +37,7 @@ _STATE: Final = {
         "others": WHOLE,
     },
 }
-_ITEMS: Final = {"text": _ANY_TEXT, "durations": {"type": "array", "items": _STATE}}
+_ITEMS: Final = {"text": _ANY_TEXT, "durations": {"type": ["array", "null"], "items": _STATE}}
 _TRACK: Final = {
     "type": "object",
     "required": ["id"],
@@ -69,6 +70,7 @@ HISTORY: Final[Mapping[str, Any]] = {
         "values": {"type": "array", "items": {"type": "array"}, "description": "wide: columns"},
         "marks": {"type": "array", "items": {"type": "object"}},
         "view": {"type": "string"},
+        "quantiles": history_quantiles.SCHEMA,
         "segments": {"type": "array", "items": {"type": "object"}},
         "next": CURSOR_OUT,
     },

@@ -163,7 +163,7 @@ def test_the_query_in_the_format_document_gives_the_buckets(world):
     fill(world, 3)
     world.drain()
     text = (Path(__file__).parents[2] / "docs" / "format" / "lake.md").read_text()
-    sql = text[text.index("    SELECT series") : text.index("## Offsets")]
+    sql = text[text.index("    SELECT series") :].partition("\n\n")[0]
     assert "delta_scan('lake/rollup_1h')" in sql
     sql = sql.replace("delta_scan('lake/rollup_1h')", "read_parquet(?)") + " ORDER BY series"
     paths = world.viewer.batch.tables["rollup_1h"].paths()

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import query_lake
+from cloud import query_columns, query_lake
 from cloud.query import Ask
 from cloud.query_plan import Resolution
+from cloud.query_rows import BucketSeries, More
 from cloud.rollup import DAY_US, HOUR_US, Partials
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
@@ -32,12 +33,20 @@ def told(partials: Partials, names: set[str]) -> dict[str, list]:
     }
 
 
+def listed(series: BucketSeries) -> dict[str, list]:
+    assert series.error is not None
+    return {name: values.tolist() for name, values in series.quantiles.items()} | {
+        "error": series.error.tolist(),
+        "of_bins": [series.of_bins],
+    }
+
+
 @given(
     st.lists(_SENT, min_size=1, max_size=8),
     st.tuples(st.integers(0, 42), st.integers(1, 42)),
     st.sampled_from([Resolution.HOUR, Resolution.DAY]),
     st.sampled_from([2, 50]),
-    st.sampled_from([query_lake.ROWS_AT_ONCE, 3]),
+    st.sampled_from([query_columns.ROWS_AT_ONCE, 9]),
 )
 @settings(max_examples=15, deadline=None)
 def test_series_asked_together_and_briefly_tell_what_each_tells_alone(
@@ -46,6 +55,7 @@ def test_series_asked_together_and_briefly_tell_what_each_tells_alone(
     world = World(tmp_path_factory.mktemp("world") / "lake")
     patch = pytest.MonkeyPatch()
     patch.setattr(query_lake, "ROWS_AT_ONCE", at_once)
+    patch.setattr(query_columns, "ROWS_AT_ONCE", at_once)
     try:
         for device, rows, then in sent:
             world.send(device, [(T0 + hour * HOUR_US + value, value) for hour, value in rows])
@@ -67,6 +77,12 @@ def test_series_asked_together_and_briefly_tell_what_each_tells_alone(
             (alone,) = world.query.history(Ask((series,), *ask)).series
             every = {each.name for each in fields(Partials)} - {"integral", "held"}
             assert told(found.partials, every) == told(alone.partials, every)
+        lists = frozenset({More.QUANTILES, More.DURATIONS})
+        whole = world.query.history(Ask(ids, *ask, more=lists)).series
+        for series, found in zip(ids, whole, strict=True):
+            (alone,) = world.query.history(Ask((series,), *ask, more=lists)).series
+            assert repr(listed(found)) == repr(listed(alone))
+            assert found.durations == alone.durations
     finally:
         patch.undo()
         world.close()

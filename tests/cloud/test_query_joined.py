@@ -173,5 +173,5 @@ def test_what_a_unit_does_to_each_column_of_a_bucket_is_decided() -> None:
         "series", "bucket", "count", "valid", "first_ts", "last_ts", "last_text", "last_quality",
         "part",
     }  # fmt: skip
-    decided = linear | {"sum", "min", "max", "held", "reset_sum"} | unchanged
+    decided = linear | {"sum", "min", "max", "held", "reset_sum", "bins", "states"} | unchanged
     assert {field.name for field in fields(Partials)} == decided, query_joined.partials_of

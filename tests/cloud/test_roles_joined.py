@@ -122,7 +122,7 @@ def test_a_lake_of_a_former_version_gets_its_columns_in_the_process_that_makes_t
         world.gateway.send(numbers(world, rows[:40]))
         world.drain()
     for spec in ROLLUPS:
-        make_former(tmp_path / "lake", spec)
+        make_former(tmp_path / "lake", spec, added(spec))
     world = World(tmp_path)
     with closing(world.start()):
         for spec in ROLLUPS:

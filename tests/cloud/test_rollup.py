@@ -1,5 +1,6 @@
 """The merging law: however the readings are split, the merged aggregates are the same."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -55,6 +56,47 @@ def _plain(partials: Partials, *, parts: bool = False) -> list[tuple[object, ...
         for column in (getattr(partials, name) for name in names)
     ]
     return list(zip(*columns, strict=True))
+
+
+def _lists(partials: Partials) -> list[tuple[object, ...]]:
+    """Bins of each row, and its states where they are known."""
+    bins, states = partials.bins, partials.states
+    assert bins is not None
+    assert states is not None
+    return [
+        (
+            bins.exponent[i],
+            bins[np.array([i])].index.tolist(),
+            bins[np.array([i])].count.tolist(),
+            bool(states.is_known[i]),
+            repr(states[np.array([i])].value.tolist()),
+            states[np.array([i])].text.tolist(),
+            states[np.array([i])].us.tolist(),
+        )
+        for i in range(len(partials))
+    ]
+
+
+@given(_rows, st.lists(st.integers(0, 40), max_size=5), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_lists_of_any_split_merge_to_those_of_all_readings_or_say_that_they_do_not_know(
+    rows, cuts, random
+):
+    def reduced(some: list[Row], width: int, part: int) -> Partials:
+        readings = _readings(some)
+        of_states = readings.series == 2
+        return rollup.reduce(replace(readings, of_states=of_states), width, part, lists=True)
+
+    whole = _lists(reduced(rows, DAY_US, 0))
+    edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
+    parts = [reduced(rows[a:b], HOUR_US, a) for a, b in pairwise(edges)]
+    random.shuffle(parts)
+    first = rollup.merge(rollup.concat(parts[:2]), HOUR_US)
+    merged = rollup.merge(rollup.concat([first, *parts[2:]]), DAY_US)
+    for at, (got, want) in enumerate(zip(_lists(merged), whole, strict=True)):
+        assert got[:3] == want[:3]
+        assert bool(got[3]) == (merged.held[at] >= 0)
+        assert not got[3] or got == want
 
 
 @given(_rows, st.lists(st.integers(0, 40), max_size=5), st.randoms(use_true_random=False))

@@ -144,7 +144,7 @@ def test_the_readings_of_all_series_of_a_question_count_together(world, monkeypa
     for device in ("a", "b"):
         send(world, device, [(T0 + i, float(i)) for i in range(3)])
     both = f"{world.id('a')},{world.id('b')}"
-    span = f"from={T0}&to={T0 + 1}&bucket=1h&columns=p50"
+    span = f"from={T0}&to={T0 + 1}&bucket=1m&columns=p50"
     told = world.get(f"/api/v1/history?series={both}&{span}", 400)
     assert told["error"]["code"] == "too_many_readings"
     assert world.get(f"/api/v1/history?series={world.id('a')}&{span}")["series"][0]["p50"] == [1.0]
@@ -160,105 +160,3 @@ def test_over_any_seam_and_late_data_buckets_are_what_a_loop_gives(world):
         first = T0 // width * width - 12 * width
         span = {"from_": first, "to": first + 1200 * width, "columns": OVER, "bucket": bucket}
         check(one(world, "pump", **span), sent, range(first, first + 1200 * width + 1, width))
-
-
-def test_quantiles_are_readings_by_nearest_rank(world):
-    values = [float((i * 37) % 100 + 1) for i in range(100)] + [math.nan]
-    for part in (slice(0, 101, 2), slice(1, 101, 2)):
-        rows = [(T0 + i * 1_000_000, value) for i, value in enumerate(values)][part]
-        send(world, "pump", rows, consolidate=part.start == 0)
-    names = ["p1", "p5", "p25", "p50", "p75", "p95", "p99"]
-    span = {"from_": T0, "to": T0 + HOUR_US, "columns": ",".join(names)}
-    series = one(world, "pump", bucket="1h", **span)
-    assert [series[name] for name in names] == [
-        [1.0],
-        [5.0],
-        [25.0],
-        [50.0],
-        [75.0],
-        [95.0],
-        [99.0],
-    ]
-    for at, got in enumerate(one(world, "pump", bucket="20s", **span)["p50"]):
-        held = sorted(v for v in values[20 * at : 20 * at + 20] if v == v)
-        assert got == (held[math.ceil(len(held) / 2) - 1] if held else None)
-
-
-def test_quantiles_of_nothing_are_nothing(world):
-    send(world, "door", [(T0, "open"), (T0 + 1, "shut")])
-    send(world, "pump", [(T0, math.nan), (T0 + HOUR_US, math.inf)])
-    span = {"from_": T0, "to": T0 + 2 * HOUR_US, "bucket": "1h", "columns": "p50,p99"}
-    assert one(world, "door", **span)["p50"] == [None]
-    table = read(
-        world,
-        f"/api/v1/history?series={world.id('pump')}&from={T0}&to={T0 + 2 * HOUR_US}"
-        "&bucket=1h&columns=p99&format=arrow",
-    )
-    assert str(table["p99"].to_pylist()) == "[nan, inf]"
-
-
-def test_a_bucket_says_how_long_each_state_stood(world):
-    hour = [(T0 + i * 10 * MINUTE_US, text) for i, text in enumerate(["open", "shut", "open"])]
-    send(world, "door", [(T0 - 9 * HOUR_US, "shut"), *hour[1:]], consolidate=True)
-    send(world, "door", [(T0 + 2 * HOUR_US + MINUTE_US, "ajar")])
-    span = {"from_": T0, "to": T0 + 3 * HOUR_US, "columns": "durations"}
-    series = one(world, "door", bucket="1h", **span)
-    assert series["t"] == [T0, T0 + 2 * HOUR_US]
-    told = [[(one["text"], one["us"] // MINUTE_US) for one in each] for each in series["durations"]]
-    # shut since long before until 20 minutes past; "ajar" is the newest and has stood for no time
-    assert told == [[("open", 40), ("shut", 20)], [("open", 1)]]
-    day = one(world, "door", bucket="1d", **span)["durations"][0]
-    assert [(each["text"], each["us"] // MINUTE_US) for each in day] == [
-        ("open", 101),
-        ("shut", 20),
-    ]
-
-
-def test_of_many_states_the_longest_are_told_and_the_others_are_counted(world):
-    rows, at = [], T0
-    for state in range(12):
-        rows.append((at, float(state)))
-        at += (state + 1) * 1_000_000
-    send(world, "mode", [*rows, (at, 3.0)])
-    span = {"from_": T0, "to": T0 + HOUR_US, "bucket": "1h", "columns": "durations,count"}
-    (told,) = one(world, "mode", **span)["durations"]
-    longest = [{"us": n * 1_000_000, "value": n - 1.0, "text": None} for n in range(12, 4, -1)]
-    assert told == [*longest, {"us": 10_000_000, "others": 4}]
-
-
-def test_durations_agree_with_the_stretches_of_states(world):
-    rows = [(T0 + i * 700_000_000, ["on", "off", "idle"][i * i % 3]) for i in range(60)]
-    send(world, "door", rows[::2], consolidate=True)
-    send(world, "door", rows[1::2])
-    end = T0 + 11 * HOUR_US
-    asked = f"series={world.id('door')}&from={T0 + HOUR_US}&to={end}"
-    stretches = world.get(f"/api/v1/states?{asked}")["states"]
-    span = {"from_": T0 + HOUR_US, "to": end, "columns": "durations", "bucket": "1h"}
-    total: dict[str, int] = {}
-    for bucket in one(world, "door", **span)["durations"]:
-        assert sum(each["us"] for each in bucket) == HOUR_US
-        for each in bucket:
-            total[each["text"]] = total.get(each["text"], 0) + each["us"]
-    wanted: dict[str, int] = {}
-    for each in stretches:
-        wanted[each["text"]] = wanted.get(each["text"], 0) + each["to"] - each["from"]
-    assert total == wanted
-
-
-def test_durations_come_as_a_table_of_lists_and_in_csv_as_json(world):
-    send(world, "door", [(T0, "on"), (T0 + 5, "off"), (T0 + 9, "on")])
-    query = f"series={world.id('door')}&bucket=1m&columns=durations&from={T0}&to={T0 + 1}"
-    table = read(world, f"/api/v1/history?{query}&format=parquet")
-    wanted = [("on", 5), ("off", 4)]
-    assert [(each["text"], each["us"]) for each in table["durations"][0].as_py()] == wanted
-    text = world.client.get(f"/api/v1/history?{query}&format=csv").text
-    assert '""text"":""on""' in text.splitlines()[1]
-    wide = world.get(f"/api/v1/history?{query}&layout=wide&points=2")
-    assert wide["values"][0][0][0]["us"] == 5
-
-
-def test_of_one_state_that_is_the_newest_nothing_has_stood_yet(world):
-    send(world, "door", [(T0, "on")])
-    span = {"from_": T0, "to": T0 + 1, "columns": "durations", "bucket": "1m"}
-    assert one(world, "door", **span)["durations"] == [[]]
-    assert one(world, "door", **span | {"from_": T0 + HOUR_US, "to": T0 + DAY_US})["t"] == []

@@ -41,6 +41,7 @@ _step = st.integers(1, 60)
 _comes = st.one_of(
     st.tuples(st.just("send"), st.integers(0, 3), _rows, st.booleans()),
     st.tuples(st.just("send"), st.integers(0, 3), _rows, st.booleans()),
+    st.tuples(st.just("many"), st.integers(0, 3), _time),
     st.tuples(st.just("unsynced"), _stretch, _since),
     st.tuples(st.just("correct"), _stretch),
     st.tuples(st.just("say"), _words),
@@ -95,6 +96,8 @@ def do(world: Whole, kind: str, *more) -> None:
     match kind, more:
         case "send", (number, rows, scored):
             world.send(number, rows, scored=scored)
+        case "many", (number, ts):
+            world.send(number, [(ts + i * 997_001, (i * 79 % 97) / 8) for i in range(90)])
         case "unsynced", (stretch, since):
             world.unsynced(stretch, since)
         case "crash", (step, alone):

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from cloud.query_plan import Buckets, Resolution
 from cloud.query_rows import BucketSeries, More
 from cloud.query_states import StatesAsk, states
 from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.rollup_bins import ERROR
 from cloud.serve.shown import Shown, bad_of_parts
 from tests.cloud import over_model
 from tests.cloud.joined_model import Model
@@ -118,8 +120,9 @@ def check_buckets(
         grid=None if width in TIER else Buckets(width, None, "odd", edges),
         joined=world.operations.resolver, without=without, more=frozenset(More),
     )  # fmt: skip
-    (series,) = world.query.history(asked).series
-    assert isinstance(series, BucketSeries)
+    series = buckets(world, asked)
+    near = buckets(world, replace(asked, more=asked.more - {More.EXACT_QUANTILES}))
+    assert repr(near.durations) == repr(series.durations)
     check_same(told_of(series), over_model.over(rows, edges.tolist()))
     held_by = Counter(ts // width * width for ts, _ in rows if edges[0] <= ts < edges[-1])
     if width in TIER:
@@ -133,7 +136,27 @@ def check_buckets(
         for name, share in (("p5", Fraction(1, 20)), ("p50", Fraction(1, 2))):
             want = over_model.quantile(rows, start, end, share)
             assert series.quantiles[name][at] == pytest.approx(want, rel=1e-9, nan_ok=True)
+            check_near(near, name, at, want)
         check_durations(series.durations[at], over_model.durations(rows, start, end))
+
+
+def buckets(world: Whole, ask: Ask) -> BucketSeries:
+    (series,) = world.query.history(ask).series
+    assert isinstance(series, BucketSeries)
+    return series
+
+
+def check_near(series: BucketSeries, name: str, at: int, want: float) -> None:
+    """A quantile of bins is as far off as is said, and that is as little as is promised."""
+    assert series.error is not None
+    error = float(series.error[at])
+    told, low, high = (
+        float(each[at])
+        for each in (series.quantiles[name], series.partials.min, series.partials.max)
+    )
+    assert told == pytest.approx(want, rel=1e-9, abs=error * (1 + 1e-9), nan_ok=True)
+    assert error == 0 or error <= ERROR * (high - low) * (1 + 1e-9)
+    assert error == 0 or series.of_bins
 
 
 def check_plain(series: BucketSeries, at: int, values: Sequence[float]) -> None:
@@ -175,6 +198,15 @@ def check_words(world: Whole) -> None:
     (series,) = world.query.history(Ask((number,), *EVER, resolution=Resolution.RAW)).series
     assert list(zip(series.ts.tolist(), series.text.tolist(), strict=True)) == rows
     stands = list(dict(rows).items())  # of several at one time the last
+    for width in (HOUR_US, DAY_US):
+        start = (T0 - DAYS * DAY_US) // width * width
+        ask = Ask(
+            (number,), start, T0 + DAYS * DAY_US, 20_000, TIER[width],
+            more=frozenset({More.DURATIONS}),
+        )  # fmt: skip
+        told = buckets(world, ask)
+        for at, bucket in enumerate(told.partials.bucket.tolist()):
+            check_durations(told.durations[at], over_model.durations(rows, bucket, bucket + width))
     runs = [row for at, row in enumerate(stands) if not at or stands[at - 1][1] != row[1]]
     found = states(world.query, StatesAsk(number, *EVER, 1000)).stretches
     assert [(one.from_us, one.text) for one in found] == runs
