@@ -1,12 +1,12 @@
 """A data file that is written a row group at a time, so that its rows are never in memory whole."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from deltalake.transaction import AddAction
 
+from cloud.lake_table.files import addition
 from cloud.lake_table.forms import Form
 from cloud.lake_table.parquet import (
     TEMPORARY,
@@ -68,9 +68,8 @@ class GrowingFile:
             self._waiting = []
         self._writer.close()
         size = settle(self.path, self._temporary, step)
-        path, now_ms = str(self.path.relative_to(self._folder)), time.time_ns() // 1_000_000
-        partition = {PERIOD: self._period}
-        return AddAction(path, size, partition, now_ms, is_change, self._stats.as_json())
+        path, stats = str(self.path.relative_to(self._folder)), self._stats.as_json()
+        return addition(path, self._period, size, stats, is_change=is_change)
 
     def close(self) -> None:
         """Let go of the file as it is."""

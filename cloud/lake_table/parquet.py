@@ -69,7 +69,9 @@ def _runs(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
         names.append(batch.take(pa.array(first)))
         starts.append(first + at)
         at += batch.num_rows
-    return pa.Table.from_batches(names).unify_dictionaries().combine_chunks(), np.concatenate(starts)
+    return pa.Table.from_batches(names).unify_dictionaries().combine_chunks(), np.concatenate(
+        starts
+    )
 
 
 def _is_late(ts: NDArray[np.int64], starts: NDArray[np.int64], rank: NDArray[np.int64]) -> bool:

@@ -47,7 +47,9 @@ class RunWriter:
         self._options = options
         self._groups: list[list[Chunk]] = []
         self._kept: dict[tuple[Any, ...], _Made] = {}
-        self._compress = {name: _packer(options["compression_level"][name]) for name in schema.names}
+        self._compress = {
+            name: _packer(options["compression_level"][name]) for name in schema.names
+        }
         self._how = {field.name: written_as(field, _ZSTD, ENCODINGS) for field in schema}
         self._bounded = frozenset(options["write_statistics"])
         self._file = path.open("wb")
@@ -120,7 +122,9 @@ class RunWriter:
         if name not in self._bounded:
             return _Made(made, None, PageIndex(places, (0,)))
         bounds = _bounds(runs)
-        return _Made(made, Told(nulls, *(bounds or ())), PageIndex(places, (0,), (bounds,), (nulls,)))
+        return _Made(
+            made, Told(nulls, *(bounds or ())), PageIndex(places, (0,), (bounds,), (nulls,))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class _Made:
 
 def _packer(level: int) -> Callable[[bytes], bytes]:
     codec = pa.Codec("zstd", compression_level=level)
-    return lambda plain: codec.compress(plain, asbytes=True)  # type: ignore[no-any-return]
+    return lambda plain: codec.compress(plain, asbytes=True)
 
 
 def _bounds(runs: Runs | None) -> tuple[bytes, bytes] | None:

@@ -1,6 +1,7 @@
 """Chunks that the library writes, in memory, to be taken over into a file of ours."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,9 @@ class TakenChunks:
             told, bounds, nulls = _told(held, starts)
         index = PageIndex(pages.places.tolist(), starts[:-1], bounds, nulls)
         dictionary, plain = pages.places[0], of.total_uncompressed_size
-        return Chunk(self._written(name, of), starts[-1], at, dictionary, size, plain, told, index), data
+        return Chunk(
+            self._written(name, of), starts[-1], at, dictionary, size, plain, told, index
+        ), data
 
     def _written(self, name: str, of: pq.ColumnChunkMetaData) -> bytes:
         key = (name, of.compression, of.encodings)
@@ -77,9 +80,8 @@ def _told(column: pa.Array, starts: Sequence[int]) -> tuple[Told, _Bounds, list[
     """The statistics of a chunk, the bounds of its pages, and their nulls."""
     if pa.types.is_dictionary(column.type):
         return _told_of_texts(column, starts)
-    kind = pa.float64() if pa.types.is_floating(column.type) else pa.int64()
-    assert not column.null_count and kind == pa.int64(), column.type
-    values = column.view(kind).to_numpy()
+    assert pa.types.is_timestamp(column.type), column.type
+    values = column.view(pa.int64()).to_numpy(zero_copy_only=True)  # of times none is null
     low = np.minimum.reduceat(values, starts[:-1]).astype("<i8")
     high = np.maximum.reduceat(values, starts[:-1]).astype("<i8")
     bounds: _Bounds = [(a.tobytes(), b.tobytes()) for a, b in zip(low, high, strict=True)]
@@ -89,7 +91,7 @@ def _told(column: pa.Array, starts: Sequence[int]) -> tuple[Told, _Bounds, list[
 def _told_of_texts(column: pa.Array, starts: Sequence[int]) -> tuple[Told, _Bounds, list[int]]:
     bounds: _Bounds = []
     nulls = []
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         page = column.slice(start, end - start)
         held = [word.encode() for word in page.unique().drop_null().cast(pa.string()).to_pylist()]
         bounds.append((min(held), max(held)) if held else None)
