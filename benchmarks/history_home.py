@@ -33,7 +33,7 @@ from benchmarks.history_sets import (
 from benchmarks.history_year import fill_tables
 from cloud.journal_cursor import Decision
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import ROWS_PER_PASS, Batch, Consolidator
+from cloud.lake import ROWS_AT_ONCE, Batch, Consolidator
 from cloud.lake_embedded import Decoded
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
@@ -142,7 +142,7 @@ def baseline(home: Path, size: Size) -> dict[str, float]:
     """Readings of set A, as they arrive, through DuckDB; CPU of its one thread."""
     found = []
     for number, sender in enumerate(map(partial(Sender, Fleet(size)), Fleet(size).gateways)):
-        blocks = min(ROWS_PER_PASS // (size.series * TICKS) + 1, size.ticks // TICKS)
+        blocks = min(ROWS_AT_ONCE // (size.series * TICKS) + 1, size.ticks // TICKS)
         for block in range(blocks):
             rows = sender.columns()
             sender.seq += 1

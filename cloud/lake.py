@@ -43,6 +43,9 @@ from cloud.memory import give_back
 BYTES_PER_PASS: Final = 128 << 20
 ROWS_AT_ONCE: Final = 2_000_000
 """What one pass takes, and of it at once; a row takes some 300 B while it is worked on."""
+BYTES_LEAST: Final = 1 << 20
+_STEP: Final = 4
+"""A pass that failed is tried with so much less, to this: an all but full disk takes that."""
 JOURNAL_WAIT_S: Final = 60.0
 RARE_NAMES: Final = tuple(spec.name for spec in RARE)
 
@@ -137,7 +140,7 @@ class Consolidator:
         self._viewers = viewers
         self._releases = releases
         self._floors = floors
-        self._bytes = bytes_per_pass
+        self._bytes = self._bytes_now = bytes_per_pass
         self._rows = rows_at_once
         self._step = step
         self._pause = pause
@@ -236,14 +239,16 @@ class Consolidator:
         todo = lake_plan.next_range(self._offsets(), head)
         if todo is None:
             return None
-        bytes_max = self._attempts.begin(todo.start, self._bytes)
+        bytes_max = self._attempts.begin(todo.start, self._bytes_now)
         try:
             passed = self._pass(todo, bytes_max)
         except (TidegateError, OSError, DeltaError):
             self._attempts.undone()  # the disk's or an operator's fault, not the block's
+            self._bytes_now = min(self._bytes, max(self._bytes_now // _STEP, BYTES_LEAST))
             raise
         else:
             self._attempts.done()
+            self._bytes_now = min(self._bytes, self._bytes_now * _STEP)
             return passed
         finally:
             self._attempts.leave()

@@ -17,7 +17,7 @@ from cloud.lake_table.library_writer import LibraryWriter
 from cloud.lake_table.run_writer import RunWriter
 from cloud.lake_table.schema import READINGS, SERIES_COLUMNS, TableSpec, added
 
-ROW_GROUP: Final = 16_384
+ROW_GROUP: Final = 32_768
 """What a merge of many files holds of each; questions read single pages (`forms.PAGE_BYTES`)."""
 ROLLUP_GROUP: Final = 32_768
 """Of a rollup: a footer tells of 25 columns of each, and of those asked for the pages are found."""

@@ -83,7 +83,8 @@ class RunWriter:
 
     def _write_some(self, rows: pa.Table, group_rows: int) -> None:
         groups = [rows.slice(at, group_rows) for at in range(0, rows.num_rows, group_rows)]
-        found = [_runs_of(group, self._schema) for group in groups]
+        same = _same(rows, self._schema)
+        found = [_runs_of(group, self._schema, same) for group in groups]
         others = [name for name in self._schema.names if any(name not in runs for runs in found)]
         taken = TakenChunks(rows.select(others), self._options, group_rows)
         for number, (group, runs) in enumerate(zip(groups, found, strict=True)):
@@ -149,11 +150,34 @@ def _bounds(runs: Runs | None) -> tuple[bytes, bytes] | None:
     return min(plain), max(plain)
 
 
-def _runs_of(rows: pa.Table, schema: pa.Schema) -> dict[str, Runs | None]:
+def _same(rows: pa.Table, schema: pa.Schema) -> dict[str, bytes | None]:
+    """The columns that have one value in all rows, with it as a word; None for a null."""
+    found: dict[str, bytes | None] = {}
+    for field in schema:
+        column = rows[field.name].chunk(0)
+        is_text = pa.types.is_dictionary(field.type)
+        if column.null_count == len(column):
+            found[field.name] = None
+        elif not column.null_count and (is_text or pa.types.is_integer(field.type)):
+            values = (column.indices if is_text else column).to_numpy()
+            if values[0] == values[-1] and (values == values[0]).all():
+                (found[field.name],) = _words(column, values[:1].tolist(), is_text=is_text)
+    return found
+
+
+def _runs_of(
+    rows: pa.Table, schema: pa.Schema, same: Mapping[str, bytes | None]
+) -> dict[str, Runs | None]:
     """The columns of few runs; None for one that is null in all rows."""
     found: dict[str, Runs | None] = {}
     starts = _starts(rows["series"].chunk(0).to_numpy())
     for field in schema:
+        if field.name in same:
+            word = same[field.name]
+            is_text = pa.types.is_dictionary(field.type)
+            one_run = np.array([rows.num_rows])
+            found[field.name] = None if word is None else Runs(_ZERO, one_run, [word], is_text)
+            continue
         column = rows[field.name].chunk(0)
         if column.null_count:
             if column.null_count == len(column):
@@ -162,9 +186,7 @@ def _runs_of(rows: pa.Table, schema: pa.Schema) -> dict[str, Runs | None]:
         if field.name in SERIES_COLUMNS:
             runs = _runs_at(column, starts)
         elif pa.types.is_integer(field.type):
-            values = column.to_numpy()
-            is_one = values[0] == values[-1] and bool((values == values[0]).all())
-            runs = _runs_at(column, _ZERO if is_one else _starts(values))
+            runs = _runs_at(column, _starts(column.to_numpy()))
         else:
             continue
         if runs is not None:
