@@ -82,7 +82,6 @@ def test_a_pass_that_failed_is_tried_with_less_and_then_with_all_again(world, mo
     monkeypatch.setattr(world.journal, "read", reading)
     fill(world)
     for _ in range(5):
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
         with monkeypatch.context() as patch:
             patch.setattr(lake_parquet, "open_writer", Mock(side_effect=OSError("full")))
             with pytest.raises(OSError, match="full"):
