@@ -23,7 +23,7 @@ from cloud.query_lake import LakeReader, ReadAhead
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
 from cloud.query_pool import Pool
-from cloud.query_rows import BucketSeries, More, RawSeries
+from cloud.query_rows import QUANTILES, BucketSeries, More, RawSeries
 from cloud.query_series import SeriesView
 from cloud.rollup import DAY_US
 
@@ -247,7 +247,7 @@ class Query:
 
 def _told(ask: Ask) -> Told:
     """What must be read of rollups for a question about series as they are stored."""
-    return Told(ask.more, ends=ask.ends or bool(ask.more))
+    return Told(ask.more, ends=ask.ends or not ask.more <= QUANTILES)
 
 
 def _span(ask: Ask, buckets: Buckets) -> tuple[int, int] | None:

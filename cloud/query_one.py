@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud import query_rows, rollup
+from cloud import rollup
 from cloud.lake_names import Name
 from cloud.query_plan import Buckets
-from cloud.query_rows import RawSeries
+from cloud.query_rows import RawSeries, picked
 from cloud.rollup import Ints, Partials, Readings
 from cloud.rollup_time import UNKNOWN
 
@@ -69,8 +69,8 @@ class OneSeries(ABC):
     def whole(self, partials: Partials, ends: Ints, *, rises: bool) -> Partials:
         """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
 
-        ``rises``: it must be known how often they fell, too. What retention removed the readings of
-        stays unknown. TooManyReadings as `Budget.spend`.
+        ``rises``: it must be known how often they fell, too. It stays unknown of a bucket whose
+        readings are not all there any more (retention). TooManyReadings as `Budget.spend`.
         """
         lacking = rollup.unknown(partials, rises=rises)
         if not lacking.any():
@@ -98,11 +98,13 @@ class OneSeries(ABC):
             starts = partials.bucket[some]
             raw = self.readings(int(starts[0]), int(ends[some[-1]]), _LAST_US)
             at = np.searchsorted(starts, raw.ts, "right") - 1
-            is_whole = np.bincount(at, minlength=len(some)) == partials.count[some]
+            inside = raw.ts < ends[some][at]
+            is_whole = np.bincount(at[inside], minlength=len(some)) == partials.count[some]
+            kept = inside & is_whole[at]
+            if not kept.all():
+                raw, at = picked(raw, kept), at[kept]
             if not is_whole.all():
-                kept = is_whole[at]
-                raw, at = query_rows.where(raw, kept), (np.cumsum(is_whole) - 1)[at[kept]]
-                some = some[is_whole]
+                at, some = (np.cumsum(is_whole) - 1)[at], some[is_whole]
             if len(some):
                 yield some, raw, at
 

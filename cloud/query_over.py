@@ -43,6 +43,8 @@ def with_more(
         exact = More.EXACT_QUANTILES in more
         made = quantiles(series, partials, ends, exact=exact)
         found = replace(found, quantiles=made.told, error=made.error, of_bins=made.of_bins)
+    if more <= QUANTILES:
+        return found
     if not len(partials):
         none = rollup_time.over(_buckets(partials, ends), None, goes_on=False)
         return replace(found, over=none)

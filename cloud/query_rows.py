@@ -120,20 +120,18 @@ def joined(series: int, pages: Sequence[RawSeries]) -> RawSeries:
 
 def only(rows: RawSeries, bad: Bad) -> RawSeries:
     """The readings that are not bad."""
-    good = bad.good(rows.ts)
-    text = None if rows.text is None else rows.text[good]
-    return RawSeries(rows.id, rows.ts[good], rows.value[good], text, rows.quality[good])
+    return picked(rows, bad.good(rows.ts))
+
+
+def picked(rows: RawSeries, mask: NDArray[np.bool_]) -> RawSeries:
+    """The readings that a mask leaves."""
+    text = None if rows.text is None else rows.text[mask]
+    return RawSeries(rows.id, rows.ts[mask], rows.value[mask], text, rows.quality[mask])
 
 
 def without(rows: Readings, bad: Bad) -> Readings:
     """The readings that are not bad, as columns for a rollup."""
     return rows.where(bad.good(rows.ts)) if bad else rows
-
-
-def where(rows: RawSeries, kept: NDArray[np.bool_]) -> RawSeries:
-    """Some of them, in their order."""
-    text = None if rows.text is None else rows.text[kept]
-    return RawSeries(rows.id, rows.ts[kept], rows.value[kept], text, rows.quality[kept])
 
 
 def cut(rows: RawSeries, start: int, end: int) -> RawSeries:
