@@ -133,6 +133,7 @@ class Consolidator:
         rows_at_once: int = ROWS_AT_ONCE,
         step: Step = no_step,
         pause: Pause = no_pause,
+        let_go: Pause = give_back,
     ) -> None:
         self._root = root
         self._journal = journal
@@ -143,7 +144,7 @@ class Consolidator:
         self._bytes = self._bytes_now = bytes_per_pass
         self._rows = rows_at_once
         self._step = step
-        self._pause = pause
+        self._pause, self._let_go = pause, let_go
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._upkeep = upkeep or Upkeep()
@@ -282,7 +283,7 @@ class Consolidator:
     def _decoded(self, entries: Sequence[Entry]) -> Decoded:
         """Their rows at their true times; blocks that cannot be read are set apart."""
         decoded = self._corrector.settle(decode(entries, self._names, self._pause))
-        give_back()  # what the blocks held: their rows are in columns now
+        self._let_go()  # what the blocks held: their rows are in columns now
         for bad in decoded.bad:
             self._journal.quarantine(bad.entry.offset, bad.reason)
         return decoded

@@ -71,3 +71,39 @@ def test_a_large_column_goes_when_it_is_freed(how: str, kept: bool) -> None:
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     before, left = map(int, told.stdout.split())
     assert (left - before > 100e6) == kept
+
+
+PASSES_THAT_REUSE = """
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from cloud.memory import give_back, reuse_pages
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+reuse_pages()
+import numpy as np
+import pyarrow as pa
+
+def take():
+    numbers = np.ones(1_000_000)
+    return [pa.array(numbers).take(pa.array(np.arange(1_000_000))) for _ in range(5)]
+
+before = resident()
+take()
+first = getrusage(RUSAGE_SELF).ru_minflt
+take()
+faults = getrusage(RUSAGE_SELF).ru_minflt - first
+kept = resident()
+give_back()
+print(before, kept, resident(), faults)
+"""
+
+
+def test_pages_of_freed_columns_are_taken_again_until_they_are_given_back() -> None:
+    command = [sys.executable, "-c", PASSES_THAT_REUSE]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, kept, left, faults = map(int, told.stdout.split())
+    assert kept - before > 30e6
+    assert left - before < 10e6
+    assert faults < 2_000
