@@ -2,7 +2,7 @@
 
 Twelve of fourteen columns of `readings` say which series a row is of and how it came, the same for
 hundreds of rows; a library that looks at every value of them takes two thirds of a file's time. The
-chunks of such columns are made here (`cloud.parquet_runs`), those of all others by the library, in
+chunks of such columns are made here (`cloud.parquet_run_pages`), those of all others by the library, in
 memory, from where they are taken over byte by byte.
 """
 
@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from cloud.lake_table.schema import SERIES_COLUMNS
 from cloud.lake_table.taken_chunks import TakenChunks
 from cloud.parquet_footer import CODECS, MAGIC, Chunk, PageIndex, Told, footer, written_as
-from cloud.parquet_runs import ENCODINGS, Runs, Written, chunk_of_nulls, chunk_of_runs, text_word
+from cloud.parquet_run_pages import (
+    ENCODINGS,
+    Runs,
+    Written,
+    chunk_of_nulls,
+    chunk_of_runs,
+    text_word,
+)
 
 GROUPS_AT_ONCE: Final = 8
 """Row groups that the library writes in one go: each go costs what 2,000 rows do."""
