@@ -2,8 +2,8 @@
 
 Twelve of fourteen columns of `readings` say which series a row is of and how it came, the same for
 hundreds of rows; a library that looks at every value of them takes two thirds of a file's time. The
-chunks of such columns are made here (`cloud.parquet_run_pages`), those of all others by the library, in
-memory, from where they are taken over byte by byte.
+chunks of such columns are made here (`cloud.parquet_run_pages`), those of all others by the
+library, in memory, from where they are taken over byte by byte.
 """
 
 from collections.abc import Callable, Mapping
