@@ -33,10 +33,11 @@ from benchmarks.history_sets import (
 from benchmarks.history_year import fill_tables
 from cloud.journal_cursor import Decision
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import ROWS_PER_PASS, Batch, Consolidator
-from cloud.lake_embedded import Decoded
+from cloud.lake import ROWS_AT_ONCE, Batch, Consolidator
+from cloud.lake_embedded import Decoded, no_pause
 from cloud.lake_floors import FloorKeeper, LakeGround
 from cloud.lake_names import Names
+from cloud.memory import reuse_pages
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH
 from protos.series import EMPTY_ROOT
@@ -103,12 +104,14 @@ def _stored(waiting: list[Future[Decision]]) -> None:
 
 def consolidate(home: Path) -> dict[str, float]:
     """Every block of the journal into the tables, and all merges; CPU of all threads."""
+    reuse_pages()  # as a process of the role does
     ground = LakeGround(home / "lake")
     journal = SqliteJournal.open(home / "journal", now_us=_now_us, ground=ground.ground)
     lake = home / "lake"
     consolidator = Consolidator(
-        lake, journal, Names(journal.series), Nobody(), floors=FloorKeeper(lake, journal)
-    )
+        lake, journal, Names(journal.series), Nobody(),
+        floors=FloorKeeper(lake, journal), let_go=no_pause,
+    )  # fmt: skip
     wall, cpu, readings = time.perf_counter(), time.process_time(), 0
     try:
         consolidator.recover()
@@ -142,7 +145,7 @@ def baseline(home: Path, size: Size) -> dict[str, float]:
     """Readings of set A, as they arrive, through DuckDB; CPU of its one thread."""
     found = []
     for number, sender in enumerate(map(partial(Sender, Fleet(size)), Fleet(size).gateways)):
-        blocks = min(ROWS_PER_PASS // (size.series * TICKS) + 1, size.ticks // TICKS)
+        blocks = min(ROWS_AT_ONCE // (size.series * TICKS) + 1, size.ticks // TICKS)
         for block in range(blocks):
             rows = sender.columns()
             sender.seq += 1

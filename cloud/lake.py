@@ -8,14 +8,13 @@ the range, the commit of `readings` says so (`APP:table`), which spares a commit
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
-import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from cloud import lake_plan
@@ -24,24 +23,29 @@ from cloud.journal import Entry
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_correct import Corrector
 from cloud.lake_derive import rows_of
-from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
+from cloud.lake_embedded import Decoded, Pause, decode, no_pause
 from cloud.lake_floors import FloorKeeper
+from cloud.lake_groups import in_groups
 from cloud.lake_level import catch_up, check_promises, check_reach
 from cloud.lake_lock import take_lock
+from cloud.lake_made import Made
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
 from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_sorter import IDLE, SortProgress
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import RARE, READINGS, ROLLUPS, TABLES
+from cloud.lake_table.schema import RARE, READINGS, TABLES
 from cloud.lake_table.table import LakeTable
 from cloud.lake_upkeep import Upkeep
 from cloud.memory import give_back
 
-BYTES_PER_PASS: Final = 32 << 20
-ROWS_PER_PASS: Final = 2_500_000
-"""What one pass takes, whichever comes first; a row takes some 300 B while it is worked on."""
+BYTES_PER_PASS: Final = 128 << 20
+ROWS_AT_ONCE: Final = 2_000_000
+"""What one pass takes, and of it at once; a row takes some 300 B while it is worked on."""
+BYTES_LEAST: Final = 1 << 20
+_STEP: Final = 4
+"""A pass that failed is tried with so much less, to this: an all but full disk takes that."""
 JOURNAL_WAIT_S: Final = 60.0
 RARE_NAMES: Final = tuple(spec.name for spec in RARE)
 
@@ -126,8 +130,10 @@ class Consolidator:
         floors: FloorKeeper | None = None,
         upkeep: Upkeep | None = None,
         bytes_per_pass: int = BYTES_PER_PASS,
+        rows_at_once: int = ROWS_AT_ONCE,
         step: Step = no_step,
         pause: Pause = no_pause,
+        let_go: Pause = give_back,
     ) -> None:
         self._root = root
         self._journal = journal
@@ -135,9 +141,10 @@ class Consolidator:
         self._viewers = viewers
         self._releases = releases
         self._floors = floors
-        self._bytes = bytes_per_pass
+        self._bytes = self._bytes_now = bytes_per_pass
+        self._rows = rows_at_once
         self._step = step
-        self._pause = pause
+        self._pause, self._let_go = pause, let_go
         self._tables: dict[str, LakeTable] = {}
         self._attempts = Attempts(root / "attempt.json")
         self._upkeep = upkeep or Upkeep()
@@ -233,14 +240,16 @@ class Consolidator:
         todo = lake_plan.next_range(self._offsets(), head)
         if todo is None:
             return None
-        bytes_max = self._attempts.begin(todo.start, self._bytes)
+        bytes_max = self._attempts.begin(todo.start, self._bytes_now)
         try:
             passed = self._pass(todo, bytes_max)
         except (TidegateError, OSError, DeltaError):
             self._attempts.undone()  # the disk's or an operator's fault, not the block's
+            self._bytes_now = min(self._bytes, max(self._bytes_now // _STEP, BYTES_LEAST))
             raise
         else:
             self._attempts.done()
+            self._bytes_now = min(self._bytes, self._bytes_now * _STEP)
             return passed
         finally:
             self._attempts.leave()
@@ -252,36 +261,32 @@ class Consolidator:
             cause = f"it no longer holds offset {todo.start + 1}, which the lake lacks"
             hint = "restore the journal from a backup"
             raise StorageError("consolidate the journal", cause, hint)
-        entries = within_rows(entries, ROWS_PER_PASS)
+        groups, count = in_groups(entries, self._rows)
+        entries = entries[:count]
         killers = self._attempts.given_up(entries)
-        kept = [e for e in entries if e.offset not in killers]
-        decoded = self._corrector.settle(decode(kept, self._names, self._pause))
-        give_back()  # what the blocks held: their rows are in columns now
-        self._set_apart(decoded, killers)
-        rows = rows_of(decoded, todo.start)
-        if self._floors is not None and READINGS.name in todo.tables:
-            self._floors.keep(entries, {name: rows[name] for name in RARE_NAMES})
-        quarantined = len(decoded.bad)
-        del decoded  # in order they are rows' own, or there is a second copy
-        self._commit(rows, todo, entries[-1].offset)
-        return rows[READINGS.name].num_rows, quarantined
-
-    def _set_apart(self, decoded: Decoded, killers: frozenset[int]) -> None:
-        for bad in decoded.bad:
-            self._journal.quarantine(bad.entry.offset, bad.reason)
+        made = Made(self._tables, todo.tables, entries[-1].offset, len(groups))
+        quarantined = 0
+        for group in groups:
+            decoded = self._decoded([one for one in group if one.offset not in killers])
+            quarantined += len(decoded.bad)
+            rows = rows_of(decoded, todo.start)
+            del decoded  # in order they are rows' own, or there is a second copy
+            made.add(rows)
+            del rows
         for killer in sorted(killers):
             self._journal.quarantine(killer, KILLS)
+        if self._floors is not None and READINGS.name in todo.tables:
+            self._floors.keep(entries, made.rare())
+        made.commit(self._step)
+        return made.readings, quarantined
 
-    def _commit(self, rows: Mapping[str, pa.Table], todo: lake_plan.Range, end: int) -> None:
-        left = [name for name in RARE_NAMES if name in todo.tables]
-        if READINGS.name in todo.tables:
-            empty = [name for name in left if not rows[name].num_rows]
-            self._tables[READINGS.name].append(rows[READINGS.name], end, dict.fromkeys(empty, end))
-            left = [name for name in left if rows[name].num_rows]
-        self._step("readings committed")
-        left += [spec.name for spec in ROLLUPS if spec.name in todo.tables]
-        for name in left:
-            self._tables[name].append(rows[name], end)
+    def _decoded(self, entries: Sequence[Entry]) -> Decoded:
+        """Their rows at their true times; blocks that cannot be read are set apart."""
+        decoded = self._corrector.settle(decode(entries, self._names, self._pause))
+        self._let_go()  # what the blocks held: their rows are in columns now
+        for bad in decoded.bad:
+            self._journal.quarantine(bad.entry.offset, bad.reason)
+        return decoded
 
     def _archive(self, *, is_anew: bool = False) -> None:
         """All tables stand at one offset, on the disk: tell the journal and the viewers."""

@@ -17,9 +17,11 @@ import pyarrow as pa
 from cloud.errors import OperatorError, StorageError
 from cloud.lake_derive import rollups_of
 from cloud.lake_lock import take_lock
+from cloud.lake_made import Made
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.log import mend
-from cloud.lake_table.schema import READINGS, ROLLUPS
+from cloud.lake_table.parquet import no_step
+from cloud.lake_table.schema import READINGS
 from cloud.lake_table.table import LakeTable
 
 
@@ -87,15 +89,15 @@ def catch_up(
     behind = [name for name, offset in offsets.items() if offset == start < end]
     if not behind:
         return
+    parts: dict[str, list[Path]] = {}
     readings = tables[READINGS.name]
-    paths = [
-        readings.folder / file.path
-        for file in readings.state.files.files
-        if (file.start, file.end) == (start, end) and not file.is_release
-    ]
-    rows = lake_parquet.read(paths, READINGS) if paths else READINGS.schema.empty_table()
-    found = {**rare, **dict(rollups_of(lake_parquet.arrange(rows), start))}
-    rollups = {spec.name for spec in ROLLUPS}
-    for name in sorted(behind, key=lambda one: one in rollups):
-        table = tables[name]
-        table.append(found.get(name, table.spec.schema.empty_table()), end)
+    for file in readings.state.files.files:
+        if (file.start, file.end) == (start, end) and not file.is_release:
+            name = file.path.rsplit("/", 1)[-1]
+            parts.setdefault(name, []).append(readings.folder / file.path)
+    made = Made(tables, frozenset(behind), end, len(parts))
+    made.add(rare)
+    for paths in parts.values() or [[]]:
+        rows = lake_parquet.read(paths, READINGS) if paths else READINGS.schema.empty_table()
+        made.add(dict(rollups_of(lake_parquet.arrange(rows), start)))
+    made.commit(no_step)

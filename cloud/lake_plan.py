@@ -51,6 +51,10 @@ def split(ts: NDArray[np.int64], finest: Grain) -> list[Slice]:
     """
     if not len(ts):
         return []
+    ends = np.clip(np.array([ts.min(), ts.max()]) // DAY_US, _FIRST_DAY, _LAST_DAY)
+    names, _ = _periods(ends, finest)
+    if len(names) == 1:
+        return [Slice(names[0], slice(None))]
     days = np.clip(ts // DAY_US, _FIRST_DAY, _LAST_DAY)
     found: list[Slice] = []
     rest = np.arange(0)

@@ -97,18 +97,17 @@ def _i32(step: int, value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     """A whole number that is not negative, as a signed one is written."""
-    value <<= 1
+    return unsigned(value << 1)
+
+
+def unsigned(value: int) -> bytes:
+    """A whole number as it is written where none is negative."""
     if value < 0x80:
         return bytes((value,))
     if value < 0x4000:
         return bytes((value & 0x7F | 0x80, value >> 7))
     if value < 0x200000:
         return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
-    return unsigned(value)
-
-
-def unsigned(value: int) -> bytes:
-    """A whole number as it is written where none is negative."""
     made = bytearray()
     while value > 0x7F:
         made.append(value & 0x7F | 0x80)

@@ -153,13 +153,13 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: Annotated[
         int,
         Meta(
-            description="Blocks taken from the journal into one commit; a pass takes some forty "
-            "times as much memory.",
+            description="Blocks taken from the journal into one commit, at most; their rows are in "
+            "memory two million at a time.",
             ge=1 * MIB,
             le=1 << 30,
             extra=_BYTES,
         ),
-    ] = 16 * MIB
+    ] = 128 * MIB
     sort_after_s: Annotated[
         float,
         Meta(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
-from deltalake.transaction import RemoveAction
+import pyarrow as pa
+from deltalake.transaction import AddAction, RemoveAction
 from numpy.typing import NDArray
 
 from cloud.lake_table.schema import PERIOD
@@ -16,6 +17,7 @@ _MAX: Final = np.iinfo(np.int64).max
 
 _RELEASE: Final = "release-"
 _SORTED: Final = "sorted"
+_PART: Final = "part"
 
 _Devices = tuple[tuple[str, str], tuple[str, str]]
 
@@ -52,6 +54,8 @@ class DataFile:
     def run(self) -> int:
         """Files of one period and run do not overlap in (series, ts); 0: it is of none."""
         name = self.path.rsplit("/", 1)[-1]
+        if name.startswith(_PART):
+            return -self.end
         return int(name[len(_SORTED) :].split(".")[0]) if name.startswith(_SORTED) else 0
 
 
@@ -107,13 +111,23 @@ class FileList:
         return f"{self.folder}/{file.path}"
 
 
-def file_name(start: int, end: int, merged: int | None = None) -> str:
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Rows, arranged, of offsets in (start, end], and the period that they are to lie in."""
+
+    rows: pa.Table
+    period: str
+    start: int
+    end: int
+
+
+def file_name(start: int, end: int, merged: int | None = None, part: int = 0) -> str:
     """The name of rows of offsets in (start, end], as a pass or a merge wrote them.
 
     A pass repeated gets its name again. ``merged`` is the table's version that a merge makes: two
-    merges may span the same offsets, of other rows.
+    merges may span the same offsets, of other rows. ``part``: of a pass that has several.
     """
-    by = "pass" if merged is None else f"merged{merged}"
+    by = f"pass{part or ''}" if merged is None else f"merged{merged}"
     return f"{by}-{start:016d}-{end:016d}.parquet"
 
 
@@ -125,6 +139,17 @@ def release_name(offset: int, ticket: int) -> str:
 def sorted_name(run: int, version: int, number: int, start: int, end: int) -> str:
     """The name of a file of a run, the ``number``-th of what is made at a version of the table."""
     return f"{_SORTED}{run}.{version}.{number}-{start:016d}-{end:016d}.parquet"
+
+
+def part_name(part: int, start: int, end: int) -> str:
+    """The name of a part of a pass, none of which overlaps another in (series, ts)."""
+    return f"{_PART}{part}-{start:016d}-{end:016d}.parquet"
+
+
+def addition(path: str, period: str, size: int, stats: str, *, is_change: bool = True) -> AddAction:
+    """What a commit takes a file in by; unless ``is_change``, of rows that the table has had."""
+    now_ms = time.time_ns() // 1_000_000
+    return AddAction(path, size, {PERIOD: period}, now_ms, is_change, stats)
 
 
 def removal(file: DataFile, *, is_change: bool = False) -> RemoveAction:

@@ -1,20 +1,19 @@
 """A data file that is written a row group at a time, so that its rows are never in memory whole."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
+from cloud.lake_table.files import addition
 from cloud.lake_table.forms import Form
 from cloud.lake_table.parquet import (
     TEMPORARY,
     Step,
     group_rows,
     make_folder,
-    own_names,
+    open_writer,
     settle,
 )
 from cloud.lake_table.schema import PERIOD, TableSpec
@@ -36,8 +35,7 @@ class GrowingFile:
         self._form = form
         self._group = group_rows(spec)
         self._temporary = self.path.with_name(name + TEMPORARY)
-        schema = form.of(spec.schema.empty_table()).schema
-        self._writer = pq.ParquetWriter(self._temporary, schema, **form.options)
+        self._writer = open_writer(self._temporary, spec, form)
         self._waiting: list[pa.Table] = []
 
     @property
@@ -55,8 +53,7 @@ class GrowingFile:
         if held >= self._group:
             rows = pa.concat_tables(self._waiting)
             whole = held - held % self._group
-            for begin in range(0, whole, self._group):
-                self._write(rows.slice(begin, self._group))
+            self._write(rows.slice(0, whole))
             left = rows.slice(whole)
             # A copy: a slice would keep all that was added alive.
             self._waiting = [left.take(pa.array(np.arange(left.num_rows)))] if left.num_rows else []
@@ -71,9 +68,8 @@ class GrowingFile:
             self._waiting = []
         self._writer.close()
         size = settle(self.path, self._temporary, step)
-        path, now_ms = str(self.path.relative_to(self._folder)), time.time_ns() // 1_000_000
-        partition = {PERIOD: self._period}
-        return AddAction(path, size, partition, now_ms, is_change, self._stats.as_json())
+        path, stats = str(self.path.relative_to(self._folder)), self._stats.as_json()
+        return addition(path, self._period, size, stats, is_change=is_change)
 
     def close(self) -> None:
         """Let go of the file as it is."""
@@ -86,4 +82,4 @@ class GrowingFile:
         self.path.unlink(missing_ok=True)
 
     def _write(self, rows: pa.Table) -> None:
-        self._writer.write_table(own_names(self._form.of(rows)))
+        self._writer.write(self._form.of(rows), self._group)

@@ -12,17 +12,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cloud.errors import StorageError
-from cloud.lake_table.forms import form_of
-from cloud.lake_table.schema import SERIES_COLUMNS, TableSpec, added
+from cloud.lake_table.forms import Form, form_of
+from cloud.lake_table.library_writer import LibraryWriter
+from cloud.lake_table.run_writer import RunWriter
+from cloud.lake_table.schema import READINGS, SERIES_COLUMNS, TableSpec, added
 
-ROW_GROUP: Final = 16_384
+ROW_GROUP: Final = 32_768
 """What a merge of many files holds of each; questions read single pages (`forms.PAGE_BYTES`)."""
 ROLLUP_GROUP: Final = 32_768
 """Of a rollup: a footer tells of 25 columns of each, and of those asked for the pages are found."""
 TEMPORARY: Final = ".writing"
 """What the name of a file ends with until it is whole."""
-_WORDS_UNUSED_MAX: Final = 1_024
-"""Words of a dictionary that a row group may hold without looking which of them it uses."""
 
 Step = Callable[[str], None]
 """Told the name of each step of a commit before the next begins; a test crashes in it."""
@@ -36,23 +36,92 @@ def arrange(table: pa.Table) -> pa.Table:
     """The rows by gateway, device, metric …, ts; rows equal in all of these keep their order."""
     if not table.num_rows:
         return table
-    table = table.unify_dictionaries().combine_chunks()
-    series, ts = table["series"].chunk(0).to_numpy(), times(table["ts"])
-    starts = run_starts(series)
-    rank = _ranks(table.select(SERIES_COLUMNS).take(pa.array(starts)))
-    lengths = np.diff(starts, append=len(series))
-    rank_of = np.repeat(rank, lengths)
-    if _sorted(rank_of, ts):
-        return table
+    names, starts = _runs(table)
+    rank, ts = _ranks(names), times(table["ts"])
+    lengths = np.diff(starts, append=len(ts))
     runs = order_of(rank, starts)
-    if runs is None:
-        order = np.arange(len(series))
-    else:
-        starts, lengths = starts[runs], lengths[runs]
-        order = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        order += np.arange(len(series))
-    late = order_of(rank_of[order], ts[order])
-    return table.take(pa.array(order if late is None else order[late]))
+    if runs is None and not _is_late(ts, starts, rank):
+        return table.unify_dictionaries().combine_chunks()
+    order: NDArray[np.int64] | None = None
+    if runs is not None:
+        starts, lengths, rank = starts[runs], lengths[runs], rank[runs]
+        ends = np.cumsum(lengths)
+        order = np.repeat(starts - (ends - lengths), lengths)
+        order += np.arange(len(ts))
+        ts, starts = ts[order], ends - lengths
+    if _is_late(ts, starts, rank):
+        late = order_of(np.repeat(rank, lengths), ts)
+        order = late if order is None else order[late]
+        ts = ts[late]
+    assert order is not None
+    return _in_order(table, names, runs, lengths, order)
+
+
+def _runs(table: pa.Table) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The name of each run of rows of one series, and where it begins; a chunk begins one."""
+    names, starts = [], []
+    at = 0
+    for batch in table.select(SERIES_COLUMNS).to_batches():
+        series, gateway = batch["series"].to_numpy(), batch["gateway"].indices.to_numpy()
+        # What speaks of a gateway itself is of one series in all of them.
+        is_new = (series[1:] != series[:-1]) | (gateway[1:] != gateway[:-1])
+        first = np.concatenate([[0], np.flatnonzero(is_new) + 1])
+        names.append(batch.take(pa.array(first)))
+        starts.append(first + at)
+        at += batch.num_rows
+    return pa.Table.from_batches(names).unify_dictionaries().combine_chunks(), np.concatenate(
+        starts
+    )
+
+
+def _is_late(ts: NDArray[np.int64], starts: NDArray[np.int64], rank: NDArray[np.int64]) -> bool:
+    """Whether a row comes before the one above it, in runs from ``starts`` of ascending rank."""
+    late = ts[1:] < ts[:-1]
+    late[starts[1:][rank[1:] != rank[:-1]] - 1] = False
+    return bool(late.any())
+
+
+def _in_order(
+    table: pa.Table,
+    names: pa.Table,
+    runs: NDArray[np.int64] | None,
+    lengths: NDArray[np.int64],
+    order: NDArray[np.int64],
+) -> pa.Table:
+    """The rows in an order, the name of each of whose runs is known: it is not looked for."""
+    columns = []
+    for field in table.schema:
+        if field.name in SERIES_COLUMNS:
+            columns.append(_spread(one(names[field.name]), runs, lengths))
+        else:
+            columns.append(_taken(table[field.name], order))
+    return pa.table(columns, schema=table.schema)
+
+
+def _spread(
+    names: pa.Array, runs: NDArray[np.int64] | None, lengths: NDArray[np.int64]
+) -> pa.Array:
+    is_text = pa.types.is_dictionary(names.type)
+    values = (names.indices if is_text else names).to_numpy()
+    rows = pa.array(np.repeat(values if runs is None else values[runs], lengths))
+    return pa.DictionaryArray.from_arrays(rows, names.dictionary) if is_text else rows
+
+
+def _taken(column: pa.ChunkedArray, order: NDArray[np.int64]) -> pa.Array:
+    """A column in another order; numpy takes numbers in half the time, and what is alike stays."""
+    if pa.types.is_dictionary(column.type):
+        if column.null_count == len(column):
+            return pa.nulls(len(column), column.type)
+        return one(column.unify_dictionaries()).take(pa.array(order))
+    held = one(column)
+    is_time = pa.types.is_timestamp(held.type)
+    if held.null_count or not (is_time or pa.types.is_primitive(held.type)):
+        return held.take(pa.array(order))
+    values = (held.view(pa.int64()) if is_time else held).to_numpy()
+    if pa.types.is_integer(held.type) and values[0] == values[-1] and (values == values[0]).all():
+        return held
+    taken = pa.array(values[order])
+    return taken.view(held.type) if is_time else taken
 
 
 def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -148,11 +217,16 @@ def write_durably(path: Path, table: pa.Table, spec: TableSpec, step: Step) -> i
     make_folder(path.parent)
     temporary = path.with_name(path.name + TEMPORARY)
     form = form_of(table, spec)
-    with pq.ParquetWriter(temporary, form.of(table.slice(0, 0)).schema, **form.options) as writer:
-        rows = group_rows(spec)
-        for begin in range(0, table.num_rows, rows):
-            writer.write_table(own_names(form.of(table.slice(begin, rows))))
+    with open_writer(temporary, spec, form) as writer:
+        writer.write(form.of(table), group_rows(spec))
     return settle(path, temporary, step)
+
+
+def open_writer(path: Path, spec: TableSpec, form: Form) -> RunWriter | LibraryWriter:
+    """What writes a file of a table; it takes rows that the form was given (`Form.of`)."""
+    schema = form.of(spec.schema.empty_table()).schema
+    kind = RunWriter if spec is READINGS else LibraryWriter
+    return kind(path, schema, form.options)
 
 
 def settle(path: Path, temporary: Path, step: Step) -> int:
@@ -168,38 +242,6 @@ def settle(path: Path, temporary: Path, step: Step) -> int:
 def group_rows(spec: TableSpec) -> int:
     """Rows of a whole row group."""
     return ROLLUP_GROUP if spec.width_us else ROW_GROUP
-
-
-def own_names(rows: pa.Table) -> pa.Table:
-    """The rows with dictionaries cut down to what they use: Parquet would write all of each."""
-    for index, field in enumerate(rows.schema):
-        if pa.types.is_dictionary(field.type) and rows.num_rows:
-            column = one(rows.column(index).unify_dictionaries())
-            rows = rows.set_column(index, field, _cut_down(column))
-    return rows
-
-
-def _cut_down(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Rows in order use neighbours of the dictionary, so that a slice of it is mostly all."""
-    bounds = pc.min_max(column.indices)
-    low, high = bounds["min"].as_py() or 0, bounds["max"].as_py() or 0
-    if high - low >= _WORDS_UNUSED_MAX:
-        return _used_alone(column)
-    if low:
-        moved = pc.subtract(column.indices, pa.scalar(low, pa.int32()))
-        return pa.DictionaryArray.from_arrays(moved, column.dictionary.slice(low, high - low + 1))
-    return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.slice(0, high + 1))
-
-
-def _used_alone(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    code = column.indices.fill_null(0).to_numpy()
-    used = np.zeros(max(len(column.dictionary), 1), bool)
-    used[code] = True
-    number = (np.cumsum(used) - 1).astype(np.int32)
-    mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-    indices = pa.array(number[code], pa.int32(), mask=mask)
-    kept = pa.array(np.flatnonzero(used[: len(column.dictionary)]))
-    return pa.DictionaryArray.from_arrays(indices, column.dictionary.take(kept))
 
 
 def make_folder(folder: Path) -> None:

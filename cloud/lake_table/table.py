@@ -9,9 +9,7 @@ version for a merge: a commit repeated after a crash writes over its own leftove
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,10 +22,19 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList, file_name, release_name, removal
+from cloud.lake_table.files import (
+    DataFile,
+    FileList,
+    Piece,
+    addition,
+    file_name,
+    part_name,
+    release_name,
+    removal,
+)
 from cloud.lake_table.former import add_columns
 from cloud.lake_table.parquet import Step, no_step
-from cloud.lake_table.schema import PERIOD, TableSpec, delta_schema
+from cloud.lake_table.schema import PERIOD, READINGS, TableSpec, delta_schema
 from cloud.lake_table.state import (
     APP,
     CORRECTED,
@@ -48,16 +55,6 @@ CHECKPOINT_EVERY: Final = 32
 LOG_KEPT: Final = "interval 1 hours"
 """How long entries behind a checkpoint stay, for readers of other engines."""
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """Rows, arranged, of offsets in (start, end], and the period that they are to lie in."""
-
-    rows: pa.Table
-    period: str
-    start: int
-    end: int
 
 
 class LakeTable:
@@ -156,17 +153,28 @@ class LakeTable:
         self._handle = handle
         self.state = read_state(handle, self.folder, self._speaks_for)
 
-    def append(self, rows: pa.Table, end: int, says: Mapping[str, int] | None = None) -> None:
+    def append(
+        self,
+        rows: pa.Table,
+        end: int,
+        says: Mapping[str, int] | None = None,
+        staged: Sequence[AddAction] = (),
+    ) -> None:
         """Commit ``rows``, in order, as all there is after the table's offset and up to ``end``.
 
-        ``rows`` are as `lake_parquet.arrange` returns them, ``says`` offsets of tables that this
-        commit speaks for. StorageError when another committer moved the table; OSError and
-        DeltaError leave the commit undone or whole: `reload` tells which.
+        ``rows`` are as `lake_parquet.arrange` returns them, beside what was ``staged``; ``says``
+        are offsets of tables that this commit speaks for. StorageError when another committer moved
+        the table; OSError and DeltaError leave the commit undone or whole: `reload` tells which.
         """
+        self._commit([*staged, *self.stage(rows, end)], end, says or {})
+
+    def stage(self, rows: pa.Table, end: int, part: int = 0) -> list[AddAction]:
+        """Durable files of rows, in order, that `append` is to commit: of the n-th ``part``."""
         start = self.state.offset
+        is_run = bool(part) and self.spec is READINGS
+        name = part_name(part, start, end) if is_run else file_name(start, end, part=part)
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
-        adds = [self._write(_take(rows, part), part.period, start, end) for part in slices]
-        self._commit(adds, end, says or {})
+        return [self._add(_take(rows, one), one.period, name) for one in slices]
 
     def release(self, rows: pa.Table, offset: int, ticket: int) -> None:
         """Commit the rows of the block at ``offset``, which was passed over, under its ticket.
@@ -192,7 +200,7 @@ class LakeTable:
         rows = lake_parquet.read([self.folder / file.path for file in ordered], self.spec)
         start, end = ordered[0].start, max(file.end for file in ordered)
         version = self.state.files.version + 1
-        add = self._write(combine(rows), period, start, end, version)
+        add = self._add(combine(rows), period, file_name(start, end, version), is_change=False)
         removes = [removal(file) for file in ordered]
         self._commit([add, *removes], self.state.offset, {})
 
@@ -233,15 +241,10 @@ class LakeTable:
         with contextlib.suppress(OSError):  # it holds other files
             period.rmdir()
 
-    def _write(
-        self, rows: pa.Table, period: str, start: int, end: int, merged: int | None = None
-    ) -> AddAction:
-        return self._add(rows, period, file_name(start, end, merged), merged=merged is not None)
-
-    def _add(self, rows: pa.Table, period: str, name: str, *, merged: bool = False) -> AddAction:
+    def _add(self, rows: pa.Table, period: str, name: str, *, is_change: bool = True) -> AddAction:
         path = f"{PERIOD}={period}/{name}"
         size = lake_parquet.write_durably(self.folder / path, rows, self.spec, self.step)
-        return AddAction(path, size, {PERIOD: period}, _now_ms(), not merged, stats_of(rows))
+        return addition(path, period, size, stats_of(rows), is_change=is_change)
 
     def _commit(
         self, actions: Sequence[AddAction | RemoveAction], end: int, says: Mapping[str, int]
@@ -292,8 +295,3 @@ class LakeTable:
 
 def _take(rows: pa.Table, part: lake_plan.Slice) -> pa.Table:
     return rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
-
-
-def _now_ms() -> int:
-    """Wall time for the log, where it is told and never decided by."""
-    return time.time_ns() // 1_000_000

@@ -27,7 +27,7 @@ from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.quarantine import Quarantine, Quarantined
 from cloud.journal_sqlite.reader import ReaderPool
 from cloud.lake import Batch, Consolidator
-from cloud.lake_embedded import Decoded
+from cloud.lake_embedded import Decoded, no_pause
 from cloud.lake_floors import FloorKeeper
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
@@ -35,7 +35,7 @@ from cloud.lake_release import Releases
 from cloud.lake_retired import NOTHING
 from cloud.lake_table.files import FileList
 from cloud.lake_upkeep import upkeep_by
-from cloud.memory import share_arenas
+from cloud.memory import reuse_pages
 from cloud.roles import wire
 from cloud.roles.wire import Channel, EndedError, Told
 from protos.log import log_to_stderr
@@ -202,7 +202,7 @@ def consolidate(parent: Parent, start: wire.Start) -> None:
         folder, journal, names, ViewersThere(parent),
         releases=Releases(journal.apart, names, now_us),
         floors=FloorKeeper(folder, journal), upkeep=upkeep_by(start.upkeep, now_us),
-        bytes_per_pass=start.batch_bytes,
+        bytes_per_pass=start.batch_bytes, let_go=no_pause,
     )  # fmt: skip
     try:
         take(consolidator)
@@ -253,7 +253,7 @@ def main() -> None:
     # The parent says when to end; a terminal's Ctrl-C and a service's SIGTERM come to both.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    share_arenas()
+    reuse_pages()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         start = channel.order()

@@ -150,3 +150,14 @@ def test_times_at_an_exact_cadence_cost_next_to_nothing(tmp_path: Path):
     group = pq.ParquetFile(tmp_path / "period=x" / "f.parquet").metadata.row_group(0)
     times_of = group.column(READINGS.schema.get_field_index("ts"))
     assert times_of.total_compressed_size < count / 8
+
+
+def test_rows_about_gateways_themselves_stay_apart_though_all_are_of_series_0() -> None:
+    rows = rows_of(*((device, ts, 1.0) for ts in (2, 1) for device in "ba"))
+    rows = rows.set_column(0, READINGS.schema.field(0), rows["device"])
+    rows = rows.set_column(6, READINGS.schema.field(6), pa.array([0] * 4))
+    arranged = arrange(rows)
+    assert arranged["gateway"].to_pylist() == ["a", "a", "b", "b"]
+    assert arranged["device"].to_pylist() == ["a", "a", "b", "b"]
+    assert times(arranged["ts"]).tolist() == [1, 2, 1, 2]
+    assert arranged["seq"].to_pylist() == [3, 1, 2, 0]

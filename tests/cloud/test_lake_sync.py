@@ -4,9 +4,11 @@ import errno
 import os
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from cloud.journal import Entry
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import SyncFailedError
@@ -69,18 +71,40 @@ def test_whichever_fsync_fails_nothing_rests_on_it_after_a_restart(world, monkey
     check_whole(world, 21)
 
 
+def test_a_pass_that_failed_is_tried_with_less_and_then_with_all_again(world, monkeypatch):
+    asked = []
+    read = world.journal.read
+
+    def reading(after: int, bytes_max: int) -> list[Entry]:
+        asked.append(bytes_max)
+        return read(after, bytes_max)
+
+    monkeypatch.setattr(world.journal, "read", reading)
+    fill(world)
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(lake_parquet, "open_writer", Mock(side_effect=OSError("full")))
+            with pytest.raises(OSError, match="full"):
+                world.consolidator.run_once()
+        world.consolidator.recover()
+    world.consolidator.run_once()
+    fill(world)
+    world.consolidator.run_once()
+    assert asked == [32 << 20, 8 << 20, 2 << 20, 1 << 20, 1 << 20, 1 << 20, 4 << 20]
+
+
 def test_a_full_disk_is_waited_for(world, monkeypatch):
     fill(world)
     full = threading.Event()
     full.set()
-    write = lake_parquet.pq.ParquetWriter
+    write = lake_parquet.open_writer
 
     def writer(*args, **kwargs):
         if full.is_set():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(*args, **kwargs)
 
-    monkeypatch.setattr(lake_parquet.pq, "ParquetWriter", writer)
+    monkeypatch.setattr(lake_parquet, "open_writer", writer)
     monkeypatch.setattr("cloud.lake_loop.RETRY_S", (0.01,))
     loop = ConsolidationLoop(world.consolidator, interval_s=0.01)
     loop.start()

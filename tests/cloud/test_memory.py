@@ -71,3 +71,35 @@ def test_a_large_column_goes_when_it_is_freed(how: str, kept: bool) -> None:
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     before, left = map(int, told.stdout.split())
     assert (left - before > 100e6) == kept
+
+
+PASSES_THAT_REUSE = """
+from pathlib import Path
+from cloud.memory import give_back, reuse_pages
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+reuse_pages()
+import pyarrow as pa
+
+def take():
+    return [pa.py_buffer(bytearray(b"1") * 8_000_000) for _ in range(5)]
+
+take()
+give_back()
+before = resident()
+take()
+kept = resident()
+give_back()
+print(before, kept, resident(), pa.default_memory_pool().backend_name)
+"""
+
+
+def test_pages_of_freed_columns_are_kept_for_the_next_until_they_are_given_back() -> None:
+    command = [sys.executable, "-c", PASSES_THAT_REUSE]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, kept, left, pool = told.stdout.split()
+    assert int(kept) - int(before) > 30e6
+    assert int(left) - int(before) < 10e6
+    assert pool == "system"

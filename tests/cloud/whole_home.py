@@ -34,6 +34,8 @@ from tests.cloud.test_lake_journal import Line
 from tests.cloud.whole_due import KEEPS
 
 QUIET_S = 60.0
+ROWS_AT_ONCE = 12
+"""So few that a pass over blocks of two gateways has two parts."""
 RULES = Rules.of({f"rule-{at}": rule for at, rule in enumerate(KEEPS.values())})
 
 
@@ -80,7 +82,7 @@ class Home:
         self.consolidator = Consolidator(
             lake, journal, names, viewers, step=self._step,
             releases=Releases(apart, names, lambda: next(self.clock)),
-            floors=FloorKeeper(lake, journal), upkeep=self._upkeep(),
+            floors=FloorKeeper(lake, journal), upkeep=self._upkeep(), rows_at_once=ROWS_AT_ONCE,
         )  # fmt: skip
         self.consolidator.recover()
 

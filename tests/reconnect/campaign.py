@@ -24,6 +24,7 @@ from cloud.config import load
 from cloud.identity import Authority
 from cloud.ingest import IngestLimits
 from cloud.journal_sqlite.writer import JournalLimits
+from cloud.lake import ROWS_AT_ONCE
 from cloud.live import TAIL_BYTES_MAX
 from cloud.settings import Lake as CloudLake
 from deploy.demo.broker import wait_for_port
@@ -37,9 +38,9 @@ PROCESSES: Final = 2
 AGE_S_MAX: Final = 10.0
 CONNECT_S_MAX: Final = 300.0
 DRAIN_S_MAX: Final = 1500.0
-ROWS_BYTES_PER_BLOCK_BYTE: Final = 40
-"""A reading of 8 bytes in a block is some 60 in columns, and there they are as decoded, arranged,
-encoded and reduced: a pass over 32 MiB was seen to take 1.2 GB."""
+BYTES_A_ROW: Final = 300
+"""Of a consolidation: some 60 in columns, and there they are as decoded, arranged, encoded and
+reduced."""
 CONNECTION_BYTES: Final = 256 << 10
 
 
@@ -262,6 +263,6 @@ def bound_bytes(gateways: int) -> int:
     Blocks that wait and the journal's queue; the tail, which is there twice while a reader still
     looks into an older one; the rows of one consolidation; and what gRPC holds of a connection.
     """
-    rows = CloudLake().batch_bytes * ROWS_BYTES_PER_BLOCK_BYTE
+    rows = CloudLake().batch_bytes + ROWS_AT_ONCE * BYTES_A_ROW
     queues = IngestLimits().waiting_bytes_max + JournalLimits().queue_bytes_max
     return queues + 2 * TAIL_BYTES_MAX + rows + gateways * CONNECTION_BYTES
