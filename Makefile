@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -85,6 +85,9 @@ CLOUD_GATEWAYS ?= 1000
 CLOUD_SECONDS ?= 120
 bench-cloud: setup ## the whole cloud under a thousand gateways and twenty readers; ten minutes (CLOUD_GATEWAYS=20 CLOUD_SECONDS=10: two)
 	@$(PY) -m benchmarks.cloud --gateways $(CLOUD_GATEWAYS) --seconds $(CLOUD_SECONDS) --beside
+
+bench-tail: .venv/.stamp ## what a reading takes in the tail of the live view, beside the same rows as decoded
+	@$(PY) -m benchmarks.tail
 
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)

@@ -245,8 +245,9 @@ class Live:
     def _count(self, batch: TailBatch) -> None:
         readings = batch.tables.get(READINGS.name)
         if readings is not None:
-            partials = rollup.reduce(readings_of(readings.rows), rollup.DAY_US, batch.start)
-            self.book.add_readings(readings.rows, partials)
+            rows = readings.rows
+            partials = rollup.reduce(readings_of(rows), rollup.DAY_US, batch.start)
+            self.book.add_readings(rows, partials)
         anomalies = batch.tables.get(ANOMALIES.name)
         if anomalies is not None:
             self.book.add_anomalies(anomalies.rows)

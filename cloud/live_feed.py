@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Self
@@ -176,7 +176,7 @@ def _present(batch: TailBatch) -> set[int]:
 
 def _events(batch: TailBatch, series: int) -> list[Event]:
     events = []
-    readings = _run(batch, READINGS.name, series)
+    readings = _run(batch, READINGS.name, series, ("ts", "value", "text"))
     if readings is not None:
         events.append(_readings(series, readings, batch.end))
     anomalies = _run(batch, ANOMALIES.name, series)
@@ -185,9 +185,9 @@ def _events(batch: TailBatch, series: int) -> list[Event]:
     return events
 
 
-def _run(batch: TailBatch, table: str, series: int) -> pa.Table | None:
+def _run(batch: TailBatch, table: str, series: int, columns: Sequence[str] = ()) -> pa.Table | None:
     rows = batch.tables.get(table)
-    return None if rows is None else rows.of_series(series, _MIN, _MAX)
+    return None if rows is None else rows.of_series(series, _MIN, _MAX, columns)
 
 
 _MIN: Final = np.iinfo(np.int64).min

@@ -17,38 +17,61 @@ from cloud.lake_embedded import OFFSET_COLUMN, Decoded
 from cloud.lake_rollup import numbers
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.parquet import times
+from cloud.live_packed import Packed, Runs
 
 JOINED_BYTES_MAX: Final = 32 << 20
 """Larger batches are not made: joining two takes both again, and what the tables take over of one
 takes what is left of it again. So a tail takes little more than its rows do."""
 
 
+ASKED: Final = ("series", "ts", "value", "text", "quality", "epoch", "seq")
+"""Columns of `readings` that a question about series reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class TailRows:
-    """Arranged rows of one table, and where in them each series stands."""
+    """Arranged rows of one table, encoded, and where in them each series stands."""
 
-    rows: pa.Table
-    runs: Mapping[int, tuple[int, int]]
+    packed: Packed
+    runs: Runs
 
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
         """From rows of any order with OFFSET_COLUMN."""
-        rows = lake_parquet.arrange(rows).combine_chunks()
-        series = numbers(rows["series"])
-        edges = np.flatnonzero(np.diff(series)) + 1
-        starts = [0, *edges.tolist()]
-        ends = [*edges.tolist(), len(series)]
-        named = zip(series[starts].tolist(), zip(starts, ends, strict=True), strict=True)
-        return cls(rows, MappingProxyType(dict(named)))
+        return cls.arranged(lake_parquet.arrange(rows))
 
-    def of_series(self, series: int, from_us: int, to_us: int) -> pa.Table | None:
-        """Rows of one series with times in [from, to), in order; None where there are none."""
+    @classmethod
+    def arranged(cls, rows: pa.Table) -> Self:
+        """From rows, at least one, of which those of one series stand together in order."""
+        rows = rows.combine_chunks()
+        series = numbers(rows["series"])
+        starts = lake_parquet.run_starts(series)
+        packed = Packed.of(rows, starts)
+        return cls(packed, Runs.of(series[starts].astype(np.int64), packed.runs, packed.rows))
+
+    @property
+    def rows(self) -> pa.Table:
+        """All of them, decoded."""
+        return self.packed.slice(0, self.packed.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that they take."""
+        return self.packed.nbytes + self.runs.nbytes
+
+    def of_series(
+        self, series: int, from_us: int, to_us: int, columns: Sequence[str] = ()
+    ) -> pa.Table | None:
+        """Rows of one series with times in [from, to), in order; None where there are none.
+
+        Of these columns alone where some are named: decoding the others is spared.
+        """
         run = self.runs.get(series)
         if run is None:
             return None
-        rows = self.rows.slice(run[0], run[1] - run[0])
-        low, high = np.searchsorted(times(rows["ts"]), [from_us, to_us]).tolist()
-        return rows.slice(low, high - low) if high > low else None
+        ts = times(self.packed.column("ts", *run))
+        low, high = (np.searchsorted(ts, [from_us, to_us]) + run[0]).tolist()
+        return self.packed.slice(low, high, columns) if high > low else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +85,12 @@ class TailBatch:
     @property
     def rows(self) -> int:
         """Rows of all tables."""
-        return sum(table.rows.num_rows for table in self.tables.values())
+        return sum(table.packed.rows for table in self.tables.values())
 
     @property
     def bytes(self) -> int:
         """Memory that the rows take."""
-        return sum(table.rows.nbytes for table in self.tables.values())
+        return sum(table.nbytes for table in self.tables.values())
 
 
 def batch_of(decoded: Decoded, start: int) -> TailBatch:
@@ -111,7 +134,8 @@ def _join(first: TailBatch, second: TailBatch) -> TailBatch:
 def _cut(batch: TailBatch, offset: int) -> TailBatch:
     tables = {}
     for name, table in batch.tables.items():
-        rows = table.rows.filter(pc.greater(table.rows[OFFSET_COLUMN], offset))
+        rows = table.rows
+        rows = rows.filter(pc.greater(rows[OFFSET_COLUMN], offset))
         if rows.num_rows:
             tables[name] = TailRows.of(rows)
     return TailBatch(offset, batch.end, MappingProxyType(tables))

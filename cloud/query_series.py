@@ -10,6 +10,7 @@ from cloud import query_clean, query_rows, rollup
 from cloud.lake_rollup import readings_of
 from cloud.lake_table.schema import READINGS, has_lists
 from cloud.live import View
+from cloud.live_tail import ASKED
 from cloud.query_clean import Bad, Piece
 from cloud.query_columns import Told
 from cloud.query_lake import LakeReader
@@ -61,7 +62,7 @@ class SeriesView(OneSeries):
     def _tail_parts(self, start: int, end: int) -> Iterator[tuple[int, pa.Table]]:
         for batch in self.view.tail:
             held = batch.tables.get(READINGS.name)
-            rows = held.of_series(self.name.id, start, end) if held is not None else None
+            rows = held.of_series(self.name.id, start, end, ASKED) if held is not None else None
             if rows is not None:
                 yield batch.start, rows
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer, cloud, imports, publisher, stages
+from benchmarks import backlog, buffer, cloud, imports, publisher, stages, tail
 from edge.catalog import Catalog
 from edge.reading import Reader
 from edge.redelivery import Redelivery
@@ -58,3 +58,10 @@ def test_the_clouds_benchmark_counts_what_it_sent_and_nothing_else() -> None:
     for name in ("readings_per_s", "cores", "ack_p99_ms", "api_p99_ms", "pss_mb_max"):
         assert told[name] > 0, name
     assert told["visible_s_max"] >= 0
+
+
+def test_the_tails_benchmark_holds_every_reading_beside_what_was_decoded() -> None:
+    told = json.loads(json.dumps(tail.main(2, 1)))
+    assert told["readings"] == 2 * tail.GATEWAYS * tail.ROWS
+    assert told["told_bytes_per_reading"] < told["decoded_bytes_per_reading"]
+    assert told["us_per_question"] > 0
