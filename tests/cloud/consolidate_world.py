@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud.cli import console
+from cloud.consolidate import EVER_US
+from cloud.journal_sqlite.snapshot import take_snapshot
 from cloud.lake_mend import pieces_of, rows_of
 from cloud.lake_rebuild import rebuild
+from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import no_step
 from cloud.lake_table.schema import READINGS, TABLES
 from cloud.lake_table.state import look
@@ -24,6 +27,7 @@ from tests.cloud.test_lake_journal import Line
 from tests.cloud.verify_world import Home
 from tests.contract.segmented import SMALL
 
+EVER = (-EVER_US, EVER_US)
 DAY, NEXT = "2023-11-15", "2023-11-16"
 Change = Callable[[pa.Table], pa.Table]
 
@@ -101,13 +105,9 @@ class Spoilt(Home):
 
     def spoil(self, change: Change, table: str = READINGS.name, which: int = 0) -> None:
         """Have a file of a table hold other rows, as no cloud would; the cloud is stopped."""
-        spec = TABLES[table]
-        spoilt = LakeTable.open(self.root / "lake", spec)
-        file = sorted(spoilt.state.files.files, key=lambda one: (-one.rows, one.path))[which]
-        rows = change(rows_of(spoilt, file))
-        made = pieces_of(rows, spoilt, file.start, file.end) if rows.num_rows else []
-        spoilt.replace([file], made)
-        spoilt.accept()
+        files = look(self.root / "lake", TABLES[table]).files.files
+        file = sorted(files, key=lambda one: (-one.rows, one.path))[which]
+        spoil(self.root / "lake", table, file, change)
 
 
 COUNTED = (
@@ -140,3 +140,26 @@ def otherwise(place: int) -> Change:
         return rows.set_column(at, rows.schema.field(at), values)
 
     return change
+
+
+def spoil(lake: Path, name: str, file: DataFile, change: Change) -> None:
+    """Have a file hold other rows."""
+    table = LakeTable.open(lake, TABLES[name])
+    rows = change(rows_of(table, file))
+    made = pieces_of(rows, table, file.start, file.end) if rows.num_rows else []
+    table.replace([file], made)
+    table.accept()
+
+
+def lose_half(journal: Path, lake: Path) -> bool:
+    """Every other row of a file of readings is lost whose blocks the journal keeps, if any is."""
+    oldest = take_snapshot(journal).oldest
+    for file in look(lake, READINGS).files.files:
+        if file.start + 1 >= oldest:
+            spoil(lake, READINGS.name, file, lambda rows: rows.take(pa.array(_odd(rows.num_rows))))
+            return True
+    return False
+
+
+def _odd(rows: int) -> np.ndarray:
+    return np.arange(1, rows, 2)
