@@ -13,6 +13,7 @@ from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, GAPS, READINGS, ROLL
 from cloud.lake_table.state import look
 from tests.cloud.aged_world import Aged
 from tests.cloud.consolidate_world import DAY, EVER, NEXT, Spoilt, otherwise, twice, without
+from tests.cloud.test_quarantine_command import Blind
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +198,11 @@ def test_a_file_of_days_that_retention_cleared_is_not_made_again(tmp_path):
         home.stop()
 
 
-def test_a_block_set_apart_stays_apart(home, capsys):
+def test_blocks_set_apart_stay_apart_be_they_sound_or_not(home, monkeypatch, capsys):
     home.start()
     home.poison("c")
     home.send("c", 9)
-    home.drain()
+    Blind(monkeypatch).drain(home, home.journal.head())
     home.stop()
     before = home.held()
     assert told(home, capsys, "--from", "1970-01-01")[1]["recomputed"]["same"]
