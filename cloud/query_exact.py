@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud.query_one import OneSeries
-from cloud.query_rows import Duration, RawSeries
+from cloud.query_one import OneSeries, are_there
+from cloud.query_rows import Duration, RawSeries, cut
 from cloud.rollup import Floats, Ints, Partials
 
 QUANTILES: Final[Mapping[str, float]] = MappingProxyType(
@@ -36,15 +36,18 @@ class Standing:
 def quantiles(series: OneSeries, partials: Partials, ends: Ints) -> dict[str, Floats]:
     """The QUANTILES of each bucket's numbers by nearest rank; NaN where there is none.
 
+    NaN also where not all of its readings are there any more (retention).
+
     A quantile q of n numbers is the ceil(q n)th from below: one that was measured. Infinities are
     numbers. TooManyReadings when the buckets have too many of them.
     """
     found = {name: np.full(len(partials), np.nan) for name in QUANTILES}
     for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
         edges = np.searchsorted(at, np.arange(len(rows) + 1)).tolist()
+        is_there = are_there(at, partials.count[rows])
         for row, (start, end) in zip(rows.tolist(), pairwise(edges), strict=True):
             value = np.sort(raw.value[start:end])  # NaN last
-            valid = int(partials.valid[row])
+            valid = int(partials.valid[row]) if is_there[row - rows[0]] else 0
             for name, share in QUANTILES.items() if valid else ():
                 # The product may lie a rounding above the whole number that it is.
                 found[name][row] = value[math.ceil(round(valid * share, 9)) - 1] + 0.0
@@ -63,22 +66,39 @@ def durations(
 
     A reading stands until the next one of its series, however long; the newest has stood for no
     time yet, ``goes_on`` says that the last bucket's is not it. ``before`` is what stood when the
-    first bucket began. TooManyReadings as `quantiles`.
+    first bucket began. Of a bucket whose readings are not all there any more nothing is told.
+    TooManyReadings as `quantiles`.
     """
-    found: list[tuple[Duration, ...]] = []
-    for rows, raw, at in series.chunks(partials, ends, np.arange(len(partials))):
-        raw, at = _runs(raw, at)
-        text = np.full(len(raw.ts), None, object) if raw.text is None else raw.text
-        value, text = _with(before, raw.value, text)
-        is_last = int(rows[-1]) == len(partials) - 1
-        stood = _stood(raw.ts, at, partials.bucket[rows], ends[rows])
-        if is_last and not goes_on:
-            stood.own[-1] = 0
-        if before is None:
-            stood.earlier[0] = 0
-        found += _longest(value, text, stood, at, len(rows))
-        before = Standing(float(value[-1]), text[-1])
+    found: list[tuple[Duration, ...]] = [()] * len(partials)
+    for some, every, of in series.chunks(partials, ends, np.arange(len(partials))):
+        for rows, raw, at in _whole(some, every, of, partials.count[some]):
+            first, last = int(rows[0]), int(rows[-1])
+            if first:
+                before = Standing(float(partials.last[first - 1]), partials.last_text[first - 1])
+            raw, at = _runs(raw, at)
+            text = np.full(len(raw.ts), None, object) if raw.text is None else raw.text
+            value, text = _with(before, raw.value, text)
+            stood = _stood(raw.ts, at, partials.bucket[rows], ends[rows])
+            if last == len(partials) - 1 and not goes_on:
+                stood.own[-1] = 0
+            if before is None:
+                stood.earlier[0] = 0
+            found[first : last + 1] = _longest(value, text, stood, at, len(rows))
     return found
+
+
+def _whole(
+    rows: Ints, raw: RawSeries, at: Ints, count: Ints
+) -> Iterator[tuple[Ints, RawSeries, Ints]]:
+    """Neighbours among buckets whose readings are all there, with these; as `OneSeries.chunks`."""
+    is_there = are_there(at, count)
+    if is_there.all():
+        yield rows, raw, at
+        return
+    steps = np.flatnonzero(np.diff(is_there, prepend=False, append=False)).tolist()
+    for low, high in zip(steps[::2], steps[1::2], strict=True):
+        start, end = np.searchsorted(at, [low, high]).tolist()
+        yield rows[low:high], cut(raw, start, end), at[start:end] - low
 
 
 def _runs(raw: RawSeries, at: Ints) -> tuple[RawSeries, Ints]:

@@ -1,5 +1,6 @@
 """One series in the tables: its readings, or partials of them from the rollup that has them."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -28,7 +29,7 @@ from cloud.query_files import Columns, FoundRows, SeriesFiles
 from cloud.query_index import FileIndex
 from cloud.query_pages import Stretch
 from cloud.query_rows import OVER, More
-from cloud.rollup import HOUR_US, Partials, Readings
+from cloud.rollup import HOUR_US, Ints, Partials, Readings, bucket_of
 
 ROWS_AT_ONCE: Final = 500_000
 """Rows of one series that are read before some of them are used: 30 MB."""
@@ -130,6 +131,24 @@ class LakeReader:
         if found.count.sum() != whole.count.sum():
             return None
         return rollup.take(found, (found.bucket >= start) & (found.bucket < end))
+
+    def in_hours(
+        self, view: View, tier: TableSpec, name: Name, span: tuple[int, int], told: Told
+    ) -> tuple[Partials, Ints]:
+        """The rows of a rollup in those hours that it accounts for, and these hours."""
+        start, end = span
+        span_us = (start - start % HOUR_US, end + -end % HOUR_US)
+        found = self._of_tier(view, tier, name, span_us, told)
+        hours = bucket_of(found.bucket, HOUR_US)
+        own: Counter[int] = Counter()
+        for hour, count in zip(hours.tolist(), found.count.tolist(), strict=True):
+            own[hour] += count
+        whole = self._of_tier(view, ROLLUP_1H, name, span_us, Told(ends=False))
+        for hour, count in zip(whole.bucket.tolist(), whole.count.tolist(), strict=True):
+            own[hour] -= count
+        known = np.array(sorted(hour for hour, lacking in own.items() if not lacking), np.int64)
+        mine = np.isin(hours, known) & (found.bucket >= start) & (found.bucket < end)
+        return rollup.take(found, mine), known
 
     def together(
         self,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cloud import rollup
 from cloud.lake_names import Name
 from cloud.query_plan import Buckets
-from cloud.query_rows import RawSeries
+from cloud.query_rows import RawSeries, picked
 from cloud.rollup import Ints, Partials, Readings
 
 READINGS_AT_ONCE: Final = 1_000_000
@@ -68,13 +68,17 @@ class OneSeries(ABC):
     def whole(self, partials: Partials, ends: Ints, *, rises: bool) -> Partials:
         """The partials, what is not known of them made from the readings; ``ends`` of the buckets.
 
-        ``rises``: it must be known how often they fell, too. TooManyReadings as `Budget.spend`.
+        ``rises``: it must be known how often they fell, too. It stays unknown of a bucket whose
+        readings are not all there any more (retention). TooManyReadings as `Budget.spend`.
         """
         lacking = rollup.unknown(partials, rises=rises)
         if not lacking.any():
             return partials
         made = [rollup.take(partials, ~lacking)]
         for rows, raw, at in self.chunks(partials, ends, np.flatnonzero(lacking)):
+            is_there = are_there(at, partials.count[rows])
+            made.append(rollup.take(partials, rows[~is_there]))
+            raw, at = _only(raw, at, is_there[at])
             made.append(rollup.reduce_in(_as_readings(raw), partials.bucket[rows][at], 0))
         both = rollup.concat(made)
         return rollup.take(both, np.argsort(both.bucket, kind="stable"))
@@ -91,7 +95,14 @@ class OneSeries(ABC):
         for some in _together(rows, partials.count):
             starts = partials.bucket[some]
             raw = self.readings(int(starts[0]), int(ends[some[-1]]), _LAST_US)
-            yield some, raw, np.searchsorted(starts, raw.ts, "right") - 1
+            at = np.searchsorted(starts, raw.ts, "right") - 1
+            yield some, *_only(raw, at, raw.ts < ends[some][at])
+
+
+def are_there(at: Ints, count: Ints) -> NDArray[np.bool_]:
+    """Of which buckets all ``count`` readings are there; ``at`` is the bucket of each that is."""
+    found: NDArray[np.bool_] = np.bincount(at, minlength=len(count)) == count
+    return found
 
 
 def ends_of(bucket: Ints, buckets: Buckets) -> Ints:
@@ -100,6 +111,11 @@ def ends_of(bucket: Ints, buckets: Buckets) -> Ints:
         return bucket + buckets.width_us
     ends: Ints = buckets.edges[np.searchsorted(buckets.edges, bucket, "right")]
     return ends
+
+
+def _only(raw: RawSeries, at: Ints, mask: NDArray[np.bool_]) -> tuple[RawSeries, Ints]:
+    """The readings, and their buckets, that the mask leaves."""
+    return (raw, at) if mask.all() else (picked(raw, mask), at[mask])
 
 
 def _as_readings(raw: RawSeries) -> Readings:

@@ -110,18 +110,24 @@ def joined(series: int, pages: Sequence[RawSeries]) -> RawSeries:
 
 def only(rows: RawSeries, bad: Bad) -> RawSeries:
     """The readings that are not bad."""
-    good = bad.good(rows.ts)
-    text = None if rows.text is None else rows.text[good]
-    return RawSeries(rows.id, rows.ts[good], rows.value[good], text, rows.quality[good])
+    return picked(rows, bad.good(rows.ts))
+
+
+def picked(rows: RawSeries, mask: NDArray[np.bool_]) -> RawSeries:
+    """The readings that a mask leaves."""
+    text = None if rows.text is None else rows.text[mask]
+    return RawSeries(rows.id, rows.ts[mask], rows.value[mask], text, rows.quality[mask])
 
 
 def without(rows: Readings, bad: Bad) -> Readings:
     """The readings that are not bad, as columns for a rollup."""
-    if not bad:
-        return rows
-    good = bad.good(rows.ts)
+    return picked_of(rows, bad.good(rows.ts)) if bad else rows
+
+
+def picked_of(rows: Readings, mask: NDArray[np.bool_]) -> Readings:
+    """The readings that a mask leaves, as columns."""
     return Readings(
-        rows.series[good], rows.ts[good], rows.value[good], rows.text[good], rows.quality[good]
+        rows.series[mask], rows.ts[mask], rows.value[mask], rows.text[mask], rows.quality[mask]
     )
 
 

@@ -84,7 +84,11 @@ class SeriesView(OneSeries):
         return rollup.merge(replace(found, bucket=_begin(found.bucket, buckets.edges)), 1)
 
     def _reduced(self, piece: Piece, buckets: Buckets, told: Told) -> Iterator[Partials]:
-        """Partials of a stretch, from the rollup or from raw readings that are not bad."""
+        """Partials of a stretch, from the rollup or from raw readings that are not bad.
+
+        Where readings left (retention), the hours that the rollup accounts for are its own.
+        """
+        kept_hours = np.empty(0, np.int64)
         tier = None if piece.is_raw else buckets.tier
         if tier is not None:
             span = (piece.start, piece.end)
@@ -92,9 +96,19 @@ class SeriesView(OneSeries):
             if kept is not None:
                 yield kept
                 return
+            if self._is_aged(*span):
+                kept, kept_hours = self.lake.in_hours(self.view, tier, self.name, span, told)
+                yield kept
         for part, readings in self.lake.pieces(self.view, self.name, piece.start, piece.end):
             good = query_rows.without(readings, self.bad)
+            if len(kept_hours):
+                other = ~np.isin(rollup.bucket_of(good.ts, rollup.HOUR_US), kept_hours)
+                good = query_rows.picked_of(good, other)
             yield rollup.reduce(good, buckets.fine_us, part)
+
+    def _is_aged(self, start: int, end: int) -> bool:
+        low, high = self.view.retired.hulls.get(self.name.id, (0, 0))
+        return max(low, start) < min(high, end)
 
 
 def _begin(ts: Ints, edges: Ints) -> Ints:

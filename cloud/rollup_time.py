@@ -166,7 +166,7 @@ def over(buckets: Buckets, before: Before | None, *, goes_on: bool) -> Over:
     """What buckets say with what held at their beginnings and ends.
 
     ``before`` is what was said before the first of them, ``goes_on`` whether there is a reading
-    behind the last.
+    behind the last. Of a bucket whose ``held`` is UNKNOWN nothing is said.
     """
     inside = buckets.inside
     ts, last = np.empty_like(buckets.last_ts), np.empty_like(buckets.last)
@@ -181,6 +181,7 @@ def over(buckets: Buckets, before: Before | None, *, goes_on: bool) -> Over:
         with np.errstate(invalid="ignore", over="ignore"):
             integral[holds] += value[holds] * length[holds]
         covered[holds] += length[holds]
+    covered[inside.held == UNKNOWN] = 0
     with np.errstate(invalid="ignore"):
         mean = np.where(covered > 0, integral / np.maximum(covered, 1), np.nan)
     return Over(mean, covered, _increase(inside, before.tail if before else np.nan))

@@ -14,6 +14,7 @@ from cloud.consolidate import EVER_US
 from cloud.journal_sqlite.snapshot import take_snapshot
 from cloud.lake_mend import pieces_of, rows_of
 from cloud.lake_rebuild import rebuild
+from cloud.lake_retired import read_retired
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import no_step
 from cloud.lake_table.schema import READINGS, TABLES
@@ -152,10 +153,15 @@ def spoil(lake: Path, name: str, file: DataFile, change: Change) -> None:
 
 
 def lose_half(journal: Path, lake: Path) -> bool:
-    """Every other row of a file of readings is lost whose blocks the journal keeps, if any is."""
-    oldest = take_snapshot(journal).oldest
-    for file in look(lake, READINGS).files.files:
-        if file.start + 1 >= oldest:
+    """Every other row of a file of readings is lost that the journal gives; False: there is none.
+
+    It keeps all blocks of the file, and retention removed nothing of its days.
+    """
+    oldest, state = take_snapshot(journal).oldest, look(lake, READINGS)
+    hulls = read_retired(lake, state.retired).hulls.values()
+    for file in state.files.files:
+        is_cleared = any(low <= file.ts_max and high > file.ts_min for low, high in hulls)
+        if file.start + 1 >= oldest and not is_cleared:
             spoil(lake, READINGS.name, file, lambda rows: rows.take(pa.array(_odd(rows.num_rows))))
             return True
     return False

@@ -1,8 +1,9 @@
 """Any interleaving of all that happens to a cloud gives the history of a naive list.
 
 Ingest, late data, blocks that come twice, imports, wrong clocks put right, damaged blocks, passes
-and merges, crashes at any step, consolidation moved between processes, rebuilds, days recomputed,
-trims, operations on series, marks, readers that hold a view, and questions in between.
+and merges, days that are sorted, readings and rollups that leave for their age, unneeded files,
+crashes at any step, consolidation moved between processes, rebuilds, days recomputed, trims,
+operations on series, marks, readers that hold a view, and questions in between.
 """
 
 import math
@@ -18,10 +19,12 @@ from cloud import lake_plan
 from cloud.consolidate import look_at, recompute
 from cloud.marks import MarkKind
 from cloud.rollup import HOUR_US
+from cloud.verify import verify
 from tests.cloud.consolidate_world import EVER, lose_half
 from tests.cloud.joined_model import KIND
 from tests.cloud.lake_world import T0
 from tests.cloud.operated_world import operations
+from tests.cloud.sort_world import small
 from tests.cloud.whole_check import check
 from tests.cloud.whole_due import DEVICES
 from tests.cloud.whole_world import Whole
@@ -71,6 +74,9 @@ _done = st.one_of(
     st.sampled_from([("follow",), ("consolidate",), ("pass",), ("trim",), ("hold",), ("ask",)]),
     st.sampled_from([("consolidate",), ("lose",), ("rebuild",)]),
     st.tuples(st.just("crash"), _step, st.booleans()),
+    st.tuples(st.just("sort"), st.integers(0, 6)),
+    st.tuples(st.just("retire"), st.integers(0, 3), _step),
+    st.sampled_from([("retire_alone",), ("vacuum",), ("settle",)]),
     st.tuples(st.just("restart"), st.booleans()),
     st.tuples(st.just("recompute"), st.booleans()),
 )
@@ -90,6 +96,7 @@ def play(root: Path, is_apart: bool, actions: list[tuple]) -> None:
         check(world)
         assert len(world.journal.quarantined()) == world.damaged_blocks
         assert world.journal.archived() == world.journal.head()
+        assert verify(root / "journal", root / "lake").faults == []
     finally:
         world.close()
 
@@ -137,7 +144,8 @@ def recompute_days(world: Whole, *, spoilt: bool) -> None:
 @pytest.fixture
 def lives(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
     """Plays so many lives of a cloud that begins together, or apart."""
-    monkeypatch.setattr(lake_plan, "MERGE_FILES", 2)
+    monkeypatch.setattr(lake_plan, "MERGE_FILES", 3)
+    small(monkeypatch)
 
     def lived(is_apart: bool, count: int) -> None:
         @given(ACTIONS)

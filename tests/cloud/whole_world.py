@@ -1,11 +1,10 @@
-"""A whole cloud without threads of its own, and a plain list of what it must know.
+"""All that can happen to a whole cloud, and a plain list of what it must know.
 
-Journal, registry, ledger and lake are the product's files; consolidation is together, or apart:
-then it reads the journal's files and asks its parent for the rest, message by message, as the
-process of its own does. `die` leaves everything as a kill would, and begins anew.
+`die` leaves everything as a kill would, and begins anew.
 """
 
 import itertools
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,31 +17,23 @@ from cloud.imports.rejects import Rejects
 from cloud.imports.run import Run, sieve_of
 from cloud.imports.sender import Sender
 from cloud.imports.source import Wish
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Consolidator
 from cloud.lake_attempts import DEATHS_MAX
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_names import Name, Names
+from cloud.lake_names import Name
 from cloud.lake_rebuild import rebuild
-from cloud.lake_release import Releases
-from cloud.live import Live, View
-from cloud.marks import Mark, MarkKind, Marks, UnknownMark
+from cloud.lake_vacuum import orphans, vacuum
+from cloud.live import View
+from cloud.marks import Mark, MarkKind, UnknownMark
 from cloud.operation import CannotApply, OperationKind
-from cloud.operations import Operations
-from cloud.query import Query
-from cloud.registry import Registry
-from cloud.roles.consolidator import JournalThere, ViewersThere
-from cloud.roles.desk import Desk
+from cloud.retention_preview import carry_out, preview
 from protos import records
 from tests.cloud.correction_world import STRETCHES, unsynced
 from tests.cloud.import_world import write
 from tests.cloud.lake_runs import Crash
-from tests.cloud.lake_world import T0, Gateway
+from tests.cloud.lake_world import DAY_US, T0, Gateway
 from tests.cloud.operated_world import operation_of
-from tests.cloud.role_here import Here
 from tests.cloud.test_lake_journal import Line
 from tests.cloud.whole_due import DEVICES, Due, Reading
+from tests.cloud.whole_home import QUIET_S, RULES, Home
 
 GATEWAYS = ("gw-1", "gw-1", "gw-2", "gw-2", "import")
 WISH = Wish(Mapping(device=DEVICES[4], units=(("temperature", DEVICES[4].split()[1]),)))
@@ -56,19 +47,16 @@ class UnitGateway(Gateway):
         return super().series(device, metric, unit or device.partition(" ")[2])
 
 
-class Whole:
+class Whole(Home):
     """One home, its cloud at work; ``due`` is what history must say."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.due = root, Due()
-        self.is_apart = False
-        self.clock = itertools.count(1_800_000_000_000_000, 1000)
+        super().__init__(root)
+        self.due = Due()
         self.unique = itertools.count(1)
         self.views: list[tuple[View, int]] = []
-        self.steps_left = self.damaged_blocks = self.deaths = 0
+        self.damaged_blocks = self.deaths = 0
         self.is_behind = False
-        self.lines: dict[str, Line] = {}
-        self._open()
         self.lines = {name: Line(self.journal, name) for name in ("gw-1", "gw-2")}
         self.gateways = {
             name: UnitGateway(line, name, epoch=line.epoch)  # type: ignore[arg-type]
@@ -83,73 +71,12 @@ class Whole:
         known = self.live.book.known().names
         self.names: dict[str, Name] = {name.device: name for name in known}
 
-    def _open(self) -> None:
-        lake = self.root / "lake"
-        beside = LakeGround(lake)
-        self.journal = SqliteJournal.open(
-            self.root / "journal", now_us=lambda: next(self.clock), ground=beside.ground,
-            limits=JournalLimits(segment_bytes_max=16 << 10),
-        )  # fmt: skip
-        beside.adopt_into(self.journal.quarantined_blocks)
-        for line in self.lines.values():
-            line.journal = self.journal
-        self.registry = Registry.open(self.root / "registry.db", 1 << 40)
-        self.operations, self.marks = Operations(self.registry), Marks(self.registry)
-        self.live = Live(self.journal, Names(self.journal.series))
-        self.query = Query(self.live, threads=1)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Have a consolidator take the lake, as the cloud's start and a child's do."""
-        lake = self.root / "lake"
-        journal: Any = self.journal
-        viewers: Any = self.live
-        apart = self.journal.quarantined_blocks
-        if self.is_apart:
-            parent: Any = Here(Desk(self.journal, self.live, lambda _: None))
-            journal = JournalThere(parent, self.root / "journal", self.journal.generation)
-            viewers, apart = ViewersThere(parent), journal.apart
-        self._there = journal if self.is_apart else None
-        names = Names(journal.series)
-        self.consolidator = Consolidator(
-            lake, journal, names, viewers, step=self._step,
-            releases=Releases(apart, names, lambda: next(self.clock)),
-            floors=FloorKeeper(lake, journal),
-        )  # fmt: skip
-        self.consolidator.recover()
-
-    def _step(self, name: str) -> None:
-        self.steps_left -= 1
-        if self.steps_left == 0:
-            raise Crash(name)
-
-    def _leave(self) -> None:
-        self.consolidator.close()
-        if self._there is not None:
-            self._there.rest()
-            self._there.apart.close()
-
-    def close(self) -> None:
-        self._leave()
-        self.query.close()
-        self.live.stop()
-        self.journal.close()
-        self.registry.close()
-
     def die(self, *, is_apart: bool) -> None:
         """The process ends and begins anew; with consolidation apart or not from now on."""
         self.close()
         self.views.clear()
         self.is_apart, self.steps_left = is_apart, 0
         self._open()
-
-    def lose_consolidation(self) -> None:
-        """Its process ends, where it is apart, and another has the lake; else it is opened anew."""
-        if self.is_apart:
-            self._leave()
-            self._begin()
-        else:
-            self.consolidator.recover()
 
     # What gateways and files bring.
 
@@ -227,9 +154,57 @@ class Whole:
 
     def come_level(self) -> None:
         """A correction counts for what is in the tables once a pass has taken it in."""
+        if self.due.are_waiting():
+            self.settle()
         if self.is_behind:
             self.consolidate()
         self.follow()
+
+    def settle(self) -> None:
+        """Passes until nothing more is to be done."""
+        self.consolidate()
+        idle = 0
+        while idle < 2:  # a file that is being sorted waits for its end
+            progress = self.consolidator.run_once()
+            idle = 0 if progress.is_upkeep_behind else idle + 1
+        self.due.leave()
+
+    def sort(self, passes: int) -> None:
+        """Nothing comes for a while; then so many passes."""
+        self.consolidate()
+        self.now_s += QUIET_S
+        self.consolidate(passes=1)
+        for _ in range(passes):
+            self.consolidator.run_once()
+
+    def retire(self, day: int, step: int) -> None:
+        """It is a later day, of which a reading tells; and a pass dies at a step, if it has it."""
+        self.consolidate()
+        self.today = max(self.today, day)
+        self.say([(T0 + self.today * DAY_US, "a day")])
+        self.send(3, [(T0 + self.today * DAY_US, 2.0)])  # a series of which nothing is left is none
+        self.due.now_us = self.clock_us
+        self.crash(step, alone=True)
+
+    def retire_alone(self) -> None:
+        """`tidegate-cloud retention`, with the cloud stopped: what it counts is what leaves."""
+        self.consolidate()
+        self.views.clear()
+        self.close()
+        lake = self.root / "lake"
+        found = preview(lake, RULES, self.clock_us, lambda *_: None)
+        assert carry_out(lake, RULES, self.clock_us, found.due, lambda *_: None) == found.due
+        assert not preview(lake, RULES, self.clock_us, lambda *_: None).due
+        self.due.leave()
+        self._open()
+
+    def vacuum(self) -> None:
+        """`tidegate-cloud vacuum`, with the cloud stopped in the middle of whatever it does."""
+        self.views.clear()
+        self.close()
+        vacuum(self.root / "lake", 0.0, time.time())
+        assert not orphans(self.root / "lake", 0.0, time.time())
+        self._open()
 
     def follow(self) -> None:
         while self.live.advance():
@@ -264,8 +239,8 @@ class Whole:
 
     def hold(self) -> None:
         """A reader takes a view, and keeps it as long as the process lives."""
-        self.follow()
-        self.views.append((self.live.view, self.due.count()))
+        self.come_level()
+        self.views.append((self.live.view, self.due.count() - self.due.left()))
 
     def operate(self, kind: OperationKind, *more: Any) -> None:
         before, _ = self.operations.all()
