@@ -20,6 +20,7 @@ VERBS: Final = {
     "gateways": "list gateways; revoke or pardon one",
     "ledger": "tell what became of each gateway's blocks and readings",
     "verify": "count history again and prove its chains",
+    "consolidate": "bring the journal into the tables; recompute days from it",
     "rebuild": "make the rollups anew from the readings, with the cloud stopped",
     "retention": "remove readings and rollups past their age; or count what would go",
     "vacuum": "remove files of the lake that no table names",

@@ -1,7 +1,7 @@
 """A lake whose cloud is stopped, for a command that changes it: locked, and its tables level."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
             spec.name: LakeTable.open(root, spec, speaks_for=speaks if spec is READINGS else ())
             for spec in (READINGS, *ROLLUPS)
         }
-        _check_level(tried, tables)
+        check_level(tried, tables)
         for table in tables.values():
             table.accept()
         yield tables
@@ -43,7 +43,8 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
         os.close(handle)
 
 
-def _check_level(tried: str, tables: dict[str, LakeTable]) -> None:
+def check_level(tried: str, tables: Mapping[str, LakeTable]) -> None:
+    """StorageError when these tables do not stand at one offset and release."""
     stands = {name: (one.state.offset, one.state.released) for name, one in tables.items()}
     if len(set(stands.values())) > 1:
         cause = f"its tables stand at different offsets: {stands}"

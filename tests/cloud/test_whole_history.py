@@ -2,8 +2,8 @@
 
 Ingest, late data, blocks that come twice, imports, wrong clocks put right, damaged blocks, passes
 and merges, days that are sorted, readings and rollups that leave for their age, unneeded files,
-crashes at any step, consolidation moved between processes, rebuilds, trims, operations on series,
-marks, readers that hold a view, and questions in between.
+crashes at any step, consolidation moved between processes, rebuilds, days recomputed, trims,
+operations on series, marks, readers that hold a view, and questions in between.
 """
 
 import math
@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud import lake_plan
+from cloud.consolidate import look_at, recompute
 from cloud.marks import MarkKind
 from cloud.rollup import HOUR_US
 from cloud.verify import verify
+from tests.cloud.consolidate_world import EVER, lose_half
 from tests.cloud.joined_model import KIND
 from tests.cloud.lake_world import T0
 from tests.cloud.operated_world import operations
@@ -77,6 +79,7 @@ _done = st.one_of(
     st.tuples(st.just("retire"), st.integers(0, 3), _step),
     st.sampled_from([("retire_alone",), ("vacuum",), ("settle",)]),
     st.tuples(st.just("restart"), st.booleans()),
+    st.tuples(st.just("recompute"), st.booleans()),
 )
 ACTIONS = st.lists(st.one_of(_comes, _said, _done), min_size=8, max_size=24)
 
@@ -121,10 +124,24 @@ def do(world: Whole, kind: str, *more) -> None:
             world.lose_consolidation()
         case "rebuild", ():
             world.make_rollups_anew()
+        case "recompute", (spoilt,):
+            recompute_days(world, spoilt=spoilt)
         case "ask", ():
             check(world)
         case _:
             getattr(world, kind)(*more)
+
+
+def recompute_days(world: Whole, *, spoilt: bool) -> None:
+    """`tidegate-cloud consolidate --from …`, where tables lost rows that the journal keeps."""
+    world.consolidate()
+    folders = (world.root / "journal", world.root / "lake")
+    assert look_at(*folders, EVER).is_same
+    world.views.clear()
+    world.close()
+    is_spoilt = spoilt and lose_half(*folders)
+    assert recompute(*folders, EVER).is_same is not is_spoilt
+    world._open()
 
 
 @pytest.fixture
