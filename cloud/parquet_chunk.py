@@ -21,8 +21,8 @@ PAGE_ROWS_MIN: Final = 1_024
 """Series with fewer rows share a page."""
 PAGE_ROWS_MAX: Final = 16_384
 """Series with more rows have several pages, of one size."""
-GROUP_ROWS_MIN: Final = 4_096
-"""Rows for which a row group is begun; it takes 2 KB, and numbers take 0.5 B more than words."""
+GROUP_ROWS_MIN: Final = 8_192
+"""Rows in words for which a row group is begun, which takes 2 KB and the work of 4,000 rows."""
 DICTIONARY_WORDS_MAX: Final = 8_192
 """Words of a row group; a question for one series unpacks all of them."""
 _ROWS_A_WORD: Final = 4

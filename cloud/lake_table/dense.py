@@ -1,11 +1,12 @@
 """A file of sorted readings that takes the least room plain Parquet allows.
 
 Times and values, nearly all of its bytes, are encoded by `cloud.parquet_chunk`, a page for each
-series; the other columns by pyarrow, a row group at a time in memory, and taken over as they are.
+series, and columns that mostly repeat by `cloud.parquet_runs`; the others, and all where series are
+short, by pyarrow, a row group at a time in memory, and taken over as they are.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cloud.lake_table.parquet import one, own_names, run_starts, times
+from cloud.lake_table.parquet import ROW_GROUP, one, own_names, run_starts, times
 from cloud.parquet_chunk import number_pages, numbers_chunk, page_ends, split, times_chunk
 from cloud.parquet_file import MAGIC, footer, row_group
 from cloud.parquet_made import Chunk, Encoding
 from cloud.parquet_runs import runs_chunk, runs_of
 
-OURS: Final = ("ts", "value", "seq")
-_PER_COLUMN: Final = ("compression_level", "column_encoding")
+SERIES_ROWS_MIN: Final = 512
+"""Rows a series, on average, below which the library writes all: pages of few rows cost more."""
+_OURS: Final = ("ts", "value", "seq")
 _ENCODINGS: Final = {each.name: each for each in Encoding} | {"PLAIN_DICTIONARY": 2}
 
 
@@ -33,9 +35,9 @@ class DenseWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, **options: Any) -> None:
         self._schema = schema
-        self._theirs = [name for name in schema.names if name not in OURS]
+        self._theirs = [name for name in schema.names if name not in _OURS]
         self._told = frozenset(options["write_statistics"])
-        self._options = _without_ours(options)
+        self._options = options
         self._groups: list[bytes] = []
         self._rows = 0
         self._at = 0
@@ -45,8 +47,12 @@ class DenseWriter:
 
     def write_table(self, rows: pa.Table) -> None:
         """A row group of all of these rows, one at least, or several where that takes less."""
-        series = one(rows["series"]).to_numpy()
-        ends = page_ends(run_starts(series), len(series))
+        starts = run_starts(one(rows["series"]).to_numpy())
+        if len(starts) * SERIES_ROWS_MIN > len(rows):
+            for begin in range(0, len(rows), ROW_GROUP):
+                self._add(self._by_library(rows.slice(begin, ROW_GROUP)))
+            return
+        ends = page_ends(starts, len(rows))
         numbers, begin = number_pages(*_numbers(one(rows["value"])), ends), 0
         for pages in split(numbers):
             end = begin + sum(page.rows for page in pages)
@@ -67,8 +73,7 @@ class DenseWriter:
                 made[name] = runs_chunk(column, runs, is_told=name in self._told)
         if varied:
             made |= self._by_library(rows.select(varied))
-        self._add([made[name] for name in self._schema.names])
-        self._rows += rows.num_rows
+        self._add(made)
 
     def close(self) -> None:
         """Write the footer, unless a write failed before, and let go of the file; once."""
@@ -81,7 +86,9 @@ class DenseWriter:
         finally:
             os.close(self._file)
 
-    def _add(self, chunks: list[Chunk]) -> None:
+    def _add(self, made: Mapping[str, Chunk]) -> None:
+        chunks = [made[name] for name in self._schema.names]
+        self._rows += chunks[0].rows
         self._groups.append(row_group(self._schema, chunks, self._at))
         for chunk in chunks:
             self._put(chunk.data)
@@ -98,7 +105,7 @@ class DenseWriter:
         sink = pa.BufferOutputStream()
         told: list[pq.FileMetaData] = []
         with pq.ParquetWriter(
-            sink, rows.schema, metadata_collector=told, **self._options
+            sink, rows.schema, metadata_collector=told, **_only(rows.schema.names, self._options)
         ) as writer:
             writer.write_table(rows, row_group_size=rows.num_rows)
         held, group = sink.getvalue(), told[0].row_group(0)
@@ -114,7 +121,7 @@ def _taken(held: pa.Buffer, column: Any) -> Chunk:
     if column.statistics is not None:
         nulls = column.statistics.null_count
         if column.statistics.has_min_max:
-            bounds = (_plain(column.statistics.min), _plain(column.statistics.max))
+            bounds = _plain(column.statistics.min_raw), _plain(column.statistics.max_raw)
     return Chunk(
         bytes(held[begin : begin + column.total_compressed_size]),
         data - begin,
@@ -126,9 +133,11 @@ def _taken(held: pa.Buffer, column: Any) -> Chunk:
     )
 
 
-def _plain(bound: str) -> bytes:
-    """A bound as the file holds it: of all these columns texts alone have any."""
-    return bound.encode()
+def _plain(bound: int | bytes | str) -> bytes:
+    """A bound of a time or a text as the file holds it."""
+    if isinstance(bound, int):
+        return bound.to_bytes(8, "little", signed=True)
+    return bound.encode() if isinstance(bound, str) else bound
 
 
 def _numbers(column: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
@@ -138,11 +147,11 @@ def _numbers(column: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_] |
     return column.fill_null(0.0).to_numpy(), valid
 
 
-def _without_ours(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The writer's options for the other columns."""
+def _only(names: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The writer's options for some of the columns."""
     kept = dict(options)
-    for key in _PER_COLUMN:
-        kept[key] = {name: held for name, held in options[key].items() if name not in OURS}
+    for key in ("compression_level", "column_encoding"):
+        kept[key] = {name: held for name, held in options[key].items() if name in names}
     for key in ("use_dictionary", "write_statistics"):
-        kept[key] = [name for name in options[key] if name not in OURS]
+        kept[key] = [name for name in options[key] if name in names]
     return kept

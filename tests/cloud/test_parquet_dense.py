@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloud import parquet_chunk
 from cloud.lake_names import Name
-from cloud.lake_table import growing, parquet
+from cloud.lake_table import dense, growing, parquet
 from cloud.lake_table.dense import DenseWriter
 from cloud.lake_table.forms import form_for
 from cloud.lake_table.groups import groups_of
@@ -42,6 +42,8 @@ def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, small in (("PAGE_ROWS_MIN", 4), ("PAGE_ROWS_MAX", 16), ("GROUP_ROWS_MIN", 6)):
         monkeypatch.setattr(parquet_chunk, name, small)
     monkeypatch.setattr(growing, "DENSE_GROUP", 40)
+    monkeypatch.setattr(dense, "SERIES_ROWS_MIN", 1)
+    monkeypatch.setattr(dense, "ROW_GROUP", 16)
 
 
 def series_of(at: int) -> Name:
@@ -111,14 +113,21 @@ _SERIES = st.one_of(
 )
 
 
-@given(st.lists(_SERIES, min_size=1, max_size=9), st.sampled_from([1, 1000]), st.integers(1, 99))
+@given(
+    st.lists(_SERIES, min_size=1, max_size=9),
+    st.sampled_from([1, 1000]),
+    st.integers(1, 99),
+    st.sampled_from([1, 1, 20]),
+)
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_readings_are_the_same_to_every_reader(tmp_path_factory, series, milli, step):
+def test_any_readings_are_the_same_to_every_reader(tmp_path_factory, series, milli, step, short):
     timed = [[(at * 3 % 50 - 9, held) for at, held in enumerate(one)] for one in series]
     rows = table_of(timed, milli)
-    path = written(tmp_path_factory.mktemp("dense"), rows, step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dense, "SERIES_ROWS_MIN", short)
+        path = written(tmp_path_factory.mktemp("dense"), rows, step)
 
     same(pq.ParquetFile(path, page_checksum_verification=True).read(), rows)
     same(pl.read_parquet(path).to_arrow(), rows)
@@ -220,7 +229,10 @@ def test_runs_of_texts_are_those_that_a_library_reads(runs):
     assert (chunk.low, chunk.high, chunk.nulls) == (texts[0], texts[-1], 0)
 
 
-def test_bounds_and_nulls_are_told_as_the_library_tells_them(tmp_path: Path):
+@pytest.mark.parametrize("short", [1, 512])
+def test_bounds_and_nulls_are_told_as_the_library_tells_them(tmp_path: Path, monkeypatch, short):
+    monkeypatch.setattr(dense, "SERIES_ROWS_MIN", short)
+    monkeypatch.setattr(dense, "ROW_GROUP", 40)
     rows = table_of([[(at, 1.0) for at in range(9)], [(at, "on") for at in range(9)]], 1000)
     path = written(tmp_path, rows)
     form = form_for(rows, READINGS, 1 << 20, is_millis=True)
