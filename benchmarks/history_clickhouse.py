@@ -31,7 +31,7 @@ TABLES: Final = {
     "readings": (
         "series UInt32 CODEC(ZSTD(3)), "
         "ts DateTime64(3, 'UTC') CODEC(Delta, T64('bit'), ZSTD(3)), "
-        f"value {_FLOAT}, quality UInt8 CODEC(ZSTD(3))",
+        "value Float64 CODEC(Delta, ZSTD(3)), quality UInt8 CODEC(ZSTD(3))",
         "(series, ts)",
     ),
     "rollup_1h": (_ROLLUP, "(series, ts)"),
@@ -43,7 +43,8 @@ TABLES: Final = {
     ),
 }
 """Columns and order of each table. Of the codecs that were tried for times (DoubleDelta, Delta,
-T64 and Delta with T64, each with zstd) and values (zstd alone, Gorilla, FPC) the smallest."""
+T64 and Delta with T64, each with zstd) and values (zstd alone, Delta, DoubleDelta, Gorilla, FPC and
+ALP, each with zstd) the smallest at one level of zstd (decision 0093)."""
 
 
 def load(session: Any, home: Path, size: Size) -> dict[str, float]:

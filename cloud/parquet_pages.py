@@ -24,6 +24,8 @@ _VALUES: Final = 1
 """Field of DataPageHeader and DataPageHeaderV2: how many rows, nulls among them."""
 _I32, _I64, _BINARY, _STRUCT = 5, 6, 8, 12
 _PLAIN: Final = b"\x00"
+_OF_WORDS: Final = (b"\x04", b"\x10")
+"""PLAIN_DICTIONARY and RLE_DICTIONARY."""
 _BITS: Final = 64
 _LENGTH: Final = 4
 """Bytes that tell how many bytes the levels of a page take, which say what is null."""
@@ -157,13 +159,14 @@ def _signed(number: bytes) -> int:
 class Body:
     """What is behind a data page's header: ``size`` bytes once they are decompressed.
 
-    ``is_plain``: its values are no words of a dictionary, and not packed.
+    ``is_plain``: its values are numbers one after another. ``is_words``: words of a dictionary.
     """
 
     stored: bytes
     size: int
     rows: int
     is_plain: bool
+    is_words: bool
 
 
 def bodies(data: bytes) -> Iterator[Body]:
@@ -180,7 +183,9 @@ def bodies(data: bytes) -> Iterator[Body]:
         stored = data[found.end() : end]
         if found[3] and zlib.crc32(stored) != _signed(found[3]) & 0xFFFFFFFF:
             raise NotPages("the checksum of a page is wrong")
-        yield Body(stored, _signed(found[1]), _signed(found[4]), found[5] == _PLAIN)
+        encoding = found[5]
+        size, rows = _signed(found[1]), _signed(found[4])
+        yield Body(stored, size, rows, encoding == _PLAIN, encoding in _OF_WORDS)
         at = end
 
 

@@ -11,8 +11,9 @@ from typing import Final
 
 _MAGIC: Final = b"PAR1"
 _I32, _STRUCT = 5, 12
-_ENCODINGS: Final = (0, 3, 5, 8)
-"""PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY: what is said of every chunk; pages say more."""
+_ENCODINGS: Final = (0, 3, 5, 8, 9)
+"""PLAIN, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY, BYTE_STREAM_SPLIT: what is said of every chunk;
+pages say more."""
 _OPTIONAL: Final = 1
 _UTF8: Final = 0
 

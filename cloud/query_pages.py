@@ -133,7 +133,7 @@ class OpenFile:
             return None
         data = self._chunk(group, name, pages.places[0], pages.places[-1])
         for one in bodies(data):
-            if one.is_plain or behind_levels(_unpacked(one, leaf), one.rows) is None:
+            if not one.is_words or behind_levels(_unpacked(one, leaf), one.rows) is None:
                 return None
         part, _ = self.part(group, name, 0, 1)
         return decoded(leaf, [part])[0].as_py()

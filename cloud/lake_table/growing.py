@@ -1,23 +1,30 @@
 """A data file that is written a row group at a time, so that its rows are never in memory whole."""
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from deltalake.transaction import AddAction
 
+from cloud.lake_table.dense import DenseWriter
 from cloud.lake_table.files import addition
 from cloud.lake_table.forms import Form
+from cloud.lake_table.library_writer import LibraryWriter
 from cloud.lake_table.parquet import (
     TEMPORARY,
     Step,
     group_rows,
     make_folder,
-    open_writer,
+    one,
+    run_starts,
     settle,
 )
-from cloud.lake_table.schema import PERIOD, TableSpec
+from cloud.lake_table.schema import PERIOD, READINGS, TableSpec
 from cloud.lake_table.stats import Stats
+
+DENSE_GROUP: Final = 131_072
+"""Rows of a row group of readings: 1.9 KB are said of each, and series share its dictionary."""
 
 
 class GrowingFile:
@@ -33,9 +40,15 @@ class GrowingFile:
         self._folder, self._period = folder, period
         self._stats = Stats()
         self._form = form
-        self._group = group_rows(spec)
+        is_dense = spec is READINGS
+        self._group = DENSE_GROUP if is_dense else group_rows(spec)
         self._temporary = self.path.with_name(name + TEMPORARY)
-        self._writer = open_writer(self._temporary, spec, form)
+        schema = form.of(spec.schema.empty_table()).schema
+        self._writer: DenseWriter | LibraryWriter
+        if is_dense:
+            self._writer = DenseWriter(self._temporary, schema, **form.options)
+        else:
+            self._writer = LibraryWriter(self._temporary, schema, form.options)
         self._waiting: list[pa.Table] = []
 
     @property
@@ -52,9 +65,12 @@ class GrowingFile:
         held = sum(part.num_rows for part in self._waiting)
         if held >= self._group:
             rows = pa.concat_tables(self._waiting)
-            whole = held - held % self._group
-            self._write(rows.slice(0, whole))
-            left = rows.slice(whole)
+            begin = 0
+            while held - begin >= self._group:
+                group = rows.slice(begin, self._whole(rows.slice(begin, self._group + 1)))
+                self._write(group)
+                begin += group.num_rows
+            left = rows.slice(begin)
             # A copy: a slice would keep all that was added alive.
             self._waiting = [left.take(pa.array(np.arange(left.num_rows)))] if left.num_rows else []
 
@@ -81,5 +97,15 @@ class GrowingFile:
         self._temporary.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
+    def _whole(self, rows: pa.Table) -> int:
+        """How many of the first rows are a row group: it ends with a series if it can."""
+        starts = run_starts(one(rows["series"]).to_numpy())
+        ends = starts[starts > self._group // 2]
+        return int(ends[-1]) if len(ends) else self._group
+
     def _write(self, rows: pa.Table) -> None:
-        self._writer.write(self._form.of(rows), self._group)
+        rows = self._form.of(rows)
+        if isinstance(self._writer, DenseWriter):
+            self._writer.write_table(rows)
+        else:
+            self._writer.write(rows, self._group)

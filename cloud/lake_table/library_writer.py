@@ -31,14 +31,14 @@ class LibraryWriter:
     def write(self, rows: pa.Table, group_rows: int) -> None:
         """Append rows, in the schema given, in row groups of so many."""
         for begin in range(0, rows.num_rows, group_rows):
-            self._writer.write_table(_own_names(rows.slice(begin, group_rows)))
+            self._writer.write_table(own_names(rows.slice(begin, group_rows)))
 
     def close(self) -> None:
         """Write what tells of the columns; nothing more may come."""
         self._writer.close()
 
 
-def _own_names(rows: pa.Table) -> pa.Table:
+def own_names(rows: pa.Table) -> pa.Table:
     """The rows with dictionaries cut down to what they use: Parquet would write all of each."""
     for index, field in enumerate(rows.schema):
         if pa.types.is_dictionary(field.type) and rows.num_rows:

@@ -9,6 +9,7 @@ import pytest
 
 from cloud import lake_sort, lake_sort_plan
 from cloud.lake_sorter import Sorter
+from cloud.lake_table import dense, growing
 from cloud.lake_table import forms as lake_forms
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import DataFile
@@ -22,6 +23,8 @@ QUIET_S = 60.0
 def small(monkeypatch: pytest.MonkeyPatch, rows: int = 12) -> None:
     """Files of so many rows, in row groups of three; a few row groups in memory."""
     monkeypatch.setattr(lake_parquet, "ROW_GROUP", 3)
+    monkeypatch.setattr(growing, "DENSE_GROUP", 3)
+    monkeypatch.setattr(dense, "SERIES_ROWS_MIN", 1)
     monkeypatch.setattr(lake_sort_plan, "ROWS_MAX", rows)
     monkeypatch.setattr(lake_sort_plan, "ROWS_TARGET", rows * 3 // 4)
     monkeypatch.setattr(lake_sort, "BYTES_HELD", 4_000)
