@@ -5,19 +5,22 @@ functions that made them (`cloud.rollup`), so tables and tail give one answer. M
 them from threads. Any thread may call any of them.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from cloud import query_events, query_joined, query_over, query_rows, rollup
 from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
-from cloud.live import Live, View
+from cloud.live_series import Known
+from cloud.live_view import View
 from cloud.query_clean import Bad
 from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
+from cloud.query_index import INDEX_BYTES_MAX
 from cloud.query_lake import LakeReader, ReadAhead, Told
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
@@ -33,6 +36,10 @@ ROWS_MAX: Final = 100_000
 
 class UnknownSeries(LookupError):  # noqa: N818 - the caller's fault, by its id
     """No series of this id; the argument is the id."""
+
+
+class TooHeavy(Exception):  # noqa: N818 - the caller's fault, or the machine's
+    """A question took more time or memory than one may have; the argument says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +90,44 @@ class History:
     next: Cursor | None
 
 
+class Book(Protocol):
+    """What is known of series: `cloud.live_series.SeriesBook`."""
+
+    def name(self, series: int) -> Name | None:
+        """The name of a series, None when there is none of that id."""
+
+    def known(self, series: Sequence[int] | None = None) -> Known:
+        """Everything, or what is known of the given series as far as they exist."""
+
+
+class Followed(Protocol):
+    """What is asked: `cloud.live.Live`, or one moment of it."""
+
+    @property
+    def view(self) -> View:
+        """The newest view."""
+
+    @property
+    def book(self) -> Book:
+        """All that is known of series."""
+
+
 class Query:
     """Answers from the newest view of ``live``."""
 
-    def __init__(self, live: Live, threads: int = 2) -> None:
+    def __init__(
+        self, live: Followed, threads: int = 2, index_bytes_max: int = INDEX_BYTES_MAX
+    ) -> None:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
-        self._lake = LakeReader()
+        self._lake = LakeReader(index_bytes_max)
         self._events = EventFiles(self._lake.index)
+
+    def of(self, live: Followed) -> "Query":
+        """The same of something else that is asked, with all that is known of files."""
+        other = copy.copy(self)
+        other._live = live
+        return other
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""

@@ -23,9 +23,9 @@ from cloud.lake_table.schema import (
     added,
     is_whole,
 )
-from cloud.live import View
+from cloud.live_view import View
 from cloud.query_files import Columns, FoundRows, SeriesFiles
-from cloud.query_index import FileIndex
+from cloud.query_index import INDEX_BYTES_MAX, FileIndex
 from cloud.query_pages import Stretch
 from cloud.query_rows import OVER, More
 from cloud.rollup import HOUR_US, Partials, Readings
@@ -82,8 +82,8 @@ _SAID: Final = _of_readings("ts", "value", "text", "quality")
 class LakeReader:
     """Asks the tables of a view; any thread may."""
 
-    def __init__(self) -> None:
-        self._files = SeriesFiles()
+    def __init__(self, index_bytes_max: int = INDEX_BYTES_MAX) -> None:
+        self._files = SeriesFiles(index_bytes_max)
 
     @property
     def index(self) -> FileIndex:

@@ -16,7 +16,7 @@ import msgspec
 
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.lake import Progress
-from cloud.lake_table.files import DataFile
+from cloud.lake_table.changes import Change
 from protos.log import LogFormat, LogLevel
 
 FRAME_BYTES_MAX: Final = 256 << 20
@@ -116,15 +116,6 @@ class SetApart(msgspec.Struct, frozen=True, tag=True):
 
     offset: int
     reason: str
-
-
-class Change(msgspec.Struct, frozen=True):
-    """What became of a table's list of files since the list before; ``gone`` are paths."""
-
-    folder: str
-    version: int
-    gone: list[str]
-    came: list[DataFile]
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from cloud.errors import OperatorError, StorageError
 from cloud.lake import Progress
+from cloud.lake_table.changes import Change, change_of, files_of
 from cloud.lake_table.files import DataFile, FileList
 from cloud.roles import wire
-from cloud.roles.consolidator import change_of
-from cloud.roles.desk import files_of
 from cloud.roles.wire import Channel, EndedError, Told
 
 
@@ -41,7 +40,7 @@ def test_a_list_of_files_is_the_one_before_and_what_changed(
 
 def test_a_view_comes_over_as_it_is(ends) -> None:
     parent, theirs = ends
-    change = wire.Change("/lake/t", 3, ["old"], [a_file("new", 5)])
+    change = Change("/lake/t", 3, ["old"], [a_file("new", 5)])
     show = wire.Show(7, (1, 2), True, {"readings": change})
     Channel(theirs).send(show)
     assert parent.call() == show
