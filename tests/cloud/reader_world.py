@@ -11,12 +11,15 @@ from cloud.roles.reader_child import PROGRAM, spawn
 from cloud.roles.reader_query import QueryApart
 from cloud.roles.reader_wire import Start
 from cloud.roles.readers import Readers
+from cloud.rollup import HOUR_US
 from cloud.serve.app import build_app
 from protos.log import LogFormat, LogLevel
+from tests.cloud.lake_world import T0
 from tests.cloud.role_world import ROOT
 from tests.cloud.serve_world import Registry, World
 
 MEMORY_BYTES = 1 << 30
+STEP_US = 10_000_000
 
 
 def start(memory_bytes: int = MEMORY_BYTES) -> Start:
@@ -75,3 +78,23 @@ class BothForms(World):
     def close(self) -> None:
         self.apart.close()
         super().close()
+
+
+def send(world: BothForms, device: str, first: int, count: int) -> None:
+    ts = [T0 + at * STEP_US for at in range(first, first + count)]
+    world.gateway.send(world.gateway.numbers(device, ts, [float(at % 97) for at in range(count)]))
+    world.follow()
+
+
+def filled(world: BothForms) -> BothForms:
+    """Readings of two devices and texts, in the tables and behind them, some late."""
+    for first in (0, 3000, 1500, 9000):
+        send(world, "pump", first, 700)
+        send(world, "fan", first + 100, 500)
+    world.gateway.send(world.gateway.texts("door", [T0, T0 + HOUR_US], ["open", "shut"]))
+    world.consolidate()
+    for first in (9700, 200, 12_000):
+        send(world, "pump", first, 50)
+    world.gateway.send(world.gateway.texts("door", [T0 + 2 * HOUR_US], ["open"]))
+    world.follow()
+    return world

@@ -2,7 +2,7 @@
 
 `die-at:SERIES` dies by SIGKILL of questions about a series. `hang` never answers. `slow:FOLDER`
 says `asked` in a folder and waits, before it reads, until a file `go` stands there. `memory` fails
-for want of memory, `fault` of something else.
+for want of memory, `fault` of something else. `long` may say nothing longer than a failure.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from cloud.roles import reader
-from cloud.roles.reader_wire import Answer, Question
+from cloud.roles.reader_wire import Answer, Link, Question
 
 kind, _, value = os.environ["TIDEGATE_TEST_FAULT"].partition(":")
 answer = reader.Reader.answer
@@ -36,5 +36,16 @@ def failing(*_: object) -> object:
     raise MemoryError if kind == "memory" else RuntimeError("a fault of ours")
 
 
-reader.Reader.answer = faulty
+send = Link.send
+
+
+def brief(self: Link, message: object, until: float | None = None) -> None:
+    if isinstance(message, Answer) and message.found is not None:
+        raise ValueError("too long")
+    send(self, message, until)
+
+
+reader.Reader.answer = faulty  # type: ignore[method-assign]
+if kind == "long":
+    Link.send = brief  # type: ignore[method-assign]
 reader.main()

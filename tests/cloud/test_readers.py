@@ -11,20 +11,12 @@ from pathlib import Path
 import pytest
 
 from cloud import lake_plan
-from cloud.errors import StorageError
-from cloud.query import Ask, TooHeavy
 from cloud.query_plan import Resolution
-from cloud.query_pool import Busy
-from cloud.roles import reader_query
-from cloud.roles.reader_placement import reader_count
 from cloud.roles.readers import Readers
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
-from cloud.settings import ReaderPlacement
+from cloud.rollup import DAY_US, HOUR_US
 from tests.cloud.lake_world import T0
-from tests.cloud.reader_world import BothForms, readers, start
+from tests.cloud.reader_world import BothForms, filled, readers, send, start
 from tests.cloud.role_world import ROOT, is_alive, wait_for
-
-STEP_US = 10_000_000
 
 
 @pytest.fixture
@@ -38,26 +30,6 @@ def make(tmp_path: Path):
     yield made
     for world in worlds:
         world.close()
-
-
-def send(world: BothForms, device: str, first: int, count: int) -> None:
-    ts = [T0 + at * STEP_US for at in range(first, first + count)]
-    world.gateway.send(world.gateway.numbers(device, ts, [float(at % 97) for at in range(count)]))
-    world.follow()
-
-
-def filled(world: BothForms) -> BothForms:
-    """Readings of two devices and texts, in the tables and behind them, some late."""
-    for first in (0, 3000, 1500, 9000):
-        send(world, "pump", first, 700)
-        send(world, "fan", first + 100, 500)
-    world.gateway.send(world.gateway.texts("door", [T0, T0 + HOUR_US], ["open", "shut"]))
-    world.consolidate()
-    for first in (9700, 200, 12_000):
-        send(world, "pump", first, 50)
-    world.gateway.send(world.gateway.texts("door", [T0 + 2 * HOUR_US], ["open"]))
-    world.follow()
-    return world
 
 
 ASKED = (
@@ -91,6 +63,23 @@ def test_every_answer_is_the_same_to_the_byte_in_both_forms(make) -> None:
     assert rows > 1 << 20
     assert world.readers.now.together == 0
     assert world.readers.now.answers >= 4 * len(ASKED)
+
+
+def test_joined_series_are_the_same_in_both_forms_too(make) -> None:
+    world = filled(make())
+    old, new = world.id("pump"), world.id("fan")
+    replaced = {
+        "kind": "replace", "series": old, "other": new, "from": T0 + 5 * HOUR_US + 3,
+        "author": "me", "note": "swapped",
+    }  # fmt: skip
+    said = world.client.post("/api/v1/operations", json=replaced)
+    assert said.status_code < 300, said.text
+    for asked in ("resolution=raw", "bucket=1h&columns=mean,time_mean,p50", "points=70"):
+        for view in ("joined", "stored"):
+            span = f"from={T0}&to={T0 + 2 * DAY_US}&view={view}"
+            world.both(f"/api/v1/history?series={old},{new}&{span}&{asked}")
+    world.both(f"/api/v1/history?series={new}&from={T0}&to={T0 + DAY_US}&bucket=1h&bad=exclude")
+    assert world.readers.now.together == 0
 
 
 def test_an_answer_too_many_pages_long_goes_on_at_the_other_form(make) -> None:
@@ -172,43 +161,6 @@ def test_a_question_that_kills_them_is_given_up_and_others_are_answered(make) ->
     world.both(path.replace(world.id("pump"), world.id("fan")))
 
 
-def test_one_that_hangs_is_killed_and_the_question_refused(make) -> None:
-    world = filled(make("hang", "", answer_s=1.0))
-    (pid,) = world.readers.now.pids
-    with pytest.raises(TooHeavy, match="more than 1 s"):
-        world.ask(world.apart, "pump", from_us=T0, to_us=T0 + DAY_US)
-    assert not is_alive(pid)
-    wait_for(lambda: world.readers.now.alive == 1)
-
-
-@pytest.mark.parametrize(
-    ("fault", "error", "match"), [("memory", TooHeavy, "1024 MiB"), ("fault", StorageError, "ours")]
-)
-def test_one_that_fails_is_replaced_and_the_failure_told(make, fault, error, match) -> None:
-    world = filled(make(fault, ""))
-    (pid,) = world.readers.now.pids
-    with pytest.raises(error, match=match):
-        world.ask(world.apart, "pump", from_us=T0, to_us=T0 + DAY_US)
-    assert not is_alive(pid)
-    path = f"/api/v1/history?series={world.id('fan')}&from={T0}&to={T0 + DAY_US}"
-    world.both(path)
-
-
-def test_a_question_that_takes_more_memory_than_one_may_have_is_refused(make) -> None:
-    world = make(memory_bytes=150 << 20)
-    for first in range(0, 1_200_000, 240_000):
-        ts = [T0 + at * 1000 for at in range(first, first + 240_000)]
-        world.gateway.send(world.gateway.numbers("pump", ts, [at / 7 for at in range(240_000)]))
-    world.follow()
-    world.consolidate()
-    few = {"from_us": T0, "to_us": T0 + MINUTE_US, "resolution": Resolution.RAW}
-    assert len(world.ask(world.apart, "pump", **few).series[0].ts) == 60_000
-    all_ = {**few, "to_us": T0 + DAY_US, "limit": 4_000_000}
-    with pytest.raises(TooHeavy, match="150 MiB"):
-        world.ask(world.apart, "pump", **all_)
-    assert len(world.ask(world.apart, "pump", **few).series[0].ts) == 60_000
-
-
 def test_while_none_can_be_started_this_process_answers_and_the_fault_is_told(make) -> None:
     world = filled(make())
 
@@ -258,56 +210,10 @@ def test_files_that_one_reads_outlive_their_merge(make, tmp_path: Path, monkeypa
     assert held not in world.live.in_use()
 
 
-def test_a_question_about_much_of_the_tail_is_answered_in_this_process(make, monkeypatch) -> None:
-    monkeypatch.setattr(reader_query, "TAIL_BYTES_MAX", 1000)
-    world = filled(make())
-    world.both(f"/api/v1/history?series={world.id('pump')}&from={T0}&to={T0 + DAY_US}")
-    world.both(f"/api/v1/history?series={world.id('fan')}&from={T0}&to={T0 + DAY_US}")
-    assert (world.readers.now.together, world.readers.now.answers) == (1, 1)
-
-
-def test_when_all_are_at_work_for_long_the_next_is_told_to_come_back(
-    make, tmp_path: Path, monkeypatch
-) -> None:
-    monkeypatch.setattr("cloud.roles.readers.WAIT_S", 0.01)
-    world = filled(make(f"slow:{tmp_path}"))
-    ask = Ask((int(world.id("pump"), 16),), T0, T0 + DAY_US)
-    with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(world.apart.history, ask)
-        wait_for((tmp_path / "asked").exists)
-        with pytest.raises(Busy):
-            world.apart.history(ask)
-        (tmp_path / "go").touch()
-        assert first.result().series
-
-
-def test_a_series_is_read_by_the_same_one_while_that_is_free(make) -> None:
-    world = filled(make(count=3))
-    for at in (5, 7, 5):
-        reader = world.readers._take(at)
-        assert reader.number == at % 3
-        world.readers._give_back(reader)
-    held = [world.readers._take(5) for _ in range(3)]
-    assert sorted(one.number for one in held) == [0, 1, 2]
-    for one in held:
-        world.readers._give_back(one)
-
-
-def test_one_that_holds_much_is_replaced_after_its_answer(make, monkeypatch) -> None:
-    monkeypatch.setattr("cloud.roles.readers.KEPT_BYTES", 1)
-    world = filled(make())
-    (pid,) = world.readers.now.pids
-    world.both(f"/api/v1/history?series={world.id('pump')}&from={T0}&to={T0 + DAY_US}")
-    assert not is_alive(pid)
-    wait_for(lambda: world.readers.now.alive == 1)
-    assert world.readers.now.restarts == 1
-    assert world.readers.fault is None
-
-
 def test_they_end_with_their_parent_also_in_the_middle_of_a_question(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom tests.cloud.reader_world import BothForms\n"
-        "from tests.cloud.test_readers import filled\nfrom threading import Thread\n"
+        "from tests.cloud.reader_world import filled\nfrom threading import Thread\n"
         "root = Path(sys.argv[1])\nworld = filled(BothForms(root / 'lake', f'slow:{root}'))\n"
         "print(*world.readers.now.pids, flush=True)\n"
         "world.ask(world.apart, 'pump', from_us=0, to_us=1 << 50)\n"
@@ -321,26 +227,3 @@ def test_they_end_with_their_parent_also_in_the_middle_of_a_question(tmp_path: P
         assert is_alive(pid)
         parent.kill()
     wait_for(lambda: not is_alive(pid))
-
-
-def test_a_reader_loads_neither_engine_nor_server() -> None:
-    script = (
-        "import sys, cloud.roles.reader\n"
-        "print([n for n in ('duckdb', 'deltalake', 'grpc', 'starlette', 'apsw', 'asyncio')"
-        " if n in sys.modules])"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", script]
-    assert subprocess.check_output(command, env=environment, text=True).strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("wanted", "cores", "gigabytes", "count"),
-    [
-        (ReaderPlacement.AUTO, 2, 64, 0), (ReaderPlacement.AUTO, 64, 2, 0),
-        (ReaderPlacement.AUTO, 3, 4, 2), (ReaderPlacement.AUTO, 4, 3, 3),
-        (ReaderPlacement.AUTO, 64, 64, 4), (ReaderPlacement.TOGETHER, 64, 64, 0), (9, 1, 1, 9),
-    ],
-)  # fmt: skip
-def test_auto_is_as_many_as_there_are_cores_and_memory_for(wanted, cores, gigabytes, count) -> None:
-    assert reader_count(wanted, cores, gigabytes << 30) == count
