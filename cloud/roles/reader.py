@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,9 @@ from cloud.query_one import TooManyReadings
 from cloud.roles import reader_wire
 from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
 from protos.log import log_to_stderr
+
+EASE_BYTES: Final = 128 << 20
+"""What is held by a reader that gives back what is free, which takes it a millisecond."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +75,7 @@ class Reader:
         self._query: Query | None = None
         self._start = start
         self._tables: dict[str, FileList] = {}
+        self.held = held_bytes()
 
     def answer(self, question: Question) -> Answer:
         """What is found, or why nothing is."""
@@ -80,7 +85,7 @@ class Reader:
             tables = MappingProxyType(dict(self._tables))
             view = replace(question.view, tables=tables)
             query = self._asking(Moment(view, question.known))
-            return Answer(query.history(question.ask), held_bytes())
+            return Answer(query.history(question.ask), self.held)
         except TooManyReadings as error:
             failure, readings = Failure.READINGS, int(error.args[0])
         except StorageError as error:
@@ -91,8 +96,14 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - a supervisor: a fault of ours costs this question
             _log.exception("a question could not be answered")
             failure, words = Failure.FAULT, ("read history", repr(error), "")
-        give_back()
-        return Answer(None, held_bytes(), failure, words, readings)
+        return Answer(None, self.held, failure, words, readings)
+
+    def rest(self) -> None:
+        """Between two questions: what the last one took is given back, if it was much."""
+        self.held = held_bytes()
+        if self.held > EASE_BYTES:
+            give_back()
+            self.held = held_bytes()
 
     def _learn(self, data: bytes) -> None:
         for name, change in reader_wire.changes_of(data).items():
@@ -138,13 +149,18 @@ def end_with(parent: socket.socket) -> None:
 def answer_all(link: Link, reader: Reader) -> None:
     """Answer until nobody asks. GoneError at the end."""
     while True:
-        question = link.receive()
-        answer = reader.answer(question)
-        try:
-            link.send(answer)
-        except ValueError as error:
-            words = ("read history", str(error), "")
-            link.send(Answer(None, held_bytes(), Failure.LENGTH, words))
+        answer_one(link, reader)
+        reader.rest()
+
+
+def answer_one(link: Link, reader: Reader) -> None:
+    """The next question, and nothing of it is held afterwards."""
+    answer = reader.answer(link.receive())
+    try:
+        link.send(answer)
+    except ValueError as error:
+        words = ("read history", str(error), "")
+        link.send(Answer(None, reader.held, Failure.LENGTH, words))
 
 
 def main() -> None:

@@ -77,7 +77,10 @@ class Failure(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """``found``, or why not: ``failure``, and its ``words``. ``held_bytes`` the process holds."""
+    """``found``, or why not: ``failure``, and its ``words``.
+
+    ``held_bytes`` the process held when it began with the question.
+    """
 
     found: History | None
     held_bytes: int

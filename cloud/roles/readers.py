@@ -21,12 +21,12 @@ from cloud.query_pool import WAIT_S, Busy
 from cloud.roles.reader_child import Reader, Spawn, spawn
 from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
 
-ANSWER_S: Final = 30.0
-"""How long a question may take; then its reader is killed."""
+ANSWER_S: Final = 60.0
+"""How long a question may take, as long as the command line waits; then its reader is killed."""
 TRIES: Final = 2
 """Readers that may die of one question."""
-KEPT_BYTES: Final = 320 << 20
-"""What a reader may hold after an answer; one that holds more is replaced."""
+KEPT_BYTES: Final = 256 << 20
+"""What a reader may hold between two questions; one that holds more is replaced."""
 RETRY_S: Final = (0.1, 1.0, 5.0, 15.0, 60.0)
 """Pauses before the next reader, by how many died since one answered."""
 DEATHS_TOLD: Final = 3
