@@ -1,9 +1,9 @@
 """What a reader's process and its parent say to each other, and the socket they say it on.
 
-The parent asks one question at a time; the reader answers it. A frame is the lengths of its parts,
-then the parts: a pickle, and behind it the columns that it speaks of, as they lie in memory. Both
-ends are one version of this program and of one user, and nobody else has hold of the socket, so
-nothing here is a format, and a pickle tells no more than the process that made it could do itself.
+The parent asks one question at a time; the reader answers it. A frame is a head, the lengths of its
+parts, then the parts: a pickle, and behind it the columns that it speaks of, as they lie in memory.
+Both ends are one version of this program and of one user, and nobody else has hold of the socket,
+so nothing here is a format, and a pickle tells no more than who made it could do itself.
 """
 
 import copyreg
@@ -32,7 +32,9 @@ from protos.log import LogFormat, LogLevel
 FRAME_BYTES_MAX: Final = 256 << 20
 """Of one question or answer."""
 PARTS_MAX: Final = 1 << 20
-_COUNT: Final = struct.Struct("<I")
+_HEAD: Final = struct.Struct("<QI")
+"""Bytes behind it, and parts."""
+_TIMEOUT: Final = struct.Struct("@ll")
 _CHANGES: Final = msgspec.msgpack.Decoder(dict[str, Change])
 
 
@@ -104,7 +106,11 @@ def changes_of(data: bytes) -> dict[str, Change]:
 
 
 class Link:
-    """One end of the socket; from one thread at a time."""
+    """One end of the socket; from one thread at a time.
+
+    The kernel waits, also for all of a frame: a thread that came back for every piece of it would
+    ask for the interpreter each time.
+    """
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
@@ -122,24 +128,22 @@ class Link:
         if total > FRAME_BYTES_MAX or len(parts) > PARTS_MAX:
             raise ValueError(f"a message of {total} bytes, {FRAME_BYTES_MAX} are allowed")
         lengths = struct.pack(f"<{len(parts)}Q", *map(len, parts))
-        frame = b"".join((_COUNT.pack(len(parts)), lengths, *parts))
-        self._wait(until)
+        head = _HEAD.pack(len(lengths) + total, len(parts))
+        self._wait(socket.SO_SNDTIMEO, until)
         try:
-            self._socket.sendall(frame)
-        except TimeoutError:
-            raise
+            self._socket.sendall(b"".join((head, lengths, *parts)))
+        except BlockingIOError:
+            raise TimeoutError from None
         except OSError as error:
             raise GoneError from error
 
     def receive(self, until: float | None = None) -> Any:
         """What the other side says next. GoneError, TimeoutError as `send`."""
-        (count,) = _COUNT.unpack(self._exactly(_COUNT.size, until))
-        if not 0 < count <= PARTS_MAX:
+        size, count = _HEAD.unpack(self._exactly(_HEAD.size, until))
+        if not 0 < count <= PARTS_MAX or not 8 * count <= size <= 8 * count + FRAME_BYTES_MAX:
             raise GoneError
-        lengths = struct.unpack(f"<{count}Q", self._exactly(8 * count, until))
-        if sum(lengths) > FRAME_BYTES_MAX:
-            raise GoneError
-        held, at, parts = memoryview(self._exactly(sum(lengths), until)), 0, []
+        held, at, parts = memoryview(self._exactly(size, until)), 8 * count, []
+        lengths = struct.unpack_from(f"<{count}Q", held)
         for length in lengths:
             parts.append(held[at : at + length])
             at += length
@@ -149,17 +153,20 @@ class Link:
         """End it, for both sides."""
         self._socket.close()
 
-    def _wait(self, until: float | None) -> None:
-        self._socket.settimeout(None if until is None else max(until - time.monotonic(), 1e-3))
+    def _wait(self, option: int, until: float | None) -> None:
+        """Have the kernel wait no longer than that."""
+        left = 0.0 if until is None else max(until - time.monotonic(), 1e-3)
+        seconds = _TIMEOUT.pack(int(left), int(left % 1 * 1e6))
+        self._socket.setsockopt(socket.SOL_SOCKET, option, seconds)
 
     def _exactly(self, count: int, until: float | None) -> bytearray:
         found, at = bytearray(count), 0
         while at < count:
-            self._wait(until)
+            self._wait(socket.SO_RCVTIMEO, until)
             try:
-                taken = self._socket.recv_into(memoryview(found)[at:])
-            except TimeoutError:
-                raise
+                taken = self._socket.recv_into(memoryview(found)[at:], 0, socket.MSG_WAITALL)
+            except BlockingIOError:
+                raise TimeoutError from None
             except OSError as error:
                 raise GoneError from error
             if not taken:

@@ -151,7 +151,7 @@ def ends():
         yield Link(ours), theirs
 
 
-@pytest.mark.parametrize("sent", [b"", b"\x02", struct.pack("<IQ", 1, 9) + b"half"])
+@pytest.mark.parametrize("sent", [b"", b"\x02", struct.pack("<QIQ", 17, 1, 9) + b"half"])
 def test_a_word_that_is_cut_short_is_the_end(ends, sent: bytes) -> None:
     link, theirs = ends
     theirs.sendall(sent)
@@ -160,10 +160,12 @@ def test_a_word_that_is_cut_short_is_the_end(ends, sent: bytes) -> None:
         link.receive()
 
 
-@pytest.mark.parametrize("head", [(0,), (PARTS_MAX + 1,), (1, FRAME_BYTES_MAX + 1)])
-def test_a_word_over_its_bounds_is_not_waited_for(ends, head: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "head", [(0, 0), (7, 1), (8 * PARTS_MAX + 8, PARTS_MAX + 1), (FRAME_BYTES_MAX + 9, 1)]
+)
+def test_a_word_over_its_bounds_is_not_waited_for(ends, head: tuple[int, int]) -> None:
     link, theirs = ends
-    theirs.sendall(struct.pack("<I" + "Q" * (len(head) - 1), *head))
+    theirs.sendall(struct.pack("<QI", *head))
     with pytest.raises(GoneError):
         link.receive()
 
