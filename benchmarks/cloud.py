@@ -114,6 +114,8 @@ class Bench:
 
     def __init__(self, folder: Path, asked: argparse.Namespace, placement: str) -> None:
         self.asked, self.placement = asked, placement
+        is_apart = placement == "apart"
+        self.readers = str(asked.readers) if is_apart and asked.readers else '"together"'
         self.folder, self.home = folder, folder / "cloud"
         self.cores = sorted(os.sched_getaffinity(0))
         self.ports = lasting_ports(3)
@@ -132,7 +134,7 @@ class Bench:
         sync, enrol, http = (f"127.0.0.1:{port}" for port in self.ports)
         (self.home / "cloud.toml").write_text(
             f'[listen]\nsync = "{sync}"\nenrol = "{enrol}"\nhttp = "{http}"\n'
-            f'[roles]\nconsolidation = "{self.placement}"\n'
+            f'[roles]\nconsolidation = "{self.placement}"\nreaders = {self.readers}\n'
         )
         config = load(self.home)
         authority = Authority.load(config.authority_folder)
@@ -263,6 +265,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--gateways", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=750, help="readings of a block")
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--readers", type=int, default=2, help="of history; 0 is together")
     parser.add_argument("--beside", action="store_true", help="the baseline first")
     asked = parser.parse_args(arguments)
     base = measured(asked, "together", asked.seconds / 2) if asked.beside else {}

@@ -1,9 +1,9 @@
 """The aggregator: wires the stages of one cloud, starts them, and ends them in order.
 
 The only place that does. Ingest and enrolment run on the loop, the journal's writer, the live view
-and queries on threads of their own, and so does consolidation, or in a process (`cloud.roles`).
-When the journal fails for good the process ends with the cause: what was acknowledged is on the
-disk, and a restart goes on from there.
+and queries on threads of their own; consolidation and what questions read of the tables too, or in
+processes of their own (`cloud.roles`). When the journal fails for good the process ends with the
+cause: what was acknowledged is on the disk, and a restart goes on from there.
 """
 
 import asyncio
@@ -45,6 +45,8 @@ from cloud.query import Query
 from cloud.registry import Registry
 from cloud.renewal import RenewalDesk
 from cloud.roles.placement import begin_consolidation
+from cloud.roles.reader_placement import begin_query
+from cloud.roles.readers import Readers
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.page_door import PageServer, listen, served
@@ -95,6 +97,7 @@ class Aggregator:
     lake: Consolidation
     operations: Operations
     query: Query
+    readers: Readers | None
     courtesy: Courtesy
 
     @classmethod
@@ -125,9 +128,12 @@ class Aggregator:
             lake = begin_consolidation(config, journal, names, live, courtesy, now_us)
             undo.callback(lake.stop)
             live.start()
+            undo.callback(live.stop)
+            query, readers = begin_query(settings, live)
             undo.pop_all()
-        query = Query(live, settings.lake.query_threads)
-        return cls(config, authority, registry, journal, live, lake, operations, query, courtesy)
+        return cls(
+            config, authority, registry, journal, live, lake, operations, query, readers, courtesy
+        )
 
     async def run(self) -> None:
         """Start the servers, wait for a signal or a failure, and end in order."""
@@ -149,8 +155,8 @@ class Aggregator:
         site = Asked(self._site(ingest))
         page = PageServer(served(site, STOP_S))
         door = listen(self.config.settings.listen.http)
-        report = Report(self.journal, self.live, self.lake, self.registry, ingest, outcomes, site,
-                        now_us)  # fmt: skip
+        report = Report(self.journal, self.live, self.lake, self.readers, self.registry, ingest,
+                        outcomes, site, now_us)  # fmt: skip
         await sync.start()
         await enrol.start()
         self.lake.start()
@@ -225,6 +231,7 @@ class Aggregator:
             presence=lambda: ingest.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
+            readers=0 if self.readers is None else self.readers.now.wanted,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
         )  # fmt: skip
@@ -271,7 +278,8 @@ class Aggregator:
 
     def _fault(self) -> str:
         """What stands in the way now, for /healthz; empty while all is well."""
-        fault = self.journal.failure or self.lake.fault
+        readers = None if self.readers is None else self.readers.fault
+        fault = self.journal.failure or self.lake.fault or readers
         return "" if fault is None else str(fault)
 
     def _tell(self) -> None:

@@ -15,7 +15,13 @@ from importlib.metadata import version
 
 from cloud import journal_counts, metrics
 from cloud.errors import OperatorError
-from cloud.figures_document import Figures, GatewayFigures, JournalFigures, LakeFigures
+from cloud.figures_document import (
+    Figures,
+    GatewayFigures,
+    JournalFigures,
+    LakeFigures,
+    ReaderFigures,
+)
 from cloud.ingest import Ingest, Presence
 from cloud.journal_cursor import Cursor
 from cloud.journal_sqlite.sqlite_journal import SqliteJournal
@@ -25,6 +31,7 @@ from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live import Live
 from cloud.memory import resident_bytes
 from cloud.registry import GatewayRow, Registry
+from cloud.roles.readers import Readers, ReadersNow
 from cloud.serve.asked import Asked
 from protos import sync_pb2 as pb
 from protos.scrape import Door
@@ -39,6 +46,7 @@ class Report:
     journal: SqliteJournal
     live: Live
     lake: Consolidation
+    readers: Readers | None
     registry: Registry
     ingest: Ingest
     enrolments: Counter[str]
@@ -72,6 +80,7 @@ class Report:
             request_seconds=self.asked.seconds.snapshot(),
             journal=self._journal(),
             lake=self._lake(),
+            readers=self._readers(),
             gateways=self._gateways(present),
         )
 
@@ -79,7 +88,21 @@ class Report:
         """By role, of those that have a process; the first one's is all that is not apart."""
         pids = {"ingest": os.getpid(), "consolidation": self.lake.pid}
         found = {role: resident_bytes(pid) for role, pid in pids.items() if pid is not None}
+        found["readers"] = sum(map(resident_bytes, self._now().pids))
         return {role: held for role, held in found.items() if held}
+
+    def _now(self) -> ReadersNow:
+        return ReadersNow() if self.readers is None else self.readers.now
+
+    def _readers(self) -> ReaderFigures:
+        now = self._now()
+        return ReaderFigures(
+            wanted=now.wanted,
+            alive=now.alive,
+            restarts=now.restarts,
+            answers=now.answers,
+            together=now.together,
+        )
 
     def _journal(self) -> JournalFigures:
         stats, total = self.journal.stats(), journal_counts.total(self.journal.counts().values())

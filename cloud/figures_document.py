@@ -47,6 +47,19 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     retired: int = 0
 
 
+class ReaderFigures(msgspec.Struct, kw_only=True):
+    """Processes that read history: how many there shall be and are, what they did since the start.
+
+    ``together`` are questions about history that were answered without them all the same.
+    """
+
+    wanted: int = 0
+    alive: int = 0
+    restarts: int = 0
+    answers: int = 0
+    together: int = 0
+
+
 class GatewayFigures(msgspec.Struct, kw_only=True):
     """One gateway: its cursor, and what it last said of itself."""
 
@@ -87,4 +100,5 @@ class Figures(msgspec.Struct, kw_only=True):
     request_seconds: Latency | None = None
     journal: JournalFigures = msgspec.field(default_factory=JournalFigures)
     lake: LakeFigures = msgspec.field(default_factory=LakeFigures)
+    readers: ReaderFigures = msgspec.field(default_factory=ReaderFigures)
     gateways: list[GatewayFigures] = msgspec.field(default_factory=list)

@@ -31,7 +31,6 @@ from cloud.lake_lock import take_lock
 from cloud.lake_made import Made
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
-from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_sorter import IDLE, SortProgress
 from cloud.lake_table.files import FileList
 from cloud.lake_table.parquet import Step, no_step
@@ -39,6 +38,7 @@ from cloud.lake_table.schema import RARE, READINGS, TABLES
 from cloud.lake_table.table import LakeTable
 from cloud.lake_upkeep import Upkeep
 from cloud.memory import give_back
+from cloud.retention import NOTHING, Retired
 
 BYTES_PER_PASS: Final = 128 << 20
 ROWS_AT_ONCE: Final = 2_000_000

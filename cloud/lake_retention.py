@@ -21,7 +21,7 @@ import pyarrow as pa
 from deltalake.transaction import AddAction
 
 from cloud.lake_embedded import Pause, no_pause
-from cloud.lake_retired import NOTHING, Retired, take_up, write_retired
+from cloud.lake_retired import take_up, write_retired
 from cloud.lake_table.files import DataFile, FileList, file_name, sorted_name
 from cloud.lake_table.forms import form_for
 from cloud.lake_table.groups import are_millis, read_groups
@@ -32,7 +32,9 @@ from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
 from cloud.retention import (
     NEVER,
+    NOTHING,
     Past,
+    Retired,
     Rules,
     hulls_of,
     past_buckets,

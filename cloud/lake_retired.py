@@ -8,8 +8,6 @@ MessagePack.
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -17,12 +15,11 @@ from typing import Final
 import msgspec
 
 from cloud.errors import StorageError
-from cloud.journal_counts import EARLIER, EPOCHS_MAX
 from cloud.lake_table.log import LOG
 from cloud.lake_table.parquet import fsync, make_folder
 from cloud.lake_table.schema import READINGS
 from cloud.lake_table.state import look
-from cloud.retention import united
+from cloud.retention import NOTHING, Retired
 
 FOLDER: Final = "retired"
 KEPT: Final = 16
@@ -31,46 +28,6 @@ TRIES: Final = 10
 """How often it is looked for anew, because the committer went on meanwhile."""
 _DIGEST: Final = hashlib.sha256().digest_size
 _LOST: Final = "restore the lake from a backup (docs/guide/backup.md)"
-
-
-class Retired(msgspec.Struct, frozen=True):
-    """All that was removed up to a ticket.
-
-    ``rows`` by gateway and epoch (EARLIER: those too old to be told apart); ``hulls`` by series,
-    from which day on and up to which readings were removed, µs.
-    """
-
-    ticket: int = 0
-    rows: Mapping[str, Mapping[int, int]] = {}
-    hulls: Mapping[int, tuple[int, int]] = {}
-
-    @property
-    def total(self) -> int:
-        """Readings removed in all."""
-        return sum(count for epochs in self.rows.values() for count in epochs.values())
-
-    def by_epoch(self) -> Counter[tuple[str, int]]:
-        """Readings removed by (gateway, epoch)."""
-        found: Counter[tuple[str, int]] = Counter()
-        for gateway, epochs in self.rows.items():
-            found.update({(gateway, epoch): count for epoch, count in epochs.items()})
-        return found
-
-    def after(
-        self, removed: Mapping[tuple[str, int], int], hulls: Mapping[int, tuple[int, int]]
-    ) -> "Retired":
-        """With these readings removed as well, which were of these days."""
-        rows = {gateway: dict(epochs) for gateway, epochs in self.rows.items()}
-        for (gateway, epoch), count in removed.items():
-            own = rows.setdefault(gateway, {})
-            own[epoch] = own.get(epoch, 0) + count
-            while len(own) - (EARLIER in own) > EPOCHS_MAX:
-                oldest = min(one for one in own if one != EARLIER)
-                own[EARLIER] = own.get(EARLIER, 0) + own.pop(oldest)
-        return Retired(self.ticket + 1, rows, united(self.hulls, hulls))
-
-
-NOTHING: Final = Retired()
 
 
 def retired_path(root: Path, ticket: int) -> Path:

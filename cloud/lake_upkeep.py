@@ -7,12 +7,11 @@ import msgspec
 from cloud.lake_embedded import Pause, no_pause
 from cloud.lake_merge import merge_in
 from cloud.lake_retention import Retention
-from cloud.lake_retired import Retired
 from cloud.lake_sorter import Sorter, SortProgress
 from cloud.lake_table.schema import READINGS, ROLLUPS
 from cloud.lake_table.sweep import Sweeper
 from cloud.lake_table.table import LakeTable
-from cloud.retention import Rules
+from cloud.retention import Retired, Rules
 from cloud.settings import CloudSettings
 from cloud.settings import Retention as RetentionSettings
 

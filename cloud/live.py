@@ -10,7 +10,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -25,7 +25,6 @@ from cloud.lake import Batch
 from cloud.lake_attempts import KILLS, Attempts
 from cloud.lake_embedded import Decoded, Pause, decode, no_pause, within_rows
 from cloud.lake_names import Names
-from cloud.lake_retired import NOTHING, Retired
 from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table import parquet as lake_parquet
 from cloud.lake_table.files import FileList
@@ -33,6 +32,7 @@ from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D,
 from cloud.live_feed import Feed
 from cloud.live_series import SeriesBook
 from cloud.live_tail import TailBatch
+from cloud.live_view import View
 
 BYTES_PER_STEP: Final = 8 << 20
 ROWS_PER_STEP: Final = 1_000_000
@@ -55,25 +55,6 @@ class Source(Protocol):
 
     def quarantine(self, offset: int, reason: str) -> None:
         """Set a block apart, durably, that can never be decoded."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class View:
-    """``tables`` hold the offsets up to ``lake``, ``tail`` those after it up to ``journal``.
-
-    ``retired``: what retention removed of the tables.
-    """
-
-    lake: int
-    journal: int
-    tables: Mapping[str, FileList]
-    tail: tuple[TailBatch, ...]
-    retired: Retired = NOTHING
-
-    def has_tail(self, series: int) -> bool:
-        """Whether the tail has readings of a stored series."""
-        held = (batch.tables.get(READINGS.name) for batch in self.tail)
-        return any(rows is not None and series in rows.runs for rows in held)
 
 
 _NOTHING: Final[Mapping[str, FileList]] = MappingProxyType(

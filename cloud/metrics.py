@@ -173,6 +173,22 @@ _LAKE: Final[tuple[Row, ...]] = (
     _gauge("history_anomalies", "Anomalies that queries see.", lambda f: f.anomalies),
 )
 
+_READERS: Final[tuple[Row, ...]] = (
+    _gauge("readers_wanted", "Processes that shall read history.", lambda f: f.readers.wanted),
+    _gauge("readers", "Those of them that run.", lambda f: f.readers.alive),
+    _total(
+        "reader_restarts",
+        "Times that one was replaced since the start: it died, hung or held too much.",
+        lambda f: f.readers.restarts,
+    ),
+    _total("reader_answers", "What they answered since the start.", lambda f: f.readers.answers),
+    _total(
+        "reader_together",
+        "Questions about history answered without them, for none could take them.",
+        lambda f: f.readers.together,
+    ),
+)
+
 _GATEWAYS: Final[tuple[Row, ...]] = (
     _each("connected", "1 while connected.", lambda g: g.is_connected),
     _each(
@@ -209,5 +225,5 @@ def _when(at_us: int) -> float | None:
     return at_us / 1e6 if at_us else None
 
 
-TABLE: Final = (*_WAY_IN, *_JOURNAL, *_LAKE, *_GATEWAYS)
+TABLE: Final = (*_WAY_IN, *_JOURNAL, *_LAKE, *_READERS, *_GATEWAYS)
 """Every metric of the cloud, in the order it is told."""

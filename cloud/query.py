@@ -5,20 +5,23 @@ functions that made them (`cloud.rollup`), so tables and tail give one answer. M
 them from threads. Any thread may call any of them.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from cloud import query_events, query_joined, query_over, query_rows, rollup
 from cloud.joined import NOTHING_JOINED, Joined, Resolver, alone
 from cloud.lake_names import Name
-from cloud.live import Live, View
+from cloud.live_series import Known
+from cloud.live_view import View
 from cloud.query_clean import Bad
 from cloud.query_columns import Told
 from cloud.query_event_rows import EventFiles
 from cloud.query_events import Events, EventsAsk
+from cloud.query_index import INDEX_BYTES_MAX
 from cloud.query_lake import LakeReader, ReadAhead
 from cloud.query_one import Budget, OneSeries
 from cloud.query_plan import Buckets, Resolution, buckets_for, span
@@ -34,6 +37,10 @@ ROWS_MAX: Final = 100_000
 
 class UnknownSeries(LookupError):  # noqa: N818 - the caller's fault, by its id
     """No series of this id; the argument is the id."""
+
+
+class TooHeavy(Exception):  # noqa: N818 - the caller's fault, or the machine's
+    """A question took more time or memory than one may have; the argument says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +91,44 @@ class History:
     next: Cursor | None
 
 
+class Book(Protocol):
+    """What is known of series: `cloud.live_series.SeriesBook`."""
+
+    def name(self, series: int) -> Name | None:
+        """The name of a series, None when there is none of that id."""
+
+    def known(self, series: Sequence[int] | None = None) -> Known:
+        """Everything, or what is known of the given series as far as they exist."""
+
+
+class Followed(Protocol):
+    """What is asked: `cloud.live.Live`, or one moment of it."""
+
+    @property
+    def view(self) -> View:
+        """The newest view."""
+
+    @property
+    def book(self) -> Book:
+        """All that is known of series."""
+
+
 class Query:
     """Answers from the newest view of ``live``."""
 
-    def __init__(self, live: Live, threads: int = 2) -> None:
+    def __init__(
+        self, live: Followed, threads: int = 2, index_bytes_max: int = INDEX_BYTES_MAX
+    ) -> None:
         self._live = live
         self._pool = Pool(cursors=2 * threads, threads=threads)
-        self._lake = LakeReader()
+        self._lake = LakeReader(index_bytes_max)
         self._events = EventFiles(self._lake.index)
+
+    def of(self, live: Followed) -> "Query":
+        """The same of something else that is asked, with all that is known of files."""
+        other = copy.copy(self)
+        other._live = live
+        return other
 
     def close(self) -> None:
         """Close the engine; queries under way fail."""
@@ -103,11 +140,14 @@ class Query:
         asked = self._asked(ask.series, ask.joined)
         if ask.resolution is Resolution.RAW:
             return self._raw(view, asked, ask)
-        if ask.grid is None and ask.resolution is Resolution.AUTO and _is_aged(view, asked, ask):
+        is_auto = ask.grid is None and ask.resolution is Resolution.AUTO
+        stored = (segment.name.id for each in asked for segment in each.segments)
+        has_lost = bool(view.retired.hulls) and view.has_lost(stored, ask.from_us, ask.to_us)
+        if is_auto and has_lost:  # then rollups tell more
             ask = replace(ask, resolution=Resolution.HOUR)
-        if More.EXACT_QUANTILES in ask.more and _is_aged(view, asked, ask):
+        if More.EXACT_QUANTILES in ask.more and has_lost:
             ask = replace(ask, more=ask.more | {More.QUANTILES})  # of bins, where nothing else is
-        if ask.grid is None and ask.resolution is Resolution.AUTO and self._few(asked, ask):
+        if is_auto and not has_lost and self._few(asked, ask):
             raw = self._raw_if_few(view, asked, ask)
             if raw is not None:
                 return raw
@@ -257,12 +297,3 @@ def _span(ask: Ask, buckets: Buckets) -> tuple[int, int] | None:
     if buckets.edges is not None:
         return int(buckets.edges[0]), int(buckets.edges[-1])
     return span(ask.from_us, ask.to_us, buckets.width_us)
-
-
-def _is_aged(view: View, asked: Sequence[Joined], ask: Ask) -> bool:
-    """Whether retention removed readings of what is asked for: then its rollups tell more."""
-    if not view.retired.hulls:
-        return False
-    stored = {segment.name.id for each in asked for segment in each.segments}
-    hulls = (view.retired.hulls.get(one, (0, 0)) for one in stored)
-    return any(max(low, ask.from_us) < min(high, ask.to_us) for low, high in hulls)

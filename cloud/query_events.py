@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from cloud import query_event_rows, query_sql
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import ANOMALIES, EPISODES, GAPS, TableSpec
-from cloud.live import View
+from cloud.live_view import View
 from cloud.query_event_rows import EventFiles, Wanted
 from cloud.query_pool import Pool
 

@@ -15,10 +15,10 @@ from cloud.lake_rollup import partials_of, readings_of
 from cloud.lake_table.files import DataFile
 from cloud.lake_table.parquet import times
 from cloud.lake_table.schema import READINGS, ROLLUP_1H, TableSpec, is_whole
-from cloud.live import View
+from cloud.live_view import View
 from cloud.query_columns import COLUMNS, ROWS_AT_ONCE, SAID, Told, columns_of
 from cloud.query_files import FoundRows, SeriesFiles
-from cloud.query_index import FileIndex
+from cloud.query_index import INDEX_BYTES_MAX, FileIndex
 from cloud.query_pages import Stretch
 from cloud.rollup import HOUR_US, Ints, Partials, Readings, bucket_of
 
@@ -29,8 +29,8 @@ FILES_AT_ONCE: Final = 64
 class LakeReader:
     """Asks the tables of a view; any thread may."""
 
-    def __init__(self) -> None:
-        self._files = SeriesFiles()
+    def __init__(self, index_bytes_max: int = INDEX_BYTES_MAX) -> None:
+        self._files = SeriesFiles(index_bytes_max)
 
     @property
     def index(self) -> FileIndex:

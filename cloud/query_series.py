@@ -9,8 +9,8 @@ import pyarrow as pa
 from cloud import query_clean, query_rows, rollup
 from cloud.lake_rollup import readings_of
 from cloud.lake_table.schema import READINGS, has_lists
-from cloud.live import View
 from cloud.live_tail import ASKED
+from cloud.live_view import View
 from cloud.query_clean import Bad, Piece
 from cloud.query_columns import Told
 from cloud.query_lake import LakeReader

@@ -9,14 +9,17 @@ readings or none that are due.
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.journal_counts import EARLIER, EPOCHS_MAX
 from cloud.rollup import DAY_US, Ints, bucket_of
 from cloud.settings import Retention
 from protos.records import Quality
@@ -149,3 +152,43 @@ def united(one: Hulls, other: Hulls) -> dict[int, tuple[int, int]]:
         before = found.get(series, (low, high))
         found[series] = (min(before[0], low), max(before[1], high))
     return found
+
+
+class Retired(msgspec.Struct, frozen=True):
+    """All that was removed up to a ticket.
+
+    ``rows`` by gateway and epoch (EARLIER: those too old to be told apart); ``hulls`` by series,
+    from which day on and up to which readings were removed, µs.
+    """
+
+    ticket: int = 0
+    rows: Mapping[str, Mapping[int, int]] = {}
+    hulls: Mapping[int, tuple[int, int]] = {}
+
+    @property
+    def total(self) -> int:
+        """Readings removed in all."""
+        return sum(count for epochs in self.rows.values() for count in epochs.values())
+
+    def by_epoch(self) -> Counter[tuple[str, int]]:
+        """Readings removed by (gateway, epoch)."""
+        found: Counter[tuple[str, int]] = Counter()
+        for gateway, epochs in self.rows.items():
+            found.update({(gateway, epoch): count for epoch, count in epochs.items()})
+        return found
+
+    def after(
+        self, removed: Mapping[tuple[str, int], int], hulls: Mapping[int, tuple[int, int]]
+    ) -> "Retired":
+        """With these readings removed as well, which were of these days."""
+        rows = {gateway: dict(epochs) for gateway, epochs in self.rows.items()}
+        for (gateway, epoch), count in removed.items():
+            own = rows.setdefault(gateway, {})
+            own[epoch] = own.get(epoch, 0) + count
+            while len(own) - (EARLIER in own) > EPOCHS_MAX:
+                oldest = min(one for one in own if one != EARLIER)
+                own[EARLIER] = own.get(EARLIER, 0) + own.pop(oldest)
+        return Retired(self.ticket + 1, rows, united(self.hulls, hulls))
+
+
+NOTHING: Final = Retired()

@@ -14,11 +14,11 @@ from cloud.lake_alone import alone, check_there
 from cloud.lake_embedded import no_pause
 from cloud.lake_lock import take_lock
 from cloud.lake_retention import Retention, believed_us, look_at
-from cloud.lake_retired import Retired, retired_now
+from cloud.lake_retired import retired_now
 from cloud.lake_table.schema import READINGS, ROLLUPS, TableSpec
 from cloud.lake_table.state import look
 from cloud.lake_table.sweep import Sweeper
-from cloud.retention import Rules
+from cloud.retention import Retired, Rules
 from cloud.rollup import DAY_US
 
 TRIES: Final = 10

@@ -226,6 +226,16 @@ class Placement(StrEnum):
     APART = "apart"
 
 
+class ReaderPlacement(StrEnum):
+    """Where history is read, where no number of processes is named."""
+
+    AUTO = "auto"
+    TOGETHER = "together"
+
+
+READERS_MAX: Final = 16
+
+
 class Roles(msgspec.Struct, frozen=True, kw_only=True):
     """Which parts of the cloud have a process of their own."""
 
@@ -237,6 +247,14 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True):
             "three cores and 4 GB of memory or more."
         ),
     ] = Placement.AUTO
+    readers: Annotated[
+        Annotated[int, Meta(ge=1, le=READERS_MAX)] | ReaderPlacement,
+        Meta(
+            description="Where questions about history read the tables: `together` with taking "
+            "blocks in, or in so many processes of their own; `auto` is as many as there are cores "
+            "but one, four at most and one for each GB of memory, on three cores and 4 GB or more."
+        ),
+    ] = ReaderPlacement.AUTO
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):

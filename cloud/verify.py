@@ -21,11 +21,12 @@ from cloud.journal_sqlite.quarantine import Quarantine, Quarantined, State
 from cloud.journal_sqlite.recovery import is_written
 from cloud.journal_sqlite.segment import list_segments
 from cloud.journal_sqlite.snapshot import Snapshot, readings_between, take_snapshot
-from cloud.lake_retired import Retired, read_retired
+from cloud.lake_retired import read_retired
 from cloud.lake_table.schema import READINGS, ROLLUPS
 from cloud.lake_table.table import State as TableState
 from cloud.lake_table.table import look
 from cloud.ledger_lake import Key, rows_of
+from cloud.retention import Retired
 from cloud.verify_chain import Chain
 from cloud.verify_rollups import compare_rollups, total_of
 

@@ -221,6 +221,8 @@ def _in_words(info: kinds.Type) -> str:
             return "a number" + _limits(info.ge, info.le, info.gt)
         case kinds.EnumType():
             return "one of " + ", ".join(str(member.value) for member in info.cls)
+        case kinds.UnionType():
+            return ", or ".join(_in_words(each) for each in info.types)
         case kinds.ListType():
             return "a list of strings" if isinstance(info.item_type, kinds.StrType) else "a list"
         case _:

@@ -38,6 +38,7 @@ What to be woken by:
 | a gateway is silent | `time() - tidegate_cloud_gateway_last_seen_seconds > 300` |
 | history falls behind | `tidegate_cloud_lake_lag_seconds > 120` |
 | consolidation dies again and again | `increase(tidegate_cloud_lake_restarts_total[1h]) > 3` |
+| readers die again and again | `increase(tidegate_cloud_reader_restarts_total[1h]) > 10` |
 | a block is set apart | `tidegate_cloud_journal_quarantined_blocks > 0` |
 
 """

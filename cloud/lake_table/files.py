@@ -1,13 +1,11 @@
 """What is known of a table's data files, and which of them a query must open."""
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
-from deltalake.transaction import AddAction, RemoveAction
 from numpy.typing import NDArray
 
 from cloud.lake_table.schema import PERIOD
@@ -144,18 +142,6 @@ def sorted_name(run: int, version: int, number: int, start: int, end: int) -> st
 def part_name(part: int, start: int, end: int) -> str:
     """The name of a part of a pass, none of which overlaps another in (series, ts)."""
     return f"{_PART}{part}-{start:016d}-{end:016d}.parquet"
-
-
-def addition(path: str, period: str, size: int, stats: str, *, is_change: bool = True) -> AddAction:
-    """What a commit takes a file in by; unless ``is_change``, of rows that the table has had."""
-    now_ms = time.time_ns() // 1_000_000
-    return AddAction(path, size, {PERIOD: period}, now_ms, is_change, stats)
-
-
-def removal(file: DataFile, *, is_change: bool = False) -> RemoveAction:
-    """What a commit takes a file out by; unless ``is_change``, its rows stay in others."""
-    now_ms = time.time_ns() // 1_000_000
-    return RemoveAction(file.path, is_change, now_ms, file.bytes, {PERIOD: file.period})
 
 
 def from_add_actions(rows: Iterable[Mapping[str, Any]]) -> tuple[DataFile, ...]:

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from deltalake.transaction import AddAction
 
+from cloud.lake_table.actions import addition
 from cloud.lake_table.dense import DenseWriter
-from cloud.lake_table.files import addition
 from cloud.lake_table.forms import Form
 from cloud.lake_table.library_writer import LibraryWriter
 from cloud.lake_table.parquet import (

@@ -22,16 +22,8 @@ from cloud import lake_plan
 from cloud.errors import StorageError
 from cloud.lake_table import log as lake_log
 from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import (
-    DataFile,
-    FileList,
-    Piece,
-    addition,
-    file_name,
-    part_name,
-    release_name,
-    removal,
-)
+from cloud.lake_table.actions import addition, removal
+from cloud.lake_table.files import DataFile, FileList, Piece, file_name, part_name, release_name
 from cloud.lake_table.former import add_columns
 from cloud.lake_table.parquet import Step, no_step
 from cloud.lake_table.schema import PERIOD, READINGS, TableSpec, delta_schema

@@ -3,4 +3,8 @@
 The process that an operator starts takes blocks in, writes the journal and answers; it is the
 `consolidation` role's parent where `roles.consolidation` says so. `wire` is what both say, on one
 socket that dies with either; `keeper` is the parent's side, `consolidator` the child's program.
+
+Where `roles.readers` says so, what questions about history read of the tables is read by `reader`s,
+a few processes of one program: `reader_query` asks them, `readers` says which, `reader_child` is
+one as its parent sees it, `reader_wire` what both say.
 """

@@ -31,6 +31,14 @@ Spawn = Callable[[], Child]
 
 def spawn(program: str = PROGRAM, environment: Mapping[str, str] | None = None) -> Child:
     """Start a process of the role, which ends when this one does; None is our own environment."""
+    process, ours = launch(program, environment)
+    return Child(process, Channel(ours))
+
+
+def launch(
+    program: str, environment: Mapping[str, str] | None
+) -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """A process that runs a program of ours, and the socket whose other end it was given."""
     ours, theirs = socket.socketpair()
     with theirs:
         fd = theirs.fileno()
@@ -39,4 +47,4 @@ def spawn(program: str = PROGRAM, environment: Mapping[str, str] | None = None) 
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, pass_fds=[fd], env=environment
         )
-    return Child(process, Channel(ours))
+    return process, ours

@@ -32,10 +32,11 @@ from cloud.lake_floors import FloorKeeper
 from cloud.lake_loop import ConsolidationLoop
 from cloud.lake_names import Names
 from cloud.lake_release import Releases
-from cloud.lake_retired import NOTHING
+from cloud.lake_table.changes import change_of
 from cloud.lake_table.files import FileList
 from cloud.lake_upkeep import upkeep_by
 from cloud.memory import reuse_pages
+from cloud.retention import NOTHING
 from cloud.roles import wire
 from cloud.roles.wire import Channel, EndedError, Told
 from protos.log import log_to_stderr
@@ -177,15 +178,6 @@ class ViewersThere:
     def in_use(self) -> frozenset[str]:
         """Absolute paths of files in any view that someone still holds."""
         return frozenset(self._parent.ask(wire.AskInUse(), list[str]))
-
-
-def change_of(before: FileList | None, files: FileList) -> wire.Change:
-    """What makes the one list of the other."""
-    old = {} if before is None else {file.path: file for file in before.files}
-    new = {file.path for file in files.files}
-    gone = [path for path in old if path not in new]
-    came = [file for file in files.files if old.get(file.path) != file]
-    return wire.Change(files.folder, files.version, gone, came)
 
 
 def leave() -> NoReturn:

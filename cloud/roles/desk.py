@@ -11,8 +11,9 @@ from cloud.errors import TidegateError
 from cloud.journal_counts import Tally
 from cloud.journal_cursor import Cursor
 from cloud.lake import JOURNAL_WAIT_S, Batch
-from cloud.lake_retired import NOTHING
+from cloud.lake_table.changes import files_of
 from cloud.lake_table.files import FileList
+from cloud.retention import NOTHING
 from cloud.roles import wire
 from cloud.roles.child import Child
 from cloud.roles.wire import Told
@@ -114,13 +115,3 @@ class Desk:
         self._viewers.publish(
             Batch(show.offset, tables, show.corrected, show.is_anew, self._retired)
         )
-
-
-def files_of(before: FileList | None, change: wire.Change) -> FileList:
-    """The list of files after a change."""
-    files = {} if before is None else {file.path: file for file in before.files}
-    for path in change.gone:
-        files.pop(path, None)
-    files |= {file.path: file for file in change.came}
-    ordered = tuple(sorted(files.values(), key=lambda file: file.path))
-    return FileList(change.folder, change.version, ordered)

@@ -16,9 +16,9 @@ import msgspec
 
 from cloud.errors import OperatorError, StorageError, TidegateError
 from cloud.lake import Progress
-from cloud.lake_retired import Retired
-from cloud.lake_table.files import DataFile
+from cloud.lake_table.changes import Change
 from cloud.lake_upkeep import UpkeepSettings
+from cloud.retention import Retired
 from protos.log import LogFormat, LogLevel
 
 FRAME_BYTES_MAX: Final = 256 << 20
@@ -119,15 +119,6 @@ class SetApart(msgspec.Struct, frozen=True, tag=True):
 
     offset: int
     reason: str
-
-
-class Change(msgspec.Struct, frozen=True):
-    """What became of a table's list of files since the list before; ``gone`` are paths."""
-
-    folder: str
-    version: int
-    gone: list[str]
-    came: list[DataFile]
 
 
 class Show(msgspec.Struct, frozen=True, tag=True):

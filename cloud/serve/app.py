@@ -27,7 +27,7 @@ from cloud.live import Live
 from cloud.live_catalogue import Catalogue
 from cloud.marks import Marks
 from cloud.operations import Operations
-from cloud.query import Query
+from cloud.query import Query, TooHeavy
 from cloud.query_pool import Busy
 from cloud.serve import formats, stream
 from cloud.serve import ledger as serve_ledger
@@ -41,7 +41,7 @@ from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
 from cloud.serve.site import Journal, Presence, Registry, Site
-from cloud.serve.turns import Turns
+from cloud.serve.turns import THREADS, TURNS, Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -58,13 +58,15 @@ def build_app(
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
+    readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
     ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
     connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
-    does, ``apart`` the blocks set apart. ``hosts`` are the names under which this server may be
+    does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
+    questions. ``hosts`` are the names under which this server may be
     called, without port; None allows any, which only a server that others guard may do.
     """
     version = importlib.metadata.version("tidegate")
@@ -73,7 +75,7 @@ def build_app(
         Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
-    turns = Turns()
+    turns = Turns(TURNS + readers, THREADS + readers)
     routes = [
         Route("/healthz", functools.partial(_health, fault)),
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
@@ -93,6 +95,7 @@ def build_app(
             HTTPException: _http_error,
             StorageError: _storage_error,
             Busy: _busy,
+            TooHeavy: _too_heavy,
         },
     )
 
@@ -179,6 +182,11 @@ async def _storage_error(_: Request, fault: Exception) -> Response:
 
 async def _busy(_: Request, fault: Exception) -> Response:
     return error(503, "busy", "too many questions at once", "ask again in a moment")
+
+
+async def _too_heavy(_: Request, fault: Exception) -> Response:
+    message = f"this question is too much now: {fault}"
+    return error(503, "too_heavy", message, "ask for a shorter range or fewer series")
 
 
 def _now_us() -> int:

@@ -9,7 +9,7 @@ from cloud.journal_cursor import Cursor
 from cloud.lake_table.schema import GAPS
 from cloud.ledger import Apart, Lost, as_json, make_ledger
 from cloud.ledger_lake import gaps_of
-from cloud.live import View
+from cloud.live_view import View
 
 KEPT_MAX: Final = 100_000
 """Sums of gaps that are kept, over all files; some 30 MB. A file that has no room is read again."""

@@ -40,6 +40,7 @@ class Cloud:
             self.journal,
             self.live,
             self.loop,
+            None,
             self.registry,
             cast("Any", SimpleNamespace(waiting_bytes=12)),
             Counter(enrolled=2, refused=3),

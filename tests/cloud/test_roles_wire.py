@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from cloud.errors import OperatorError, StorageError
 from cloud.lake import Progress
-from cloud.lake_retired import Retired
 from cloud.lake_sorter import SortProgress
+from cloud.lake_table.changes import Change, change_of, files_of
 from cloud.lake_table.files import DataFile, FileList
 from cloud.lake_upkeep import UpkeepSettings
+from cloud.retention import Retired
 from cloud.roles import wire
-from cloud.roles.consolidator import change_of
-from cloud.roles.desk import files_of
 from cloud.roles.wire import Channel, EndedError, Told
 from cloud.settings import Retention
 from protos.log import LogFormat, LogLevel
@@ -46,7 +45,7 @@ def test_a_list_of_files_is_the_one_before_and_what_changed(
 
 def test_a_view_comes_over_as_it_is(ends) -> None:
     parent, theirs = ends
-    change = wire.Change("/lake/t", 3, ["old"], [a_file("new", 5)])
+    change = Change("/lake/t", 3, ["old"], [a_file("new", 5)])
     retired = Retired(3, {"gw": {1: 20}}, {-5: (0, 86_400_000_000)})
     show = wire.Show(7, (1, 2), True, {"readings": change}, retired)
     Channel(theirs).send(show)

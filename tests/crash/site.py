@@ -107,7 +107,7 @@ class Site:
         cloud.write_text(
             cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
-            + f'\n[roles]\nconsolidation = "{self.consolidation}"\n'
+            + f'\n[roles]\nconsolidation = "{self.consolidation}"\nreaders = "together"\n'
         )
 
     @property

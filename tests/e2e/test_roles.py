@@ -17,7 +17,9 @@ def stack(tmp_path: Path, mosquitto: None) -> Iterator[Stack]:
     try:
         made.prepare()
         settings = made.home("cloud") / "cloud.toml"
-        settings.write_text(settings.read_text() + '\n[roles]\nconsolidation = "apart"\n')
+        settings.write_text(
+            settings.read_text() + '\n[roles]\nconsolidation = "apart"\nreaders = 2\n'
+        )
         made.start_cloud()
         made.enroll()
         made.start_edge()
@@ -27,9 +29,18 @@ def stack(tmp_path: Path, mosquitto: None) -> Iterator[Stack]:
         print(made.cloud.tail(40))
 
 
-def children(stack: Stack) -> list[psutil.Process]:
+def children(stack: Stack, role: str) -> list[psutil.Process]:
+    """Those that run a role's program."""
     assert stack.cloud.process is not None
-    return psutil.Process(stack.cloud.process.pid).children()
+    found = psutil.Process(stack.cloud.process.pid).children()
+    return [one for one in found if f"cloud.roles.{role}" in _command(one)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
 
 
 async def test_whichever_role_is_killed_every_reading_is_in_history_once(
@@ -37,23 +48,26 @@ async def test_whichever_role_is_killed_every_reading_is_in_history_once(
 ) -> None:
     stop = asyncio.Event()
     publishing = asyncio.create_task(oracle.publish_until(stop))
-    for victim in ("consolidation", "consolidation", "ingest"):
+    for victim in ("consolidator", "reader", "consolidator", "ingest"):
         before = oracle.published.total()
         while oracle.published.total() < before + 400:
             await asyncio.sleep(0.05)
-        (child,) = await asyncio.to_thread(_only_child, stack)
+        (child,) = await asyncio.to_thread(_running, stack, "consolidator", 1)
+        one, another = await asyncio.to_thread(_running, stack, "reader", 2)
         if victim == "ingest":
             stack.cloud.kill()
-            wait_until("the child went with its parent", _is_gone(child), 20)
+            for each in (child, one, another):
+                wait_until("the child went with its parent", _is_gone(each), 20)
             stack.cloud.start()
         else:
-            child.kill()
+            (child if victim == "consolidator" else one).kill()
     stop.set()
     await publishing
     await asyncio.to_thread(oracle.check)
-    (child,) = await asyncio.to_thread(_only_child, stack)
+    (child,) = await asyncio.to_thread(_running, stack, "consolidator", 1)
+    one, another = await asyncio.to_thread(_running, stack, "reader", 2)
     assert stack.cloud.stop() == 0
-    assert not child.is_running()
+    assert not any(each.is_running() for each in (child, one, another))
     log = stack.cloud.log.read_text()
     assert log.count("its process ended: killed by signal 9") >= 1
     assert "Traceback" not in log
@@ -64,6 +78,6 @@ def _is_gone(child: psutil.Process) -> Callable[[], bool]:
     return lambda: not child.is_running()
 
 
-def _only_child(stack: Stack) -> list[psutil.Process]:
-    wait_until("consolidation runs", lambda: len(children(stack)) == 1, 30)
-    return children(stack)
+def _running(stack: Stack, role: str, count: int) -> list[psutil.Process]:
+    wait_until(f"{role} runs", lambda: len(children(stack, role)) == count, 30)
+    return children(stack, role)

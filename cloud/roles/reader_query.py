@@ -1,0 +1,92 @@
+"""`Query` whose history is read by processes of their own; what they cannot take, here as ever.
+
+What a reader needs to know and this process alone does goes with each question: what is known of
+the series, the operations on them, and their rows of the tail, all of one view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from cloud.joined import Joined, Resolver
+from cloud.lake_table.schema import READINGS
+from cloud.live_tail import ASKED, TailBatch, TailRows
+from cloud.live_view import View
+from cloud.query import Ask, Followed, History, Query
+from cloud.retention import Retired
+from cloud.roles.reader_wire import Question
+from cloud.roles.readers import Away, Readers
+
+TAIL_BYTES_MAX: Final = 8 << 20
+"""Rows of the tail that go with a question; one about more is answered in this process."""
+_INT64: Final = np.iinfo(np.int64)
+
+
+class QueryApart(Query):
+    """Answers from the newest view of ``live``, its history by ``readers``."""
+
+    def __init__(self, live: Followed, readers: Readers, threads: int = 2) -> None:
+        super().__init__(live, threads)
+        self._readers = readers
+
+    def close(self) -> None:
+        """As `Query.close`, and the readers."""
+        self._readers.stop()
+        super().close()
+
+    def history(self, ask: Ask) -> History:
+        """As `Query.history`; Busy, TooHeavy."""
+        view = self._live.view  # held until the answer is there, and its files with it
+        question = self._question(view, self._asked(ask.series, ask.joined), ask)
+        if question is not None:
+            try:
+                return self._readers.ask(ask.series[0], question, view.tables)
+            except Away:
+                pass
+        self._readers.read_together()
+        return super().history(ask)
+
+    def _question(self, view: View, asked: Sequence[Joined], ask: Ask) -> Question | None:
+        """What a reader is asked; None where it must know too much."""
+        stored = sorted({segment.name.id for each in asked for segment in each.segments})
+        tail = tail_of(view.tail, stored)
+        if tail is None or not ask.series:
+            return None
+        joined = {root: one for one in asked if (root := one.name.id) in ask.joined.joined}
+        roots = {part.id: root for root, one in joined.items() for part in one.members}
+        without = {series: bad for series, bad in ask.without.items() if series in stored}
+        gone = view.retired.hulls
+        hulls = {one: gone[one] for one in stored if one in gone}
+        retired = Retired(view.retired.ticket, hulls=hulls)
+        return Question(
+            replace(ask, joined=Resolver(joined, roots), without=without),
+            replace(view, tables=MappingProxyType({}), tail=tail, retired=retired),
+            self._live.book.known(stored),
+            b"",
+        )
+
+
+def tail_of(tail: Sequence[TailBatch], series: Sequence[int]) -> tuple[TailBatch, ...] | None:
+    """Of each batch the readings of some series; None where they are over TAIL_BYTES_MAX."""
+    found, size = [], 0
+    for batch in tail:
+        held = batch.tables.get(READINGS.name)
+        parts = [] if held is None else [(one, _rows(held, one)) for one in series]
+        told = [(one, rows) for one, rows in parts if rows is not None]
+        if not told:
+            continue
+        rows = pa.concat_tables([rows for _, rows in told])
+        size += rows.nbytes
+        if size > TAIL_BYTES_MAX:
+            return None
+        of = MappingProxyType({READINGS.name: TailRows.arranged(rows)})
+        found.append(TailBatch(batch.start, batch.end, of))
+    return tuple(found)
+
+
+def _rows(held: TailRows, series: int) -> pa.Table | None:
+    return held.of_series(series, int(_INT64.min), int(_INT64.max), ASKED)
