@@ -240,7 +240,7 @@ class Consolidator:
         todo = lake_plan.next_range(self._offsets(), head)
         if todo is None:
             return None
-        bytes_max = self._attempts.begin(todo.start, self._bytes_now)
+        bytes_max = self._attempts.begin(todo.start, min(self._bytes, self._bytes_now))
         try:
             passed = self._pass(todo, bytes_max)
         except (TidegateError, OSError, DeltaError):

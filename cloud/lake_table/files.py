@@ -139,7 +139,7 @@ def sorted_name(run: int, version: int, number: int, start: int, end: int) -> st
     return f"{_SORTED}{run}.{version}.{number}-{start:016d}-{end:016d}.parquet"
 
 
-def part_name(part: int, start: int, end: int) -> str:
+def part_name(start: int, end: int, part: int) -> str:
     """The name of a part of a pass, none of which overlaps another in (series, ts)."""
     return f"{_PART}{part}-{start:016d}-{end:016d}.parquet"
 

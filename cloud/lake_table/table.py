@@ -162,11 +162,14 @@ class LakeTable:
 
     def stage(self, rows: pa.Table, end: int, part: int = 0) -> list[AddAction]:
         """Durable files of rows, in order, that `append` is to commit: of the n-th ``part``."""
-        start = self.state.offset
-        is_run = bool(part) and self.spec is READINGS
-        name = part_name(part, start, end) if is_run else file_name(start, end, part=part)
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
-        return [self._add(_take(rows, one), one.period, name) for one in slices]
+        held = [(_take(rows, one), one.period) for one in slices]
+        return [self._add(some, period, self._name(some, end, part)) for some, period in held]
+
+    def _name(self, rows: pa.Table, end: int, part: int) -> str:
+        """Small files may be merged with any; of one run are those that sorting takes together."""
+        is_run = part and self.spec is READINGS and rows.num_rows >= lake_plan.DENSE_ROWS
+        return (part_name if is_run else file_name)(self.state.offset, end, part=part)
 
     def release(self, rows: pa.Table, offset: int, ticket: int) -> None:
         """Commit the rows of the block at ``offset``, which was passed over, under its ticket.

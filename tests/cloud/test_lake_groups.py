@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_made
+from cloud import lake_made, lake_plan
 from cloud.lake import Consolidator
 from cloud.lake_embedded import within_rows
 from cloud.lake_floors import FloorKeeper
@@ -44,6 +44,7 @@ class Large(World):
 @pytest.fixture(autouse=True)
 def held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lake_made, "HELD_ROWS_MAX", 1)
+    monkeypatch.setattr(lake_plan, "DENSE_ROWS", 1)
 
 
 def sent(world: World) -> None:
@@ -74,6 +75,20 @@ def test_a_large_pass_makes_files_that_do_not_overlap_in_one_commit(tmp_path: Pa
     (run,) = runs
     bounds = sorted(file.devices for file in run.files if file.devices is not None)
     assert all(one[1] < other[0] for one, other in pairwise(bounds))
+    world.kill()
+
+
+def test_parts_that_are_small_may_be_merged_with_their_neighbours(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(lake_plan, "DENSE_ROWS", 1000)
+    monkeypatch.setattr(lake_plan, "MERGE_FILES", len(GATEWAYS))
+    world = Large(tmp_path)
+    sent(world)
+    world.drain()
+    assert world.viewer.batch is not None
+    assert len(world.viewer.batch.tables[READINGS.name].files) == 1
+    world.kill()
+    world.start()
+    check_whole(world, SENT)
     world.kill()
 
 
