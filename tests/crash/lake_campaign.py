@@ -8,6 +8,7 @@ line is one JSON object; the exit code is 0 only when nothing was wrong.
 
 import argparse
 import json
+import resource
 import shutil
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def campaign(
 def told_of(tally: Tally, rounds: int, seed: int, seconds: float) -> dict[str, object]:
     """The one line."""
     counts = tally.counts
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     never = sorted(tally.seen.keys() - tally.hit.keys())
     told: dict[str, object] = {
         "rounds": counts["rounds"],
@@ -81,6 +83,7 @@ def told_of(tally: Tally, rounds: int, seed: int, seconds: float) -> dict[str, o
         "retired": counts["retired"],
         "seed": seed,
         "seconds": round(seconds),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime),
     }
     return told | ({"problems": tally.problems} if tally.problems else {})
 

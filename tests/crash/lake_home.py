@@ -153,7 +153,8 @@ class Home:
         few = min(self.tally.hit[f"{name}: {point}"] for point in calls)
         points = sorted(p for p in calls if self.tally.hit[f"{name}: {p}"] == few)
         point = chance.choice(points if chance.random() < 0.8 else sorted(calls))
-        return Order(point, chance.randint(1, calls[point]), chance.uniform(0, DURING_S))
+        most = chance.randint(1, calls[point])  # this life may come past it less often
+        return Order(point, chance.randint(1, most), chance.uniform(0, DURING_S))
 
     def _live(
         self, chance: random.Random, name: str, upto: int, order: Order | None, *, settles: bool
