@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from edge.chunk import Chunk
 from edge.keys import find_key, make_key_file
 from edge.store.limits import StoreLimits

@@ -32,9 +32,9 @@ from typing import Any, Final
 import psutil
 
 from cloud.config import load
-from cloud.identity import Authority
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.state import look
+from cloud.ingest.identity import Authority
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.state import look
 from deploy.demo.broker import wait_for_port
 from deploy.demo.stack import BIN, Half, run
 from tests.reconnect.campaign import lasting_ports

@@ -25,8 +25,8 @@ from benchmarks.history_questions import QUESTIONS, keys
 from benchmarks.history_rows import LakeRows
 from benchmarks.history_sets import Fleet, Size
 from benchmarks.history_year import names_of
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.table import look
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.table import look
 from deploy.demo.broker import free_port, wait_for_port
 from deploy.demo.stack import Half, run
 

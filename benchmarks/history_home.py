@@ -31,12 +31,12 @@ from benchmarks.history_sets import (
     blocks,
 )
 from benchmarks.history_year import fill_tables
-from cloud.journal_cursor import Decision
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import ROWS_AT_ONCE, Batch, Consolidator
-from cloud.lake_embedded import Decoded, no_pause
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_names import Names
+from cloud.journal.cursor import Decision
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.consolidator import ROWS_AT_ONCE, Batch, Consolidator
+from cloud.lake.embedded import Decoded, no_pause
+from cloud.lake.floors import FloorKeeper, LakeGround
+from cloud.lake.names import Names
 from cloud.memory import reuse_pages
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH

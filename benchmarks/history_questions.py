@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.history_sets import START_US, YEAR_START_US, Size
 from benchmarks.history_year import EPISODES_A_DAY
-from cloud.rollup import DAY_US
+from cloud.rollup.partials import DAY_US
 
 MONTH_US: Final = 30 * DAY_US
 TOP: Final = 20

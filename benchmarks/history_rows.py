@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cloud.lake_rollup import merge_rows
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.schema import EPISODES, ROLLUP_1D, ROLLUP_1H, TABLES, TableSpec
-from cloud.lake_table.table import look
+from cloud.lake.rollup import merge_rows
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.schema import EPISODES, ROLLUP_1D, ROLLUP_1H, TABLES, TableSpec
+from cloud.lake.table.table import look
 
 READINGS: Final = ("series", "ts", "value", "quality")
 ROLLUP: Final = (

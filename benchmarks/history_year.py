@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.history_sets import START_US, YEAR_START_US, Fleet, Size
-from cloud.lake_names import Names
-from cloud.lake_rollup import merge_rows
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.schema import EPISODES, ROLLUP_1D, ROLLUP_1H, TableSpec
-from cloud.lake_table.table import LakeTable
-from cloud.rollup import HOUR_US
+from cloud.lake.names import Names
+from cloud.lake.rollup import merge_rows
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.schema import EPISODES, ROLLUP_1D, ROLLUP_1H, TableSpec
+from cloud.lake.table.table import LakeTable
+from cloud.rollup.partials import HOUR_US
 
 EPISODES_A_DAY: Final = 500
 _MIDDLE: Final = np.array([21.0, 45.0, 1013.0, 3.2, 230.0, 800.0, 1480.0, 50.0, 0.0, 2.0])

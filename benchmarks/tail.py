@@ -15,12 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 import psutil
 
-from cloud import live_tail
-from cloud.journal import Entry
-from cloud.lake_embedded import Decoded, decode
-from cloud.lake_names import Names
-from cloud.lake_table.schema import READINGS
-from cloud.live_tail import TailBatch
+from cloud.journal.contract import Entry
+from cloud.lake.embedded import Decoded, decode
+from cloud.lake.names import Names
+from cloud.lake.table.schema import READINGS
+from cloud.live import tail as live_tail
+from cloud.live.tail import TailBatch
 from cloud.memory import give_back
 from protos import records
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal

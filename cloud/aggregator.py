@@ -22,31 +22,31 @@ from typing import Final
 import grpc
 from starlette.applications import Starlette
 
-from cloud import ingest as sync_ingest
 from cloud.config import CloudConfig
-from cloud.courtesy import Courtesy
-from cloud.enrolment import enrolment_server
 from cloud.errors import OperatorError, StorageError
 from cloud.figures import Report, told_outside
-from cloud.identity import Authority
-from cloud.ingest import Ingest, IngestLimits, Presence
-from cloud.journal_sqlite.orders import carry_out
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake_attempts import Attempts
-from cloud.lake_floors import LakeGround
-from cloud.lake_loop import Consolidation
-from cloud.lake_names import Names
-from cloud.live import Live
-from cloud.marks import Marks
-from cloud.operations import Operations
-from cloud.presence import news_into, note_all
-from cloud.query import Query
-from cloud.registry import Registry
-from cloud.renewal import RenewalDesk
+from cloud.ingest import service as sync_ingest
+from cloud.ingest.courtesy import Courtesy
+from cloud.ingest.enrolment import enrolment_server
+from cloud.ingest.identity import Authority
+from cloud.ingest.presence import news_into, note_all
+from cloud.ingest.renewal import RenewalDesk
+from cloud.ingest.service import Ingest, IngestLimits, Presence
+from cloud.journal.sqlite.orders import carry_out
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.attempts import Attempts
+from cloud.lake.floors import LakeGround
+from cloud.lake.loop import Consolidation
+from cloud.lake.names import Names
+from cloud.live.live import Live
+from cloud.query.history import Query
+from cloud.registry.registry import Registry
 from cloud.roles.placement import begin_consolidation
 from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
+from cloud.series.marks import Marks
+from cloud.series.operations import Operations
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.page_door import PageServer, listen, served

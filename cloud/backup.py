@@ -22,13 +22,13 @@ import msgspec
 
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError, StorageError
-from cloud.journal_sqlite.quarantine import Quarantine
-from cloud.journal_sqlite.segment import list_segments, open_reader, read_opening, sync_path
-from cloud.lake_floors import floors_path
-from cloud.lake_retired import retired_path
-from cloud.lake_table.log import LOG
-from cloud.lake_table.schema import READINGS, TABLES, TableSpec
-from cloud.lake_table.table import covered, look
+from cloud.journal.sqlite.quarantine import Quarantine
+from cloud.journal.sqlite.segment import list_segments, open_reader, read_opening, sync_path
+from cloud.lake.floors import floors_path
+from cloud.lake.table.log import LOG
+from cloud.lake.table.schema import READINGS, TABLES, TableSpec
+from cloud.lake.table.table import covered, look
+from cloud.retention.retired import retired_path
 
 MANIFEST: Final = "backup.json"
 TRIES: Final = 10

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from cloud import journal_counts, metrics
+from cloud import metrics
 from cloud.errors import OperatorError
 from cloud.figures_document import (
     Figures,
@@ -22,15 +22,16 @@ from cloud.figures_document import (
     LakeFigures,
     ReaderFigures,
 )
-from cloud.ingest import Ingest, Presence
-from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake_loop import Consolidation
-from cloud.lake_sorter import IDLE
-from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
-from cloud.live import Live
+from cloud.ingest.service import Ingest, Presence
+from cloud.journal import counts as journal_counts
+from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.loop import Consolidation
+from cloud.lake.sorter import IDLE
+from cloud.lake.table.schema import ANOMALIES, GAPS, READINGS
+from cloud.live.live import Live
 from cloud.memory import resident_bytes
-from cloud.registry import GatewayRow, Registry
+from cloud.registry.registry import GatewayRow, Registry
 from cloud.roles.readers import Readers, ReadersNow
 from cloud.serve.asked import Asked
 from protos import sync_pb2 as pb

@@ -17,10 +17,10 @@ import msgspec
 from cloud.backup import MANIFEST, Manifest, digest, write_last
 from cloud.config import FILE_NAME
 from cloud.errors import OperatorError, StorageError
-from cloud.journal_sqlite.quarantine import Quarantine
-from cloud.journal_sqlite.rebirth import begin_generation
-from cloud.lake_table.schema import TABLES
-from cloud.lake_table.table import look
+from cloud.journal.sqlite.quarantine import Quarantine
+from cloud.journal.sqlite.rebirth import begin_generation
+from cloud.lake.table.schema import TABLES
+from cloud.lake.table.table import look
 
 Told = Callable[[str], None]
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cloud.errors import PeerError
 from cloud.history_api import SERIES_MAX, HistoryApi
-from cloud.operation import OperationKind
+from cloud.series.operation import OperationKind
 
 Row = Mapping[str, Any]
 LOG_ROWS: Final = 1000

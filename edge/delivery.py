@@ -72,7 +72,7 @@ class Delivery:
     def not_after_us(self) -> int:
         """When the certificate's life ends, by the gateway's clock; 0 until the cloud told it.
 
-        What stands in the certificate itself is 2099 and says nothing (`cloud.renewal`).
+        What stands in the certificate itself is 2099 and says nothing (`cloud.ingest.renewal`).
         """
         now = self.clock.now()
         left_us = None if self.renewal is None else self.renewal.left_us(now.mono_us)

@@ -32,9 +32,11 @@ PURE_MODULES = {
     "edge/open_marks.py",
     "edge/by_series.py", "edge/threshold.py", "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
-    "cloud/journal_cursor.py", "cloud/lake_plan.py", "cloud/rollup.py", "cloud/correction.py",
-    "cloud/joined.py", "cloud/operation.py", "cloud/query_joined.py", "cloud/query_one.py",
-    "cloud/units.py",
+    "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",
+    "cloud/lake/correction.py",
+    "cloud/series/joined.py", "cloud/series/operation.py", "cloud/query/joined.py",
+    "cloud/query/one.py",
+    "cloud/series/units.py",
 }  # fmt: skip
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

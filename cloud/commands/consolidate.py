@@ -44,9 +44,9 @@ def command(
         hint = "both are days, as 2026-01-31"
         raise OperatorError("recompute days", f"--to {last:%F} is before --from {first:%F}", hint)
 
-    from cloud.consolidate import EVER_US, look_at, recompute
-    from cloud.lake_pass import carry_over, waiting
-    from cloud.recompute_outcome import Outcome
+    from cloud.lake.passes import carry_over, waiting
+    from cloud.recompute.days import EVER_US, look_at, recompute
+    from cloud.recompute.outcome import Outcome
 
     days = (-EVER_US if first is None else _us(first), EVER_US if last is None else _us(last, 1))
     folders = (config.journal_folder, config.lake_folder)

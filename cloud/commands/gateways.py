@@ -9,7 +9,7 @@ import click
 
 from cloud.config import load
 from cloud.errors import OperatorError
-from cloud.registry import GatewayRow, Registry
+from cloud.registry.registry import GatewayRow, Registry
 from protos.console import Place
 from protos.shown import printable
 
@@ -78,7 +78,7 @@ def pardon(place: Place, name: str) -> None:
     """
     from contextlib import closing
 
-    from cloud.journal_sqlite.quarantine import Quarantine
+    from cloud.journal.sqlite.quarantine import Quarantine
 
     config = load(place.home)
     now_us = time.time_ns() // 1000

@@ -27,8 +27,8 @@ _HEAD = (
 @click.pass_obj
 def command(place: Place, hosts: tuple[str, ...]) -> None:
     """Make the cloud's home: settings, certificate authority, registry."""
-    from cloud.identity import Authority
-    from cloud.registry import Registry
+    from cloud.ingest.identity import Authority
+    from cloud.registry.registry import Registry
 
     path = place.home / FILE_NAME
     if path.exists():

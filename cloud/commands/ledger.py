@@ -38,8 +38,8 @@ def _rows(place: Place) -> Sequence[Row]:
     try:
         return HistoryApi(*config.http_address).ledger()
     except UnreachableError:
-        from cloud.ledger import as_json
-        from cloud.ledger_files import read_ledger
+        from cloud.ledger.account import as_json
+        from cloud.ledger.of_files import read_ledger
 
         return [as_json(row) for row in read_ledger(config.journal_folder, config.lake_folder)]
 

@@ -12,8 +12,8 @@ import click
 
 from cloud.config import CloudConfig, load
 from cloud.errors import OperatorError
-from cloud.journal_sqlite.quarantine import Quarantine, Quarantined, State
-from cloud.registry import Registry
+from cloud.journal.sqlite.quarantine import Quarantine, Quarantined, State
+from cloud.registry.registry import Registry
 from protos.console import Place
 
 

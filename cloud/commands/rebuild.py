@@ -12,7 +12,7 @@ def command(place: Place) -> None:
     """Make the rollups anew from the readings, which stay as they are; the cloud must not run."""
     config = load(place.home)
 
-    from cloud.lake_rebuild import rebuild
+    from cloud.lake.rebuild import rebuild
 
     done = rebuild(config.lake_folder, lambda what: click.echo(what, err=True))
     gone = f"; {done.unreadable} damaged files were let go of" if done.unreadable else ""

@@ -21,8 +21,8 @@ def command(place: Place, dry_run: bool, as_json: bool) -> None:
     """
     config = load(place.home)
 
-    from cloud.retention import Rules
-    from cloud.retention_preview import carry_out, check_stopped, preview
+    from cloud.retention.preview import carry_out, check_stopped, preview
+    from cloud.retention.rules import Rules
 
     rules, now_us = Rules.of(config.settings.retention), time.time_ns() // 1000
     if not dry_run:

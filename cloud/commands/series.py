@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cloud.config import load
-from cloud.operation import OperationKind
+from cloud.series.operation import OperationKind
 from cloud.series_api import Row, SeriesApi
 from protos.console import Place
 from protos.shown import json_line, printable, shown_time

@@ -8,7 +8,7 @@ import click
 
 from cloud.config import load
 from cloud.errors import OperatorError
-from cloud.registry import Registry, TokenRow
+from cloud.registry.registry import Registry, TokenRow
 from protos.console import Place
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -34,8 +34,8 @@ def command() -> None:
 @click.pass_obj
 def create(place: Place, name: str, ttl_us: int) -> None:
     """Make a token for the gateway NAME; it is printed once, alone on stdout."""
-    from cloud.enrolment import create_token
-    from cloud.identity import Authority
+    from cloud.ingest.enrolment import create_token
+    from cloud.ingest.identity import Authority
 
     config = load(place.home)
     now_us = time.time_ns() // 1000

@@ -28,7 +28,7 @@ def command(place: Place, dry_run: bool, older_hours: float, as_json: bool) -> N
     """
     config = load(place.home)
 
-    from cloud.lake_vacuum import orphans, vacuum
+    from cloud.lake.vacuum import orphans, vacuum
 
     act = orphans if dry_run else vacuum
     found = act(config.lake_folder, older_hours * 3600, time.time())

@@ -24,7 +24,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """
     config = load(ctx.ensure_object(Place).home)
 
-    from cloud.verify import verify
+    from cloud.verify.whole import verify
 
     with shown_progress() as progress:
         verdict = verify(config.journal_folder, config.lake_folder, progress)

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from cloud.errors import StorageError
-from cloud.journal import Journal, JournalOverloadedError
-from cloud.journal_cursor import Decision, fault
+from cloud.journal.contract import Journal, JournalOverloadedError
+from cloud.journal.cursor import Decision, fault
 from protos import sync_pb2 as pb
 from protos.limits import WINDOW_BYTES_DEFAULT
 from protos.series import decode_entry

@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError, UnreachableError
-from cloud.identity import Authority
 from cloud.imports.ledger import Ledger
-from cloud.registry import Admission, CertificateRow, Registry, TokenRow
+from cloud.ingest.identity import Authority
+from cloud.registry.registry import Admission, CertificateRow, Registry, TokenRow
 from protos import sync_pb2 as pb
 from protos.address import split_address
 from protos.limits import MESSAGE_BYTES_MAX

@@ -21,22 +21,22 @@ import msgspec
 from deltalake.exceptions import DeltaError
 
 from cloud.errors import OperatorError, StorageError, TidegateError
-from cloud.journal import Entry
-from cloud.journal_counts import Tally
-from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.quarantine import Quarantine, Quarantined
-from cloud.journal_sqlite.reader import ReaderPool
-from cloud.lake import Batch, Consolidator
-from cloud.lake_embedded import Decoded, no_pause
-from cloud.lake_floors import FloorKeeper
-from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_names import Names
-from cloud.lake_release import Releases
-from cloud.lake_table.changes import change_of
-from cloud.lake_table.files import FileList
-from cloud.lake_upkeep import upkeep_by
+from cloud.journal.contract import Entry
+from cloud.journal.counts import Tally
+from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantine, Quarantined
+from cloud.journal.sqlite.reader import ReaderPool
+from cloud.lake.consolidator import Batch, Consolidator
+from cloud.lake.embedded import Decoded, no_pause
+from cloud.lake.floors import FloorKeeper
+from cloud.lake.loop import ConsolidationLoop
+from cloud.lake.names import Names
+from cloud.lake.release import Releases
+from cloud.lake.table.changes import change_of
+from cloud.lake.table.files import FileList
+from cloud.lake.upkeep import upkeep_by
 from cloud.memory import reuse_pages
-from cloud.retention import NOTHING
+from cloud.retention.rules import NOTHING
 from cloud.roles import wire
 from cloud.roles.wire import Channel, EndedError, Told
 from protos.log import log_to_stderr

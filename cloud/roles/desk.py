@@ -8,19 +8,19 @@ from typing import Protocol
 import msgspec
 
 from cloud.errors import TidegateError
-from cloud.journal_counts import Tally
-from cloud.journal_cursor import Cursor
-from cloud.lake import JOURNAL_WAIT_S, Batch
-from cloud.lake_table.changes import files_of
-from cloud.lake_table.files import FileList
-from cloud.retention import NOTHING
+from cloud.journal.counts import Tally
+from cloud.journal.cursor import Cursor
+from cloud.lake.consolidator import JOURNAL_WAIT_S, Batch
+from cloud.lake.table.changes import files_of
+from cloud.lake.table.files import FileList
+from cloud.retention.rules import NOTHING
 from cloud.roles import wire
 from cloud.roles.child import Child
 from cloud.roles.wire import Told
 
 
 class Journal(Protocol):
-    """What the child asks of the journal (`cloud.journal.Journal` and its quarantine)."""
+    """What the child asks of the journal (`cloud.journal.contract.Journal` and its quarantine)."""
 
     def head(self) -> int:
         """The highest durable offset."""
@@ -42,7 +42,7 @@ class Journal(Protocol):
 
 
 class Viewers(Protocol):
-    """Who is shown the batch view, and which files readers still hold: `cloud.live.Live`."""
+    """Who is shown the batch view, and which files readers still hold: `cloud.live.live.Live`."""
 
     def publish(self, batch: Batch) -> None:
         """From now on this is the batch view."""

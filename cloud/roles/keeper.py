@@ -11,8 +11,8 @@ import threading
 from typing import Final
 
 from cloud.errors import StorageError, TidegateError
-from cloud.lake import Progress
-from cloud.lake_loop import RETRY_S
+from cloud.lake.consolidator import Progress
+from cloud.lake.loop import RETRY_S
 from cloud.memory import give_back
 from cloud.roles import wire
 from cloud.roles.child import Child, Spawn, spawn
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class ConsolidationProcess:
-    """`cloud.lake_loop.Consolidation` in a process of its own; `begin` before `start`.
+    """`cloud.lake.loop.Consolidation` in a process of its own; `begin` before `start`.
 
     Args:
         begin: what the child is told first.

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Final
 
 from cloud.config import CloudConfig
-from cloud.courtesy import Courtesy
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import Consolidator
-from cloud.lake_floors import FloorKeeper
-from cloud.lake_loop import Consolidation, ConsolidationLoop
-from cloud.lake_names import Names
-from cloud.lake_release import Releases
-from cloud.lake_upkeep import UpkeepSettings, upkeep_by
-from cloud.live import Live
+from cloud.ingest.courtesy import Courtesy
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.floors import FloorKeeper
+from cloud.lake.loop import Consolidation, ConsolidationLoop
+from cloud.lake.names import Names
+from cloud.lake.release import Releases
+from cloud.lake.upkeep import UpkeepSettings, upkeep_by
+from cloud.live.live import Live
 from cloud.roles.keeper import ConsolidationProcess
 from cloud.roles.wire import Start
 from cloud.settings import Placement

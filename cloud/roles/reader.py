@@ -23,14 +23,14 @@ import numpy as np
 import pyarrow as pa
 
 from cloud.errors import StorageError
-from cloud.lake_names import Name
-from cloud.lake_table.changes import files_of
-from cloud.lake_table.files import FileList
-from cloud.live_series import Known
-from cloud.live_view import View
+from cloud.lake.names import Name
+from cloud.lake.table.changes import files_of
+from cloud.lake.table.files import FileList
+from cloud.live.series import Known
+from cloud.live.view import View
 from cloud.memory import give_back, share_arenas
-from cloud.query import Query
-from cloud.query_one import TooManyReadings
+from cloud.query.history import Query
+from cloud.query.one import TooManyReadings
 from cloud.roles import reader_wire
 from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
 from protos.log import log_to_stderr
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Moment:
-    """What one question is asked of: `cloud.query.Followed`, and its own book."""
+    """What one question is asked of: `cloud.query.history.Followed`, and its own book."""
 
     def __init__(self, view: View, known: Known) -> None:
         self.view = view

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from cloud.lake_table.changes import change_of
-from cloud.lake_table.files import FileList
-from cloud.lake_table.schema import READINGS, ROLLUPS
+from cloud.lake.table.changes import change_of
+from cloud.lake.table.files import FileList
+from cloud.lake.table.schema import READINGS, ROLLUPS
 from cloud.roles.child import launch
 from cloud.roles.reader_wire import Answer, Link, Question, change_bytes
 

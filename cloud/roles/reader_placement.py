@@ -7,9 +7,9 @@ READERS_AUTO_MAX would ask for more of the parent than one interpreter has.
 
 from typing import Final
 
-from cloud.live import Live
-from cloud.query import Query
-from cloud.query_index import INDEX_BYTES_MAX
+from cloud.live.live import Live
+from cloud.query.history import Query
+from cloud.query.index import INDEX_BYTES_MAX
 from cloud.roles.placement import CORES_MIN, MEMORY_BYTES_MIN, machine
 from cloud.roles.reader_query import QueryApart
 from cloud.roles.reader_wire import Start

@@ -12,14 +12,14 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from cloud.joined import Joined, Resolver
-from cloud.lake_table.schema import READINGS
-from cloud.live_tail import ASKED, TailBatch, TailRows
-from cloud.live_view import View
-from cloud.query import Ask, Followed, History, Query
-from cloud.retention import Retired
+from cloud.lake.table.schema import READINGS
+from cloud.live.tail import ASKED, TailBatch, TailRows
+from cloud.live.view import View
+from cloud.query.history import Ask, Followed, History, Query
+from cloud.retention.rules import Retired
 from cloud.roles.reader_wire import Question
 from cloud.roles.readers import Away, Readers
+from cloud.series.joined import Joined, Resolver
 
 TAIL_BYTES_MAX: Final = 8 << 20
 """Rows of the tail that go with a question; one about more is answered in this process."""

@@ -22,11 +22,11 @@ import msgspec
 import pyarrow as pa
 
 from cloud.errors import StorageError
-from cloud.lake_table.changes import Change
-from cloud.lake_table.schema import TABLES, TableSpec
-from cloud.live_series import Known
-from cloud.live_view import View
-from cloud.query import Ask, History
+from cloud.lake.table.changes import Change
+from cloud.lake.table.schema import TABLES, TableSpec
+from cloud.live.series import Known
+from cloud.live.view import View
+from cloud.query.history import Ask, History
 from protos.log import LogFormat, LogLevel
 
 FRAME_BYTES_MAX: Final = 256 << 20

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from cloud.errors import StorageError
-from cloud.lake_table.files import FileList
-from cloud.query import History, TooHeavy
-from cloud.query_one import TooManyReadings
-from cloud.query_pool import WAIT_S, Busy
+from cloud.lake.table.files import FileList
+from cloud.query.history import History, TooHeavy
+from cloud.query.one import TooManyReadings
+from cloud.query.pool import WAIT_S, Busy
 from cloud.roles.reader_child import Reader, Spawn, spawn
 from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
 

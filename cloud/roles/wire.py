@@ -15,10 +15,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from cloud.errors import OperatorError, StorageError, TidegateError
-from cloud.lake import Progress
-from cloud.lake_table.changes import Change
-from cloud.lake_upkeep import UpkeepSettings
-from cloud.retention import Retired
+from cloud.lake.consolidator import Progress
+from cloud.lake.table.changes import Change
+from cloud.lake.upkeep import UpkeepSettings
+from cloud.retention.rules import Retired
 from protos.log import LogFormat, LogLevel
 
 FRAME_BYTES_MAX: Final = 256 << 20

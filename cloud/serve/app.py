@@ -23,12 +23,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from cloud.errors import StorageError
-from cloud.live import Live
-from cloud.live_catalogue import Catalogue
-from cloud.marks import Marks
-from cloud.operations import Operations
-from cloud.query import Query, TooHeavy
-from cloud.query_pool import Busy
+from cloud.live.catalogue import Catalogue
+from cloud.live.live import Live
+from cloud.query.history import Query, TooHeavy
+from cloud.query.pool import Busy
+from cloud.series.marks import Marks
+from cloud.series.operations import Operations
 from cloud.serve import formats, stream
 from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params

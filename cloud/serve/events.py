@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from cloud.ledger import reason_name
-from cloud.query_events import Events, Order
-from cloud.query_states import StatesAsk, Stretch, states
+from cloud.ledger.account import reason_name
+from cloud.query.events import Events, Order
+from cloud.query.states import StatesAsk, Stretch, states
 from cloud.serve import endpoint, kinds
 from cloud.serve import history as serve_history
 from cloud.serve.endpoint import Values

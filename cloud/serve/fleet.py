@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud.journal_cursor import Cursor
-from cloud.live_catalogue import Devices
-from cloud.live_series import NEVER, Known
-from cloud.registry import GatewayRow
+from cloud.journal.cursor import Cursor
+from cloud.live.catalogue import Devices
+from cloud.live.series import NEVER, Known
+from cloud.registry.registry import GatewayRow
 from cloud.serve import endpoint
 from cloud.serve.endpoint import Values
 from cloud.serve.fields import Field, Type

@@ -8,17 +8,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud import rollup
-from cloud.joined import Resolver
-from cloud.lake_names import Name
-from cloud.live_joined import JoinedBook
-from cloud.query import ROWS_MAX, Ask, History, UnknownSeries
-from cloud.query_clean import Bad
-from cloud.query_exact import STATES_MAX
-from cloud.query_grid import TooMany, Width, grid
-from cloud.query_one import READINGS_MAX, TooManyReadings
-from cloud.query_plan import POINTS_MAX, Buckets, Resolution
-from cloud.query_rows import BucketSeries, RawSeries
+from cloud.lake.names import Name
+from cloud.live.joined import JoinedBook
+from cloud.query.clean import Bad
+from cloud.query.exact import STATES_MAX
+from cloud.query.grid import TooMany, Width, grid
+from cloud.query.history import ROWS_MAX, Ask, History, UnknownSeries
+from cloud.query.one import READINGS_MAX, TooManyReadings
+from cloud.query.plan import POINTS_MAX, Buckets, Resolution
+from cloud.query.rows import BucketSeries, RawSeries
+from cloud.rollup import partials as rollup
+from cloud.series.joined import Resolver
 from cloud.serve import history_quantiles, history_table, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.formats import Answer

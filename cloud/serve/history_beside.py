@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloud.lake_names import Name
-from cloud.live_joined import JoinedBook
-from cloud.marks import Mark
-from cloud.query import Ask
+from cloud.lake.names import Name
+from cloud.live.joined import JoinedBook
+from cloud.query.history import Ask
+from cloud.series.marks import Mark
 from cloud.serve.shown import segment_told
 from cloud.serve.site import Site
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud.query import Ask, History
-from cloud.query_rows import QUANTILES, BucketSeries, More
-from cloud.rollup_bins import ERROR
+from cloud.query.history import Ask, History
+from cloud.query.rows import QUANTILES, BucketSeries, More
+from cloud.rollup.bins import ERROR
 from cloud.serve import kinds
 from cloud.serve.params import Param
 

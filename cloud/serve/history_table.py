@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud import rollup
-from cloud.lake_names import Name
-from cloud.query import Ask, History
-from cloud.query_plan import Buckets, Resolution, buckets_for, span
-from cloud.query_rows import BucketSeries, Duration, More, RawSeries
-from cloud.rollup_quantiles import SHARES as QUANTILES
-from cloud.rollup_time import Over
+from cloud.lake.names import Name
+from cloud.query.history import Ask, History
+from cloud.query.plan import Buckets, Resolution, buckets_for, span
+from cloud.query.rows import BucketSeries, Duration, More, RawSeries
+from cloud.rollup import partials as rollup
+from cloud.rollup.quantiles import SHARES as QUANTILES
+from cloud.rollup.time import Over
 
 COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
 """What a bucket tells of its readings; `text` is the last one where it was a text."""

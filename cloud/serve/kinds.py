@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, TypeVar
 
-from cloud.query import Cursor
+from cloud.query.history import Cursor
 from cloud.serve.params import Expected, Kind, Reader
 
 SERIES_MAX: Final = 100

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from cloud.journal_counts import Tally
-from cloud.journal_cursor import Cursor
-from cloud.lake_table.schema import GAPS
-from cloud.ledger import Apart, Lost, as_json, make_ledger
-from cloud.ledger_lake import gaps_of
-from cloud.live_view import View
+from cloud.journal.counts import Tally
+from cloud.journal.cursor import Cursor
+from cloud.lake.table.schema import GAPS
+from cloud.ledger.account import Apart, Lost, as_json, make_ledger
+from cloud.ledger.of_lake import gaps_of
+from cloud.live.view import View
 
 KEPT_MAX: Final = 100_000
 """Sums of gaps that are kept, over all files; some 30 MB. A file that has no room is read again."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
-from cloud.lake_names import Name
-from cloud.marks import Mark, MarkKind, MarkTaken, TooManyMarks, UnknownMark
+from cloud.lake.names import Name
+from cloud.series.marks import Mark, MarkKind, MarkTaken, TooManyMarks, UnknownMark
 from cloud.serve import endpoint, kinds
 from cloud.serve import history as serve_history
 from cloud.serve.endpoint import Values

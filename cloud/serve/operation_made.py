@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from cloud.joined import Joined, alone
-from cloud.lake_names import Name
-from cloud.operation import BEGINNING, END, Operation, OperationKind
-from cloud.query import UnknownSeries
+from cloud.lake.names import Name
+from cloud.query.history import UnknownSeries
+from cloud.series.joined import Joined, alone
+from cloud.series.operation import BEGINNING, END, Operation, OperationKind
+from cloud.series.units import Factor
 from cloud.serve import history as serve_history
 from cloud.serve import kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.params import Expected, Kind, Param, Refusal, refused
 from cloud.serve.site import Site
-from cloud.units import Factor
 from protos.limits import NAME_BYTES_MAX, UNIT_BYTES_MAX
 
 _SERIES: Final = kinds.matched("[0-7][0-9a-f]{15}", "16 hex digits, as /api/v1/series gives them")

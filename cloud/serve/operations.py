@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud.joined import Joined, Resolver, alone
-from cloud.lake_names import Name
-from cloud.live_joined import JoinedBook
-from cloud.live_series import Known
-from cloud.operation import BEGINNING, END, CannotApply, Operation, OperationKind
-from cloud.operations import OPERATIONS_MAX, OperationTaken, TooManyOperations
+from cloud.lake.names import Name
+from cloud.live.joined import JoinedBook
+from cloud.live.series import Known
+from cloud.series.joined import Joined, Resolver, alone
+from cloud.series.operation import BEGINNING, END, CannotApply, Operation, OperationKind
+from cloud.series.operations import OPERATIONS_MAX, OperationTaken, TooManyOperations
+from cloud.series.units import conversion
 from cloud.serve import endpoint, kinds, operation_made
 from cloud.serve import history as serve_history
 from cloud.serve.endpoint import Values
@@ -22,7 +23,6 @@ from cloud.serve.marks import AUTHOR, ID, NOTE
 from cloud.serve.params import Param, Refusal
 from cloud.serve.shown import segment_told
 from cloud.serve.site import Site
-from cloud.units import conversion
 
 _KINDS: Final = tuple(kind.value for kind in OperationKind)
 CHECK: Final = operation_made.PARAMS

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from cloud.joined import Resolver
-from cloud.live_catalogue import Found, Key, Wanted
-from cloud.live_joined import JoinedBook
-from cloud.live_series import NEVER, Known
+from cloud.live.catalogue import Found, Key, Wanted
+from cloud.live.joined import JoinedBook
+from cloud.live.series import NEVER, Known
+from cloud.series.joined import Resolver
 from cloud.serve import endpoint, kinds
 from cloud.serve.endpoint import Values
 from cloud.serve.fields import Field, Type

@@ -11,19 +11,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud import query_joined
-from cloud.joined import NOTHING_JOINED, Joined, Resolver, Segment
-from cloud.lake_names import Name
-from cloud.live import Live
-from cloud.live_feed import Event, EventKind
-from cloud.live_joined import JoinedBook, Said
-from cloud.marks import Marks
-from cloud.operation import BEGINNING, END
-from cloud.operations import Operations
-from cloud.query import Ask, Query
-from cloud.query_clean import NONE, Bad, bad_of
-from cloud.query_plan import Resolution
-from cloud.query_rows import BucketSeries
+from cloud.lake.names import Name
+from cloud.live.feed import Event, EventKind
+from cloud.live.joined import JoinedBook, Said
+from cloud.live.live import Live
+from cloud.query import joined as query_joined
+from cloud.query.clean import NONE, Bad, bad_of
+from cloud.query.history import Ask, Query
+from cloud.query.plan import Resolution
+from cloud.query.rows import BucketSeries
+from cloud.series.joined import NOTHING_JOINED, Joined, Resolver, Segment
+from cloud.series.marks import Marks
+from cloud.series.operation import BEGINNING, END
+from cloud.series.operations import Operations
 from cloud.serve import kinds
 from cloud.serve.params import Param
 

@@ -8,10 +8,10 @@ read than a page holds.
 from dataclasses import replace
 from typing import Any, Final
 
-from cloud.joined import Resolver
-from cloud.live_joined import JoinedBook
-from cloud.query import Query
-from cloud.query_events import Events, EventsAsk
+from cloud.live.joined import JoinedBook
+from cloud.query.events import Events, EventsAsk
+from cloud.query.history import Query
+from cloud.series.joined import Resolver
 from cloud.serve.endpoint import Values
 from cloud.serve.params import Refusal
 from cloud.serve.shown import listened, row_shown

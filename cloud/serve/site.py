@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloud.journal_counts import Tally
-from cloud.journal_cursor import Cursor
-from cloud.live import Live
-from cloud.live_catalogue import Catalogue
-from cloud.marks import Marks
-from cloud.operations import Operations
-from cloud.query import Query
-from cloud.registry import GatewayRow
+from cloud.journal.counts import Tally
+from cloud.journal.cursor import Cursor
+from cloud.live.catalogue import Catalogue
+from cloud.live.live import Live
+from cloud.query.history import Query
+from cloud.registry.registry import GatewayRow
+from cloud.series.marks import Marks
+from cloud.series.operations import Operations
 from cloud.serve.ledger import Aside, Gaps
 from cloud.serve.shown import Shown
 from protos import sync_pb2 as pb
@@ -38,14 +38,14 @@ class Journal(Protocol):
 
 
 class Registry(Protocol):
-    """What the API needs of `cloud.registry`."""
+    """What the API needs of `cloud.registry.registry`."""
 
     def gateways(self) -> list[GatewayRow]:
         """Every gateway that ever enrolled."""
 
 
 class Seen(Protocol):
-    """A gateway's stream as `cloud.ingest.Presence` tells it."""
+    """A gateway's stream as `cloud.ingest.service.Presence` tells it."""
 
     @property
     def session(self) -> int:

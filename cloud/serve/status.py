@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cloud import journal_counts
-from cloud.lake_table.schema import ANOMALIES, READINGS
+from cloud.journal import counts as journal_counts
+from cloud.lake.table.schema import ANOMALIES, READINGS
 from cloud.serve import endpoint
 from cloud.serve import ledger as serve_ledger
 from cloud.serve.endpoint import WHOLE, Values

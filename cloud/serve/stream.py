@@ -11,9 +11,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from cloud import live_feed, live_tail
-from cloud.live import Live
-from cloud.live_feed import Event, EventKind, FeedFull, Listener
+from cloud.live import feed as live_feed
+from cloud.live import tail as live_tail
+from cloud.live.feed import Event, EventKind, FeedFull, Listener
+from cloud.live.live import Live
 from cloud.serve import kinds
 from cloud.serve import params as serve_params
 from cloud.serve.params import Expected, Kind, Param

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytz
 
-from cloud.query_grid import Unit, Width, width_of
+from cloud.query.grid import Unit, Width, width_of
 from cloud.serve import kinds
 from cloud.serve.params import Expected
 
@@ -52,4 +52,4 @@ def _near_width(text: str) -> str:
 ZONE: Final = kinds.made(_read_zone, examples=["Europe/Berlin"], maxLength=98)
 """A zone of the IANA table."""
 WIDTH: Final = kinds.made(_read_width, pattern=r"^[1-9][0-9]{0,3}(ms|s|m|h|d|w|mo|y)$")
-"""A width as `cloud.query_grid` writes it."""
+"""A width as `cloud.query.grid` writes it."""

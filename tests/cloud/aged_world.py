@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.lake_retention import Retention
-from cloud.lake_sorter import Sorter
-from cloud.lake_table.schema import READINGS
-from cloud.lake_upkeep import Upkeep
-from cloud.retention import Rule, Rules
-from cloud.rollup import DAY_US
-from cloud.verify import Verdict, verify
+from cloud.lake.sorter import Sorter
+from cloud.lake.table.schema import READINGS
+from cloud.lake.upkeep import Upkeep
+from cloud.retention.removal import Retention
+from cloud.retention.rules import Rule, Rules
+from cloud.rollup.partials import DAY_US
+from cloud.verify.whole import Verdict, verify
 from protos import records
 from protos.records import Quality
 from tests.cloud.verify_world import T0, Home

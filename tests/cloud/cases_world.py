@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 from starlette.testclient import TestClient
 
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.live import Live
-from cloud.marks import Marks
-from cloud.operations import Operations
-from cloud.query import Query
-from cloud.registry import Registry
-from cloud.rollup import MINUTE_US
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.names import Names
+from cloud.live.live import Live
+from cloud.query.history import Query
+from cloud.registry.registry import Registry
+from cloud.rollup.partials import MINUTE_US
+from cloud.series.marks import Marks
+from cloud.series.operations import Operations
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from protos.records import Batch

@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud.cli import console
-from cloud.consolidate import EVER_US
-from cloud.journal_sqlite.snapshot import take_snapshot
-from cloud.lake_mend import pieces_of, rows_of
-from cloud.lake_rebuild import rebuild
-from cloud.lake_retired import read_retired
-from cloud.lake_table.files import DataFile
-from cloud.lake_table.parquet import no_step
-from cloud.lake_table.schema import READINGS, TABLES
-from cloud.lake_table.state import look
-from cloud.lake_table.table import LakeTable
-from cloud.lake_upkeep import Upkeep
-from cloud.verify import verify
+from cloud.journal.sqlite.snapshot import take_snapshot
+from cloud.lake.mend import pieces_of, rows_of
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table.files import DataFile
+from cloud.lake.table.parquet import no_step
+from cloud.lake.table.schema import READINGS, TABLES
+from cloud.lake.table.state import look
+from cloud.lake.table.table import LakeTable
+from cloud.lake.upkeep import Upkeep
+from cloud.recompute.days import EVER_US
+from cloud.retention.retired import read_retired
+from cloud.verify.whole import verify
 from tests.cloud.correction_world import STRETCHES, unsynced
 from tests.cloud.lake_world import DAY_US, T0, Gateway
 from tests.cloud.test_lake_journal import Line

@@ -13,7 +13,7 @@ from pathlib import Path
 from cloud.cli import console
 from cloud.config import load
 from cloud.history_api import HistoryApi
-from cloud.verify import verify
+from cloud.verify.whole import verify
 from tests.cloud.import_world import World, write
 
 PROGRAM = [sys.executable, "-c", "from cloud.cli import main; main()"]

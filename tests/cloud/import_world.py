@@ -12,7 +12,7 @@ from cloud.imports.rejects import Rejects
 from cloud.imports.run import Outcome, Run, sieve_of
 from cloud.imports.sender import Sender
 from cloud.imports.source import Wish
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from protos import sync_pb2 as pb
 from protos.block import read_block
 from protos.records import Kind

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from cloud.joined import undone_of
-from cloud.operation import BEGINNING, END, Operation, OperationKind
+from cloud.series.joined import undone_of
+from cloud.series.operation import BEGINNING, END, Operation, OperationKind
 
 KIND = OperationKind
 DEVICES = ("a °C", "b °F", "c °C", "d K")

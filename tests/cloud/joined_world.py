@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.rollup import HOUR_US, MINUTE_US
+from cloud.rollup.partials import HOUR_US, MINUTE_US
 from protos import records
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import duckdb
 
-from cloud.lake import Batch, Consolidator
-from cloud.lake_embedded import Decoded
-from cloud.lake_floors import FOLDER, FloorKeeper
-from cloud.lake_names import Names
-from cloud.lake_table.schema import ROLLUPS, is_whole
+from cloud.lake.consolidator import Batch, Consolidator
+from cloud.lake.embedded import Decoded
+from cloud.lake.floors import FOLDER, FloorKeeper
+from cloud.lake.names import Names
+from cloud.lake.table.schema import ROLLUPS, is_whole
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
 
 

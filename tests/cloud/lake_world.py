@@ -7,10 +7,10 @@ from hashlib import sha256
 
 import numpy as np
 
-from cloud.journal import Entry, TrimmedError
-from cloud.journal_counts import Tally, readings_of
-from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.quarantine import Quarantined
+from cloud.journal.contract import Entry, TrimmedError
+from cloud.journal.counts import Tally, readings_of
+from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantined
 from protos import records
 from protos.block import GENESIS_HASH, build_block, read_header
 from protos.records import Batch

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from cloud.verify import Verdict, verify
+from cloud.verify.whole import Verdict, verify
 from protos import sync_pb2 as pb
 from protos.block import read_block
 from protos.series import EMPTY_ROOT

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from cloud.aggregator import Aggregator
 from cloud.config import load
-from cloud.rollup import DAY_US
+from cloud.rollup.partials import DAY_US
 from cloud.settings import Placement
 from protos import records
 from tests.cloud.import_home import call, new_home

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from cloud.joined import Resolver, resolve
-from cloud.lake_names import Name
-from cloud.operation import CannotApply, Operation, OperationKind
+from cloud.lake.names import Name
+from cloud.series.joined import Resolver, resolve
+from cloud.series.operation import CannotApply, Operation, OperationKind
 from tests.cloud.joined_model import DEVICES, KIND
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World

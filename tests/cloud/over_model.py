@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from cloud.rollup_time import HOLD_US
+from cloud.rollup.time import HOLD_US
 
 Row = tuple[int, float | str]
 Told = tuple[float, int, float]

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.lake_upkeep import Upkeep
-from cloud.live import Live
-from cloud.query import Ask, Cursor, Query
-from cloud.query_plan import Resolution
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.names import Names
+from cloud.lake.upkeep import Upkeep
+from cloud.live.live import Live
+from cloud.query.history import Ask, Cursor, Query
+from cloud.query.plan import Resolution
 from tests.cloud.lake_world import Gateway, MemoryJournal
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from cloud.query import Ask, Query
+from cloud.query.history import Ask, Query
 from cloud.roles.reader_child import PROGRAM, spawn
 from cloud.roles.reader_query import QueryApart
 from cloud.roles.reader_wire import Start
 from cloud.roles.readers import Readers
-from cloud.rollup import HOUR_US
+from cloud.rollup.partials import HOUR_US
 from cloud.serve.app import build_app
 from protos.log import LogFormat, LogLevel
 from tests.cloud.lake_world import T0

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import cloud.lake
-from cloud.lake_table import parquet
+import cloud.lake.consolidator
+from cloud.lake.table import parquet
 from cloud.roles import consolidator
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake_names import Names
-from cloud.lake_upkeep import UpkeepSettings
-from cloud.live import Live
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.names import Names
+from cloud.lake.upkeep import UpkeepSettings
+from cloud.live.live import Live
 from cloud.roles.child import spawn
 from cloud.roles.keeper import ConsolidationProcess
 from cloud.roles.wire import Start

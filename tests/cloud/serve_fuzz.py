@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from cloud.rollup import HOUR_US
+from cloud.rollup.partials import HOUR_US
 from cloud.serve.openapi import document
 from cloud.serve.routes import ENDPOINTS
 from tests.cloud.lake_world import T0

@@ -7,14 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloud import lake_sort, lake_sort_plan
-from cloud.lake_sorter import Sorter
-from cloud.lake_table import dense, growing
-from cloud.lake_table import forms as lake_forms
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile
-from cloud.lake_table.schema import READINGS, SERIES_COLUMNS
-from cloud.lake_upkeep import Upkeep
+from cloud.lake import sort as lake_sort
+from cloud.lake import sort_plan as lake_sort_plan
+from cloud.lake.sorter import Sorter
+from cloud.lake.table import dense, growing
+from cloud.lake.table import forms as lake_forms
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.files import DataFile
+from cloud.lake.table.schema import READINGS, SERIES_COLUMNS
+from cloud.lake.upkeep import Upkeep
 from tests.cloud.query_world import World
 
 QUIET_S = 60.0
@@ -28,7 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch, rows: int = 12) -> None:
     monkeypatch.setattr(lake_sort_plan, "ROWS_MAX", rows)
     monkeypatch.setattr(lake_sort_plan, "ROWS_TARGET", rows * 3 // 4)
     monkeypatch.setattr(lake_sort, "BYTES_HELD", 4_000)
-    monkeypatch.setattr("cloud.lake_sorter.BYTES_HELD", 100_000)
+    monkeypatch.setattr("cloud.lake.sorter.BYTES_HELD", 100_000)
     monkeypatch.setattr(lake_forms, "_TRIED_ROWS_MIN", 8)
 
 

@@ -13,12 +13,12 @@ from cloud.backup import take
 from cloud.cli import console
 from cloud.config import load
 from cloud.errors import OperatorError, StorageError
-from cloud.journal_sqlite.quarantine import State
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.lake_release import Releases
+from cloud.journal.sqlite.quarantine import State
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.names import Names
+from cloud.lake.release import Releases
 from cloud.restore import restore
-from cloud.verify import verify
+from cloud.verify.whole import verify
 from protos.block import read_block
 from protos.series import EMPTY_ROOT
 from tests.cloud.verify_world import T0, Home
@@ -175,7 +175,7 @@ def test_a_block_released_after_the_lake_was_copied_is_released_again(
     home.drain()
     home.send("gw", 6)
     home.journal.quarantine(2, "a test")
-    from cloud import lake
+    from cloud.lake import consolidator as lake
 
     with monkeypatch.context() as patched:
         whole = lake.decode

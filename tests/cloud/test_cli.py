@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from cloud.cli import NEEDS, PROGRAM, VERBS, console, group
 from cloud.config import load
-from cloud.registry import CertificateRow, Registry
+from cloud.registry.registry import CertificateRow, Registry
 from protos.console import Place
 from protos.token import read_token
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud.consolidate import recompute
 from cloud.errors import StorageError
-from cloud.lake_rebuild import rebuild
-from cloud.lake_table.schema import ANOMALIES, CORRECTIONS, GAPS, READINGS, ROLLUPS
-from cloud.lake_table.state import look
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table.schema import ANOMALIES, CORRECTIONS, GAPS, READINGS, ROLLUPS
+from cloud.lake.table.state import look
+from cloud.recompute.days import recompute
 from tests.cloud.aged_world import Aged
 from tests.cloud.consolidate_world import DAY, EVER, NEXT, Spoilt, otherwise, twice, without
 from tests.cloud.test_quarantine_command import Blind

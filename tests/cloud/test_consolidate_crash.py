@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cloud.consolidate import look_at, recompute
-from cloud.lake_table.schema import ANOMALIES, GAPS, READINGS
-from cloud.lake_table.state import look
-from cloud.recompute_write import FILE
-from cloud.rollup import DAY_US
+from cloud.lake.table.schema import ANOMALIES, GAPS, READINGS
+from cloud.lake.table.state import look
+from cloud.recompute.days import look_at, recompute
+from cloud.recompute.write import FILE
+from cloud.rollup.partials import DAY_US
 from tests.cloud.consolidate_world import DAY, EVER, Spoilt, otherwise, twice, without
 from tests.cloud.lake_runs import Crash
 from tests.cloud.verify_world import T0
@@ -65,7 +65,7 @@ def test_rollups_that_a_crash_left_are_made_whatever_days_are_asked_next(home, m
         raise Crash("rollups")
 
     with monkeypatch.context() as patched:
-        patched.setattr("cloud.consolidate.make_rollups_anew", die)
+        patched.setattr("cloud.recompute.days.make_rollups_anew", die)
         with pytest.raises(Crash):
             recompute(*folders, EVER)
     far = (T0 + 100 * DAY_US, T0 + 101 * DAY_US)
@@ -85,7 +85,7 @@ def test_it_goes_on_as_before_and_the_next_start_finds_nothing_to_do(home):
 
 
 def test_a_crash_of_the_pass_is_finished_by_the_next(home, monkeypatch, capsys):
-    from cloud.lake_table.table import LakeTable
+    from cloud.lake.table.table import LakeTable
 
     home.start()
     home.send("c", 30)
@@ -103,7 +103,7 @@ def test_a_crash_of_the_pass_is_finished_by_the_next(home, monkeypatch, capsys):
 
 @pytest.mark.parametrize("parts", [1, 50])
 def test_many_rows_are_put_right_in_bounded_parts(home, monkeypatch, parts):
-    monkeypatch.setattr("cloud.recompute_rows.ROWS_AT_ONCE", parts)
+    monkeypatch.setattr("cloud.recompute.rows.ROWS_AT_ONCE", parts)
     before = home.held()
     for which in (0, 1):
         home.spoil(lambda rows: twice(*range(5))(rows.slice(rows.num_rows // 2)), which=which)
@@ -137,7 +137,7 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_finishes(home, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("cloud.lake_table.parquet.write_durably", full)
+        patched.setattr("cloud.lake.table.parquet.write_durably", full)
         assert home.call("--from", DAY) == 5
     assert "No space left" in capsys.readouterr().err
     assert home.call("--from", DAY) == 0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.state import look
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.state import look
 from cloud.settings import Placement
-from cloud.verify import verify
+from cloud.verify.whole import verify
 from tests.cloud.consolidate_world import DAY, spoil, without
 from tests.cloud.import_home import call
 from tests.cloud.lake_world import T0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.correction import (
+from cloud.lake.correction import (
     KNOWN_MAX,
     Correction,
     Known,
@@ -19,10 +19,10 @@ from cloud.correction import (
     settled,
     within,
 )
-from cloud.lake_embedded import decode
-from cloud.lake_names import Names
-from cloud.query import Ask
-from cloud.query_plan import Resolution
+from cloud.lake.embedded import decode
+from cloud.lake.names import Names
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
 from protos.records import Quality
 from tests.cloud import lake_runs, query_world
 from tests.cloud.correction_world import HOUR_US, STRETCHES, told, unsynced

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from cloud import correction, lake_correct_anomalies, lake_mend
-from cloud.lake_correct import Corrector
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.schema import ROLLUPS, is_whole
+from cloud.lake import correct_anomalies as lake_correct_anomalies
+from cloud.lake import correction
+from cloud.lake import mend as lake_mend
+from cloud.lake.correct import Corrector
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.schema import ROLLUPS, is_whole
 from protos.records import Quality
 from tests.cloud import lake_runs
 from tests.cloud.correction_world import HOUR_US, STRETCHES, Wrong, told, unsynced
@@ -135,7 +137,9 @@ def _check(world: lake_runs.World, count: int = 3) -> None:
 def test_corrections_over_a_pass_are_left_for_the_passes_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.lake.Corrector", functools.partial(Corrector, per_pass=1))
+    monkeypatch.setattr(
+        "cloud.lake.consolidator.Corrector", functools.partial(Corrector, per_pass=1)
+    )
     world = lake_runs.World(tmp_path / "lake")
     world.start()
     gateway = world.gateway
@@ -155,7 +159,9 @@ def test_corrections_over_a_pass_are_left_for_the_passes_after_it(
 def test_a_crash_between_such_passes_costs_the_steps_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.lake.Corrector", functools.partial(Corrector, per_pass=1))
+    monkeypatch.setattr(
+        "cloud.lake.consolidator.Corrector", functools.partial(Corrector, per_pass=1)
+    )
     dry = lake_runs.World(tmp_path / "dry")
     _many(dry)
     _check(dry)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud import lake_plan
-from cloud.lake_correct import Corrector
-from cloud.lake_table.schema import ROLLUPS, is_whole
+from cloud.lake import plan as lake_plan
+from cloud.lake.correct import Corrector
+from cloud.lake.table.schema import ROLLUPS, is_whole
 from protos.records import Quality
 from tests.cloud import lake_runs
 from tests.cloud.correction_world import HOUR_US, STRETCHES, told, unsynced
@@ -85,7 +85,7 @@ def _crash_at(world: lake_runs.World, step: int) -> None:
 @pytest.fixture
 def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Steps of the rounds that follow a commit, when the log is not yet on the disk."""
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 4)
     dry = lake_runs.World(tmp_path / "dry")
     _rounds(dry)
     dry.kill()

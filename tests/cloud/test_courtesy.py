@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 
-from cloud.courtesy import LATE_S, Courtesy
+from cloud.ingest.courtesy import LATE_S, Courtesy
 
 
 def test_nobody_waits_while_the_loop_is_in_time() -> None:

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cloud.config import CloudConfig
-from cloud.enrolment import (
+from cloud.errors import OperatorError
+from cloud.ingest.enrolment import (
     ADDRESSES_MAX,
     HINT_KEY,
     MINUTE_US,
@@ -21,9 +22,8 @@ from cloud.enrolment import (
     create_token,
     enrolment_server,
 )
-from cloud.errors import OperatorError
-from cloud.identity import Authority
-from cloud.registry import Registry
+from cloud.ingest.identity import Authority
+from cloud.registry.registry import Registry
 from cloud.settings import CloudSettings
 from protos import sync_pb2, sync_pb2_grpc
 from protos.limits import ENROL_BYTES_MAX, PROTOCOL_MAX
@@ -202,9 +202,9 @@ async def test_calls_left_half_said_do_not_keep_an_honest_gateway_out(
     token: Token,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cloud.enrolment.RPCS_MAX", 32)
-    monkeypatch.setattr("cloud.enrolment.CONNECTION_AGE_MS", 1_000)
-    monkeypatch.setattr("cloud.enrolment.CONNECTION_GRACE_MS", 500)
+    monkeypatch.setattr("cloud.ingest.enrolment.RPCS_MAX", 32)
+    monkeypatch.setattr("cloud.ingest.enrolment.CONNECTION_AGE_MS", 1_000)
+    monkeypatch.setattr("cloud.ingest.enrolment.CONNECTION_GRACE_MS", 500)
     server, port = enrolment_server(config, authority, registry, lambda: NOW_US)
     await server.start()
     credentials = grpc.ssl_channel_credentials(authority.pem)

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from cloud.figures import Report
-from cloud.ingest import Presence
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import Consolidator
-from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_names import Names
-from cloud.live import Live
-from cloud.registry import Registry
+from cloud.ingest.service import Presence
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.loop import ConsolidationLoop
+from cloud.lake.names import Names
+from cloud.live.live import Live
+from cloud.registry.registry import Registry
 from protos import sync_pb2 as pb
 from protos.exposition import Histogram
 from tests.contract.sender import Sender

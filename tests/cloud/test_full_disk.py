@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal import JournalOverloadedError
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.verify import verify
+from cloud.journal.contract import JournalOverloadedError
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.verify.whole import verify
 from tests.cloud.verify_world import Home
 from tests.contract.sender import WAIT_S
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from cloud.identity import Authority
-from cloud.registry import Admission
+from cloud.ingest.identity import Authority
+from cloud.registry.registry import Admission
 from protos import health_pb2
 from protos.health_pb2_grpc import HealthStub
 from tests.sim.site import Site, enrol
@@ -52,7 +52,7 @@ async def test_a_withdrawn_certificate_hears_nothing_of_how_the_cloud_is(site: S
 
 
 async def test_a_watch_ends_after_its_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloud.health.WATCH_AGE_S_MAX", 0.5)
+    monkeypatch.setattr("cloud.ingest.health.WATCH_AGE_S_MAX", 0.5)
     async with site.serve(), site.channel(enrol(site.authority, "probe")) as channel:
         stub = HealthStub(channel)  # type: ignore[no-untyped-call]
         watched = stub.Watch(health_pb2.HealthCheckRequest(), timeout=30)

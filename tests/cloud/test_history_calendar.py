@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.cases_world import TAILS, CasesWorld, rows_of, us
 
 

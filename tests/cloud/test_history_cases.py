@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloud.lake_table.schema import READINGS
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.lake.table.schema import READINGS
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from protos.series import SeriesKind
 from tests.cloud.cases_world import TAILS, CasesWorld, rows_of, us
 from tests.cloud.lake_world import T0

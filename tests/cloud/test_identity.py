@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from cloud.errors import OperatorError, PeerError
-from cloud.identity import CSR_BYTES_MAX, Authority, read_gateway_certificate
+from cloud.ingest.identity import CSR_BYTES_MAX, Authority, read_gateway_certificate
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DER = serialization.Encoding.DER

@@ -15,7 +15,7 @@ from cloud.imports.columns import COLUMNS_MAX
 from cloud.imports.ledger import Ledger
 from cloud.imports.line_sync import enrol
 from cloud.imports.piece import SERIES_MAX
-from cloud.registry import Admission, CertificateRow, Registry, TokenRow
+from cloud.registry.registry import Admission, CertificateRow, Registry, TokenRow
 from protos.limits import NAME_BYTES_MAX, TEXT_BYTES_MAX, UNIT_BYTES_MAX
 from tests.cloud.import_home import call, new_home, serving, stored, table
 from tests.cloud.import_world import write

@@ -15,7 +15,7 @@ from cloud.errors import OperatorError, StorageError
 from cloud.imports import csv_file, ledger_file, run
 from cloud.imports import ledger as ledger_module
 from cloud.imports.ledger import Ledger
-from cloud.journal_sqlite.rebirth import begin_generation
+from cloud.journal.sqlite.rebirth import begin_generation
 from tests.cloud.import_world import Crash, World, write
 
 S = 1_000_000

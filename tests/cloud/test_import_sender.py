@@ -14,10 +14,10 @@ from cloud.imports.ledger import Ledger
 from cloud.imports.line import JournalLine
 from cloud.imports.piece import Numbers
 from cloud.imports.sender import RefusedError, Sender
-from cloud.journal import JournalOverloadedError
-from cloud.journal_cursor import fault
-from cloud.journal_sqlite.rebirth import begin_generation
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.contract import JournalOverloadedError
+from cloud.journal.cursor import fault
+from cloud.journal.sqlite.rebirth import begin_generation
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from protos import sync_pb2 as pb
 from protos.limits import DECLARE_ENTRIES_MAX
 from protos.series import SeriesKey

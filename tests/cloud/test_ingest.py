@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from cloud.errors import StorageError
-from cloud.identity import Authority
-from cloud.ingest import GREETINGS_MAX
-from cloud.registry import Admission
+from cloud.ingest.identity import Authority
+from cloud.ingest.service import GREETINGS_MAX
+from cloud.registry.registry import Admission
 from protos import sync_pb2 as pb
 from protos.series import SeriesKey, encode_entry, make_entry
 from tests.sim.client import GATEWAY, Blocks, Client

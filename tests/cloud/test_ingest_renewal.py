@@ -7,8 +7,8 @@ from typing import Any, cast
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cloud.identity import GatewayCertificate
-from cloud.ingest_renewal import CALLS_PER_HOUR_MAX, RenewService
+from cloud.ingest.identity import GatewayCertificate
+from cloud.ingest.renew_call import CALLS_PER_HOUR_MAX, RenewService
 from protos import sync_pb2 as pb
 from tests.cloud.test_renewal import World, csr
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cloud.errors import StorageError
-from cloud.identity import Authority
-from cloud.ingest import IngestLimits
-from cloud.ingest_stream import ByteBudget, coalesced
-from cloud.journal import Journal, JournalOverloadedError
-from cloud.journal_cursor import Decision
+from cloud.ingest.identity import Authority
+from cloud.ingest.service import IngestLimits
+from cloud.ingest.stream import ByteBudget, coalesced
+from cloud.journal.contract import Journal, JournalOverloadedError
+from cloud.journal.cursor import Decision
 from protos import sync_pb2 as pb
 from protos.series import SeriesKey, encode_entry, make_entry
 from tests.sim.client import GATEWAY, Blocks, Client

@@ -4,10 +4,18 @@ from itertools import count, pairwise
 
 import pytest
 
-from cloud.joined import SEGMENTS_MAX, resolve
-from cloud.lake_names import Name
-from cloud.operation import BEGINNING, END, CannotApply, Operation, OperationKind, packed, unpacked
-from cloud.units import IDENTITY, Factor, conversion
+from cloud.lake.names import Name
+from cloud.series.joined import SEGMENTS_MAX, resolve
+from cloud.series.operation import (
+    BEGINNING,
+    END,
+    CannotApply,
+    Operation,
+    OperationKind,
+    packed,
+    unpacked,
+)
+from cloud.series.units import IDENTITY, Factor, conversion
 
 A, B, C, D = (Name("gw", f"dev-{n}", "temp", "°C", "{}", 0, n) for n in range(1, 5))
 F = Name("gw", "dev-1", "temp", "°F", "{}", 0, 5)

@@ -9,17 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, query_one, rollup
-from cloud.joined import Segment
-from cloud.operation import BEGINNING, END
-from cloud.query import Ask
-from cloud.query_clean import bad_of
-from cloud.query_joined import partials_of
-from cloud.query_one import TooManyReadings
-from cloud.query_plan import Buckets, Resolution
-from cloud.query_rows import OVER, BucketSeries, More
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Readings
-from cloud.units import Factor
+from cloud.lake import plan as lake_plan
+from cloud.query import one as query_one
+from cloud.query.clean import bad_of
+from cloud.query.history import Ask
+from cloud.query.joined import partials_of
+from cloud.query.one import TooManyReadings
+from cloud.query.plan import Buckets, Resolution
+from cloud.query.rows import OVER, BucketSeries, More
+from cloud.rollup import partials as rollup
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US, Readings
+from cloud.series.joined import Segment
+from cloud.series.operation import BEGINNING, END
+from cloud.series.units import Factor
 from tests.cloud import over_model
 from tests.cloud.joined_model import DEVICES, KIND, Model
 from tests.cloud.lake_world import T0

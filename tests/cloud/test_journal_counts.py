@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.journal_counts import (
+from cloud.journal.counts import (
     EARLIER,
     EPOCHS_MAX,
     Counts,

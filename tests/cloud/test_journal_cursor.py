@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cloud.journal_cursor import (
+from cloud.journal.cursor import (
     Alarm,
     Closed,
     Cursor,

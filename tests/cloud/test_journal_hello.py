@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.journal_cursor import BOOTS_MAX, CALM_HELLOS, Alarm, Closed, Cursor, Decision, forgive
-from cloud.journal_hello import coalesce, decide_epoch_request
+from cloud.journal.cursor import BOOTS_MAX, CALM_HELLOS, Alarm, Closed, Cursor, Decision, forgive
+from cloud.journal.hello import coalesce, decide_epoch_request
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, ChunkRun
 from protos.limits import SEQ_MAX

@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from cloud.journal_sqlite.log_check import LogEnd, read_end
+from cloud.journal.sqlite.log_check import LogEnd, read_end
 
 PAGE = 16384
 FRAME = PAGE + 24

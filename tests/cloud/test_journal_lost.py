@@ -8,11 +8,11 @@ import pytest
 from cloud.backup import take
 from cloud.config import load
 from cloud.errors import StorageError
-from cloud.journal_restore import EPOCHS_OF_A_GENERATION
-from cloud.lake import Consolidator
-from cloud.lake_floors import LakeGround
-from cloud.lake_names import Names
-from cloud.ledger_files import read_ledger
+from cloud.journal.restore import EPOCHS_OF_A_GENERATION
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.floors import LakeGround
+from cloud.lake.names import Names
+from cloud.ledger.of_files import read_ledger
 from cloud.restore import restore
 from protos.block import GENESIS_HASH
 from tests.cloud.lake_runs import Viewer

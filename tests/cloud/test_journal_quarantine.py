@@ -7,9 +7,9 @@ import apsw
 import pytest
 
 from cloud.errors import OperatorError
-from cloud.journal_sqlite.orders import carry_out
-from cloud.journal_sqlite.quarantine import Cause, Quarantine, Quarantined, State
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.orders import carry_out
+from cloud.journal.sqlite.quarantine import Cause, Quarantine, Quarantined, State
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from tests.contract.segmented import fill, opener
 from tests.contract.sender import WAIT_S, Sender
 

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from cloud.errors import OperatorError, StorageError
-from cloud.journal import JournalOverloadedError, TrimmedError
-from cloud.journal_counts import total
-from cloud.journal_sqlite.held import SERIES_SHARE
-from cloud.journal_sqlite.reader import JournalReader
-from cloud.journal_sqlite.segment import list_segments
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.contract import JournalOverloadedError, TrimmedError
+from cloud.journal.counts import total
+from cloud.journal.sqlite.held import SERIES_SHARE
+from cloud.journal.sqlite.reader import JournalReader
+from cloud.journal.sqlite.segment import list_segments
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
 from protos.series import encode_entry
 from tests.contract.recount import recount, said, stored
 from tests.contract.segmented import ALL, KIB, SMALL, Open, fill, opener, segments

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cloud.journal_cursor import LATE_MAX, Alarm, Closed, Cursor
-from cloud.journal_restore import EPOCHS_OF_A_GENERATION, Floor, reborn
+from cloud.journal.cursor import LATE_MAX, Alarm, Closed, Cursor
+from cloud.journal.restore import EPOCHS_OF_A_GENERATION, Floor, reborn
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, ChunkRun
 from tests.sim.cursors import CURSOR, NEXT_HASH, OTHER_HASH, STORED_HASH, Held, code, hello, said

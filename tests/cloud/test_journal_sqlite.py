@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud.journal import Entry, JournalOverloadedError
-from cloud.journal_sqlite.quarantine import Cause
-from cloud.journal_sqlite.reader import JournalReader
-from cloud.journal_sqlite.writer import JournalFullError, JournalLimits
+from cloud.journal.contract import Entry, JournalOverloadedError
+from cloud.journal.sqlite.quarantine import Cause
+from cloud.journal.sqlite.reader import JournalReader
+from cloud.journal.sqlite.writer import JournalFullError, JournalLimits
 from tests.contract.segmented import ALL, KIB, Open, fill, opener, segments
 from tests.contract.sender import WAIT_S, Sender
 

@@ -12,10 +12,10 @@ import apsw
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal_counts import total
-from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalFullError, JournalLimits
+from cloud.journal.counts import total
+from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalFullError, JournalLimits
 from protos.block import read_header
 from tests.contract.recount import Sums, said, stored
 from tests.contract.sender import WAIT_S, Sender

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from cloud.journal import Entry
-from cloud.journal_sqlite.tail import Subscription, Tail
+from cloud.journal.contract import Entry
+from cloud.journal.sqlite.tail import Subscription, Tail
 
 WAIT_S = 30
 

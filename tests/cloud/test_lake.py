@@ -6,10 +6,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from cloud import lake_plan
 from cloud.errors import OperatorError, StorageError
-from cloud.lake_embedded import TEXTS_BYTES_MAX, within_rows
-from cloud.lake_table.schema import ROLLUPS, is_whole
+from cloud.lake import plan as lake_plan
+from cloud.lake.embedded import TEXTS_BYTES_MAX, within_rows
+from cloud.lake.table.schema import ROLLUPS, is_whole
 from tests.cloud.lake_runs import World, check_whole, fill
 from tests.cloud.lake_world import DAY_US, T0, Gateway
 
@@ -114,7 +114,7 @@ def test_small_files_of_a_day_become_one_with_the_same_rows(world):
 
 
 def test_a_replaced_file_stays_while_a_view_holds_it(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_table.sweep.GRACE_S", 0.0)
+    monkeypatch.setattr("cloud.lake.table.sweep.GRACE_S", 0.0)
     world.start()
     world.consolidator._upkeep.sweeper._grace_s = 0.0
     for _ in range(lake_plan.MERGE_FILES - 1):
@@ -138,8 +138,8 @@ def test_two_consolidators_cannot_have_one_lake(world):
 
 
 def test_the_log_of_many_commits_stays_short(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 4)
-    monkeypatch.setattr("cloud.lake_table.table.LOG_KEPT", "interval 0 seconds")
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("cloud.lake.table.table.LOG_KEPT", "interval 0 seconds")
     for _ in range(12):
         fill(world, 1)
         world.drain()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud import lake_plan
 from cloud.errors import StorageError
-from cloud.lake_attempts import DEATHS_MAX
-from cloud.lake_table.schema import READINGS
+from cloud.lake import plan as lake_plan
+from cloud.lake.attempts import DEATHS_MAX
+from cloud.lake.table.schema import READINGS
 from tests.cloud.lake_runs import Crash, World, check_whole, fill
 
 
@@ -51,7 +51,7 @@ def _crash_and_go_on(world: World, crash_at: int) -> None:
 def steps(tmp_path, monkeypatch):
     """Steps of the story, made short in passes and rich in merges and checkpoints."""
     monkeypatch.setattr(lake_plan, "MERGE_FILES", 3)
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 4)
     dry = World(tmp_path / "dry")
     dry.bytes_per_pass = 1
     _story(dry)
@@ -106,7 +106,7 @@ def test_a_table_that_is_behind_catches_up_alone_before_anything_new(world):
 
 def test_a_block_that_kills_the_process_again_and_again_is_set_apart(world, monkeypatch):
     fill(world, 3)
-    real = __import__("cloud.lake_embedded", fromlist=["read_block"]).read_block
+    real = __import__("cloud.lake.embedded", fromlist=["read_block"]).read_block
     killer = world.journal.entries[1].data
 
     def read(data: bytes):
@@ -114,7 +114,7 @@ def test_a_block_that_kills_the_process_again_and_again_is_set_apart(world, monk
             raise Crash("killed by a bug in a library")
         return real(data)
 
-    monkeypatch.setattr("cloud.lake_embedded.read_block", read)
+    monkeypatch.setattr("cloud.lake.embedded.read_block", read)
     deaths = 0
     while True:
         try:
@@ -160,7 +160,7 @@ def test_a_torn_log_entry_above_archived_is_removed_and_done_again(world, kept):
 
 
 def test_a_torn_checkpoint_is_not_believed(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 2)
     fill(world, 1)
     world.drain()
     fill(world, 1)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal_sqlite.quarantine import State
-from cloud.lake_floors import read_floors
-from cloud.lake_table.parquet import no_step
-from cloud.ledger_lake import gaps_of
+from cloud.journal.sqlite.quarantine import State
+from cloud.lake.floors import read_floors
+from cloud.lake.table.parquet import no_step
+from cloud.ledger.of_lake import gaps_of
 from tests.cloud.lake_runs import Crash
 from tests.cloud.lost_world import (
     check_whole,

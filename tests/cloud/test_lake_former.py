@@ -8,13 +8,13 @@ import pytest
 from deltalake import DeltaTable
 
 from cloud.cli import console
-from cloud.lake_rebuild import rebuild
-from cloud.lake_table import parquet
-from cloud.lake_table.schema import OVER_TIME, ROLLUPS, TableSpec, added
-from cloud.lake_table.table import LakeTable, look
-from cloud.query_rows import BucketSeries, More
-from cloud.rollup import DAY_US, HOUR_US
-from cloud.verify import verify
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table import parquet
+from cloud.lake.table.schema import OVER_TIME, ROLLUPS, TableSpec, added
+from cloud.lake.table.table import LakeTable, look
+from cloud.query.rows import BucketSeries, More
+from cloud.rollup.partials import DAY_US, HOUR_US
+from cloud.verify.whole import verify
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_made, lake_plan
-from cloud.lake import Consolidator
-from cloud.lake_embedded import within_rows
-from cloud.lake_floors import FloorKeeper
-from cloud.lake_groups import in_groups
-from cloud.lake_names import Names
-from cloud.lake_sort_plan import runs_of
-from cloud.lake_table.schema import READINGS
+from cloud.lake import made as lake_made
+from cloud.lake import plan as lake_plan
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.embedded import within_rows
+from cloud.lake.floors import FloorKeeper
+from cloud.lake.groups import in_groups
+from cloud.lake.names import Names
+from cloud.lake.sort_plan import runs_of
+from cloud.lake.table.schema import READINGS
 from tests.cloud.lake_runs import Crash, World, check_whole, fill
 from tests.cloud.lake_world import Gateway, MemoryJournal
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cloud.journal import Entry
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Consolidator
-from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_names import Names
-from cloud.live import Live
+from cloud.journal.contract import Entry
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.loop import ConsolidationLoop
+from cloud.lake.names import Names
+from cloud.live.live import Live
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH
 from protos.series import EMPTY_ROOT, SeriesEntry

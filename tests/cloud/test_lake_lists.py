@@ -13,17 +13,19 @@ from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, ledger_lake, rollup
 from cloud.errors import StorageError
-from cloud.lake_lists import bins_of, list_columns, states_of
-from cloud.lake_rebuild import rebuild
-from cloud.lake_rollup import merge_rows, reduce_rows
-from cloud.lake_table import parquet
-from cloud.lake_table.schema import READINGS, ROLLUP_1D, ROLLUP_1H, TableSpec
-from cloud.lake_table.table import look
-from cloud.rollup import Readings
-from cloud.rollup_bins import BINS_MAX
-from cloud.rollup_states import STATES_MAX
+from cloud.lake import plan as lake_plan
+from cloud.lake.lists import bins_of, list_columns, states_of
+from cloud.lake.rebuild import rebuild
+from cloud.lake.rollup import merge_rows, reduce_rows
+from cloud.lake.table import parquet
+from cloud.lake.table.schema import READINGS, ROLLUP_1D, ROLLUP_1H, TableSpec
+from cloud.lake.table.table import look
+from cloud.ledger import of_lake as ledger_lake
+from cloud.rollup import partials as rollup
+from cloud.rollup.bins import BINS_MAX
+from cloud.rollup.partials import Readings
+from cloud.rollup.states import STATES_MAX
 from protos import records
 from protos.series import SeriesKey, SeriesKind, make_entry
 from tests.cloud.correction_world import STRETCHES, unsynced

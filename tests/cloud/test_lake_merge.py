@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud import lake_plan
-from cloud.lake_table.schema import READINGS, ROLLUPS
-from cloud.query import Ask
-from cloud.query_plan import Resolution
+from cloud.lake import plan as lake_plan
+from cloud.lake.table.schema import READINGS, ROLLUPS
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
 from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.query_world import World, expected, same
 
@@ -54,7 +54,7 @@ def test_readings_on_random_days_of_three_thousand_years_end_in_a_bounded_number
 ) -> None:
     monkeypatch.setattr(lake_plan, "SPARSE_PERIODS_MAX", periods_max)
     monkeypatch.setattr(lake_plan, "SPARSE_FILES_MAX", files_max)
-    monkeypatch.setattr("cloud.lake_table.parquet.fsync", lambda _: None)  # its time, not its law
+    monkeypatch.setattr("cloud.lake.table.parquet.fsync", lambda _: None)  # its time, not its law
     world = World(tmp_path / "lake")
     _send_stray_days(world, days)
     for name, count in _files(world).items():

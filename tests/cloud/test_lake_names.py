@@ -2,7 +2,7 @@
 
 import threading
 
-from cloud.lake_names import ERASED, Names
+from cloud.lake.names import ERASED, Names
 from protos.series import SeriesEntry, SeriesKey, erase_entry, make_entry
 
 

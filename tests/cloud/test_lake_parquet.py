@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.lake_table import forms as lake_forms
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.parquet import arrange, no_step, order_of, times, write_durably
-from cloud.lake_table.schema import READINGS, delta_schema
+from cloud.lake.table import forms as lake_forms
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.parquet import arrange, no_step, order_of, times, write_durably
+from cloud.lake.table.schema import READINGS, delta_schema
 from tests.cloud.lake_world import T0
 
 

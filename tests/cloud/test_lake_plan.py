@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan
-from cloud.lake_plan import (
+from cloud.lake import plan as lake_plan
+from cloud.lake.plan import (
     FILES_PER_PASS_MAX,
     MERGE_FILES,
     Sized,
@@ -16,8 +16,8 @@ from cloud.lake_plan import (
     split,
     stands_apart,
 )
-from cloud.lake_table.schema import Grain
-from cloud.rollup import DAY_US
+from cloud.lake.table.schema import Grain
+from cloud.rollup.partials import DAY_US
 from tests.cloud.lake_world import T0
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake_table.log import LOG
-from cloud.lake_table.schema import READINGS
-from cloud.verify import verify
+from cloud.lake.table.log import LOG
+from cloud.lake.table.schema import READINGS
+from cloud.verify.whole import verify
 from tests.cloud.verify_world import Home
 
 
@@ -29,7 +29,7 @@ def _check_whole(home: Home, readings: int) -> None:
 
 
 def test_a_checkpoint_that_is_named_and_not_there_keeps_no_cloud_from_starting(home, monkeypatch):
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 2)
     for _ in range(2):
         home.send("gw", 5)
         home.drain()

@@ -7,10 +7,10 @@ import pytest
 
 from cloud.cli import console
 from cloud.errors import OperatorError, StorageError
-from cloud.lake_rebuild import rebuild
-from cloud.lake_table.schema import ROLLUPS
-from cloud.lake_table.table import look
-from cloud.verify import verify
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table.schema import ROLLUPS
+from cloud.lake.table.table import look
+from cloud.verify.whole import verify
 from tests.cloud.verify_world import Home
 
 
@@ -75,7 +75,7 @@ def test_it_goes_on_as_before_after_a_rebuild(home) -> None:
 
 
 def test_a_rebuild_cut_short_is_done_by_the_next(home, monkeypatch) -> None:
-    from cloud.lake_table.table import LakeTable
+    from cloud.lake.table.table import LakeTable
 
     before, replace, calls = all_rollups(home), LakeTable.replace, []
 

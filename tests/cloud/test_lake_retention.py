@@ -8,16 +8,16 @@ import pytest
 
 from cloud.cli import console
 from cloud.errors import StorageError
-from cloud.lake_rebuild import rebuild
-from cloud.lake_retention import Retention
-from cloud.lake_retired import FOLDER
-from cloud.lake_table.parquet import no_step
-from cloud.lake_table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
-from cloud.lake_vacuum import orphans
-from cloud.ledger_files import read_ledger
-from cloud.query import Ask
-from cloud.retention import Rule, Rules
-from cloud.rollup import DAY_US
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table.parquet import no_step
+from cloud.lake.table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
+from cloud.lake.vacuum import orphans
+from cloud.ledger.of_files import read_ledger
+from cloud.query.history import Ask
+from cloud.retention.removal import Retention
+from cloud.retention.retired import FOLDER
+from cloud.retention.rules import Rule, Rules
+from cloud.rollup.partials import DAY_US
 from protos.records import Quality
 from tests.cloud.aged_world import Aged, one
 from tests.cloud.lake_runs import Crash
@@ -159,7 +159,7 @@ def _killed_at(root: Path, crash_at: int) -> list[str]:
 def test_a_crash_at_any_step_of_the_first_removal_is_finished_by_the_next_start(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("cloud.lake_table.parquet.fsync", lambda _: None)  # its time, not its law
+    monkeypatch.setattr("cloud.lake.table.parquet.fsync", lambda _: None)  # its time, not its law
     steps = _killed_at(tmp_path / "whole", -1)
     told = steps.index("retirement told")
     assert steps[told - 2 : told + 3] == [

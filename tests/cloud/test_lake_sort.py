@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cloud.lake_sorter import PATIENCE_S
-from cloud.lake_table.parquet import SyncFailedError
-from cloud.lake_table.schema import READINGS
-from cloud.query import Ask
-from cloud.query_plan import Resolution
+from cloud.lake.sorter import PATIENCE_S
+from cloud.lake.table.parquet import SyncFailedError
+from cloud.lake.table.schema import READINGS
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
 from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.query_world import expected, same
 from tests.cloud.sort_world import QUIET_S, SortWorld, check_sorted, keys_in, small
@@ -131,7 +131,7 @@ def test_readings_of_one_time_keep_the_order_in_which_they_came(world):
 
 
 def test_a_day_is_sorted_in_slices_between_which_passes_go_on(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_sort.BYTES_HELD", 600)
+    monkeypatch.setattr("cloud.lake.sort.BYTES_HELD", 600)
     fill(world)
     world.sorter._rows_a_slice = 10
     world.consolidate()
@@ -183,7 +183,7 @@ def test_a_write_that_fails_leaves_consolidation_running(world, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cloud.lake_table.growing.settle", full)
+        patch.setattr("cloud.lake.table.growing.settle", full)
         world.quiet()
     assert not any(file.run for file in world.files())
     fill(world, passes=1)
@@ -198,13 +198,13 @@ def test_an_fsync_that_fails_is_the_end_also_while_sorting(world, monkeypatch):
     def refuse(path, *_):
         raise SyncFailedError(f"bring {path} to the disk", "it failed")
 
-    monkeypatch.setattr("cloud.lake_table.growing.settle", refuse)
+    monkeypatch.setattr("cloud.lake.table.growing.settle", refuse)
     with pytest.raises(SyncFailedError):
         world.consolidator.run_once()
 
 
 def test_more_readings_of_one_time_than_memory_holds_stay_as_they_are(world, monkeypatch):
-    monkeypatch.setattr("cloud.lake_sort.PLACE_BYTES_MAX", 600)
+    monkeypatch.setattr("cloud.lake.sort.PLACE_BYTES_MAX", 600)
     for _ in range(4):
         world.send("a", [(T0, 1.0)] * 40)
         world.follow()

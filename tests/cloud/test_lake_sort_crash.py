@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.lake_sorter import Sorter
-from cloud.lake_table.schema import READINGS
-from cloud.lake_upkeep import Upkeep
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.names import Names
+from cloud.lake.sorter import Sorter
+from cloud.lake.table.schema import READINGS
+from cloud.lake.upkeep import Upkeep
 from tests.cloud.lake_runs import Crash, World, check_whole, fill
 from tests.cloud.sort_world import small
 
@@ -54,8 +54,8 @@ class Sorted(World):
 @pytest.fixture
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     small(monkeypatch, 5)
-    monkeypatch.setattr("cloud.lake_sort.BYTES_HELD", 100)
-    monkeypatch.setattr("cloud.lake_table.table.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("cloud.lake.sort.BYTES_HELD", 100)
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 4)
     dry = Sorted(tmp_path / "dry")
     dry.story()
     runs = dry.sorted_files()

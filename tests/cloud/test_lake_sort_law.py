@@ -8,14 +8,14 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.lake_embedded import no_pause
-from cloud.lake_sort import Sorting
-from cloud.lake_sort_plan import Run, runs_of
-from cloud.lake_sorter import _in_order
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.parquet import arrange, by_block
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.table import LakeTable
+from cloud.lake.embedded import no_pause
+from cloud.lake.sort import Sorting
+from cloud.lake.sort_plan import Run, runs_of
+from cloud.lake.sorter import _in_order
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.parquet import arrange, by_block
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.table import LakeTable
 from tests.cloud.lake_world import T0
 from tests.cloud.sort_world import small
 from tests.cloud.test_lake_parquet import rows_of
@@ -36,8 +36,8 @@ def test_any_files_become_one_run_of_the_same_rows_in_the_order_of_their_blocks(
     tmp_path_factory, monkeypatch, files, rows, a_slice, first
 ):
     small(monkeypatch, rows)
-    monkeypatch.setattr("cloud.lake_sort.BYTES_HELD", 100)
-    monkeypatch.setattr("cloud.lake_table.log.fsync", lambda _: None)
+    monkeypatch.setattr("cloud.lake.sort.BYTES_HELD", 100)
+    monkeypatch.setattr("cloud.lake.table.log.fsync", lambda _: None)
     monkeypatch.setattr(lake_parquet, "fsync", lambda _: None)
     table = LakeTable.open(tmp_path_factory.mktemp("lake"), READINGS)
     for end, held in enumerate(files, 1):

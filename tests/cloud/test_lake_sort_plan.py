@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud import lake_sort_plan
-from cloud.lake_sort_plan import RUNS_MAX, Bounds, Run, cut, pick, runs_of, target_rows, touched
-from cloud.lake_table.files import DataFile, file_name, sorted_name
+from cloud.lake import sort_plan as lake_sort_plan
+from cloud.lake.sort_plan import RUNS_MAX, Bounds, Run, cut, pick, runs_of, target_rows, touched
+from cloud.lake.table.files import DataFile, file_name, sorted_name
 
 DAY = "2023-11-15"
 

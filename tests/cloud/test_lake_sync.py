@@ -8,10 +8,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from cloud.journal import Entry
-from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.parquet import SyncFailedError
+from cloud.journal.contract import Entry
+from cloud.lake.loop import ConsolidationLoop
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.parquet import SyncFailedError
 from tests.cloud.lake_runs import World, check_whole, fill
 
 WAIT_S = 30
@@ -105,7 +105,7 @@ def test_a_full_disk_is_waited_for(world, monkeypatch):
         return write(*args, **kwargs)
 
     monkeypatch.setattr(lake_parquet, "open_writer", writer)
-    monkeypatch.setattr("cloud.lake_loop.RETRY_S", (0.01,))
+    monkeypatch.setattr("cloud.lake.loop.RETRY_S", (0.01,))
     loop = ConsolidationLoop(world.consolidator, interval_s=0.01)
     loop.start()
     assert not loop.drain(1, 0.2)

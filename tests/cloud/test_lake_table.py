@@ -9,10 +9,10 @@ import pytest
 from deltalake import DeltaTable
 
 from cloud.errors import StorageError
-from cloud.lake_table.parquet import no_step
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.table import LakeTable
-from cloud.rollup import DAY_US
+from cloud.lake.table.parquet import no_step
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.table import LakeTable
+from cloud.rollup.partials import DAY_US
 from tests.cloud.lake_world import T0
 from tests.cloud.test_lake_parquet import rows_of
 
@@ -72,8 +72,8 @@ def test_rows_of_times_beyond_the_calendar_are_kept_and_counted(table):
 _CHILD = """
 import os, sys
 from pathlib import Path
-from cloud.lake_table.schema import READINGS
-from cloud.lake_table.table import LakeTable
+from cloud.lake.table.schema import READINGS
+from cloud.lake.table.table import LakeTable
 from tests.cloud.lake_world import T0
 from tests.cloud.test_lake_parquet import rows_of
 

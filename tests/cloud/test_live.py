@@ -9,11 +9,11 @@ import duckdb
 import pytest
 
 from cloud.errors import StorageError
-from cloud.lake import Batch, Consolidator
-from cloud.lake_loop import ConsolidationLoop
-from cloud.lake_names import Names
-from cloud.live import Live, View
-from cloud.live_feed import EVENTS_MAX, EventKind
+from cloud.lake.consolidator import Batch, Consolidator
+from cloud.lake.loop import ConsolidationLoop
+from cloud.lake.names import Names
+from cloud.live.feed import EVENTS_MAX, EventKind
+from cloud.live.live import Live, View
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
 
 
@@ -198,7 +198,7 @@ def test_files_of_a_held_view_are_in_use_until_it_is_let_go(world):
 
 
 def _no_files():
-    from cloud.lake_table.files import FileList
+    from cloud.lake.table.files import FileList
 
     return FileList("", -1, ())
 

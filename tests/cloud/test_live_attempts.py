@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from cloud.journal import Entry
-from cloud.lake_attempts import DEATHS_MAX, KILLS, Attempts
+from cloud.journal.contract import Entry
+from cloud.lake.attempts import DEATHS_MAX, KILLS, Attempts
 from tests.cloud.verify_world import Home
 
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from cloud import lake, live
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake import Consolidator
-from cloud.lake_attempts import Attempts
-from cloud.lake_embedded import decode
-from cloud.lake_names import Names
+from cloud.lake import consolidator as lake
+from cloud.live import live
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.attempts import Attempts
+from cloud.lake.embedded import decode
+from cloud.lake.names import Names
 from tests.contract.segmented import SMALL
 
 def deadly(entries, names, pause):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.live_packed import Packed, Runs
+from cloud.live.packed import Packed, Runs
 
 INT64 = np.iinfo(np.int64)
 TIME = pa.timestamp("us", "UTC")

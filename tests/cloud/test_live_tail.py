@@ -5,9 +5,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.lake_embedded import OFFSET_COLUMN, Decoded
-from cloud.lake_table.schema import SERIES_COLUMNS
-from cloud.live_tail import TailBatch, after, batch_of, extend
+from cloud.lake.embedded import OFFSET_COLUMN, Decoded
+from cloud.lake.table.schema import SERIES_COLUMNS
+from cloud.live.tail import TailBatch, after, batch_of, extend
 
 BYTES_MAX = 4096
 

@@ -13,22 +13,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import parquet_chunk
-from cloud.lake_names import Name
-from cloud.lake_table import dense, growing, parquet
-from cloud.lake_table.dense import DenseWriter
-from cloud.lake_table.forms import form_for
-from cloud.lake_table.groups import groups_of
-from cloud.lake_table.growing import GrowingFile
-from cloud.lake_table.parquet import arrange, no_step
-from cloud.lake_table.schema import READINGS
-from cloud.parquet_encode import differences
-from cloud.parquet_made import Encoding, Made, levels, packed
-from cloud.parquet_pages import Pages, bodies, pages_of
-from cloud.parquet_runs import runs_chunk, runs_of
-from cloud.parquet_small import Leaf, Part
-from cloud.query_files import SeriesFiles
-from cloud.query_pages import decoded
+from cloud.lake.names import Name
+from cloud.lake.table import dense, growing, parquet
+from cloud.lake.table.dense import DenseWriter
+from cloud.lake.table.forms import form_for
+from cloud.lake.table.groups import groups_of
+from cloud.lake.table.growing import GrowingFile
+from cloud.lake.table.parquet import arrange, no_step
+from cloud.lake.table.schema import READINGS
+from cloud.parquet import chunk as parquet_chunk
+from cloud.parquet.encode import differences
+from cloud.parquet.made import Encoding, Made, levels, packed
+from cloud.parquet.pages import Pages, bodies, pages_of
+from cloud.parquet.runs import runs_chunk, runs_of
+from cloud.parquet.small import Leaf, Part
+from cloud.query.files import SeriesFiles
+from cloud.query.pages import decoded
 
 _INT64, _BYTES, _ZSTD = 2, 6, 6
 _FEW = st.sampled_from([0.5, -0.0, 0.0, 21.5, float("nan"), float("inf")])
@@ -256,7 +256,7 @@ def test_after_a_write_that_failed_no_footer_is_written(tmp_path: Path, monkeypa
     def full(*_: object) -> int:
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr("cloud.lake_table.dense.os.write", full)
+    monkeypatch.setattr("cloud.lake.table.dense.os.write", full)
     with pytest.raises(OSError, match="no space"):
         writer.write_table(form.of(rows))
     writer.close()

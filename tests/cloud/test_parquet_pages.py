@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.parquet_pages import NotPages, pages_of
-from cloud.parquet_small import Leaf, Part, small_file
-from cloud.query_pages import decoded
+from cloud.parquet.pages import NotPages, pages_of
+from cloud.parquet.small import Leaf, Part, small_file
+from cloud.query.pages import decoded
 
 _INT64, _DOUBLE, _BYTES, _ZSTD = 2, 5, 6, 6
 _WHOLE = st.integers(-(2**63), 2**63 - 1)

@@ -3,8 +3,8 @@
 from contextlib import contextmanager
 from typing import Any
 
-from cloud.ingest import Presence
-from cloud.presence import note_all
+from cloud.ingest.presence import note_all
+from cloud.ingest.service import Presence
 from protos import sync_pb2 as pb
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from cloud import lake_release
 from cloud.cli import console
 from cloud.config import load
-from cloud.journal_sqlite.orders import carry_out
-from cloud.journal_sqlite.quarantine import State
-from cloud.lake import Consolidator
-from cloud.lake_names import Names
-from cloud.lake_release import Releases
-from cloud.lake_table.schema import ROLLUPS, is_whole
-from cloud.registry import CertificateRow, Registry, TokenRow
-from cloud.verify import verify
+from cloud.journal.sqlite.orders import carry_out
+from cloud.journal.sqlite.quarantine import State
+from cloud.lake import release as lake_release
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.names import Names
+from cloud.lake.release import Releases
+from cloud.lake.table.schema import ROLLUPS, is_whole
+from cloud.registry.registry import CertificateRow, Registry, TokenRow
+from cloud.verify.whole import verify
 from tests.cloud.lake_runs import Crash
 from tests.cloud.verify_world import T0, Home
 
@@ -41,7 +41,7 @@ class Blind:
 
     def drain(self, home: Home, offset: int) -> None:
         home.journal.quarantine(offset, "an older version could not read it")
-        from cloud import lake
+        from cloud.lake import consolidator as lake
 
         whole = lake.decode
         with self.monkeypatch.context() as patched:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.query import Ask, Cursor, UnknownSeries
-from cloud.query_plan import Resolution, buckets_for, span
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.query.history import Ask, Cursor, UnknownSeries
+from cloud.query.plan import Resolution, buckets_for, span
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World, expected, same
 

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import query_columns, query_lake
-from cloud.query import Ask
-from cloud.query_plan import Resolution
-from cloud.query_rows import BucketSeries, More
-from cloud.rollup import DAY_US, HOUR_US, Partials
+from cloud.query import columns as query_columns
+from cloud.query import lake as query_lake
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
+from cloud.query.rows import BucketSeries, More
+from cloud.rollup.partials import DAY_US, HOUR_US, Partials
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
 

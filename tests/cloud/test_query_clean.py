@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.query import Ask, Cursor
-from cloud.query_clean import RAW_PIECES_MAX, bad_of, pieces
-from cloud.query_plan import Resolution
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.query.clean import RAW_PIECES_MAX, bad_of, pieces
+from cloud.query.history import Ask, Cursor
+from cloud.query.plan import Resolution
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake_table.schema import OVER_TIME
-from cloud.query import Ask
-from cloud.query_pages import OpenFile
-from cloud.query_plan import Resolution
-from cloud.query_rows import QUANTILES, More
-from cloud.rollup import DAY_US
+from cloud.lake.table.schema import OVER_TIME
+from cloud.query.history import Ask
+from cloud.query.pages import OpenFile
+from cloud.query.plan import Resolution
+from cloud.query.rows import QUANTILES, More
+from cloud.rollup.partials import DAY_US
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World
 

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import query_event_rows, query_events
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.files import DataFile, FileList
-from cloud.lake_table.parquet import arrange, no_step, write_durably
-from cloud.lake_table.schema import ANOMALIES, EPISODES, GAPS, TABLES, TableSpec
-from cloud.live import View
-from cloud.query_event_rows import EventFiles
-from cloud.query_events import Events, EventsAsk, Order
-from cloud.query_index import FileIndex
-from cloud.query_pool import Pool
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.files import DataFile, FileList
+from cloud.lake.table.parquet import arrange, no_step, write_durably
+from cloud.lake.table.schema import ANOMALIES, EPISODES, GAPS, TABLES, TableSpec
+from cloud.live.live import View
+from cloud.query import event_rows as query_event_rows
+from cloud.query import events as query_events
+from cloud.query.event_rows import EventFiles
+from cloud.query.events import Events, EventsAsk, Order
+from cloud.query.index import FileIndex
+from cloud.query.pool import Pool
 
 _SPECS = {Events.ANOMALIES: ANOMALIES, Events.EPISODES: EPISODES, Events.GAPS: GAPS}
 _FEW = st.integers(0, 4)

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import query_pages
 from cloud.errors import StorageError
-from cloud.lake_names import Name
-from cloud.lake_table import forms
-from cloud.lake_table import parquet as lake_parquet
-from cloud.lake_table.forms import Form, form_of
-from cloud.lake_table.parquet import arrange, no_step, times, write_durably
-from cloud.lake_table.schema import READINGS, TableSpec
-from cloud.query_files import SeriesFiles
-from cloud.query_pages import OpenFile
+from cloud.lake.names import Name
+from cloud.lake.table import forms
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.forms import Form, form_of
+from cloud.lake.table.parquet import arrange, no_step, times, write_durably
+from cloud.lake.table.schema import READINGS, TableSpec
+from cloud.query import pages as query_pages
+from cloud.query.files import SeriesFiles
+from cloud.query.pages import OpenFile
 
 _KEYS = [
     (gateway, device, metric)

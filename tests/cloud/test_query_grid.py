@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.query_grid import TooMany, Unit, Width, grid, width_of
-from cloud.query_plan import POINTS_MAX
-from cloud.rollup import DAY_US, HOUR_US
+from cloud.query.grid import TooMany, Unit, Width, grid, width_of
+from cloud.query.plan import POINTS_MAX
+from cloud.rollup.partials import DAY_US, HOUR_US
 from cloud.serve.kinds import FIRST_US, LAST_US
 
 ZONES = [

@@ -7,13 +7,14 @@ from dataclasses import fields
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, query_joined
-from cloud.live_joined import JoinedBook
-from cloud.query import Ask
-from cloud.query_clean import bad_of
-from cloud.query_plan import Resolution
-from cloud.query_states import StatesAsk, states
-from cloud.rollup import DAY_US, MINUTE_US, Partials
+from cloud.lake import plan as lake_plan
+from cloud.live.joined import JoinedBook
+from cloud.query import joined as query_joined
+from cloud.query.clean import bad_of
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
+from cloud.query.states import StatesAsk, states
+from cloud.rollup.partials import DAY_US, MINUTE_US, Partials
 from cloud.serve.shown import Shown
 from tests.cloud.joined_model import DEVICES, Model
 from tests.cloud.lake_world import T0

@@ -6,10 +6,10 @@ from collections import defaultdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan
-from cloud.query import Ask
-from cloud.query_plan import Resolution
-from cloud.rollup import DAY_US, MINUTE_US
+from cloud.lake import plan as lake_plan
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
+from cloud.rollup.partials import DAY_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.query_world import World, expected, same
 

@@ -9,17 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan, ledger_lake, query_one
-from cloud.lake_rebuild import rebuild
-from cloud.lake_table.schema import ROLLUPS
-from cloud.lake_table.table import look
-from cloud.query import Ask
-from cloud.query_clean import bad_of
-from cloud.query_exact import STATES_MAX
-from cloud.query_one import TooManyReadings
-from cloud.query_plan import Buckets, Resolution
-from cloud.query_rows import OVER, More
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.lake import plan as lake_plan
+from cloud.lake.rebuild import rebuild
+from cloud.lake.table.schema import ROLLUPS
+from cloud.lake.table.table import look
+from cloud.ledger import of_lake as ledger_lake
+from cloud.query import one as query_one
+from cloud.query.clean import bad_of
+from cloud.query.exact import STATES_MAX
+from cloud.query.history import Ask
+from cloud.query.one import TooManyReadings
+from cloud.query.plan import Buckets, Resolution
+from cloud.query.rows import OVER, More
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from protos import records
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0

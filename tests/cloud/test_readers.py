@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud import lake_plan
-from cloud.query_plan import Resolution
+from cloud.lake import plan as lake_plan
+from cloud.query.plan import Resolution
 from cloud.roles.readers import Readers
-from cloud.rollup import DAY_US, HOUR_US
+from cloud.rollup.partials import DAY_US, HOUR_US
 from tests.cloud.lake_world import T0
 from tests.cloud.reader_world import BothForms, filled, readers, send, start
 from tests.cloud.role_world import ROOT, is_alive, wait_for

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StorageError
-from cloud.query import Ask, TooHeavy
-from cloud.query_plan import Resolution
-from cloud.query_pool import Busy
+from cloud.query.history import Ask, TooHeavy
+from cloud.query.plan import Resolution
+from cloud.query.pool import Busy
 from cloud.roles import reader_query
 from cloud.roles.reader_placement import reader_count
 from cloud.roles.reader_wire import FRAME_BYTES_MAX, PARTS_MAX, GoneError, Link
-from cloud.rollup import DAY_US
+from cloud.rollup.partials import DAY_US
 from cloud.settings import ReaderPlacement
 from tests.cloud.lake_world import T0
 from tests.cloud.reader_world import BothForms, filled

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.journal import Journal
-from cloud.journal_cursor import Decision
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.lake_embedded import decode
-from cloud.lake_names import Names
+from cloud.journal.contract import Journal
+from cloud.journal.cursor import Decision
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.lake.embedded import decode
+from cloud.lake.names import Names
 from protos import sync_pb2 as pb
 from protos.codec.frame import ZSTD, frame
 from protos.codec.header import decode_header, encode_header

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud import registry_file as module
 from cloud.errors import StorageError
-from cloud.identity import GatewayCertificate
-from cloud.registry import Admission, CertificateRow, Registry, TokenRow
+from cloud.ingest.identity import GatewayCertificate
+from cloud.registry import file as module
+from cloud.registry.registry import Admission, CertificateRow, Registry, TokenRow
 
 
 def token(identifier: str = "aa", gateway: str = "pump") -> TokenRow:

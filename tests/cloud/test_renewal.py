@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloud.identity import Authority, GatewayCertificate, read_gateway_certificate
-from cloud.registry import Admission, CertificateRow, Registry, TokenRow
-from cloud.renewal import DAY_US, RENEWALS_PER_DAY_MAX, RenewalDesk, refusal
+from cloud.ingest.identity import Authority, GatewayCertificate, read_gateway_certificate
+from cloud.ingest.renewal import DAY_US, RENEWALS_PER_DAY_MAX, RenewalDesk, refusal
+from cloud.registry.registry import Admission, CertificateRow, Registry, TokenRow
 from protos import sync_pb2 as pb
 
 LIFE_US = 100 * DAY_US

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.config import FILE_NAME, load
 from cloud.errors import OperatorError
-from cloud.retention import (
+from cloud.retention.rules import (
     NEVER,
     Rule,
     Rules,
@@ -19,7 +19,7 @@ from cloud.retention import (
     united,
     within,
 )
-from cloud.rollup import DAY_US
+from cloud.rollup.partials import DAY_US
 from cloud.settings import CloudSettings
 from protos.records import Quality
 from protos.settings_page import settings_file

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.query import Ask
-from cloud.query_plan import Resolution
-from cloud.query_rows import BucketSeries, More
-from cloud.rollup import HOUR_US
+from cloud.query.history import Ask
+from cloud.query.plan import Resolution
+from cloud.query.rows import BucketSeries, More
+from cloud.rollup.partials import HOUR_US
 from tests.cloud.lake_world import T0
 from tests.cloud.whole_world import Whole
 

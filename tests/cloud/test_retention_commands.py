@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cloud.cli import console
-from cloud.lake_table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
-from cloud.rollup import DAY_US
-from cloud.verify import verify
+from cloud.lake.table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
+from cloud.rollup.partials import DAY_US
+from cloud.verify.whole import verify
 from tests.cloud.aged_world import SETTINGS, Aged, one
 from tests.cloud.verify_world import T0
 

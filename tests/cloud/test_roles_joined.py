@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from cloud.lake_table.schema import ROLLUPS, added
-from cloud.query import Ask, Query
-from cloud.query_plan import Resolution
-from cloud.query_rows import OVER, BucketSeries
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.lake.table.schema import ROLLUPS, added
+from cloud.query.history import Ask, Query
+from cloud.query.plan import Resolution
+from cloud.query.rows import OVER, BucketSeries
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from cloud.settings import Placement
-from cloud.verify import verify
+from cloud.verify.whole import verify
 from protos.records import Batch
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0

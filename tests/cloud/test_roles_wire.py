@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.errors import OperatorError, StorageError
-from cloud.lake import Progress
-from cloud.lake_sorter import SortProgress
-from cloud.lake_table.changes import Change, change_of, files_of
-from cloud.lake_table.files import DataFile, FileList
-from cloud.lake_upkeep import UpkeepSettings
-from cloud.retention import Retired
+from cloud.lake.consolidator import Progress
+from cloud.lake.sorter import SortProgress
+from cloud.lake.table.changes import Change, change_of, files_of
+from cloud.lake.table.files import DataFile, FileList
+from cloud.lake.upkeep import UpkeepSettings
+from cloud.retention.rules import Retired
 from cloud.roles import wire
 from cloud.roles.wire import Channel, EndedError, Told
 from cloud.settings import Retention

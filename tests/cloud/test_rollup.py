@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import rollup
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Partials, Readings
+from cloud.rollup import partials as rollup
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US, Partials, Readings
 
 Row = tuple[int, int, float, str | None]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import rollup_bins
-from cloud.rollup_bins import BINS_MAX, ERROR, SPAN_BITS, UNKNOWN, Bins, Spread
-from cloud.rollup_quantiles import SHARES, quantiles
+from cloud.rollup import bins as rollup_bins
+from cloud.rollup.bins import BINS_MAX, ERROR, SPAN_BITS, UNKNOWN, Bins, Spread
+from cloud.rollup.quantiles import SHARES, quantiles
 from tests.cloud import over_model
 
 _any = st.floats(allow_nan=False, allow_infinity=False)

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import rollup_states
-from cloud.rollup_states import STATES_MAX, TEXT_MAX, Ends, Said, States
+from cloud.rollup import states as rollup_states
+from cloud.rollup.states import STATES_MAX, TEXT_MAX, Ends, Said, States
 
 Row = tuple[int, float | str]
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import rollup, rollup_time
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US, Partials, Readings
-from cloud.rollup_time import HOLD_US, Before, Buckets, Over, Sums
+from cloud.rollup import partials as rollup
+from cloud.rollup import time as rollup_time
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US, Partials, Readings
+from cloud.rollup.time import HOLD_US, Before, Buckets, Over, Sums
 from tests.cloud import over_model
 from tests.cloud.over_model import Row
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.lake_table import run_writer
-from cloud.lake_table.forms import form_of
-from cloud.lake_table.library_writer import LibraryWriter
-from cloud.lake_table.parquet import arrange
-from cloud.lake_table.run_writer import RunWriter
-from cloud.lake_table.schema import READINGS
+from cloud.lake.table import run_writer
+from cloud.lake.table.forms import form_of
+from cloud.lake.table.library_writer import LibraryWriter
+from cloud.lake.table.parquet import arrange
+from cloud.lake.table.run_writer import RunWriter
+from cloud.lake.table.schema import READINGS
 
 LENGTH = 700
 

@@ -9,8 +9,8 @@ import pytest
 from cloud.cli import console
 from cloud.commands.series import command
 from cloud.history_api import HistoryApi
-from cloud.operation import OperationKind
-from cloud.rollup import MINUTE_US
+from cloud.rollup.partials import MINUTE_US
+from cloud.series.operation import OperationKind
 from protos import records
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.rollup import MINUTE_US
+from cloud.rollup.partials import MINUTE_US
 from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.serve_world import Seen, World
 

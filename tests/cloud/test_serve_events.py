@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.query_clean import NONE, bad_of
-from cloud.query_states import StatesAsk, states
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.query.clean import NONE, bad_of
+from cloud.query.states import StatesAsk, states
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from protos import records
 from protos.records import GapReason, Kind
 from tests.cloud.lake_world import T0

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud.history_api import HistoryApi
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World
 

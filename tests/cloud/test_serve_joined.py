@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.live_feed import Event, EventKind
-from cloud.rollup import HOUR_US, MINUTE_US
+from cloud.live.feed import Event, EventKind
+from cloud.rollup.partials import HOUR_US, MINUTE_US
 from cloud.serve import stream
 from cloud.serve.shown import Shown, event_shown
 from tests.cloud.joined_world import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud import ledger_lake
-from cloud.ledger import Lost
+from cloud.ledger import of_lake as ledger_lake
+from cloud.ledger.account import Lost
 from cloud.serve import ledger as serve_ledger
 from tests.cloud.serve_world import World
 from tests.cloud.verify_world import gap

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud import query_one
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
+from cloud.query import one as query_one
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.marks import MARKS_MAX, Mark, MarkKind, Marks
-from cloud.registry import Registry
-from cloud.rollup import HOUR_US, MINUTE_US
+from cloud.registry.registry import Registry
+from cloud.rollup.partials import HOUR_US, MINUTE_US
+from cloud.series.marks import MARKS_MAX, Mark, MarkKind, Marks
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World
 
@@ -192,7 +192,7 @@ def test_a_body_that_is_no_small_object_of_json_is_refused(world, content, kind,
 
 def test_when_there_are_too_many_marks_no_more_are_taken(world, monkeypatch):
     assert MARKS_MAX == 50_000
-    monkeypatch.setattr("cloud.marks.MARKS_MAX", 2)
+    monkeypatch.setattr("cloud.series.marks.MARKS_MAX", 2)
     make(world)
     make(world)
     assert make(world, 409)["error"]["code"] == "too_many_marks"

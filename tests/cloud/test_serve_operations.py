@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.operations import OPERATIONS_MAX, Operations
-from cloud.registry import Registry
-from cloud.rollup import MINUTE_US
+from cloud.registry.registry import Registry
+from cloud.rollup.partials import MINUTE_US
+from cloud.series.operations import OPERATIONS_MAX, Operations
 from tests.cloud.joined_world import (
     SEAM,
     follow,
@@ -153,6 +153,6 @@ def test_the_log_comes_in_pages_and_is_bounded(world, monkeypatch):
         cursor = answer["next"]
     assert found == [f"n{number}" for number in reversed(range(5))]
     assert OPERATIONS_MAX == 20_000
-    monkeypatch.setattr("cloud.operations.OPERATIONS_MAX", 5)
+    monkeypatch.setattr("cloud.series.operations.OPERATIONS_MAX", 5)
     error = operate(world, "rename", 409, series=old, device="x")["error"]
     assert error["code"] == "too_many_operations"

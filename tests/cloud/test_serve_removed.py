@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake_retention import Retention
-from cloud.retention import Rule, Rules
-from cloud.rollup import DAY_US, HOUR_US
+from cloud.retention.removal import Retention
+from cloud.retention.rules import Rule, Rules
+from cloud.rollup.partials import DAY_US, HOUR_US
 from tests.cloud import over_model
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World

@@ -8,9 +8,9 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from cloud.lake_names import Name
-from cloud.live_catalogue import Catalogue, Wanted
-from cloud.live_series import Known
+from cloud.lake.names import Name
+from cloud.live.catalogue import Catalogue, Wanted
+from cloud.live.series import Known
 from protos import records
 from protos.series import SeriesKey, SeriesKind, make_entry
 from tests.cloud.lake_world import T0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.live_feed import FeedFull
+from cloud.live.feed import FeedFull
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import Seen, World
 
@@ -178,7 +178,7 @@ async def test_new_readings_and_anomalies_arrive_as_events(world):
 
 
 def test_many_listeners_are_refused_politely(world, monkeypatch):
-    monkeypatch.setattr("cloud.live_feed.LISTENERS_MAX", 0)
+    monkeypatch.setattr("cloud.live.feed.LISTENERS_MAX", 0)
     assert world.get("/api/v1/live", 503)["error"]["code"] == "busy"
 
 
@@ -216,7 +216,7 @@ def test_a_fault_of_ours_is_told_as_json_and_logged(world, monkeypatch, caplog):
 
 
 async def test_one_client_cannot_take_every_place_to_listen(world, monkeypatch):
-    monkeypatch.setattr("cloud.live_feed.LISTENERS_OF_ONE_MAX", 2)
+    monkeypatch.setattr("cloud.live.feed.LISTENERS_OF_ONE_MAX", 2)
     feed = world.live.feed
     held = [feed.listen(None, "10.0.0.1") for _ in range(2)]
     with pytest.raises(FeedFull):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.units import _KNOWN, IDENTITY, Factor, conversion
+from cloud.series.units import _KNOWN, IDENTITY, Factor, conversion
 
 fractions = st.fractions(max_denominator=10_000).filter(lambda f: abs(f) < 10**9)
 factors = st.builds(Factor, fractions.filter(bool), fractions)

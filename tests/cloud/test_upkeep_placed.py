@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud.lake_table.schema import PERIOD, READINGS
-from cloud.live import View
-from cloud.rollup import DAY_US
+from cloud.lake.table.schema import PERIOD, READINGS
+from cloud.live.live import View
+from cloud.rollup.partials import DAY_US
 from cloud.settings import Placement
-from cloud.verify import verify
+from cloud.verify.whole import verify
 from tests.cloud.lake_world import T0
 from tests.cloud.operated_cloud import SPAN, Cloud
 from tests.cloud.role_world import wait_for

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud import verify as verify_module
 from cloud.errors import StorageError
-from cloud.journal_sqlite.segment import list_segments
-from cloud.journal_sqlite.standing import cursor_rows, load_standing
-from cloud.ledger import Lost
-from cloud.ledger_files import read_ledger
-from cloud.verify import Verdict, verify
+from cloud.journal.sqlite.segment import list_segments
+from cloud.journal.sqlite.standing import cursor_rows, load_standing
+from cloud.ledger.account import Lost
+from cloud.ledger.of_files import read_ledger
+from cloud.verify import whole as verify_module
+from cloud.verify.whole import Verdict, verify
 from tests.cloud.verify_world import Home
 from tests.contract.sender import WAIT_S
 

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal_sqlite.segment import list_segments
-from cloud.verify import Verdict, verify
+from cloud.journal.sqlite.segment import list_segments
+from cloud.verify.whole import Verdict, verify
 from tests.cloud.verify_world import Home
 
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import lake_plan
-from cloud.consolidate import look_at, recompute
-from cloud.marks import MarkKind
-from cloud.rollup import HOUR_US
-from cloud.verify import verify
+from cloud.lake import plan as lake_plan
+from cloud.recompute.days import look_at, recompute
+from cloud.rollup.partials import HOUR_US
+from cloud.series.marks import MarkKind
+from cloud.verify.whole import verify
 from tests.cloud.consolidate_world import EVER, lose_half
 from tests.cloud.joined_model import KIND
 from tests.cloud.lake_world import T0

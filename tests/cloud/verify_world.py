@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Batch, Consolidator
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_names import Names
-from cloud.lake_table.parquet import no_step
-from cloud.lake_upkeep import Upkeep
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.consolidator import Batch, Consolidator
+from cloud.lake.floors import FloorKeeper, LakeGround
+from cloud.lake.names import Names
+from cloud.lake.table.parquet import no_step
+from cloud.lake.upkeep import Upkeep
 from protos import records
 from protos.records import Batch as Rows
 from protos.records import GapReason, Kind

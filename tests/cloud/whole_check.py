@@ -9,14 +9,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from cloud.marks import MarkKind
-from cloud.query import Ask
-from cloud.query_clean import Bad
-from cloud.query_plan import Buckets, Resolution
-from cloud.query_rows import BucketSeries, More
-from cloud.query_states import StatesAsk, states
-from cloud.rollup import DAY_US, HOUR_US, MINUTE_US
-from cloud.rollup_bins import ERROR
+from cloud.query.clean import Bad
+from cloud.query.history import Ask
+from cloud.query.plan import Buckets, Resolution
+from cloud.query.rows import BucketSeries, More
+from cloud.query.states import StatesAsk, states
+from cloud.rollup.bins import ERROR
+from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
+from cloud.series.marks import MarkKind
 from cloud.serve.shown import Shown, bad_of_parts
 from tests.cloud import over_model
 from tests.cloud.joined_model import Model

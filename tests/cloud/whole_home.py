@@ -9,24 +9,24 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Consolidator
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_names import Names
-from cloud.lake_release import Releases
-from cloud.lake_retention import Retention
-from cloud.lake_sorter import Sorter
-from cloud.lake_table.sweep import Sweeper
-from cloud.lake_upkeep import Upkeep
-from cloud.live import Live
-from cloud.marks import Marks
-from cloud.operations import Operations
-from cloud.query import Query
-from cloud.registry import Registry
-from cloud.retention import Rules
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.floors import FloorKeeper, LakeGround
+from cloud.lake.names import Names
+from cloud.lake.release import Releases
+from cloud.lake.sorter import Sorter
+from cloud.lake.table.sweep import Sweeper
+from cloud.lake.upkeep import Upkeep
+from cloud.live.live import Live
+from cloud.query.history import Query
+from cloud.registry.registry import Registry
+from cloud.retention.removal import Retention
+from cloud.retention.rules import Rules
 from cloud.roles.consolidator import JournalThere, ViewersThere
 from cloud.roles.desk import Desk
+from cloud.series.marks import Marks
+from cloud.series.operations import Operations
 from tests.cloud.lake_runs import Crash
 from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.role_here import Here

@@ -17,14 +17,14 @@ from cloud.imports.rejects import Rejects
 from cloud.imports.run import Run, sieve_of
 from cloud.imports.sender import Sender
 from cloud.imports.source import Wish
-from cloud.lake_attempts import DEATHS_MAX
-from cloud.lake_names import Name
-from cloud.lake_rebuild import rebuild
-from cloud.lake_vacuum import orphans, vacuum
-from cloud.live import View
-from cloud.marks import Mark, MarkKind, UnknownMark
-from cloud.operation import CannotApply, OperationKind
-from cloud.retention_preview import carry_out, preview
+from cloud.lake.attempts import DEATHS_MAX
+from cloud.lake.names import Name
+from cloud.lake.rebuild import rebuild
+from cloud.lake.vacuum import orphans, vacuum
+from cloud.live.live import View
+from cloud.retention.preview import carry_out, preview
+from cloud.series.marks import Mark, MarkKind, UnknownMark
+from cloud.series.operation import CannotApply, OperationKind
 from protos import records
 from tests.cloud.correction_world import STRETCHES, unsynced
 from tests.cloud.import_world import write

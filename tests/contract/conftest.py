@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud.journal import Journal
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.contract import Journal
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from edge.ingest_native import NativeIngest
 from edge.ingest_paho import PahoIngest
 

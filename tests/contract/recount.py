@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple
 
-from cloud.journal import Journal
+from cloud.journal.contract import Journal
 from protos.block import read_block
 from protos.records import Kind
 

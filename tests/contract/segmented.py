@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cloud.journal_sqlite.segment import list_segments
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.sqlite.segment import list_segments
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
 from tests.contract.sender import Sender
 
 KIB = 1024

@@ -5,8 +5,8 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from cloud.journal import Journal
-from cloud.journal_cursor import Decision
+from cloud.journal.contract import Journal
+from cloud.journal.cursor import Decision
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, Block, ChunkRun, build_block
 from protos.records import Batch, Kind

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from cloud.journal import Entry, Journal
-from cloud.journal_cursor import Alarm, Cursor
+from cloud.journal.contract import Entry, Journal
+from cloud.journal.cursor import Alarm, Cursor
 from protos import sync_pb2 as pb
 from protos.block import read_header
 from tests.contract.sender import WAIT_S, Sender

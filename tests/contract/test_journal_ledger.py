@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cloud.journal import Journal
-from cloud.journal_counts import EARLIER, EPOCHS_MAX, Counts, total
+from cloud.journal.contract import Journal
+from cloud.journal.counts import EARLIER, EPOCHS_MAX, Counts, total
 from protos.records import Kind, concat, numbers, strings, table, texts
 from tests.contract.recount import recount, said, stored
 from tests.contract.sender import WAIT_S, Sender

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cloud import journal_hello
+from cloud.journal import hello as journal_hello
 from protos import sync_pb2 as pb
 from tests.contract.two_machines import NAME, Machine, World
 

@@ -11,8 +11,8 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud.journal_cursor import Cursor, ack
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.cursor import Cursor, ack
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from edge.keys import find_key, make_key_file
 from edge.store.limits import StoreLimits
 from edge.store.store import Store

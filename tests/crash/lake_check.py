@@ -16,11 +16,11 @@ import duckdb
 import polars
 from deltalake import DeltaTable
 
-from cloud.lake_table.schema import READINGS, TABLES
-from cloud.lake_table.state import APP
-from cloud.lake_vacuum import vacuum
-from cloud.rollup import DAY_US
-from cloud.verify import verify
+from cloud.lake.table.schema import READINGS, TABLES
+from cloud.lake.table.state import APP
+from cloud.lake.vacuum import vacuum
+from cloud.rollup.partials import DAY_US
+from cloud.verify.whole import verify
 from tests.crash.lake_story import Row, Sort, Story, place
 
 Key = tuple[str, int, str, str]

@@ -15,24 +15,28 @@ from typing import Final
 
 import numpy as np
 
-import cloud.lake
-from cloud import lake_embedded, lake_plan, lake_sort, lake_sort_plan, lake_sorter
+import cloud.lake.consolidator
 from cloud.errors import StorageError
-from cloud.journal_sqlite.quarantine import Quarantined, State
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import Consolidator
-from cloud.lake_floors import FloorKeeper, LakeGround
-from cloud.lake_names import Names
-from cloud.lake_rebuild import rebuild
-from cloud.lake_release import Releases
-from cloud.lake_retention import Retention
-from cloud.lake_sorter import Sorter
-from cloud.lake_table import forms, parquet, table
-from cloud.lake_upkeep import Upkeep
-from cloud.lake_vacuum import vacuum
-from cloud.retention import Rules
-from cloud.retention_preview import carry_out
+from cloud.journal.sqlite.quarantine import Quarantined, State
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake import embedded as lake_embedded
+from cloud.lake import plan as lake_plan
+from cloud.lake import sort as lake_sort
+from cloud.lake import sort_plan as lake_sort_plan
+from cloud.lake import sorter as lake_sorter
+from cloud.lake.consolidator import Consolidator
+from cloud.lake.floors import FloorKeeper, LakeGround
+from cloud.lake.names import Names
+from cloud.lake.rebuild import rebuild
+from cloud.lake.release import Releases
+from cloud.lake.sorter import Sorter
+from cloud.lake.table import forms, parquet, table
+from cloud.lake.upkeep import Upkeep
+from cloud.lake.vacuum import vacuum
+from cloud.retention.preview import carry_out
+from cloud.retention.removal import Retention
+from cloud.retention.rules import Rules
 from protos import sync_pb2 as pb
 from protos.block import MalformedBlock, build_block
 from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from cloud.retention import Rule
+from cloud.retention.rules import Rule
 from protos import records
 from protos.records import Batch, GapReason, Kind, Quality
 from tests.cloud.correction_world import HOUR_US, Wrong

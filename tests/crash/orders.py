@@ -114,8 +114,8 @@ _COMMIT = "edge.store.commit:Intake._write"
 _KEEP = "edge.store.blocks:Blocks._keep"
 _MARK = "edge.store.release:Release.mark"
 _BACK = "edge.store.file:BufferFile.write_back"
-_APPEND = "cloud.journal_sqlite.writer:Writer._commit"
-_SEGMENT = "cloud.journal_sqlite.segment:"
+_APPEND = "cloud.journal.sqlite.writer:Writer._commit"
+_SEGMENT = "cloud.journal.sqlite.segment:"
 _BEFORE, _AFTER = Moment.BEFORE, Moment.AFTER
 
 FAILPOINTS = (
@@ -152,7 +152,7 @@ FAILPOINTS = (
     Failpoint("cloud: appended, not synced", "disk:log-sync", _BEFORE, _APPEND),
     Failpoint("cloud: synced, not acknowledged", "disk:log-sync", _AFTER, _APPEND),
     Failpoint("cloud: committed, the ack on its way", _APPEND, _AFTER),
-    Failpoint("cloud: acknowledged", "cloud.ingest_stream:Stream._write", _AFTER),
+    Failpoint("cloud: acknowledged", "cloud.ingest.stream:Stream._write", _AFTER),
     Failpoint(
         "cloud: a new segment not synced",
         _SEGMENT + "sync_path",
@@ -181,27 +181,45 @@ FAILPOINTS = (
         "cloud: a segment unlinked, its folder not synced",
         _SEGMENT + "remove",
         _AFTER,
-        "cloud.journal_sqlite.sealed:Sealed.trim",
+        "cloud.journal.sqlite.sealed:Sealed.trim",
         calls_max=1,
     ),
     *(
-        Failpoint(f"cloud: lake, {step}", f"cloud.lake:{step}", _AFTER)
+        Failpoint(f"cloud: lake, {step}", f"cloud.lake.consolidator:{step}", _AFTER)
         for step in ("data file written", "data file durable", "committed", "commit durable")
     ),
-    Failpoint("cloud: lake, readings alone", "cloud.lake:readings committed", _AFTER, calls_max=1),
-    Failpoint("cloud: lake, not told archived", "cloud.lake:before archived", _AFTER, calls_max=1),
     Failpoint(
-        "cloud: lake, told archived", "cloud.lake:Consolidator._archive", _AFTER, calls_max=1
+        "cloud: lake, readings alone",
+        "cloud.lake.consolidator:readings committed",
+        _AFTER,
+        calls_max=1,
     ),
     Failpoint(
-        "cloud: lake, a checkpoint not synced", "cloud.lake:checkpoint written", _AFTER, calls_max=1
+        "cloud: lake, not told archived",
+        "cloud.lake.consolidator:before archived",
+        _AFTER,
+        calls_max=1,
     ),
-    Failpoint("cloud: lake, its log cleaned", "cloud.lake:log cleaned", _AFTER, calls_max=1),
-    Failpoint("cloud: lake, files merged", "cloud.lake_table.table:LakeTable.merge", _AFTER),
-    Failpoint("cloud: lake, old files gone", "cloud.lake_table.table:LakeTable.remove", _AFTER),
+    Failpoint(
+        "cloud: lake, told archived",
+        "cloud.lake.consolidator:Consolidator._archive",
+        _AFTER,
+        calls_max=1,
+    ),
+    Failpoint(
+        "cloud: lake, a checkpoint not synced",
+        "cloud.lake.consolidator:checkpoint written",
+        _AFTER,
+        calls_max=1,
+    ),
+    Failpoint(
+        "cloud: lake, its log cleaned", "cloud.lake.consolidator:log cleaned", _AFTER, calls_max=1
+    ),
+    Failpoint("cloud: lake, files merged", "cloud.lake.table.table:LakeTable.merge", _AFTER),
+    Failpoint("cloud: lake, old files gone", "cloud.lake.table.table:LakeTable.remove", _AFTER),
     Failpoint(
         "cloud: recovered, not serving",
-        "cloud.lake:Consolidator.recover",
+        "cloud.lake.consolidator:Consolidator.recover",
         _AFTER,
         way=Way.STARTING,
         calls_max=1,

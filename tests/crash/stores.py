@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
-from cloud.journal_sqlite.reader import JournalReader
-from cloud.journal_sqlite.segment import list_segments
+from cloud.journal.sqlite.reader import JournalReader
+from cloud.journal.sqlite.segment import list_segments
 from deploy.demo.stack import StackError, run
 from protos.block import read_block
 from protos.records import Kind

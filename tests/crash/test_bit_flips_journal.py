@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal_restore import Floor, Ground
-from cloud.journal_sqlite.segment import list_segments, settle
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.restore import Floor, Ground
+from cloud.journal.sqlite.segment import list_segments, settle
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
 from protos import sync_pb2 as pb
 from protos.block import read_header
 from tests.contract.sender import WAIT_S, WINDOW_BYTES, Sender

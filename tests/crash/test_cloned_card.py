@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cloud.journal_sqlite.quarantine import Quarantine
-from cloud.journal_sqlite.reader import JournalReader
-from cloud.journal_sqlite.segment import list_segments
+from cloud.journal.sqlite.quarantine import Quarantine
+from cloud.journal.sqlite.reader import JournalReader
+from cloud.journal.sqlite.segment import list_segments
 from deploy.demo.broker import new_broker
 from deploy.demo.stack import Half, StackError, run
 from edge.keys import find_key

@@ -34,7 +34,7 @@ def test_a_step_of_the_lake_is_one_that_the_lake_tells() -> None:
 
 def test_a_failpoint_is_at_a_point_that_the_process_knows() -> None:
     known = {f"{module}:{path}" for module, path in POINTS}
-    known |= {f"cloud.lake:{step}" for step in child().STEPS}
+    known |= {f"cloud.lake.consolidator:{step}" for step in child().STEPS}
     known |= {f"disk:{what}" for what in ("log-write", "log-sync", "file-write", "file-sync")}
     used = {where for point in FAILPOINTS for where in (point.point, point.within) if where}
     assert used <= known

@@ -10,9 +10,9 @@ import apsw
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal_sqlite import segment
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.sqlite import segment
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.sqlite.writer import JournalLimits
 from tests.contract.sender import WAIT_S, Sender
 from tests.crash.power import Power
 
@@ -94,7 +94,7 @@ def synchronous_normal() -> Iterator[None]:
         connection.pragma("synchronous", "NORMAL")
         return connection
 
-    from cloud.journal_sqlite import writer
+    from cloud.journal.sqlite import writer
 
     writer.open_writer = lax  # type: ignore[attr-defined]
     try:

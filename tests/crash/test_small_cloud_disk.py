@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cloud.errors import StorageError
-from cloud.journal import JournalOverloadedError
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.contract import JournalOverloadedError
+from cloud.journal.sqlite.writer import JournalLimits
 from protos import records
 from tests.cloud.verify_world import T0, Home
 from tests.contract.sender import WAIT_S

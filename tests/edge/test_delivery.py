@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cloud.identity import Authority, read_gateway_certificate
-from cloud.registry import Admission, CertificateRow, Registry, TokenRow
-from cloud.renewal import RenewalDesk
+from cloud.ingest.identity import Authority, read_gateway_certificate
+from cloud.ingest.renewal import RenewalDesk
+from cloud.registry.registry import Admission, CertificateRow, Registry, TokenRow
 from edge import config as edge_config
 from edge import delivery as delivery_module
 from edge import identity, identity_next

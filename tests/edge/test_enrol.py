@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cloud.config import CloudConfig
-from cloud.enrolment import create_token, enrolment_server
-from cloud.identity import Authority, read_gateway_certificate
-from cloud.registry import Admission, Registry
+from cloud.ingest.enrolment import create_token, enrolment_server
+from cloud.ingest.identity import Authority, read_gateway_certificate
+from cloud.registry.registry import Admission, Registry
 from cloud.settings import CloudSettings
 from edge import config as edge_config
 from edge.cli import console

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloud.identity import Authority
+from cloud.ingest.identity import Authority
 from edge import identity
 from edge.errors import OperatorError
 from edge.identity import (

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cloud.identity import Authority
-from cloud.registry import Admission
+from cloud.ingest.identity import Authority
+from cloud.registry.registry import Admission
 from edge.clock import Clock
 from edge.sync_effects import Close
 from edge.uplink import FENCED_MIN_S, Uplink, pause_s

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cloud.identity import Authority
+from cloud.ingest.identity import Authority
 from edge.clock import Clock
 from edge.config import load
 from edge.errors import OperatorError

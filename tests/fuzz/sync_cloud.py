@@ -15,11 +15,11 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from cloud.identity import GatewayCertificate
-from cloud.ingest import Ingest
-from cloud.journal_cursor import Cursor
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.registry import Admission
+from cloud.ingest.identity import GatewayCertificate
+from cloud.ingest.service import Ingest
+from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.registry.registry import Admission
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, read_header
 from protos.limits import DECLARE_ENTRIES_MAX, MIB

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from cloud.journal import Entry
-from cloud.journal_cursor import Cursor, Decision, ack
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
+from cloud.journal.contract import Entry
+from cloud.journal.cursor import Cursor, Decision, ack
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from protos import sync_pb2 as pb
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT
 from protos.series import decode_entry

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from cloud.journal import Entry
-from cloud.journal_sqlite.writer import JournalLimits
+from cloud.journal.contract import Entry
+from cloud.journal.sqlite.writer import JournalLimits
 from edge.store.limits import StoreLimits
 from protos.block import read_block
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT

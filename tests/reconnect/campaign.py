@@ -21,11 +21,11 @@ from typing import Any, Final
 import numpy as np
 
 from cloud.config import load
-from cloud.identity import Authority
-from cloud.ingest import IngestLimits
-from cloud.journal_sqlite.writer import JournalLimits
-from cloud.lake import ROWS_AT_ONCE
-from cloud.live import TAIL_BYTES_MAX
+from cloud.ingest.identity import Authority
+from cloud.ingest.service import IngestLimits
+from cloud.journal.sqlite.writer import JournalLimits
+from cloud.lake.consolidator import ROWS_AT_ONCE
+from cloud.live.live import TAIL_BYTES_MAX
 from cloud.settings import Lake as CloudLake
 from deploy.demo.broker import wait_for_port
 from deploy.demo.stack import BIN, Half, run

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cloud.config import CloudConfig
-from cloud.enrolment import Desk, create_token
-from cloud.identity import Authority
-from cloud.registry import Registry
+from cloud.ingest.enrolment import Desk, create_token
+from cloud.ingest.identity import Authority
+from cloud.registry.registry import Registry
 from protos import sync_pb2 as pb
 from protos.limits import PROTOCOL_MAX, PROTOCOL_MIN
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from cloud import journal_cursor
-from cloud.journal_cursor import Cursor, Decision, ack, archive, decide_declare, forgive
-from cloud.journal_hello import decide_epoch_request, decide_hello
-from cloud.journal_restore import reborn
+from cloud.journal import cursor as journal_cursor
+from cloud.journal.cursor import Cursor, Decision, ack, archive, decide_declare, forgive
+from cloud.journal.hello import decide_epoch_request, decide_hello
+from cloud.journal.restore import reborn
 from protos import sync_pb2 as pb
 from protos.block import ChunkRun, Header
 from protos.codec.header import chain_hash, decode_header

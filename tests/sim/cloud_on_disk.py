@@ -13,10 +13,10 @@ from random import Random
 import apsw
 
 from cloud.errors import StorageError
-from cloud.journal import Entry, JournalOverloadedError
-from cloud.journal_cursor import Cursor, Decision, ack
-from cloud.journal_sqlite import JournalLimits, SqliteJournal
-from cloud.journal_sqlite.quarantine import Cause
+from cloud.journal.contract import Entry, JournalOverloadedError
+from cloud.journal.cursor import Cursor, Decision, ack
+from cloud.journal.sqlite import JournalLimits, SqliteJournal
+from cloud.journal.sqlite.quarantine import Cause
 from cloud.restore import begin_generation
 from protos import sync_pb2 as pb
 from protos.block import MalformedBlock, read_block, read_header

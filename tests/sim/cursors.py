@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cloud.journal_cursor import Cursor, Decision, decide_block
-from cloud.journal_hello import decide_hello
+from cloud.journal.cursor import Cursor, Decision, decide_block
+from cloud.journal.hello import decide_hello
 from protos import sync_pb2 as pb
 from protos.block import ChunkRun, Header
 from protos.series import EMPTY_ROOT

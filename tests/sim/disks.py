@@ -18,7 +18,7 @@ from random import Random
 from types import SimpleNamespace
 from unittest import mock
 
-from cloud.journal_sqlite import sealed, writer
+from cloud.journal.sqlite import sealed, writer
 from edge.keys import KeySource, KeyTier
 from edge.store.file import prepare
 from tests.crash.power import Drive, Drives

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from cloud.journal_restore import Floor
+from cloud.journal.restore import Floor
 from tests.sim.card import NAME, Stored, Unit
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
-from cloud.lake import Batch, Consolidator
-from cloud.lake_embedded import Decoded
-from cloud.lake_names import Names
-from cloud.lake_table.schema import GAPS, RARE, READINGS, ROLLUPS, is_whole
-from cloud.lake_table.table import State, covered, look
-from cloud.ledger_lake import counted_by
+from cloud.lake.consolidator import Batch, Consolidator
+from cloud.lake.embedded import Decoded
+from cloud.lake.names import Names
+from cloud.lake.table.schema import GAPS, RARE, READINGS, ROLLUPS, is_whole
+from cloud.lake.table.table import State, covered, look
+from cloud.ledger.of_lake import counted_by
 from tests.sim.card import Unit
 from tests.sim.cloud_on_disk import FAILURES, CloudOnDisk
 from tests.sim.disks import Disks

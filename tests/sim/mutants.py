@@ -13,12 +13,13 @@ from unittest import mock
 import apsw
 from deltalake import DeltaTable
 
-from cloud import journal_cursor, journal_hello
-from cloud.journal_cursor import Cursor, Decision, Held
-from cloud.journal_sqlite import sqlite_journal, writer
-from cloud.journal_sqlite.segment import Segment, open_writer
-from cloud.lake_table.files import FileList
-from cloud.lake_table.table import LakeTable
+from cloud.journal import cursor as journal_cursor
+from cloud.journal import hello as journal_hello
+from cloud.journal.cursor import Cursor, Decision, Held
+from cloud.journal.sqlite import sqlite_journal, writer
+from cloud.journal.sqlite.segment import Segment, open_writer
+from cloud.lake.table.files import FileList
+from cloud.lake.table.table import LakeTable
 from edge.store import blocks
 from edge.store.blocks import Blocks
 from edge.store.file import BufferFile

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cloud.journal_cursor import CLOSED_EPOCHS_MAX
+from cloud.journal.cursor import CLOSED_EPOCHS_MAX
 from protos.block import GENESIS_HASH
 from tests.sim.aggregator import Cloud
 from tests.sim.card import Stored, Unit

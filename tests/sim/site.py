@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cloud.identity import Authority, GatewayCertificate
-from cloud.ingest import Ingest, IngestLimits, Presence, make_server
-from cloud.journal import Journal
-from cloud.journal_sqlite.sqlite_journal import SqliteJournal
-from cloud.registry import Admission
-from cloud.renewal import RenewalDesk
+from cloud.ingest.identity import Authority, GatewayCertificate
+from cloud.ingest.renewal import RenewalDesk
+from cloud.ingest.service import Ingest, IngestLimits, Presence, make_server
+from cloud.journal.contract import Journal
+from cloud.journal.sqlite.sqlite_journal import SqliteJournal
+from cloud.registry.registry import Admission
 
 DEADLINE_S = 20.0
 PEM = serialization.Encoding.PEM

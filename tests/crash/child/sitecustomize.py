@@ -33,12 +33,12 @@ POINTS = {
     "edge.collect": ("Collect._acknowledge",),
     "edge.ingest_native_link": ("NativeLink.ack",),
     "edge.uplink_session": ("Conversation._send",),
-    "cloud.ingest_stream": ("Stream._write",),
-    "cloud.journal_sqlite.segment": ("create_segment", "sync_path", "settle", "remove"),
-    "cloud.journal_sqlite.writer": ("Writer._commit",),
-    "cloud.journal_sqlite.sealed": ("Sealed.trim", "Sealed._settle"),
-    "cloud.lake": ("Consolidator._archive", "Consolidator.recover"),
-    "cloud.lake_table.table": ("LakeTable.merge", "LakeTable.remove"),
+    "cloud.ingest.stream": ("Stream._write",),
+    "cloud.journal.sqlite.segment": ("create_segment", "sync_path", "settle", "remove"),
+    "cloud.journal.sqlite.writer": ("Writer._commit",),
+    "cloud.journal.sqlite.sealed": ("Sealed.trim", "Sealed._settle"),
+    "cloud.lake.consolidator": ("Consolidator._archive", "Consolidator.recover"),
+    "cloud.lake.table.table": ("LakeTable.merge", "LakeTable.remove"),
 }
 # The consolidator tells whoever asks how far it is: each of its steps is a point as well.
 STEPS = (
@@ -55,12 +55,12 @@ STEPS = (
 # and what comes once in many commits would hardly ever be interrupted.
 NUMBERS = {
     "edge.uplink": {"BACKOFF_MAX_S": 2.0, "FENCED_MIN_S": 2.0},
-    "cloud.lake_table.table": {"CHECKPOINT_EVERY": 8},
+    "cloud.lake.table.table": {"CHECKPOINT_EVERY": 8},
 }
 # A copied card in another machine has another boot id; here both run on one machine.
 BOOT_ID = os.environ.get("TIDEGATE_CRASH_BOOT_ID", "")
-WRITERS = ("edge.store.file", "cloud.journal_sqlite.segment")
-WATCHED = {*POINTS, *NUMBERS, *WRITERS, "edge.clock", "cloud.lake_table.sweep"}
+WRITERS = ("edge.store.file", "cloud.journal.sqlite.segment")
+WATCHED = {*POINTS, *NUMBERS, *WRITERS, "edge.clock", "cloud.lake.table.sweep"}
 
 under_way = threading.local()
 seen = {}
@@ -135,7 +135,12 @@ def tell_steps(module):
     made = module.Consolidator.__init__
 
     def watched(self, *args, **kwargs):
-        made(self, *args, **kwargs, step=lambda step: visit(f"cloud.lake:{step}", "after"))
+        made(
+            self,
+            *args,
+            **kwargs,
+            step=lambda step: visit(f"cloud.lake.consolidator:{step}", "after"),
+        )
 
     module.Consolidator.__init__ = watched
 
@@ -174,9 +179,9 @@ def prepare(module):
         setattr(module, number, value)
     if name == "edge.clock" and BOOT_ID:
         module.read_boot_id.__defaults__ = (type(module.BOOT_ID)(BOOT_ID),)
-    if name == "cloud.lake_table.sweep":
+    if name == "cloud.lake.table.sweep":
         module.Sweeper.__init__.__defaults__ = (2.0,)  # of its grace
-    if name == "cloud.lake":
+    if name == "cloud.lake.consolidator":
         tell_steps(module)
     if name == MUTANTS.get(MUTANT, ("",))[0]:
         MUTANTS[MUTANT][1](module)

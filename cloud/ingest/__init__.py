@@ -1,0 +1,1 @@
+"""Taking blocks in: the Sync service, its streams, and who may speak to it."""

@@ -1,0 +1,1 @@
+"""The journal: the contract every journal keeps, the rules of delivery, and the one of SQLite."""

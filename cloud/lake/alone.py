@@ -1,0 +1,52 @@
+"""A lake whose cloud is stopped, for a command that changes it: locked, and its tables level."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloud.errors import OperatorError, StorageError
+from cloud.lake.lock import take_lock
+from cloud.lake.table.schema import RARE, READINGS, ROLLUPS
+from cloud.lake.table.table import LakeTable
+
+
+def check_there(root: Path, tried: str) -> None:
+    """OperatorError when there is no lake under ``root``."""
+    if not (root / READINGS.name).is_dir():
+        raise OperatorError(tried, "there is none", "name the cloud's home with --home")
+
+
+@contextmanager
+def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
+    """`readings` and the rollups, nobody else's while inside; the ``tried`` goes into errors.
+
+    Raises:
+        OperatorError: there is no lake, or a cloud is running.
+        StorageError: a table cannot be read, or they are not level.
+    """
+    check_there(root, tried)
+    handle = take_lock(root, tried)
+    try:
+        speaks = tuple(spec.name for spec in RARE)
+        tables = {
+            spec.name: LakeTable.open(root, spec, speaks_for=speaks if spec is READINGS else ())
+            for spec in (READINGS, *ROLLUPS)
+        }
+        check_level(tried, tables)
+        for table in tables.values():
+            table.accept()
+        yield tables
+        for table in tables.values():
+            table.accept()  # nobody reads: what was replaced goes at once
+    finally:
+        os.close(handle)
+
+
+def check_level(tried: str, tables: Mapping[str, LakeTable]) -> None:
+    """StorageError when these tables do not stand at one offset and release."""
+    stands = {name: (one.state.offset, one.state.released) for name, one in tables.items()}
+    if len(set(stands.values())) > 1:
+        cause = f"its tables stand at different offsets: {stands}"
+        hint = "start `tidegate-cloud serve` and stop it again: they come level by themselves"
+        raise StorageError(tried, cause, hint)

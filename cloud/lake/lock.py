@@ -1,0 +1,22 @@
+"""One process at a time has a lake: the lock in its folder, held as long as its handle is open."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from cloud.errors import OperatorError
+from cloud.lake.table.parquet import make_folder
+
+
+def take_lock(root: Path, tried: str) -> int:
+    """Lock the lake under ``root``; the handle to close. OperatorError when another has it."""
+    make_folder(root)
+    handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        hint = "stop the other `tidegate-cloud serve`"
+        cause = "the cloud is running, or another process holds the lake's lock"
+        raise OperatorError(tried, cause, hint) from error
+    return handle

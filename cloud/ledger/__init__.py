@@ -1,0 +1,1 @@
+"""The ledger: what was expected, stored, archived, and why not."""

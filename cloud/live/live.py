@@ -1,0 +1,282 @@
+"""The live view: what the journal holds beyond the tables, joined with them at one offset.
+
+A `View` is the lake's files as of one offset and the decoded rows of the journal after it: every
+row of the journal up to `View.journal` is in exactly one of both, whatever a consolidation does
+meanwhile. A reader takes `Live.view` once and keeps it for its whole query; files of a view that
+someone still holds are never deleted (`Live.in_use`).
+"""
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from deltalake.exceptions import DeltaError
+
+from cloud.errors import TidegateError
+from cloud.journal.contract import Entry, TrimmedError
+from cloud.lake.attempts import KILLS, Attempts
+from cloud.lake.consolidator import Batch
+from cloud.lake.correction import Known, corrections_of, settled
+from cloud.lake.embedded import Decoded, Pause, decode, no_pause, within_rows
+from cloud.lake.names import Names
+from cloud.lake.rollup import partials_of, readings_of
+from cloud.lake.table import parquet as lake_parquet
+from cloud.lake.table.files import FileList
+from cloud.lake.table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D, TABLES, added
+from cloud.live import tail as live_tail
+from cloud.live.feed import Feed
+from cloud.live.series import SeriesBook
+from cloud.live.tail import TailBatch
+from cloud.live.view import View
+from cloud.rollup import partials as rollup
+
+BYTES_PER_STEP: Final = 8 << 20
+ROWS_PER_STEP: Final = 1_000_000
+"""Blocks decoded before what they hold is shown."""
+TAIL_BYTES_MAX: Final = 256 << 20
+"""Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
+RETRY_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What the live view needs of a journal."""
+
+    def read(self, after_offset: int, bytes_max: int) -> list[Entry]:
+        """Entries with a higher offset, in order, at least one if there is any."""
+
+    def subscribe(self, callback: Callable[[Sequence[Entry]], None]) -> Callable[[], None]:
+        """Call back after each durable commit; returns how to stop."""
+
+    def quarantine(self, offset: int, reason: str) -> None:
+        """Set a block apart, durably, that can never be decoded."""
+
+
+_NOTHING: Final[Mapping[str, FileList]] = MappingProxyType(
+    {name: FileList("", -1, ()) for name in TABLES}
+)
+
+
+class Live:
+    """Publishes views; one thread decodes, any thread reads.
+
+    `publish` is called by the consolidator, first with the lake as found at start.
+    """
+
+    def __init__(
+        self,
+        journal: Source,
+        names: Names,
+        *,
+        tail_bytes_max: int = TAIL_BYTES_MAX,
+        attempts: Attempts | None = None,
+        pause: Pause = no_pause,
+    ) -> None:
+        self.book = SeriesBook()
+        self.feed = Feed()
+        self._journal = journal
+        self._names = names
+        self._tail_bytes_max = tail_bytes_max
+        self._attempts = attempts
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._view = View(0, 0, _NOTHING, ())
+        self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
+        self._seen: int | None = None
+        self._known = Known()
+        self._read: frozenset[str] = frozenset()
+        self._corrected = (0, 0)
+        self._booked = 0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def view(self) -> View:
+        """The newest view."""
+        return self._view
+
+    def in_use(self) -> frozenset[str]:
+        """Absolute paths of files in any view that someone still holds."""
+        with self._lock:
+            views = list(self._held)
+        return frozenset(
+            path for view in views for files in view.tables.values() for path in files.paths()
+        )
+
+    def publish(self, batch: Batch) -> None:
+        """The tables hold ``batch`` now: what of the tail they took over leaves it, at once."""
+        is_first = self._seen is None
+        with self._lock:
+            if is_first:
+                self._seed(batch)
+            self._learn(batch)
+            tail = live_tail.after(self._view.tail, batch.offset)
+            is_anew = batch.is_anew and not is_first
+            if is_anew or batch.corrected != self._corrected:  # it was counted at other times
+                self._take_stock(batch)
+                for each in tail:
+                    self._count(each)
+            journal = max(self._view.journal, batch.offset)
+            self._show(View(batch.offset, journal, batch.tables, tail, batch.retired))
+        self._wake.set()  # the tail may have room again
+
+    def released(self, decoded: Decoded) -> None:
+        """Count rows that come into the tables late: no journal will bring them again."""
+        self._count(live_tail.batch_of(decoded, decoded.end - 1))
+
+    def start(self) -> None:
+        """Follow the journal from the offset of the first published view."""
+        self._unsubscribe = self._journal.subscribe(lambda _: self._wake.set())
+        self._thread = threading.Thread(target=self._follow, name="live", daemon=True)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow no more, and end the listeners; the last view stays."""
+        self._stopping = True
+        self.feed.close()
+        self._wake.set()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._thread is not None:
+            self._thread.join()
+
+    def advance(self) -> bool:
+        """Show the next blocks of the journal; False when there are none or the tail is full."""
+        if self._seen is None or sum(b.bytes for b in self._view.tail) > self._tail_bytes_max:
+            return False
+        start = self._seen
+        bytes_max = (
+            self._attempts.begin(start, BYTES_PER_STEP) if self._attempts else BYTES_PER_STEP
+        )
+        try:
+            entries = self._journal.read(start, bytes_max)
+        except TrimmedError:
+            if not self._catch_up():
+                raise
+            return True
+        if not entries:
+            return False
+        entries = within_rows(entries, ROWS_PER_STEP)
+        batch = live_tail.batch_of(self._settle(self._decoded(entries)), start)
+        end = entries[-1].offset
+        with self._lock:  # a book made anew has the view's tail, neither more nor less
+            view, batch = self._view, replace(batch, end=end)
+            for each in live_tail.after((batch,), self._booked):
+                self._count(each)
+            fresh = live_tail.after((batch,), view.lake)
+            tail = live_tail.extend(view.tail, fresh[0]) if fresh else view.tail
+            self._show(replace(view, journal=max(view.journal, end), tail=tail))
+        self._seen = end
+        self.feed.push(batch)
+        return True
+
+    def _decoded(self, entries: Sequence[Entry]) -> Decoded:
+        """Their rows, without those of blocks that every process dies of."""
+        if self._attempts is None:
+            return decode(entries, self._names, self._pause)
+        try:
+            killers = self._attempts.given_up(entries)
+            for killer in sorted(killers):
+                self._journal.quarantine(killer, KILLS)
+            kept = [one for one in entries if one.offset not in killers]
+            decoded = decode(kept, self._names, self._pause)
+        except Exception:
+            self._attempts.undone()  # it did not kill: `_follow` goes on
+            raise
+        else:
+            self._attempts.done()
+            return decoded
+        finally:
+            self._attempts.leave()
+
+    def _follow(self) -> None:
+        """The thread's supervisor: what fails is told and tried again; the view stands so long."""
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                while not self._stopping and self.advance():
+                    pass
+            except (TidegateError, DeltaError, OSError) as error:
+                _log.error("live view stands at offset %d: %s", self._view.journal, error)
+                self._retry()
+            except Exception:  # noqa: BLE001 - a block that breaks decoding must not end the view
+                _log.exception("live view stands at offset %d", self._view.journal)
+                self._retry()
+
+    def _retry(self) -> None:
+        """Go on later; from the tables, where consolidation has got past what stopped us."""
+        self._catch_up()
+        timer = threading.Timer(RETRY_S, self._wake.set)
+        timer.daemon = True
+        timer.start()
+
+    def _show(self, view: View) -> None:
+        self._held.add(view)
+        self._view = view
+
+    def _count(self, batch: TailBatch) -> None:
+        readings = batch.tables.get(READINGS.name)
+        if readings is not None:
+            rows = readings.rows
+            partials = rollup.reduce(readings_of(rows), rollup.DAY_US, batch.start)
+            self.book.add_readings(rows, partials)
+        anomalies = batch.tables.get(ANOMALIES.name)
+        if anomalies is not None:
+            self.book.add_anomalies(anomalies.rows)
+
+    def _catch_up(self) -> bool:
+        """Begin again from the tables, where they have what we have not read; else False."""
+        with self._lock:
+            view = self._view
+            if self._seen is None or view.lake <= self._seen:
+                return False
+            self._seed(Batch(view.lake, view.tables, self._corrected))
+        return True
+
+    def _seed(self, batch: Batch) -> None:
+        """Begin from the lake: what it holds is known, what follows will be decoded."""
+        self._learn(batch)
+        self._take_stock(batch)
+        self._seen = batch.offset
+
+    def _take_stock(self, batch: Batch) -> None:
+        """Make the book of the tables: it knows what they hold, which is counted no second time."""
+        self.book = _book_of(batch)
+        self._corrected, self._booked = batch.corrected, batch.offset
+
+    def _settle(self, decoded: Decoded) -> Decoded:
+        """Times put right by every correction so far; what is in the tables follows with them."""
+        came = corrections_of(decoded.tables.get(CORRECTIONS.name))
+        with self._lock:  # else what `_learn` adds meanwhile would be forgotten
+            known = self._known = self._known.plus(came)
+        return settled(decoded, known)
+
+    def _learn(self, batch: Batch) -> None:
+        """Know the corrections that the tables hold."""
+        paths = batch.tables[CORRECTIONS.name].paths()
+        for path in (path for path in paths if path not in self._read):
+            rows = lake_parquet.read([Path(path)], CORRECTIONS)
+            self._known = self._known.plus(corrections_of(rows))
+        self._read = frozenset(paths)
+
+
+def _book_of(batch: Batch) -> SeriesBook:
+    """What the lake knows of every series, file by file; ties are settled by `part`."""
+    book = SeriesBook()
+    columns = [name for name in ROLLUP_1D.schema.names if name not in added(ROLLUP_1D)]
+    for path in batch.tables[ROLLUP_1D.name].paths():
+        rows = lake_parquet.read([Path(path)], ROLLUP_1D, columns)
+        book.add_readings(rows, partials_of(rows))
+    for path in batch.tables[ANOMALIES.name].paths():
+        book.add_anomalies(lake_parquet.read([Path(path)], ANOMALIES))
+    return book

@@ -1,0 +1,1 @@
+"""Parquet as bytes: pages read alone, and forms written that no library writes."""

@@ -1,0 +1,1 @@
+"""Questions to history: planned, read from tables and tail, joined at the watermark."""

@@ -1,0 +1,1 @@
+"""Days recomputed from the journal: compared with the tables, or put right."""

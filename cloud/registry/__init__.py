@@ -1,0 +1,1 @@
+"""The registry: who may connect, what people said of series, and the audit trail."""

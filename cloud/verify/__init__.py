@@ -1,0 +1,1 @@
+"""Is history whole? Everything counted again and held against each other."""
