@@ -187,7 +187,7 @@ class Life:
 
     def _refuse(self) -> None:
         """Passes refuse some blocks; what is released is taken by what reads them then."""
-        decode, read_block = cloud.lake.decode, lake_embedded.read_block
+        decode, read_block = cloud.lake.consolidator.decode, lake_embedded.read_block
         refused: set[bytes] = set()
 
         def read(data: bytes):
@@ -207,7 +207,7 @@ class Life:
                 refused.clear()
 
         lake_embedded.read_block = read
-        cloud.lake.decode = passes
+        cloud.lake.consolidator.decode = passes
 
 
 class Line:
