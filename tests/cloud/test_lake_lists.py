@@ -112,7 +112,7 @@ def recomputed(root: Path) -> dict[str, dict[tuple[int, int], list[object]]]:
 
 @given(st.lists(_action, min_size=2, max_size=12))
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

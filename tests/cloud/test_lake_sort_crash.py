@@ -83,7 +83,7 @@ def _crash_and_go_on(world: Sorted, crash_at: int) -> None:
 
 
 def test_a_crash_in_a_sorting_loses_and_doubles_nothing_and_leaves_no_file(tmp_path, steps):
-    for step in range(len(steps) - 14, len(steps)):
+    for step in range(len(steps) - 14, len(steps), 2):
         _crash_and_go_on(Sorted(tmp_path / f"crash-{step}"), step + 1)
 
 
