@@ -60,11 +60,14 @@ def take(config: CloudConfig, target: Path, now_us: int, told: Told = lambda _: 
     """Copy the cloud of ``config`` into the new folder ``target``; durable on return.
 
     Raises:
-        OperatorError: ``target`` holds something already.
+        OperatorError: ``target`` holds something already, or there is nothing to back up.
         StorageError: something cannot be read or written, or changes too fast.
     """
     if target.exists() and any(target.iterdir()):
         raise OperatorError(f"back up into {target}", "it is not empty", "name a new folder")
+    if not any(any(path.glob("*")) for path in (config.lake_folder, config.journal_folder)):
+        hint = "name the cloud's home with --home, or start `tidegate-cloud serve` there first"
+        raise OperatorError(f"back up {config.home}", "no cloud was ever served from it", hint)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.chmod(0o700)
     try:

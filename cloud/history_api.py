@@ -12,6 +12,8 @@ from cloud.errors import OperatorError, PeerError, UnreachableError
 
 TIMEOUT_S: Final = 60.0
 SERIES_MAX: Final = 100_000
+SEGMENTS_SERIES_MAX: Final = 100
+"""Series in one question for segments; the server allows no more."""
 POINTS_MAX: Final = 20_000
 """Buckets in one answer; the server allows no more."""
 WIDTHS_US: Final[Mapping[str, int]] = {
@@ -28,7 +30,10 @@ _NO_ROWS: Final = frozenset({"gaps"})
 
 
 class HistoryApi:
-    """Asks one cloud; every method raises UnreachableError when it is away, PeerError when not."""
+    """Asks one cloud; every method raises UnreachableError when it is away.
+
+    OperatorError names what was asked wrongly; whatever else is refused is a PeerError.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -50,7 +55,7 @@ class HistoryApi:
         if by_id:
             rows = [row for row in rows if series in (row["id"], *row.get("made_of", ()))]
         elif series is not None:
-            rows = [row for row in rows if series == f"{row['device']}/{row['metric']}"]
+            rows = [row for row in rows if series == _name(row)]
         if not rows:
             raise self._unknown(series, device, gateway)
         if series is not None and len(rows) > 1:
@@ -83,10 +88,24 @@ class HistoryApi:
         if device is not None:
             known = {row["device"] for row in rows}
             return _none(f"the device {device!r}{there}", device, known, "there is no such device")
-        known = {f"{row['device']}/{row['metric']}" for row in rows}
+        if series is not None and (joined := self._joined(series, gateway)):
+            cause = f"it is read as {joined} now, by an operation"
+            hint = "name that one; `tidegate-cloud series log` tells why"
+            return OperatorError(f"find the series {series!r}{there}", cause, hint)
+        known = {_name(row) for row in rows}
         is_id = _ID.fullmatch(str(series)) is not None
         cause = "no series has that id" if is_id else "there is no such series"
         return _none(f"the series {series!r}{there}", str(series), known, cause)
+
+    def _joined(self, name: str, gateway: str | None) -> str:
+        """The name of the series that one sent under ``name`` is read as; empty where none is."""
+        asked = {"q": name.rpartition("/")[2], "gateway": gateway, "limit": SEGMENTS_SERIES_MAX}
+        found = self._get("/api/v1/series", asked)["series"]
+        rows = {row["id"]: row for row in found if row.get("made_of")}
+        if not rows:
+            return ""
+        parts = self._get("/api/v1/segments", {"series": ",".join(rows)})["segments"]
+        return next((_name(rows[one["series"]]) for one in parts if _name(one) == name), "")
 
     def history(self, series: str, span: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
         """Every row of one series in time order, page after page: ts (µs), then its columns.
@@ -152,9 +171,15 @@ class HistoryApi:
     def _told(status: int, answer: Mapping[str, Any], tried: str) -> dict[str, Any]:
         if status not in (http.client.OK, http.client.CREATED):
             told = answer.get("error") or {}
-            cause = told.get("message", f"it answered {status}")
-            raise PeerError(tried, cause, told.get("hint", ""))
+            cause, hint = told.get("message", f"it answered {status}"), told.get("hint", "")
+            if status == http.client.BAD_REQUEST and "parameter" in told:
+                raise OperatorError(tried, cause, hint)
+            raise PeerError(tried, cause, hint)
         return dict(answer)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['device']}/{row['metric']}"
 
 
 def _none(what: str, name: str, known: Collection[str], cause: str) -> OperatorError:

@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cloud.errors import PeerError
+from cloud.errors import OperatorError, PeerError
 from cloud.history_api import SERIES_MAX, HistoryApi
 from cloud.series.operation import OperationKind
 
 Row = Mapping[str, Any]
 LOG_ROWS: Final = 1000
 """Asked for at a time."""
+_TRIED: Final[Mapping[OperationKind, str]] = {
+    OperationKind.UNIT: "show {} in {unit}",
+    OperationKind.MEASURED: "take {} for measured in {unit}",
+}
 
 
 class SeriesApi(HistoryApi):
@@ -58,6 +62,7 @@ class SeriesApi(HistoryApi):
             if dry_run:
                 return self._get("/api/v1/operations/check", asked)
             return self._post("/api/v1/operations", {**asked, "author": author, "note": note})
-        except PeerError as error:
+        except (OperatorError, PeerError) as error:
             what = said.get("series") or said.get("operation")
-            raise PeerError(f"{kind.value} {what}", error.cause, error.hint) from error
+            tried = _TRIED.get(kind, f"{kind.value} {{}}").format(what, **said)
+            raise type(error)(tried, error.cause, error.hint) from error

@@ -52,10 +52,6 @@ class Identity:
     not_before_us: int
     not_after_us: int
 
-    def remaining_us(self, now_us: int) -> int:
-        """How long the certificate is still good; negative once it has expired."""
-        return self.not_after_us - now_us
-
     def require_valid(self, now_us: int) -> None:
         """See that the certificate is good now.
 

@@ -1,4 +1,4 @@
-"""The guide's page of exit codes is what `edge.errors` and the verbs do."""
+"""The guide's page of exit codes is what the errors and the verbs of both halves do."""
 
 import inspect
 import re
@@ -8,13 +8,16 @@ from pathlib import Path
 import click
 import pytest
 
+from cloud import cli as cloud_cli
 from cloud import errors as cloud_errors
+from edge import cli as edge_cli
 from edge import errors
-from edge.cli import VERBS, console, group
+from edge.cli import console
 from protos.console import INTERRUPTED, OUR_FAULT, WRONG_USE
 
 PAGE = Path(__file__).parent.parent / "docs" / "guide" / "exit-codes.md"
 NO_BROKER = "mqtt://127.0.0.1:1"
+EDGE, CLOUD = "verb", "verb of the cloud"
 OF_EVERY_VERB = {0, WRONG_USE, OUR_FAULT, INTERRUPTED}
 
 
@@ -25,19 +28,21 @@ def rows(head: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
-def codes_of_verbs() -> dict[str, set[int]]:
-    """The codes that the page gives to each verb."""
+def codes_of_verbs(head: str = EDGE) -> dict[str, set[int]]:
+    """The codes that the page gives to each verb of a half."""
     return {
         verb.strip("`"): {int(code) for code in re.findall(r"(?:^|; )([0-9]+):", text)}
         | OF_EVERY_VERB
-        for verb, text in rows("verb")
+        for verb, text in rows(head)
     }
 
 
-def verbs() -> Iterator[str]:
-    for name in VERBS:
+def verbs(group: click.Group) -> Iterator[str]:
+    for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield name
             yield from (f"{name} {below}" for below in command.commands)
         else:
             yield name
@@ -58,9 +63,10 @@ def test_every_code_is_that_of_its_class_in_both_halves() -> None:
         assert known == {code: name for code, name in told.items() if name}
 
 
-def test_every_verb_is_told_with_codes_that_there_are() -> None:
-    told = codes_of_verbs()
-    assert list(told) == list(verbs())
+@pytest.mark.parametrize(("head", "group"), [(EDGE, edge_cli.group), (CLOUD, cloud_cli.group)])
+def test_every_verb_is_told_with_codes_that_there_are(head: str, group: click.Group) -> None:
+    told = codes_of_verbs(head)
+    assert list(told) == list(verbs(group))
     known = {int(code) for code, *_ in rows("code")}
     assert all(codes <= known for codes in told.values())
 
@@ -104,3 +110,47 @@ def test_a_verb_where_neither_agent_nor_broker_runs_ends_as_the_page_says(
 @pytest.mark.parametrize("verb", ["run", "status", "tap", "top", "rejects list", "buffer stats"])
 def test_a_verb_without_a_home_ends_as_the_operators(tmp_path: Path, verb: str) -> None:
     assert console().call(["--home", str(tmp_path / "none"), *verb.split()]) == WRONG_USE
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "code"),
+    [
+        ("init", "", 2),
+        ("token list", "", 0),
+        ("token revoke", "g", 2),
+        ("gateways", "", 0),
+        ("gateways revoke", "g", 2),
+        ("gateways renew", "g", 2),
+        ("gateways pardon", "g", 2),
+        ("ledger", "", 5),
+        ("verify", "", 5),
+        ("consolidate", "", 5),
+        ("rebuild", "", 2),
+        ("retention", "--dry-run", 2),
+        ("vacuum", "", 2),
+        ("quarantine list", "", 2),
+        ("quarantine show", "1", 2),
+        ("quarantine release", "1", 2),
+        ("quarantine discard", "1 --why x", 2),
+        ("backup", "FILE", 2),
+        ("restore", "FILE", 2),
+        ("import", "FILE", 2),
+        ("series list", "", 3),
+        ("series show", "a/b", 3),
+        ("series rename", "a/b c/d", 3),
+        ("series undo", "1", 3),
+        ("query", "a/b", 3),
+        ("completion", "none", 2),
+    ],
+)
+def test_a_verb_of_a_cloud_that_never_served_ends_as_the_page_says(
+    tmp_path: Path, verb: str, words: str, code: int
+) -> None:
+    called = ["--home", str(tmp_path / "cloud")]
+    call = cloud_cli.console().call
+    assert call([*called, "init"]) == 0
+    (tmp_path / "cloud" / "cloud.toml").write_text('[listen]\nhttp = "127.0.0.1:1"\n')
+    absent = str(tmp_path / "absent")
+    typed = [absent if word == "FILE" else word for word in words.split()]
+    assert call([*called, *verb.split(), *typed]) == code
+    assert code in codes_of_verbs(CLOUD)[verb]

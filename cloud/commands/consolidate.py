@@ -18,8 +18,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @click.command()
-@click.option("--from", "first", type=_DAY, help="The first day (UTC) to recompute.")
-@click.option("--to", "last", type=_DAY, help="The last day (UTC); it is one of them.")
+@click.option(
+    "--from", "first", type=_DAY, metavar="DAY", help="The first to recompute; UTC, as 2026-01-31."
+)
+@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last; it is one of them.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 @click.pass_context

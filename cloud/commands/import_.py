@@ -230,6 +230,8 @@ def _tell(one: "Outcome", is_dry: bool) -> None:
     click.echo(f"    of {one.rows:,} rows{': ' if others else ''}{', '.join(others)}")
     if one.changed:
         click.echo("    it was written to meanwhile: import it again when it rests", err=True)
+    for unmet in one.unmet:
+        click.echo(f"    {printable(unmet)}", err=True)
     for key, ts, value in one.sample if is_dry else ():
         labels = "".join(f" {label}={of}" for label, of in key.labels)
         line = f"{shown_time(ts)}  {key.device}/{key.metric}{labels}  {value} {key.unit}"

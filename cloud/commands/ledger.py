@@ -1,5 +1,6 @@
 """`tidegate-cloud ledger`: what of each gateway was expected, stored, archived, and why not."""
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,9 +21,11 @@ Row = Mapping[str, Any]
 @click.pass_obj
 def command(place: Place, gateway: str | None, as_json: bool) -> None:
     """Tell what became of GATEWAY's epochs, or of all: of the running cloud, else of its files."""
-    rows = [row for row in _rows(place) if gateway in (None, row["gateway"])]
+    found = _rows(place)
+    rows = [row for row in found if gateway in (None, row["gateway"])]
     if gateway is not None and not rows:
-        hint = "`tidegate-cloud ledger` lists all"
+        near = difflib.get_close_matches(gateway, {row["gateway"] for row in found}, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else "`tidegate-cloud ledger` lists all"
         raise OperatorError(f"tell the ledger of {gateway!r}", "it never sent a block", hint)
     if as_json:
         click.echo(json.dumps(rows))

@@ -8,6 +8,7 @@ import click
 from cloud.commands.verify import shown_progress
 from cloud.config import load
 from protos.console import Place
+from protos.shown import printable
 
 
 @click.command()
@@ -38,7 +39,11 @@ def command(place: Place, dry_run: bool, as_json: bool) -> None:
     verb = "would leave" if dry_run else "left"
     for rule in told["rules"]:
         what = f"{rule['readings']:,} readings, {rule['rollup_rows']:,} rows of rollups {verb}"
-        click.echo(f"{rule['name']}  {rule['series']}: {what}")
+        of = f"{rule['name']}  {rule['series']}"
+        click.echo(f"{of}: decides of {rule['series_decided']:,} series; {what}")
+        if rule["nearest"]:
+            near = printable(rule["nearest"])
+            click.echo(f"    no series has a name like that; the nearest is {near}", err=True)
     if not told["rules"]:
         click.echo("no section [retention.NAME] in the settings: everything is kept", err=True)
     click.echo(f"{told['removed_before']:,} readings were removed before")

@@ -7,7 +7,7 @@ columns that there are.
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,12 @@ class Mapping:
     ignore: tuple[str, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
     counters: tuple[str, ...] = ()
+
+    @property
+    def of_metrics(self) -> Iterator[tuple[str, str]]:
+        """Options that name a metric, and which."""
+        yield from (("--unit", metric) for metric, _ in self.units)
+        yield from (("--counter", metric) for metric in self.counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,23 @@ def lay_out(
     metrics = tuple(_metric(find.one(name, "--value", ()), said) for name in wanted)
     if not metrics:
         raise OperatorError(f"read {file}", "no column holds values", find.there())
+    _check_metrics(metrics, said, file)
     return Layout(time, fixed, device_column, labels, metrics)
+
+
+def _check_metrics(metrics: Sequence[Metric], said: Mapping, file: str) -> None:
+    """Refuse what is said of a metric that is none of a wide table's."""
+    for option, name in said.of_metrics:
+        known = {metric.metric for metric in metrics}
+        if name not in known and (option != "--unit" or name not in {m.column for m in metrics}):
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"there is {', '.join(sorted(known)[:8])}"
+            raise OperatorError(f"take {option}", f"{file} has no metric {name!r}", hint)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that a name comes nearest to; empty where none does."""
+    return (difflib.get_close_matches(name, sorted(known), 1, 0.4) or [""])[0]
 
 
 def _is_wide_anyway(find: "_Finder", said: Mapping, metric: str) -> bool:
@@ -127,10 +149,14 @@ def _is_wide_anyway(find: "_Finder", said: Mapping, metric: str) -> bool:
 
 def _metric(column: str, said: Mapping) -> Metric:
     units = dict(said.units)
-    match = _HEADER.fullmatch(column.strip())
-    name = match["name"] if match else column.strip()
-    unit = match["unit"].strip() if match else ""
+    name, unit = metric_of(column)
     return Metric(column, name, units.get(name, units.get(column, unit)))
+
+
+def metric_of(column: str) -> tuple[str, str]:
+    """Metric and unit that a header like `flow [l/s]` names; the unit may be empty."""
+    match = _HEADER.fullmatch(column.strip())
+    return (match["name"], match["unit"].strip()) if match else (column.strip(), "")
 
 
 class _Finder:
@@ -145,9 +171,9 @@ class _Finder:
         if said:
             if said in self._header:
                 return said
-            near = difflib.get_close_matches(said, self._header, 1, 0.4)
+            near = nearest(said, self._header)
             cause = f"{self._file} has no column {said!r}"
-            hint = f"did you mean {near[0]!r}?" if near else self.there()
+            hint = f"did you mean {near!r}?" if near else self.there()
             raise OperatorError(f"take {option}", cause, hint)
         found = self.known(names)
         if not found and needed:

@@ -74,7 +74,8 @@ class CsvFile:
         what = f"CSV, cells between {sign!r}, decimal {self.form.decimal!r}, time {layout.time!r}"
         if layout.metric_column:
             return f"{what}, metric {layout.metric_column!r}, value {layout.value_column!r}"
-        return f"{what}, {len(layout.metrics)} columns of values"
+        count = len(layout.metrics)
+        return f"{what}, {count} column{'s' if count > 1 else ''} of values"
 
     def pieces(self) -> Iterator[Piece]:
         """Readings, block by block."""

@@ -9,7 +9,7 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 
-from cloud.imports.clock_times import REASONS, read_times
+from cloud.imports.clock_times import REASONS, Unit, read_times
 from cloud.imports.influx_line import COMMENTS, DEVICE_TAGS, Point, read_line, read_series
 from cloud.imports.piece import (
     Keys,
@@ -68,7 +68,9 @@ class InfluxFile:
         tag = self.wish.device_tag or self.wish.mapping.device or "the first of " + ", ".join(
             DEVICE_TAGS
         )  # fmt: skip
-        return f"Influx line protocol, times in {self.wish.rule.unit.value}, device from {tag}"
+        unit = self.wish.rule.unit
+        times = "times by their size" if unit is Unit.AUTO else f"times in {unit.value}"
+        return f"Influx line protocol, {times}, device from {tag}"
 
     def pieces(self) -> Iterator[Piece]:
         """Readings, some lines at a time."""

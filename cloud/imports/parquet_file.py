@@ -66,7 +66,8 @@ class ParquetFile:
         what = f"Parquet, {self.size:,} rows, time {layout.time!r}"
         if layout.metric_column:
             return f"{what}, metric {layout.metric_column!r}, value {layout.value_column!r}"
-        return f"{what}, {len(layout.metrics)} columns of values"
+        count = len(layout.metrics)
+        return f"{what}, {count} column{'s' if count > 1 else ''} of values"
 
     def pieces(self) -> Iterator[Piece]:
         """Readings, batch by batch."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from cloud.errors import OperatorError
+from cloud.imports.columns import metric_of, nearest
 from cloud.imports.ledger import Ledger
 from cloud.imports.piece import Entries, Keys, Numbers, Piece, Reason, TooManySeriesError, Words
 from cloud.imports.rejects import Rejects
@@ -35,7 +36,8 @@ class Outcome:
     """What became of a file. ``duplicates``: readings that were there before, or twice in it.
 
     ``was_done_us``: when it was brought in before, 0 if it was not. ``changed``: it was written to
-    while it was read. ``first_us``, ``last_us``: of new readings. ``sample``: (series, µs, value).
+    while it was read. ``first_us``, ``last_us``: of new readings. ``unmet``: options that speak of
+    metrics it does not have, a sentence each. ``sample``: (series, µs, value).
     """
 
     file: str
@@ -50,6 +52,7 @@ class Outcome:
     last_us: int | None = None
     was_done_us: int = 0
     changed: bool = False
+    unmet: list[str] = field(default_factory=list)
     sample: list[tuple[SeriesKey, int, float | str]] = field(default_factory=list)
 
     @property
@@ -106,6 +109,7 @@ class Run:
             hint = "is a column of values taken for device, metric or label?"
             raise OperatorError(f"read {path}", str(error), hint) from error
         outcome.series = len(source.keys.names)
+        outcome.unmet = _unmet(self.wish, source.keys)
         outcome.changed = _stamp(path) != before
         if self.ledger is not None and self.sender is not None:
             self.sender.finish()
@@ -170,6 +174,21 @@ class Run:
             value = values[at]
             told = value if isinstance(value, str) else float(value)
             outcome.sample.append((key, int(rows.ts[at]), told))
+
+
+def _unmet(wish: Wish, keys: Keys) -> list[str]:
+    """What was said of metrics that did not come, and which did."""
+    metrics = {key.metric for key in keys.names}
+    said = [
+        (option, name)
+        for option, name in wish.mapping.of_metrics
+        if name not in metrics and metric_of(name)[0] not in metrics
+    ]
+    return [
+        f"{option} {name!r} fits no metric"
+        + (f": did you mean {near!r}?" if (near := nearest(name, metrics)) else "")
+        for option, name in said
+    ]
 
 
 def sieve_of(ledger: Ledger) -> Sieve:

@@ -2,18 +2,20 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from cloud.errors import StorageError
 from cloud.lake.alone import alone, check_there
 from cloud.lake.embedded import no_pause
 from cloud.lake.lock import take_lock
-from cloud.lake.table.schema import READINGS, ROLLUPS, TableSpec
+from cloud.lake.table.schema import READINGS, ROLLUP_1D, ROLLUPS, TableSpec
 from cloud.lake.table.state import look
 from cloud.lake.table.sweep import Sweeper
 from cloud.retention.removal import Retention, believed_us, look_at
@@ -22,6 +24,7 @@ from cloud.retention.rules import Retired, Rules
 from cloud.rollup.partials import DAY_US
 
 TRIES: Final = 10
+_NAMED: Final = ["series", "gateway", "device", "metric"]
 
 Told = Callable[[str, int, int], None]
 """Told what is looked at, how far, of how much."""
@@ -31,13 +34,16 @@ Told = Callable[[str, int, int], None]
 class Preview:
     """Rows past their age as of ``now_us``, by the name of their rule; what was removed before.
 
-    ``now_us`` is the clock's time, or that of the newest reading if it is earlier.
+    ``now_us`` is the clock's time, or that of the newest reading if it is earlier. ``series``: of
+    how many in the tables a rule decides. ``nearest``: a name to a pattern that fits none of them.
     """
 
     now_us: int = 0
     readings: Counter[str] = field(default_factory=Counter)
     rollups: Counter[str] = field(default_factory=Counter)
     removed: int = 0
+    series: Counter[str] = field(default_factory=Counter)
+    nearest: dict[str, str] = field(default_factory=dict)
 
     @property
     def due(self) -> int:
@@ -50,6 +56,8 @@ class Preview:
             {
                 "name": rule.name,
                 "series": rule.pattern,
+                "series_decided": self.series[rule.name],
+                "nearest": self.nearest.get(rule.name, ""),
                 "readings_days": rule.readings_us // DAY_US,
                 "rollups_days": rule.rollups_us // DAY_US,
                 "readings": self.readings[rule.name],
@@ -71,6 +79,8 @@ def preview(lake: Path, rules: Rules, now_us: int, told: Told) -> Preview:
     check_there(lake, f"look at the lake {lake}")
     retired = retired_now(lake)
     found = Preview(believed_us(look(lake, READINGS).files, now_us), removed=retired.total)
+    if rules.rules:
+        _match(_names(lake), rules, found)
     for spec in (READINGS, *ROLLUPS):
         retired = _count(lake, spec, rules, retired, found, told)
     return found
@@ -100,6 +110,34 @@ def carry_out(lake: Path, rules: Rules, now_us: int, due: int, told: Told) -> in
             sweeper.sweep(frozenset())
             told("rows that left", removed, due)
     return removed
+
+
+def _match(names: Mapping[int, str], rules: Rules, to: Preview) -> None:
+    """Of how many series each rule decides; for one that fits none, what it may have meant."""
+    to.series.update(rules.rule(series, path).name for series, path in names.items())
+    known = sorted(set(names.values()))
+    for rule in rules.rules:
+        near = get_close_matches(rule.pattern, known, 1, 0.4)
+        if near and not Rules([rule]).fits(known):
+            to.nearest[rule.name] = near[0]
+
+
+def _names(lake: Path) -> dict[int, str]:
+    """`gateway/device/metric` of each series that has a day in the tables, by its id."""
+    for _ in range(TRIES):
+        names: dict[int, str] = {}
+        files = look(lake, ROLLUP_1D).files
+        try:
+            for file in files.files:
+                held = pq.read_table(files.path(file), columns=_NAMED, partitioning=None)
+                for row in held.group_by(_NAMED).aggregate([]).to_pylist():
+                    names[row["series"]] = f"{row['gateway']}/{row['device']}/{row['metric']}"
+        except FileNotFoundError:  # replaced meanwhile
+            continue
+        return names
+    raise StorageError(
+        "read names of series", "the tables change faster than they are read", "try again"
+    )
 
 
 def _count(

@@ -10,7 +10,7 @@ readings or none that are due.
 import fnmatch
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -75,6 +75,10 @@ class Rules:
                 self._known.clear()
             found = self._known[series] = self._find(path.casefold())
         return found
+
+    def fits(self, paths: Iterable[str]) -> bool:
+        """Whether any rule fits one of these `gateway/device/metric`."""
+        return any(self._find(path.casefold()) is not NO_RULE for path in paths)
 
     def shortest_us(self, *, rollups: bool) -> int:
         """After how long the first rows leave; 0: none ever."""

@@ -1,1 +1,5 @@
-"""Series as people see them: operations that join stored ones, units, marks."""
+"""Series as people see them: operations that join stored ones, units, marks.
+
+An `operation` is what somebody said, `operations` holds all of them, `joined` is what they make of
+the stored series, `units` how one becomes another. `marks` speak of intervals, and change nothing.
+"""

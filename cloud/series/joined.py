@@ -14,7 +14,7 @@ from typing import Final
 
 from cloud.lake.names import Name
 from cloud.series.operation import BEGINNING, END, CannotApply, Operation, OperationKind
-from cloud.series.units import IDENTITY, Factor, conversion
+from cloud.series.units import IDENTITY, Factor, conversion, misspelt
 
 SEGMENTS_MAX: Final = 100
 """Of one joined series, and stored series in it; a question reads each that meets its range."""
@@ -250,7 +250,8 @@ def _factor(each: Operation, unit: str, to: str) -> Factor:
         found = conversion(unit, to)
         if found is None:
             cause = f"{_unit(unit)} and {_unit(to)} are not known to be of one quantity"
-            raise CannotApply(cause, "give scale and offset if one becomes the other")
+            near, hint = misspelt(to), "give scale and offset if one becomes the other"
+            raise CannotApply(cause, f"did you mean {near}? Otherwise {hint}" if near else hint)
         return found
     before, after = conversion(unit, each.between[0]), conversion(each.between[1], to)
     if before is None or after is None:

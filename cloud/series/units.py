@@ -6,6 +6,7 @@ case counts (mW is no MW), but for whole words. Definitions: SI brochure (9th ed
 appendix B for the others. A unit that is not here is convertible with nothing but itself.
 """
 
+import difflib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -185,6 +186,15 @@ def conversion(unit: str, to: str) -> Factor | None:
     if first is None or second is None or first[0] != second[0]:
         return None
     return first[1].then(second[1].back())
+
+
+def misspelt(unit: str) -> str:
+    """The known unit that one that is not here comes nearest to; empty where none does."""
+    spelt = _spelt(unit)
+    if not spelt or _find(unit) is not None:
+        return ""
+    near = [name for name in _KNOWN if name.casefold() == spelt.casefold()]
+    return (near or difflib.get_close_matches(spelt, _KNOWN, 1, 0.7) or [""])[0]
 
 
 def _find(unit: str) -> tuple[int, Factor] | None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.payload.said import Channel, ReadingLimits
+from edge.payload.said import Channel
 
 OTHER_SHAPE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What `Plan.decode` raises for a payload that is to be read in full."""
@@ -44,10 +44,6 @@ class Plan:
     decode: Callable[[bytes], Any]
     values: Callable[[Any], Sequence[float]]
     time: Callable[[Any], object] | None = None
-
-
-Planner = Callable[[str, bytes, ReadingLimits], Plan | None]
-"""What a convention offers as `plan`: asked after its `read` has read that very message."""
 
 
 @dataclass(frozen=True, slots=True)

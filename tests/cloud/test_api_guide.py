@@ -1,5 +1,6 @@
 """The API's document and guide are its table of routes: run this file to write the guide."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def world(tmp_path: Path):
 
 def test_the_guide_of_the_api_is_current() -> None:
     assert PAGE.read_text() == page(), f"run `python -m tests.cloud.{Path(__file__).stem}`"
+
+
+def test_every_question_for_a_series_that_the_guide_asks_is_answered(world):
+    world.fill()
+    asked = re.findall(r"curl [^\n]*'http://localhost:8460(/[^']*series=…[^']*)'", PAGE.read_text())
+    assert len(asked) >= 4
+    for path in asked:
+        answer = world.client.get(path.replace("series=…", f"series={world.id('pump')}"))
+        assert answer.status_code == 200, (path, answer.text)
 
 
 def test_the_document_has_every_route_that_is_served_and_no_other(world):

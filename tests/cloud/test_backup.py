@@ -214,6 +214,12 @@ def test_a_backup_goes_into_a_new_folder_and_a_restore_into_an_empty_home(home, 
         restore(tmp_path / "copy", place, LATER)
 
 
+def test_a_home_that_was_never_served_is_no_cloud_to_back_up(place, tmp_path, capsys):
+    assert call(place, "backup", str(tmp_path / "backup")) == 2
+    assert "no cloud was ever served from it" in capsys.readouterr().err
+    assert not (tmp_path / "backup").exists()
+
+
 def test_a_damaged_or_unfinished_backup_is_refused(home, place, tmp_path):
     home.send("gw")
     home.drain()

@@ -66,7 +66,10 @@ class Answers(BaseHTTPRequestHandler):
             more = str(at + 2) if at + 2 < len(found) else None
             return 200, {"series": found[at : at + 2], "next": more}
         if query.get("from") == "soon":
-            return 400, {"error": {"code": "bad", "message": "no time", "hint": "ISO 8601"}}
+            told = {"message": "`from` is 'soon'", "hint": "ISO 8601", "parameter": "from"}
+            return 400, {"error": told}
+        if query.get("from") == "full":
+            return 503, {"error": {"message": "too many ask at once", "hint": "ask again"}}
         if query.get("from") == "html":
             return 200, b"<html>"
         if query["resolution"] == "1m":
@@ -163,7 +166,8 @@ def test_columns_that_do_not_fit_one_csv_are_told(
             "name has sent readings\n  to do: did you mean g?",
         ),
         (["pump/flow", "--csv", "--json"], 2, "two forms of one answer"),
-        (["pump/flow", "--from", "soon"], 4, "no time\n  to do: ISO 8601"),
+        (["pump/flow", "--from", "soon"], 2, "`from` is 'soon'\n  to do: ISO 8601"),
+        (["pump/flow", "--from", "full"], 4, "too many ask at once\n  to do: ask again"),
         (["pump/flow", "--from", "html"], 4, "what answers there is no Tidegate"),
         ([], 2, "name a SERIES or a --device"),
         (["pump/flow", "--device", "pump"], 2, "name a SERIES or a --device"),

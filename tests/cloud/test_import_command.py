@@ -46,6 +46,31 @@ def test_a_stopped_cloud_takes_files_once_and_says_what_came(home: Path, capsys:
     assert stored(home) == 150
 
 
+def test_an_option_of_a_metric_that_a_table_has_not_is_refused_before_anything_comes(
+    home: Path, capsys: Capture
+) -> None:
+    one = write(home.parent / "one.csv", f"time,flow [l/s]\n{T},1\n")
+    for option in (["--counter", "flwo"], ["--unit", "flwo=l/h"], ["--counter", "flow [l/s]"]):
+        assert call(home, "import", str(one), *option) == 2
+        assert f"could not take {option[0]}" in (told := capsys.readouterr().err)
+        assert "did you mean 'flow'?" in told
+    assert call(home, "import", str(one), "--counter", "flow", "--unit", "flow [l/s]=l/h") == 0
+    assert capsys.readouterr().err == ""
+    assert stored(home) == 1
+
+
+def test_an_option_of_a_metric_that_never_came_is_told(home: Path, capsys: Capture) -> None:
+    one = write(home.parent / "one.lp", f"pump flow=1 {T}\n")
+    assert call(home, "import", str(one), "--counter", "pump.flwo", "--dry-run") == 0
+    told = capsys.readouterr()
+    assert "device from" in told.out
+    assert "times by their size" in told.out
+    assert "--counter 'pump.flwo' fits no metric: did you mean 'pump.flow'?" in told.err
+    assert call(home, "import", str(one), "--unit", "zzz=l", "--json") == 0
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    assert file["unmet"] == ["--unit 'zzz' fits no metric"]
+
+
 def test_a_running_cloud_takes_files_and_shows_them(home: Path, capsys: Capture) -> None:
     one = table(home.parent / "one.csv", range(300))
     with serving(home) as api:

@@ -67,3 +67,6 @@ def test_the_ledger_is_read_from_the_files_when_no_cloud_runs(home, place, capsy
 def test_the_ledger_of_an_unknown_gateway_is_the_operators_error(home, place, capsys):
     assert call(place, "ledger", "nobody") == 2
     assert "it never sent a block" in capsys.readouterr().err
+    home.send("hall")
+    assert call(place, "ledger", "hal") == 2
+    assert "did you mean hall?" in capsys.readouterr().err

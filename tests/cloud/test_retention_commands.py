@@ -35,6 +35,8 @@ def test_a_dry_run_counts_what_leaves_and_changes_nothing(home, capsys):
         {
             "name": "aged",
             "series": "*/*/metric-1",
+            "series_decided": 1,
+            "nearest": "",
             "readings_days": 10,
             "rollups_days": 50,
             "readings": 10,
@@ -52,6 +54,23 @@ def test_a_dry_run_counts_what_leaves_and_changes_nothing(home, capsys):
     minutes = told["rules"][0]["rollup_rows"] - (rollups - left)
     assert minutes >= 0
     home.verdict()
+
+
+def test_a_dry_run_says_of_how_many_series_a_section_decides_and_what_a_mistyped_one_meant(
+    home, capsys
+):
+    wrong = SETTINGS.replace("[retention.aged]", "[retention.first]").replace(
+        "metric-1", "mteric-1"
+    )
+    (home.root / "cloud.toml").write_text(f"{wrong}\n{SETTINGS}")
+    home.day(0)
+    capsys.readouterr()
+    assert console().call(["--home", str(home.root), "retention", "--dry-run"]) == 0
+    told = capsys.readouterr()
+    assert "first  */*/mteric-1: decides of 0 series; 0 readings" in told.out
+    assert "aged  */*/metric-1: decides of 1 series; " in told.out
+    assert told.err.count("no series has a name like that; the nearest is ") == 1
+    assert "/metric-1" in told.err
 
 
 def test_a_backup_of_a_lake_that_forgot_is_whole_where_it_is_restored(home, tmp_path, capsys):

@@ -98,6 +98,12 @@ def test_a_retired_series_is_listed_only_when_asked_for(call):
     assert "retired 2023-11-16" in call("list", "--retired")
 
 
+def test_a_name_that_an_operation_took_away_is_told_with_the_one_it_has_now(call):
+    call("rename", "pump/temperature", "hall/pump/warmth")
+    told = call("show", "pump/temperature", code=2)
+    assert "it is read as hall/pump/warmth now" in told
+
+
 def test_a_changed_unit_is_proposed_as_the_command_that_joins_it(call, world):
     number, ts = world.gateway.series("pump", unit="°F"), np.array([T0 + 2])
     one = records.numbers(np.array([number]), ts, np.array([1.0]), np.zeros(1), ts)
@@ -115,7 +121,11 @@ def test_what_cannot_be_ends_with_its_cause_and_what_to_do(call):
     told = call("unit", "pump/temperature", "%", code=4)
     assert "°C and % are not known to be of one quantity" in told
     assert "scale" in told
-    assert "could not unit" in told
+    assert "could not show" in told
+    assert "did you mean fahrenheit? Otherwise give scale" in call(
+        "unit", "pump/temperature", "Fahrenhit", code=4
+    )
+    assert "expected 16 hex digits" in call("undo", "12", code=2)
     assert "did you mean pump/temperature?" in call("show", "pmup/temperature", code=2)
     assert "no operation" in call("undo", "0" * 16, code=4)
 

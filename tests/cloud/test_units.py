@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.series.units import _KNOWN, IDENTITY, Factor, conversion
+from cloud.series.units import _KNOWN, IDENTITY, Factor, conversion, misspelt
 
 fractions = st.fractions(max_denominator=10_000).filter(lambda f: abs(f) < 10**9)
 factors = st.builds(Factor, fractions.filter(bool), fractions)
@@ -59,6 +59,14 @@ def test_a_unit_that_nobody_knows_is_itself_alone():
     assert conversion("furlong", "furlong") == IDENTITY
     assert conversion("", "") == IDENTITY
     assert conversion("furlong", "Furlong") is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "near"),
+    [("fahrenhit", "fahrenheit"), ("f", "F"), ("kwh", "kWh"), ("°C", ""), ("", ""), ("zzz", "")],
+)
+def test_a_unit_that_is_not_known_comes_with_its_nearest(unit, near):
+    assert misspelt(unit) == near
 
 
 def test_case_counts_where_it_means_something():
