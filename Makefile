@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -72,6 +72,8 @@ bench-backlog: .venv/.stamp ## what delivery costs over backlogs of several size
 IMPORT_READINGS ?= 1000000
 bench-imports: .venv/.stamp ## what it costs to bring a file in, beside parsing it (IMPORT_READINGS=100000)
 	@$(PY) -m benchmarks.imports $(IMPORT_READINGS)
+
+engines: .servers/history/.stamp ## install engines that are no dependency: tables are tried with them
 
 .servers/history/.stamp: requirements/history.txt .venv/.stamp
 	@rm -rf .servers/history && .venv/bin/uv pip install -q --python $(PY) --target .servers/history --require-hashes -r requirements/history.txt && touch $@
