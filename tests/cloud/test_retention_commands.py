@@ -114,3 +114,22 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_finishes(home, monkeypatch
     home.start()
     assert home.rows() == before - 10
     home.verdict()
+
+
+def test_nothing_is_removed_where_a_log_is_damaged(home, capsys):
+    (home.root / "cloud.toml").write_text(SETTINGS)
+    home.day(0)
+    home.stop()
+    folder = home.root / "lake" / READINGS.name
+    newest = max((folder / "_delta_log").glob("*.json"))
+    entry = newest.read_bytes()
+    newest.write_bytes(entry[:-40])
+    files = sorted(folder.glob("period=*/*"))
+    assert files
+    for command in (["vacuum", "--older", "0"], ["vacuum", "--older", "0"], ["retention"]):
+        assert console().call(["--home", str(home.root), *command]) == StorageError.exit_code
+        assert "is damaged" in capsys.readouterr().err
+        assert sorted(folder.glob("period=*/*")) == files
+    newest.write_bytes(entry)  # as a backup has it
+    home.start()
+    home.verdict()
