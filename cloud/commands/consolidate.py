@@ -1,13 +1,11 @@
 """`tidegate-cloud consolidate`: the journal into the tables, and days anew from the journal."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 
+from cloud.commands.disk import disk_told
 from cloud.commands.verify import shown_progress
 from cloud.config import load
 from cloud.errors import OperatorError, StorageError
@@ -52,7 +50,7 @@ def command(
 
     days = (-EVER_US if first is None else _us(first), EVER_US if last is None else _us(last, 1))
     folders = (config.journal_folder, config.lake_folder)
-    with shown_progress() as told_of, _disk_told(config.home):
+    with shown_progress() as told_of, disk_told(f"consolidate {config.home}"):
         passed = waiting(config) if dry_run else carry_over(config, told_of)
         outcome = Outcome(dry_run, passed.blocks, passed.readings, passed.quarantined)
         if first is not None or last is not None:
@@ -61,18 +59,6 @@ def command(
     click.echo(json.dumps(outcome.as_json()) if as_json else "\n".join(outcome.lines()))
     if dry_run and outcome.recomputed is not None and not outcome.recomputed.is_same:
         ctx.exit(StorageError.exit_code)
-
-
-@contextmanager
-def _disk_told(home: Path) -> Iterator[None]:
-    """What a disk refuses, as the operator's to mend: what was begun is finished by the next."""
-    from deltalake.exceptions import DeltaError
-
-    try:
-        yield
-    except (OSError, DeltaError) as error:
-        hint = "make room on the disk, or mend it, and run this again"
-        raise StorageError(f"consolidate {home}", str(error), hint) from error
 
 
 def _us(day: datetime, after: int = 0) -> int:

@@ -2,6 +2,7 @@
 
 import click
 
+from cloud.commands.disk import disk_told
 from cloud.config import load
 from protos.console import Place
 
@@ -14,7 +15,8 @@ def command(place: Place) -> None:
 
     from cloud.lake.rebuild import rebuild
 
-    done = rebuild(config.lake_folder, lambda what: click.echo(what, err=True))
+    with disk_told(f"rebuild the rollups of {config.lake_folder}"):
+        done = rebuild(config.lake_folder, lambda what: click.echo(what, err=True))
     gone = f"; {done.unreadable} damaged files were let go of" if done.unreadable else ""
     if done.aged:
         click.echo("days that retention took the readings of keep the rollups they have", err=True)

@@ -5,6 +5,7 @@ import time
 
 import click
 
+from cloud.commands.disk import disk_told
 from cloud.commands.verify import shown_progress
 from cloud.config import load
 from protos.console import Place
@@ -28,7 +29,8 @@ def command(place: Place, dry_run: bool, as_json: bool) -> None:
     rules, now_us = Rules.of(config.settings.retention), time.time_ns() // 1000
     if not dry_run:
         check_stopped(config.lake_folder)
-    with shown_progress() as told_of:
+    tried = f"remove old history from the lake {config.lake_folder}"
+    with shown_progress() as told_of, disk_told(tried):
         found = preview(config.lake_folder, rules, now_us, told_of)
         if not dry_run:
             carry_out(config.lake_folder, rules, now_us, found.due, told_of)

@@ -5,6 +5,7 @@ import time
 
 import click
 
+from cloud.commands.disk import disk_told
 from cloud.config import load
 from protos.console import Place
 
@@ -31,7 +32,8 @@ def command(place: Place, dry_run: bool, older_hours: float, as_json: bool) -> N
     from cloud.lake.vacuum import orphans, vacuum
 
     act = orphans if dry_run else vacuum
-    found = act(config.lake_folder, older_hours * 3600, time.time())
+    with disk_told(f"remove files from the lake {config.lake_folder}"):
+        found = act(config.lake_folder, older_hours * 3600, time.time())
     size = sum(one.bytes for one in found)
     if as_json:
         files = [{"path": str(one.path), "bytes": one.bytes, "age_s": one.age_s} for one in found]

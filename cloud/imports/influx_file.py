@@ -28,6 +28,10 @@ from protos.series import SeriesKey, SeriesKind
 
 LINE_BYTES_MAX: Final = 64 * 1024
 LINES_AT_ONCE: Final = 20_000
+CELLS_AT_ONCE: Final = 200_000
+"""Readings and rejects of one piece; a line of LINE_BYTES_MAX may hold 16,000 more."""
+BYTES_AT_ONCE: Final = 16 << 20
+"""Of the lines of one piece, whose texts and examples are held."""
 
 Name = tuple[str, str, tuple[tuple[str, str], ...]]
 """Device, measurement and labels of a line."""
@@ -44,6 +48,14 @@ class _Gathered:
     rejects: list[Reject] = field(default_factory=list)
     rows: int = 0
     missing: int = 0
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is enough for one piece: lines that are refused take memory as well."""
+        cells = len(self.numbers) + len(self.texts) + len(self.rejects)
+        is_much = cells >= CELLS_AT_ONCE or self.bytes >= BYTES_AT_ONCE
+        return self.rows >= LINES_AT_ONCE or is_much
 
 
 @dataclass(slots=True)
@@ -87,8 +99,9 @@ class InfluxFile:
                         done += len(data)
                     continue
                 done += len(data)
+                gathered.bytes += len(data)
                 self._line(gathered, row, data)
-                if gathered.rows >= LINES_AT_ONCE:
+                if gathered.is_full:
                     yield self._piece(gathered, done)
                     gathered = _Gathered()
         yield self._piece(gathered, self.size)
@@ -147,10 +160,12 @@ class InfluxFile:
                 key = SeriesKey(device, metric, labels, unit, SeriesKind.COUNTER)
             else:
                 key = SeriesKey(device, metric, labels, unit, kind)
-            known = -1 if too_long(key) else self.keys.number(key)
-            self._numbers[(point.series, name, kind)] = known
-        if known < 0:
+            if not too_long(key):
+                known = self._numbers[(point.series, name, kind)] = self.keys.number(key)
+        if known is None:  # not remembered: a file may have any number of those
+            self._names.pop(point.series, None)
             gathered.rejects.append(Reject(row, name, Reason.LONG_NAME, point.series[:200]))
+            return -1
         return known
 
     def _name(self, measurement: str, tags: dict[str, str]) -> Name:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet as pq
 
 from cloud.errors import OperatorError
@@ -14,11 +16,14 @@ from cloud.imports.columns import lay_out
 from cloud.imports.piece import Keys, Piece
 from cloud.imports.source import Wish
 from cloud.imports.table_rows import TableReader
+from protos.limits import TEXT_BYTES_MAX
 
 CELLS_AT_ONCE: Final = 262_144
 """Rows times columns of one batch."""
 GROUP_BYTES_MAX: Final = 2 << 30
 """Uncompressed bytes of one row group's columns that are read: beyond it memory has no bound."""
+TEXT_BYTES_AT_ONCE: Final = 64 << 20
+"""Texts of one batch, each word as often as it stands: a dictionary of one long word makes many."""
 
 
 @dataclass(slots=True)
@@ -75,11 +80,12 @@ class ParquetFile:
         rows = max(1024, CELLS_AT_ONCE // len(names))
         done = 0
         try:
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            with pq.ParquetFile(self.path, pre_buffer=False, read_dictionary=names) as file:
                 self._check(file.metadata, set(names))
-                for batch in file.iter_batches(rows, columns=names, use_threads=False):
-                    done += batch.num_rows
-                    yield self.reader.piece(batch, done)
+                for whole in file.iter_batches(rows, columns=names, use_threads=False):
+                    for batch in parts_of(whole):
+                        done += batch.num_rows
+                        yield self.reader.piece(batch, done)
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise _unreadable(self.path, error, done) from error
 
@@ -95,6 +101,32 @@ class ParquetFile:
             if size > GROUP_BYTES_MAX:
                 cause = f"row group {number} has {size:,} bytes, {GROUP_BYTES_MAX:,} are allowed"
                 raise OperatorError(f"read {self.path}", cause, "write it in smaller row groups")
+
+
+def parts_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """A batch cut so that texts of each part, written out, come to TEXT_BYTES_AT_ONCE or one row.
+
+    A word that is too long for a reading is cut short: it is still too long.
+    """
+    arrays, size = [], np.zeros(batch.num_rows, np.int64)
+    for array in batch.columns:
+        if pa.types.is_dictionary(array.type) and _is_text(array.type.value_type):
+            words = pc.utf8_slice_codeunits(array.dictionary, 0, TEXT_BYTES_MAX + 1)
+            array = pa.DictionaryArray.from_arrays(array.indices, words)
+            lengths = pc.binary_length(words).take(array.indices)
+            size += pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
+        arrays.append(array)
+    bounded = pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+    ends, start = np.cumsum(size), 0
+    while start < batch.num_rows:
+        before = ends[start - 1] if start else 0
+        end = int(np.searchsorted(ends, before + TEXT_BYTES_AT_ONCE, "right"))
+        yield bounded.slice(start, max(end, start + 1) - start)
+        start = max(end, start + 1)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _unreadable(path: Path, error: Exception, rows: int = 0) -> OperatorError:

@@ -25,6 +25,8 @@ from cloud.imports.source import Statistics, Wish
 from protos.series import SeriesKey, SeriesKind
 
 ROWS_AT_ONCE: Final = 50_000
+BYTES_AT_ONCE: Final = 32 << 20
+"""Texts of so many rows: older databases repeat an entity's attributes with every state."""
 ATTRIBUTES_MAX: Final = 100_000
 """Attributes remembered, by their id."""
 ATTRIBUTES_BYTES_MAX: Final = 64 * 1024
@@ -93,8 +95,8 @@ class RecorderFile:
     ) -> Piece:
         rejects: list[Reject] = []
         taken: list[tuple[str, int, Traits, str, int]] = []
-        for row, entity, state, time, attributes in rows:
-            at = seconds_us(time)
+        for told, entity, state, time, attributes in rows:
+            row, at = _number(told), seconds_us(time)
             if at is None or not FIRST_US <= at < LAST_US:
                 why = Reason.NOT_A_TIME if at is None else Reason.OUT_OF_RANGE
                 rejects.append(Reject(row, "last_updated", why, str(time)[:200]))
@@ -115,7 +117,9 @@ class RecorderFile:
     ) -> Piece:
         cells = read_cells(pa.array([each[3] for each in taken], pa.string()))
         times = np.array([each[1] for each in taken], np.int64)
-        rejects += [Reject(taken[at][4], STATE, why, taken[at][3]) for at, why in cells.rejected]
+        rejects += [
+            Reject(taken[at][4], STATE, why, taken[at][3][:200]) for at, why in cells.rejected
+        ]
         numbers, words = [], []
         for part in ("numbers", "states", "texts"):
             places, values = getattr(cells, part)
@@ -128,7 +132,7 @@ class RecorderFile:
                 words.append(Words(entries, times[places], values))
             else:
                 numbers.append(Numbers(entries, times[places], values))
-        done = int(rows[-1][0])
+        done = _number(rows[-1][0])
         return Piece(numbers, words, rejects, len(rows), cells.missing, done)
 
     def _series(
@@ -162,8 +166,8 @@ class RecorderFile:
         rejects: list[Reject] = []
         gathered: list[tuple[int, int, float]] = []
         missing = 0
-        for row, statistic, start, *values, unit in rows:
-            at = seconds_us(start)
+        for told, statistic, start, *values, unit in rows:
+            row, at = _number(told), seconds_us(start)
             if at is None or not FIRST_US <= at < LAST_US:
                 why = Reason.NOT_A_TIME if at is None else Reason.OUT_OF_RANGE
                 rejects.append(Reject(row, "start", why, str(start)[:200]))
@@ -184,7 +188,7 @@ class RecorderFile:
         columns = [np.array(part) for part in zip(*gathered, strict=True)] or [np.empty(0)] * 3
         series, ts, value = columns
         numbers = Numbers(series.astype(np.uint32), ts.astype(np.int64), value.astype(np.float64))
-        done = self._states_end + int(rows[-1][0])
+        done = self._states_end + _number(rows[-1][0])
         return Piece((numbers,), (), rejects, len(rows), missing, done)
 
     def _is_wanted(self, statistic: str, at: int) -> bool:
@@ -207,10 +211,22 @@ def _traits(text: Any) -> Traits:
 
 
 def _portions(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
-    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(rows) >= ROWS_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield rows
+            rows, size = [], 0
+    if rows:
         yield rows
 
 
 def _highest(connection: sqlite3.Connection, sql: str) -> int:
-    found = connection.execute(sql).fetchone()[0]
+    return _number(connection.execute(sql).fetchone()[0])
+
+
+def _number(found: Any) -> int:
+    """An id, 0 where a table that no recorder made has anything else."""
     return found if isinstance(found, int) else 0

@@ -7,9 +7,12 @@ Newer ones (from 2023.4) name entities in `states_meta` and keep times as second
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cloud.errors import OperatorError
+
+CELL_BYTES_MAX: Final = 1 << 20
+"""Of one cell: Home Assistant writes 16 KB at most. SQLite itself would take a thousand times."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -23,6 +26,8 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{alone}", uri=True)
         connection.text_factory = _text
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX)
+        connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except (sqlite3.Error, UnicodeError) as error:  # its own messages may hold any bytes
         raise unreadable(path, error) from error
@@ -78,6 +83,10 @@ def look(connection: sqlite3.Connection, path: Path) -> Recorder:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """Of a table: a view may have no end, and a virtual table is another program's."""
+    kinds = connection.execute("SELECT type FROM pragma_table_list WHERE name = ?", (table,))
+    if kinds.fetchone() != ("table",):
+        return set()
     rows: list[tuple[Any, ...]] = connection.execute(f"PRAGMA table_info({table})").fetchall()
     return {str(row[1]) for row in rows}
 

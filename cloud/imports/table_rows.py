@@ -181,4 +181,8 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _shown(cell: pa.Scalar) -> str:
-    return "" if not cell.is_valid else str(cell)[:200]
+    """A cell in words; a time that no calendar or zone of ours has, as its number."""
+    try:
+        return "" if not cell.is_valid else str(cell)[:200]
+    except (ValueError, OverflowError, KeyError):
+        return str(cell.value)

@@ -1,7 +1,7 @@
 """A lake whose cloud is stopped, for a command that changes it: locked, and its tables level."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
 
     Raises:
         OperatorError: there is no lake, or a cloud is running.
-        StorageError: a table cannot be read, or they are not level.
+        StorageError: a table cannot be read, is damaged, or they are not level.
     """
     check_there(root, tried)
     handle = take_lock(root, tried)
@@ -33,6 +33,7 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
             spec.name: LakeTable.open(root, spec, speaks_for=speaks if spec is READINGS else ())
             for spec in (READINGS, *ROLLUPS)
         }
+        check_sound(tried, tables[READINGS.name].aside)  # rollups are made again of it
         check_level(tried, tables)
         for table in tables.values():
             table.accept()
@@ -41,6 +42,14 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
             table.accept()  # nobody reads: what was replaced goes at once
     finally:
         os.close(handle)
+
+
+def check_sound(tried: str, aside: Sequence[Path]) -> None:
+    """StorageError when entries of a log had to be set aside: files of them may be all there is."""
+    if aside:
+        cause = f"the log entry {aside[0]} is damaged"
+        hint = "start `tidegate-cloud serve`: it tells whether anything that was promised is lost"
+        raise StorageError(tried, cause, hint)
 
 
 def check_level(tried: str, tables: Mapping[str, LakeTable]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud.lake.alone import check_there
+from cloud.lake.alone import check_sound, check_there
 from cloud.lake.lock import take_lock
+from cloud.lake.table.log import mend
 from cloud.lake.table.schema import PERIOD, TABLES
 from cloud.lake.table.state import look
 
@@ -51,10 +52,13 @@ def vacuum(root: Path, older_s: float, now_s: float) -> Sequence[Orphan]:
 
     Raises:
         OperatorError: a cloud is running; and as `orphans`.
+        StorageError: a table's log is damaged, and what it named cannot be told from the rest.
     """
     check_there(root, f"look at the lake {root}")
-    handle = take_lock(root, f"remove files from the lake {root}")
+    tried = f"remove files from the lake {root}"
+    handle = take_lock(root, tried)
     try:
+        check_sound(tried, [path for name in TABLES for path in mend(root / name)])
         found = orphans(root, older_s, now_s)
         for one in found:
             one.path.unlink(missing_ok=True)

@@ -113,7 +113,9 @@ class ConsolidationProcess:
     def stop(self) -> None:
         """Finish the pass under way, then end; a pass of more than STOP_S is cut short."""
         self._stopping.set()
-        self._order(wire.Stop())
+        # A child that hangs does not read: the word would wait behind an answer to it, and we too.
+        word = threading.Thread(target=self._order, args=(wire.Stop(),), name="stop", daemon=True)
+        word.start()
         if self._thread.ident is None:  # it never began: nobody answers the child
             self._kill()
         else:

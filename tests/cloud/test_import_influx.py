@@ -11,7 +11,7 @@ from cloud.imports.clock_times import TimeRule, Unit
 from cloud.imports.columns import Mapping
 from cloud.imports.influx_line import read_line, read_series
 from cloud.imports.piece import Reason
-from cloud.imports.source import Form, Wish, form_of
+from cloud.imports.source import Form, Wish, form_of, open_source
 from edge.payload import influx
 from edge.payload.known import Known
 from edge.payload.offer import Offer
@@ -84,6 +84,29 @@ def test_every_bad_line_is_told_and_the_others_come_in(tmp_path: Path, monkeypat
         (5, Reason.NOT_A_TIME), (6, Reason.NOT_FINITE), (7, Reason.LONG_TEXT),
         (8, Reason.NOT_A_LINE), (9, Reason.LONG_NAME), (11, Reason.NOT_UTF8),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"air temp=\xb0 1\n",
+        b"m" * 300 + f" temp=1 {NS}\n".encode(),
+        f"air {','.join(f'f{n}=1' for n in range(9))} {NS}\n".encode(),
+    ],
+    ids=["of another encoding", "of a name that is none", "of many fields"],
+)
+def test_a_piece_has_a_bound_whatever_its_lines_are(tmp_path: Path, monkeypatch, line) -> None:
+    monkeypatch.setattr(influx_file, "CELLS_AT_ONCE", 20)
+    path = tmp_path / "x.lp"
+    path.write_bytes(line * 200)
+    source = open_source(path, Form.INFLUX, Wish())
+    held = [
+        len(piece.rejects) + sum(map(len, (*piece.numbers, *piece.words)))
+        for piece in source.pieces()
+    ]
+    assert sum(held) == 200 * (9 if b"f8" in line else 1)
+    assert max(held) < 20 + 9
+    assert not source._numbers or b"f8" in line, "names that are none are not remembered"
 
 
 words = st.text(

@@ -12,6 +12,7 @@ from cloud.errors import OperatorError
 from cloud.imports import parquet_file
 from cloud.imports.clock_times import TimeRule
 from cloud.imports.columns import Mapping
+from cloud.imports.piece import Reason
 from cloud.imports.source import Wish
 from tests.cloud.import_world import World
 from tests.cloud.test_import_csv import T, plain, readings
@@ -125,3 +126,40 @@ def test_a_page_that_was_changed_is_told_by_its_row(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(OperatorError, match=r"read .*x\.parquet"):
         readings(path)
+
+
+def test_a_long_word_of_a_dictionary_takes_no_more_memory_than_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_file, "TEXT_BYTES_AT_ONCE", 20_000)
+    path = tmp_path / "x.parquet"
+    words = ["on", None, "é" * 9000, "off"] * 50
+    pq.write_table(pa.table({"time": T + np.arange(200), "a": words}), path)
+    parts = []
+    for batch in pq.ParquetFile(path, read_dictionary=["a"]).iter_batches():
+        parts += parquet_file.parts_of(batch)
+    assert sum(part.num_rows for part in parts) == 200
+    assert all(part["a"].dictionary_decode().nbytes < 30_000 for part in parts)
+    found, rejects = readings(path)
+    assert [value for *_, value in plain(found)] == ["on", "off"] * 50
+    assert [(one.row, one.reason) for one in rejects] == [
+        (row, Reason.LONG_TEXT) for row in range(3, 201, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        pa.array([-(2**63), T * 10**9], pa.timestamp("ns", "UTC")),
+        pa.array([2**53, T], pa.timestamp("s", "UTC")),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_time_that_no_calendar_has_is_told_and_the_others_come_in(
+    tmp_path: Path, time: pa.Array
+) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"time": time, "a": [1.5, 2.5]}), path)
+    found, rejects = readings(path)
+    assert plain(found) == [("x", "a", 0, 2.5)]
+    assert [(one.row, one.reason) for one in rejects] == [(1, Reason.OUT_OF_RANGE)]

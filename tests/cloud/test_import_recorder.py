@@ -11,7 +11,7 @@ import pytest
 from cloud.errors import OperatorError
 from cloud.imports import recorder_file
 from cloud.imports.piece import Reason
-from cloud.imports.source import Statistics, Wish
+from cloud.imports.source import Statistics, Wish, open_source
 from tests.cloud.import_world import World
 from tests.cloud.test_import_csv import readings
 
@@ -217,3 +217,40 @@ def test_another_database_and_a_damaged_one_are_told_apart(hass: Hass, tmp_path:
     path.write_bytes(data)
     with pytest.raises(OperatorError, match="is it whole"):
         readings(path)
+
+
+@pytest.mark.parametrize("row", [None, "abc", b"\xff", 9e999])
+def test_ids_that_are_no_numbers_are_no_fault_of_ours(tmp_path: Path, row: object) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE states (state_id, entity_id, state, last_updated_ts)")
+        db.execute("CREATE TABLE statistics (id, metadata_id, start_ts, mean)")
+        db.execute("CREATE TABLE statistics_meta (id, statistic_id)")
+        db.execute("INSERT INTO states VALUES (?, 'sensor.a', '1', ?)", (row, T))
+        db.execute("INSERT INTO statistics VALUES (?, 1, ?, 2.5)", (row, T - HOUR))
+        db.execute("INSERT INTO statistics_meta VALUES (1, 'sensor.a')")
+        db.commit()
+    found, rejects = readings(path)
+    assert not rejects
+    assert sorted(value for *_, value in found) == [1.0, 2.5]
+
+
+def test_a_view_in_place_of_the_states_is_no_recorder(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(
+            "CREATE VIEW states AS WITH RECURSIVE every (id) AS"
+            " (SELECT 1 UNION ALL SELECT id + 1 FROM every)"
+            " SELECT id AS state_id, 'a' AS entity_id, '1' AS state FROM every"
+        )
+    with pytest.raises(OperatorError, match="not of a Home Assistant recorder"):
+        readings(path)
+
+
+def test_pieces_are_bounded_by_bytes_too(hass: Hass, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_file, "BYTES_AT_ONCE", 3000)
+    for at in range(20):
+        hass.state((1, 1), "y" * 1000, T + 100 + at)
+    pieces = list(open_source(hass.done(), None, Wish()).pieces())
+    assert max(len(words) for piece in pieces for words in piece.words) <= 4
+    assert sum(len(words) for piece in pieces for words in piece.words) >= 20

@@ -104,3 +104,24 @@ def test_a_process_killed_at_any_step_is_finished_by_the_next(tmp_path, step):
     named = {file.path for file in table.state.files.files}
     found = {str(p.relative_to(table.folder)) for p in table.folder.glob("period=*/*")}
     assert found == named
+
+
+def test_a_damaged_entry_that_replaced_files_costs_no_file(table):
+    for offset in (1, 2):
+        table.append(rows_of(("d", T0 + offset, 1.0)), offset)
+    old = list(table.state.files.files)
+    table.append(rows_of(("d", T0 + DAY_US, 1.0)), 3)
+    table.merge(old, lambda rows: rows, old[0].period)
+    table.remove([file.path for file in old])
+    merged = next(file for file in table.state.files.files if file.period == old[0].period)
+    newest = max((table.folder / "_delta_log").glob("*.json"))
+    entry = newest.read_bytes()
+    newest.write_bytes(entry[:-40])
+    again = LakeTable.open(table.folder.parent, READINGS)
+    with pytest.raises(StorageError, match="newest log entry is damaged"):
+        again.accept()
+    assert (table.folder / merged.path).exists()
+    newest.write_bytes(entry)
+    again = LakeTable.open(table.folder.parent, READINGS)
+    again.accept()
+    assert again.state.files == table.state.files

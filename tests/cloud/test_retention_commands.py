@@ -1,11 +1,13 @@
 """`retention` and `vacuum`: what would go, that it goes, and what a backup knows of it."""
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from cloud.cli import console
+from cloud.errors import StorageError
 from cloud.lake.table.schema import READINGS, ROLLUP_1D, ROLLUP_1H
 from cloud.rollup.partials import DAY_US
 from cloud.verify.whole import verify
@@ -99,5 +101,54 @@ def test_a_vacuum_lists_what_nobody_names_and_removes_it_when_the_cloud_is_stopp
     assert left.exists()
     assert console().call(call) == 0
     assert not left.exists()
+    home.start()
+    home.verdict()
+
+
+def test_a_disk_that_is_full_is_told_and_the_next_run_finishes(home, monkeypatch, capsys):
+    (home.root / "cloud.toml").write_text(SETTINGS)
+    home.day(0)
+    home.now_us = T0
+    home.sender("gw").send(batch=one(T0 + 60 * DAY_US))
+    home.drain()
+    before = home.rows()
+    home.stop()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for command, step in (
+        ("retention", "cloud.retention.removal.write_retired"),
+        ("rebuild", "cloud.lake.table.parquet.write_durably"),
+        ("vacuum", "cloud.lake.vacuum.orphans"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(step, full)
+            assert console().call(["--home", str(home.root), command]) == StorageError.exit_code
+        told = capsys.readouterr().err
+        assert "No space left" in told, command
+        assert "run this again" in told, command
+    for command in ("rebuild", "retention", "vacuum"):
+        assert console().call(["--home", str(home.root), command]) == 0
+    home.start()
+    assert home.rows() == before - 10
+    home.verdict()
+
+
+def test_nothing_is_removed_where_a_log_is_damaged(home, capsys):
+    (home.root / "cloud.toml").write_text(SETTINGS)
+    home.day(0)
+    home.stop()
+    folder = home.root / "lake" / READINGS.name
+    newest = max((folder / "_delta_log").glob("*.json"))
+    entry = newest.read_bytes()
+    newest.write_bytes(entry[:-40])
+    files = sorted(folder.glob("period=*/*"))
+    assert files
+    for command in (["vacuum", "--older", "0"], ["vacuum", "--older", "0"], ["retention"]):
+        assert console().call(["--home", str(home.root), *command]) == StorageError.exit_code
+        assert "is damaged" in capsys.readouterr().err
+        assert sorted(folder.glob("period=*/*")) == files
+    newest.write_bytes(entry)  # as a backup has it
     home.start()
     home.verdict()

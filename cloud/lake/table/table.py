@@ -9,6 +9,7 @@ version for a merge: a commit repeated after a crash writes over its own leftove
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -112,7 +113,12 @@ class LakeTable:
         """Nothing promised was lost: delete what was set aside, and files no log entry names.
 
         Of those the ones ``in_use`` (absolute paths) stay; they are returned, relative.
+        StorageError when what was set aside had replaced files that are gone: nothing is deleted.
         """
+        is_truth = not self.spec.width_us  # rollups are made again of it
+        if self.aside and is_truth and not all(map(os.path.exists, self.state.files.paths())):
+            tried, cause = f"mend the table {self.folder}", "its newest log entry is damaged"
+            raise StorageError(tried, cause, "restore the lake from a backup")
         lake_log.forget(self.aside)
         self.aside = []
         named = {file.path for file in self.state.files.files}
