@@ -23,23 +23,23 @@ def die() -> NoReturn:
 
 
 def at_step(name: str) -> None:
-    made = cloud.lake.Consolidator.__init__
+    made = cloud.lake.consolidator.Consolidator.__init__
 
     def watched(self, *args, **kwargs):
         made(self, *args, **kwargs, step=lambda step: die() if step == name else None)
 
-    cloud.lake.Consolidator.__init__ = watched
+    cloud.lake.consolidator.Consolidator.__init__ = watched
 
 
 def at_block(offset: int) -> None:
-    decode = cloud.lake.decode
+    decode = cloud.lake.consolidator.decode
 
     def deadly(entries, *args, **kwargs):
         if any(entry.offset == offset for entry in entries):
             die()
         return decode(entries, *args, **kwargs)
 
-    cloud.lake.decode = deadly
+    cloud.lake.consolidator.decode = deadly
 
 
 def no_disk(handle: int) -> None:
@@ -47,7 +47,7 @@ def no_disk(handle: int) -> None:
 
 
 def slow() -> None:
-    run_once = cloud.lake.Consolidator.run_once
+    run_once = cloud.lake.consolidator.Consolidator.run_once
 
     def waiting(self):
         (self._root.parent / "under-way").touch()
@@ -55,7 +55,7 @@ def slow() -> None:
             time.sleep(0.01)
         return run_once(self)
 
-    cloud.lake.Consolidator.run_once = waiting
+    cloud.lake.consolidator.Consolidator.run_once = waiting
 
 
 kind, _, value = os.environ["TIDEGATE_TEST_FAULT"].partition(":")
