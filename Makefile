@@ -104,7 +104,7 @@ sim: .venv/.stamp ## both halves in simulated bad worlds, a share of them over f
 sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out of the product
 	@$(PY) -m tests.sim --steps $(STEPS) --seeds $(SEEDS) --mutants
 
-crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: consolidation in its own)
+crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: ingest and consolidation in their own)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(ROLES),--consolidation $(ROLES))
 
 crash-lake: .venv/.stamp ## whoever consolidates, killed and its power cut at every step, its tables opened by other engines (ROUNDS=500 SEED=1)

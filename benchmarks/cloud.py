@@ -6,7 +6,7 @@ twenty readers and one who waits for what is new (`benchmarks.cloud_readers`). A
 the measured seconds, then half as many under twice the load, then the gateways stop, all is
 archived, and the cloud's own `verify` counts: lost and doubled are its count against what was sent.
 
-Its baseline is the same cloud with consolidation in the process that takes blocks in
+Its baseline is the same cloud with all roles in the process that takes blocks in
 (`--beside`), first and for half as long; ratios of that run to this are under `together`. Memory is
 proportional (PSS), summed over the cloud's processes. Ends with one JSON line; progress and what
 the figures rest on go to stderr.
@@ -115,6 +115,7 @@ class Bench:
     def __init__(self, folder: Path, asked: argparse.Namespace, placement: str) -> None:
         self.asked, self.placement = asked, placement
         is_apart = placement == "apart"
+        self.ingest = asked.ingest if is_apart else "together"
         self.readers = str(asked.readers) if is_apart and asked.readers else '"together"'
         self.folder, self.home = folder, folder / "cloud"
         self.cores = sorted(os.sched_getaffinity(0))
@@ -134,7 +135,8 @@ class Bench:
         sync, enrol, http = (f"127.0.0.1:{port}" for port in self.ports)
         (self.home / "cloud.toml").write_text(
             f'[listen]\nsync = "{sync}"\nenrol = "{enrol}"\nhttp = "{http}"\n'
-            f'[roles]\nconsolidation = "{self.placement}"\nreaders = {self.readers}\n'
+            f'[roles]\ningest = "{self.ingest}"\nconsolidation = "{self.placement}"\n'
+            f"readers = {self.readers}\n"
         )
         config = load(self.home)
         authority = Authority.load(config.authority_folder)
@@ -266,6 +268,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--rows", type=int, default=750, help="readings of a block")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--readers", type=int, default=2, help="of history; 0 is together")
+    parser.add_argument("--ingest", default="apart", help="or together, with view and page")
     parser.add_argument("--beside", action="store_true", help="the baseline first")
     asked = parser.parse_args(arguments)
     base = measured(asked, "together", asked.seconds / 2) if asked.beside else {}

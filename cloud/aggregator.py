@@ -1,9 +1,9 @@
 """The aggregator: wires the stages of one cloud, starts them, and ends them in order.
 
-The only place that does. Ingest and enrolment run on the loop, the journal's writer, the live view
-and queries on threads of their own; consolidation and what questions read of the tables too, or in
-processes of their own (`cloud.roles`). When the journal fails for good the process ends with the
-cause: what was acknowledged is on the disk, and a restart goes on from there.
+The only place that does. Enrolment and the API run on the loop, the live view and queries on
+threads of their own; ingest with the journal's writer, consolidation, and what questions read of
+the tables too, or in processes of their own (`cloud.roles`). When the journal fails for good the
+process ends with the cause: what was acknowledged is on the disk, and a restart goes on from there.
 """
 
 import asyncio
@@ -13,35 +13,31 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import grpc
 from starlette.applications import Starlette
 
 from cloud.config import CloudConfig
-from cloud.errors import OperatorError, StorageError
+from cloud.errors import StorageError
 from cloud.figures import Report, told_outside
-from cloud.ingest import service as sync_ingest
 from cloud.ingest.courtesy import Courtesy
 from cloud.ingest.enrolment import enrolment_server
+from cloud.ingest.gate import STOP_S, told_only
 from cloud.ingest.identity import Authority
 from cloud.ingest.presence import news_into, note_all
-from cloud.ingest.renewal import RenewalDesk
-from cloud.ingest.service import Ingest, IngestLimits, Presence
-from cloud.journal.sqlite.orders import carry_out
-from cloud.journal.sqlite.sqlite_journal import SqliteJournal
-from cloud.journal.sqlite.writer import JournalLimits
+from cloud.ingest.service import Presence
 from cloud.lake.attempts import Attempts
-from cloud.lake.floors import LakeGround
+from cloud.lake.embedded import no_pause
 from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.live.live import Live
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
+from cloud.roles.ingest_keeper import JournalApart
+from cloud.roles.ingest_placement import Intake, OpenJournal, begin_ingest, make_intake
 from cloud.roles.placement import begin_consolidation
 from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
@@ -57,10 +53,6 @@ log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
-# When the journal's space comes back, and a certificate that is admitted no more ends its sessions.
-TIDY_S: Final = 5.0
-# Streams end in good order within this; a gateway that was cut off simply sends again.
-STOP_S: Final = 5.0
 PRESENCE_WAITING_MAX: Final = 4096
 # The loop gets the interpreter back from threads that decode ten times as soon as by default.
 SWITCH_S: Final = 0.0005
@@ -72,13 +64,14 @@ def now_us() -> int:
 
 
 async def serve(config: CloudConfig) -> None:
-    """Run one cloud until SIGTERM or SIGINT.
+    """Run one cloud until SIGTERM or SIGINT, or until nothing can be stored any more.
 
     Raises:
         OperatorError, StorageError: what keeps it from starting, or ends it.
     """
     sys.setswitchinterval(SWITCH_S)
-    aggregator = await asyncio.to_thread(Aggregator.assemble, config)
+    journal = await asyncio.to_thread(begin_ingest, config, now_us)
+    aggregator = await asyncio.to_thread(Aggregator.assemble, config, journal)
     try:
         await aggregator.run()
     finally:
@@ -92,7 +85,7 @@ class Aggregator:
     config: CloudConfig
     authority: Authority
     registry: Registry
-    journal: SqliteJournal
+    journal: OpenJournal
     live: Live
     lake: Consolidation
     operations: Operations
@@ -101,30 +94,27 @@ class Aggregator:
     courtesy: Courtesy
 
     @classmethod
-    def assemble(cls, config: CloudConfig) -> "Aggregator":
-        """Open registry, journal and lake, and bring the view up to the journal's head.
+    def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
+        """Open registry and lake, and bring the view up to the journal's head.
+
+        The open journal is ours from now on, and is closed whatever comes.
 
         Raises:
             OperatorError: settings or identity that cannot be used.
             StorageError: a journal, lake or registry that cannot be used.
         """
         settings = config.settings
-        authority = Authority.load(config.authority_folder)
         with ExitStack() as undo:
+            undo.callback(journal.close)
+            authority = Authority.load(config.authority_folder)
             registry = Registry.open(config.registry_path, config.certificate_life_us)
             undo.callback(registry.close)
             operations = Operations(registry)
-            most, segment = settings.journal.bytes_max, settings.journal.segment_bytes
-            limits = JournalLimits(most, segment, free_bytes_min=settings.journal.free_bytes_min)
-            beside = LakeGround(config.lake_folder)
-            journal = SqliteJournal.open(
-                config.journal_folder, now_us=now_us, limits=limits, ground=beside.ground
-            )
-            undo.callback(journal.close)
-            beside.adopt_into(journal.quarantined_blocks)
             names = Names(journal.series)
             attempts, courtesy = Attempts(config.lake_folder / "attempt-live.json"), Courtesy()
-            live = Live(journal, names, attempts=attempts, pause=courtesy.step_aside)
+            is_alone = isinstance(journal, JournalApart)  # nobody here takes blocks in
+            pause = no_pause if is_alone else courtesy.step_aside
+            live = Live(journal, names, attempts=attempts, pause=pause)
             lake = begin_consolidation(config, journal, names, live, courtesy, now_us)
             undo.callback(lake.stop)
             live.start()
@@ -142,31 +132,25 @@ class Aggregator:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         heard: asyncio.Queue[Presence] = asyncio.Queue(PRESENCE_WAITING_MAX)
-        ingest = Ingest(
-            self.journal,
-            admit=lambda certificate: self.registry.admission(certificate, now_us()),
-            heard=news_into(heard),
-            now_us=now_us,
-            limits=self._limits(), desk=RenewalDesk(self.authority, self.registry, now_us),
-        )  # fmt: skip
-        sync = self._sync_server(ingest)
+        gate = make_intake(
+            self.config, self.authority, self.registry, self.journal, news_into(heard), now_us
+        )
         outcomes: Counter[str] = Counter()
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
-        site = Asked(self._site(ingest))
+        site = Asked(self._site(gate))
         page = PageServer(served(site, STOP_S))
         door = listen(self.config.settings.listen.http)
-        report = Report(self.journal, self.live, self.lake, self.readers, self.registry, ingest,
+        report = Report(self.journal, self.live, self.lake, self.readers, self.registry, gate,
                         outcomes, site, now_us)  # fmt: skip
-        await sync.start()
+        await gate.start()
         await enrol.start()
         self.lake.start()
         try:
             async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
-                await self._hold(stop, page, door, heard, ingest)
+                await self._hold(stop, page, door, heard, gate)
         finally:
             # Also when a task failed: no stream may outlive the journal.
-            await ingest.close()
-            await asyncio.gather(sync.stop(STOP_S), enrol.stop(STOP_S))
+            await asyncio.gather(gate.close(), enrol.stop(STOP_S))
 
     async def _hold(
         self,
@@ -174,24 +158,28 @@ class Aggregator:
         page: PageServer,
         door: socket.socket,
         heard: "asyncio.Queue[Presence]",
-        ingest: Ingest,
+        gate: Intake,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(page.serve([door]), name="page")
+            watch = tasks.create_task(self._watch(), name="watch")
             others = [
                 tasks.create_task(self._remember(heard), name="presence"),
-                tasks.create_task(self._watch(), name="watch"),
+                watch,
                 tasks.create_task(self.courtesy.watch(), name="courtesy"),
-                tasks.create_task(self._tidy(ingest), name="tidy"),
+                tasks.create_task(gate.tend(), name="tidy"),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]
             self._tell()
-            await asyncio.wait([serving, others[-1]], return_when=asyncio.FIRST_COMPLETED)
+            ends = [serving, watch, *others[-1:]]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping; what is stored stays in the journal")
             self.live.feed.close()
             page.should_exit = True
             for task in others:
                 task.cancel()
+        if (failure := self._failure) is not None:
+            raise failure
 
     def close(self) -> None:
         """End what `assemble` made, readers first."""
@@ -201,34 +189,14 @@ class Aggregator:
         self.journal.close()
         self.registry.close()
 
-    def _limits(self) -> IngestLimits:
-        return IngestLimits(window_bytes=self.config.settings.journal.window_bytes)
-
-    def _sync_server(self, ingest: Ingest) -> grpc.aio.Server:
-        address = self.config.settings.listen.sync
-        try:
-            server, _ = sync_ingest.make_server(
-                ingest,
-                address,
-                self.authority.server(self.config.certificate_hosts),
-                self._limits(),
-            )
-        except RuntimeError as error:
-            raise OperatorError(
-                f"listen for gateways on {address}",
-                "the address is taken or not ours",
-                "is another cloud running? otherwise correct listen.sync",
-            ) from error
-        return server
-
-    def _site(self, ingest: Ingest) -> Starlette:
+    def _site(self, gate: Intake) -> Starlette:
         host, _ = split_address(self.config.settings.listen.http)
         return build_app(
             self.query, self.live, self.registry, self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
             marks=Marks(self.registry),
             operations=self.operations,
-            presence=lambda: ingest.presence,
+            presence=lambda: gate.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
             readers=0 if self.readers is None else self.readers.now.wanted,
@@ -243,38 +211,17 @@ class Aggregator:
             while not heard.empty():
                 one = heard.get_nowait()
                 told[one.gateway] = one
-            with _told_only("note which gateways were heard"):
+            with told_only("note which gateways were heard"):
                 await asyncio.to_thread(note_all, self.registry, list(told.values()))
 
     async def _watch(self) -> None:
-        """End the process when the journal failed for good.
-
-        Raises:
-            StorageError: why.
-        """
-        while True:
-            failure = self.journal.failure or self.lake.failure
-            if failure is not None:
-                raise failure
+        """Return when the journal, or what writes the tables, has failed for good."""
+        while self._failure is None:
             await asyncio.sleep(WATCH_S)
 
-    async def _tidy(self, ingest: Ingest) -> None:
-        """Give back what the journal no longer needs; end sessions whose certificates ended."""
-        while True:
-            await asyncio.sleep(TIDY_S)
-            with _told_only("trim the journal"):
-                await asyncio.to_thread(self.journal.trim)
-            with _told_only("settle forks"):
-                for name in await asyncio.to_thread(carry_out, self.journal):
-                    log.warning("the forks of %s were settled by an operator", name)
-            with _told_only("look whose certificates may still hold a session"):
-                told = await asyncio.to_thread(self.registry.standing, ingest.serials(), now_us())
-                for name, admission in ingest.hold_to(told):
-                    log.warning(
-                        "a session of %s ends: its certificate is %s", name, admission.value
-                    )
-            with _told_only("look for renewals that are asked for"):
-                ingest.remind(await asyncio.to_thread(self.registry.renewals_asked))
+    @property
+    def _failure(self) -> StorageError | None:
+        return self.journal.failure or self.lake.failure
 
     def _fault(self) -> str:
         """What stands in the way now, for /healthz; empty while all is well."""
@@ -288,12 +235,3 @@ class Aggregator:
         log.info("page and API on http://%s/", listen.http)
         if not is_loopback(split_address(listen.http)[0]):
             log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
-
-
-@contextmanager
-def _told_only(what: str) -> Iterator[None]:
-    """Log a storage fault of something beside the data path, which must not end the cloud."""
-    try:
-        yield
-    except StorageError as error:
-        log.warning("could not %s, it is tried again: %s", what, error)

@@ -22,7 +22,7 @@ from cloud.figures_document import (
     LakeFigures,
     ReaderFigures,
 )
-from cloud.ingest.service import Ingest, Presence
+from cloud.ingest.service import Presence
 from cloud.journal import counts as journal_counts
 from cloud.journal.cursor import Cursor
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
@@ -32,6 +32,8 @@ from cloud.lake.table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live.live import Live
 from cloud.memory import resident_bytes
 from cloud.registry.registry import GatewayRow, Registry
+from cloud.roles.ingest_keeper import JournalApart
+from cloud.roles.ingest_placement import Intake
 from cloud.roles.readers import Readers, ReadersNow
 from cloud.serve.asked import Asked
 from protos import sync_pb2 as pb
@@ -44,12 +46,12 @@ log = logging.getLogger(__name__)
 class Report:
     """Asks every part of a running cloud for its figures."""
 
-    journal: SqliteJournal
+    journal: SqliteJournal | JournalApart
     live: Live
     lake: Consolidation
     readers: Readers | None
     registry: Registry
-    ingest: Ingest
+    ingest: Intake
     enrolments: Counter[str]
     asked: Asked
     now_us: Callable[[], int]
@@ -87,7 +89,9 @@ class Report:
 
     def _resident(self) -> dict[str, int]:
         """By role, of those that have a process; the first one's is all that is not apart."""
-        pids = {"ingest": os.getpid(), "consolidation": self.lake.pid}
+        first = "ingest" if self.ingest.pid is None else "serving"
+        pids = {first: os.getpid(), "consolidation": self.lake.pid}
+        pids.setdefault("ingest", self.ingest.pid)
         found = {role: resident_bytes(pid) for role, pid in pids.items() if pid is not None}
         found["readers"] = sum(map(resident_bytes, self._now().pids))
         return {role: held for role, held in found.items() if held}

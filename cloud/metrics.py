@@ -66,7 +66,8 @@ _WAY_IN: Final[tuple[Row, ...]] = (
     Metric(
         "tidegate_cloud_resident_bytes",
         MetricKind.GAUGE,
-        "Memory that each role's process holds; ingest has all that is not apart.",
+        "Memory that each role's process holds; the first has all that is not apart, "
+        "and is `serving` where ingest is.",
         _resident,
         ("role",),
     ),

@@ -239,6 +239,14 @@ READERS_MAX: Final = 16
 class Roles(msgspec.Struct, frozen=True, kw_only=True):
     """Which parts of the cloud have a process of their own."""
 
+    ingest: Annotated[
+        Placement,
+        Meta(
+            description="Where blocks are taken in and the journal is written: `together` with the "
+            "live view and the page, or `apart` in a process of its own, so that no "
+            "acknowledgement waits for them; `auto` as for consolidation."
+        ),
+    ] = Placement.AUTO
     consolidation: Annotated[
         Placement,
         Meta(

@@ -62,14 +62,16 @@ def _running(config: CloudConfig, ledger: Ledger) -> Iterator[Dial]:
 @contextmanager
 def _stopped(config: CloudConfig, ledger: Ledger) -> Iterator[Dial]:
     from cloud.aggregator import Aggregator
+    from cloud.ingest.gate import open_journal
 
-    aggregator = Aggregator.assemble(config)
+    journal = open_journal(config, _now_us)
+    aggregator = Aggregator.assemble(config, journal)
     try:
         if not ledger.has_begun:
-            known = {cursor.gateway for cursor in aggregator.journal.cursors()}
+            known = {cursor.gateway for cursor in journal.cursors()}
             _begin(ledger, known | {row.name for row in aggregator.registry.gateways()})
         aggregator.lake.start()
-        yield lambda: JournalLine(aggregator.journal, ledger.gateway)
+        yield lambda: JournalLine(journal, ledger.gateway)
     finally:
         aggregator.close()
 

@@ -8,6 +8,7 @@ someone still holds are never deleted (`Live.in_use`).
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -41,6 +42,9 @@ ROWS_PER_STEP: Final = 1_000_000
 TAIL_BYTES_MAX: Final = 256 << 20
 """Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
 RETRY_S: Final = 5.0
+GATHER_S: Final = 0.25
+"""From one step to the next: a step of a few blocks takes nearly as long as one of many, and what
+comes is visible soon enough. The first block after a pause is shown at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +98,7 @@ class Live:
         self._corrected = (0, 0)
         self._booked = 0
         self._wake = threading.Event()
-        self._stopping = False
+        self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -141,7 +145,7 @@ class Live:
 
     def stop(self) -> None:
         """Follow no more, and end the listeners; the last view stays."""
-        self._stopping = True
+        self._ending.set()
         self.feed.close()
         self._wake.set()
         if self._unsubscribe is not None:
@@ -200,11 +204,11 @@ class Live:
 
     def _follow(self) -> None:
         """The thread's supervisor: what fails is told and tried again; the view stands so long."""
-        while not self._stopping:
+        while not self._ending.is_set():
             self._wake.wait()
             self._wake.clear()
             try:
-                while not self._stopping and self.advance():
+                while not self._ending.is_set() and self._step():
                     pass
             except (TidegateError, DeltaError, OSError) as error:
                 _log.error("live view stands at offset %d: %s", self._view.journal, error)
@@ -212,6 +216,14 @@ class Live:
             except Exception:  # noqa: BLE001 - a block that breaks decoding must not end the view
                 _log.exception("live view stands at offset %d", self._view.journal)
                 self._retry()
+
+    def _step(self) -> bool:
+        """`advance`, and let what comes gather; who is behind takes longer, and does not wait."""
+        due = time.monotonic() + GATHER_S
+        has_advanced = self.advance()
+        if has_advanced:
+            self._ending.wait(max(0.0, due - time.monotonic()))
+        return has_advanced
 
     def _retry(self) -> None:
         """Go on later; from the tables, where consolidation has got past what stopped us."""

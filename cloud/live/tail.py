@@ -1,9 +1,10 @@
 """The tail: decoded rows of the journal that are not yet in the tables, found by series.
 
-Batches are immutable; a new tail is a new tuple. Neighbours are joined as they grow, so that a
-query looks into few of them however small the blocks were.
+Batches are immutable; a new tail is a new tuple. Neighbours are joined as they come to be many, so
+that a query looks into few of them however small the blocks were.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,8 +21,11 @@ from cloud.lake.table.parquet import times
 from cloud.live.packed import Packed, Runs
 
 JOINED_BYTES_MAX: Final = 32 << 20
-"""Larger batches are not made: joining two takes both again, and what the tables take over of one
+"""Larger batches are not made: joining some takes them again, and what the tables take over of one
 takes what is left of it again. So a tail takes little more than its rows do."""
+JOINED: Final = 4
+"""Batches that are joined at a time: each level of joining encodes a reading once more, and two at
+a time are twice as many levels as four."""
 
 
 ASKED: Final = ("series", "ts", "value", "text", "quality", "epoch", "seq")
@@ -102,14 +106,27 @@ def batch_of(decoded: Decoded, start: int) -> TailBatch:
 def extend(
     tail: Sequence[TailBatch], batch: TailBatch, joined_bytes_max: int = JOINED_BYTES_MAX
 ) -> tuple[TailBatch, ...]:
-    """The tail with one more batch at its end, neighbours of like size joined, to a bound."""
+    """The tail with one more batch at its end; JOINED of like size become one, to a bound."""
     batches = [*tail, batch]
-    while len(batches) > 1 and batches[-2].rows <= 2 * batches[-1].rows:
-        if batches[-2].bytes + batches[-1].bytes > joined_bytes_max:
-            break
-        last = batches.pop()
-        batches.append(_join(batches.pop(), last))
+    while (last := _alike(batches, joined_bytes_max)) >= JOINED:
+        batches[-last:] = [_join(batches[-last:])]
     return tuple(batches)
+
+
+def _alike(batches: Sequence[TailBatch], bytes_max: int) -> int:
+    """How many at the end are of the last one's size or smaller, and together within bytes."""
+    size, found, of_all = _size(batches[-1]), 0, 0
+    for batch in reversed(batches):
+        of_all += batch.bytes
+        if of_all > bytes_max or _size(batch) > size:
+            break
+        found += 1
+    return found
+
+
+def _size(batch: TailBatch) -> int:
+    """How large: one more where it has JOINED times the rows."""
+    return int(math.log(max(batch.rows, 1), JOINED))
 
 
 def after(tail: Sequence[TailBatch], offset: int) -> tuple[TailBatch, ...]:
@@ -121,14 +138,18 @@ def after(tail: Sequence[TailBatch], offset: int) -> tuple[TailBatch, ...]:
     )
 
 
-def _join(first: TailBatch, second: TailBatch) -> TailBatch:
-    tables = dict(first.tables)
-    for name, more in second.tables.items():
-        have = tables.get(name)
-        tables[name] = (
-            more if have is None else TailRows.of(pa.concat_tables([have.rows, more.rows]))
-        )
-    return TailBatch(first.start, second.end, MappingProxyType(tables))
+def _join(batches: Sequence[TailBatch]) -> TailBatch:
+    found: dict[str, list[TailRows]] = {}
+    for batch in batches:
+        for name, rows in batch.tables.items():
+            found.setdefault(name, []).append(rows)
+    tables = {
+        name: parts[0]
+        if len(parts) == 1
+        else TailRows.of(pa.concat_tables([part.rows for part in parts]))
+        for name, parts in found.items()
+    }
+    return TailBatch(batches[0].start, batches[-1].end, MappingProxyType(tables))
 
 
 def _cut(batch: TailBatch, offset: int) -> TailBatch:

@@ -1,8 +1,13 @@
 """Roles in processes of their own: what crosses the borders, and who starts and ends them.
 
-The process that an operator starts takes blocks in, writes the journal and answers; it is the
-`consolidation` role's parent where `roles.consolidation` says so. `wire` is what both say, on one
-socket that dies with either; `keeper` is the parent's side, `consolidator` the child's program.
+The process that an operator starts has the live view, answers, and starts the others. It takes
+blocks in and writes the journal too, or where `roles.ingest` says so a process of its own does:
+`ingest` is its program, `ingest_keeper` the parent's side, `ingest_wire` what both say, and
+`ingest_placement` makes both forms look alike.
+
+It is the `consolidation` role's parent where `roles.consolidation` says so. `wire` is what both
+say, on one socket that dies with either; `keeper` is the parent's side, `consolidator` the child's
+program.
 
 Where `roles.readers` says so, what questions about history read of the tables is read by `reader`s,
 a few processes of one program: `reader_query` asks them, `readers` says which, `reader_child` is

@@ -19,6 +19,7 @@ from cloud.lake.names import Names
 from cloud.lake.release import Releases
 from cloud.lake.upkeep import UpkeepSettings, upkeep_by
 from cloud.live.live import Live
+from cloud.roles.ingest_keeper import JournalApart
 from cloud.roles.keeper import ConsolidationProcess
 from cloud.roles.wire import Start
 from cloud.settings import Placement
@@ -30,7 +31,7 @@ MEMORY_BYTES_MIN: Final = 3 << 30
 
 def begin_consolidation(
     config: CloudConfig,
-    journal: SqliteJournal,
+    journal: SqliteJournal | JournalApart,
     names: Names,
     live: Live,
     courtesy: Courtesy,

@@ -167,7 +167,7 @@ class Channel:
         self._socket = end
         self._sending = threading.Lock()
 
-    def send(self, message: Order | Call) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Say something.
 
         Raises:
@@ -185,17 +185,18 @@ class Channel:
 
     def order(self) -> Order:
         """The parent's next word, for the child; EndedError when it is gone."""
-        return _ORDERS.decode(self._frame())
+        return _ORDERS.decode(self.frame())
 
     def call(self) -> Call:
         """The child's next call, for the parent; EndedError when it is gone."""
-        return _CALLS.decode(self._frame())
+        return _CALLS.decode(self.frame())
 
     def close(self) -> None:
         """End it, for both sides."""
         self._socket.close()
 
-    def _frame(self) -> bytearray:
+    def frame(self) -> bytearray:
+        """The next message as it came; EndedError when the other side is gone."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > FRAME_BYTES_MAX:
             raise EndedError

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 from starlette.testclient import TestClient
 
-from cloud.aggregator import Aggregator
+from cloud.aggregator import Aggregator, now_us
 from cloud.config import load
+from cloud.ingest.gate import open_journal
 from cloud.rollup.partials import DAY_US
 from cloud.settings import Placement
 from protos import records
@@ -51,12 +52,14 @@ class Cloud:
 
     def open(self, placement: Placement) -> None:
         self.place(placement)
-        self.aggregator = Aggregator.assemble(load(self.home))
+        config = load(self.home)
+        journal = open_journal(config, now_us)  # here, whatever the settings say of ingest
+        self.aggregator = Aggregator.assemble(config, journal)
         self.aggregator.lake.start()
         assert (self.aggregator.lake.pid is not None) is (placement is Placement.APART)
         site = self.aggregator._site(SimpleNamespace(presence={}))  # type: ignore[arg-type]
         self.client = TestClient(site, base_url="http://localhost:8460")
-        line = Line(self.aggregator.journal)
+        line = Line(journal)
         self.gateway = Gateway(line, epoch=line.epoch)  # type: ignore[arg-type]
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class Cloud:
             self.loop,
             None,
             self.registry,
-            cast("Any", SimpleNamespace(waiting_bytes=12)),
+            cast("Any", SimpleNamespace(waiting_bytes=12, pid=None)),
             Counter(enrolled=2, refused=3),
             cast("Any", SimpleNamespace(requests=Counter(), seconds=Histogram((1.0,)))),
             lambda: self.now_us,

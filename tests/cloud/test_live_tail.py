@@ -1,5 +1,7 @@
 """The tail's batches: joined as they grow, to a bound, and cut where the tables take over."""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.lake.embedded import OFFSET_COLUMN, Decoded
 from cloud.lake.table.schema import SERIES_COLUMNS
-from cloud.live.tail import TailBatch, after, batch_of, extend
+from cloud.live.tail import JOINED, TailBatch, after, batch_of, extend
 
 BYTES_MAX = 4096
 
@@ -38,7 +40,7 @@ def test_batches_are_joined_to_a_bound_and_keep_every_row(
     assert times_in(tail) == [n * 1000 + row for n, rows in enumerate(sizes) for row in range(rows)]
     largest = max(batch(0, rows).bytes for rows in sizes)
     assert all(one.bytes <= max(BYTES_MAX, largest) for one in tail)
-    small = 2 * (sum(one.bytes for one in tail) // BYTES_MAX + 1)
-    assert len(tail) <= small + np.log2(sum(sizes)) + 1
+    full = JOINED * (sum(one.bytes for one in tail) // BYTES_MAX + 1)
+    assert len(tail) <= full + (JOINED - 1) * (math.log(sum(sizes), JOINED) + 1)
     offset = data.draw(st.integers(0, len(sizes)))
     assert times_in(after(tail, offset)) == [at for at in times_in(tail) if at // 1000 >= offset]

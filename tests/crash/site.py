@@ -3,11 +3,13 @@ them, small disks beneath, sensors that publish all the time, and the wire's own
 
 import json
 import os
+import signal
 import sys
 import time
 import urllib.error
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,11 +45,20 @@ def under_orders(half: Half, folder: Path, *more: str) -> None:
     half.command = ["env", path, f"TIDEGATE_CRASH_ORDERS={folder}", *more, *half.command]
 
 
+def end(half: Half) -> None:
+    """SIGKILL to all processes of a half at once: none may go on for a moment after the power."""
+    if half.process is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(half.process.pid, signal.SIGKILL)  # `Half` has a session of its own
+    half.kill()
+
+
 @dataclass(slots=True)
 class Site:
     """Everything of one campaign below one folder.
 
-    ``consolidation``: `roles.consolidation`; apart, a death in the lake is that process's alone.
+    ``consolidation``: `roles.consolidation` and `roles.ingest`; apart, a death in the lake is that
+    process's alone, and one in the journal ends the whole cloud.
     """
 
     folder: Path
@@ -107,7 +118,8 @@ class Site:
         cloud.write_text(
             cloud.read_text().replace("interval_s = 2.0", f"interval_s = {self.lake_interval_s}")
             + "\n[journal]\nsegment_bytes = 1048576\nbytes_max = 16777216\n"
-            + f'\n[roles]\nconsolidation = "{self.consolidation}"\nreaders = "together"\n'
+            + f'\n[roles]\ningest = "{self.consolidation}"\n'
+            + f'consolidation = "{self.consolidation}"\nreaders = "together"\n'
         )
 
     @property
@@ -136,7 +148,7 @@ class Site:
             return
         half = self.half(name)
         self.kills += self.is_running(name)
-        half.kill()
+        end(half)
         meanwhile()
         half.start()
 
@@ -224,7 +236,7 @@ class Site:
     def judge_stores(self) -> Verdict:
         """The same where the halves do not get there: by what lies in their stores."""
         for half in (self.stack.edge, self.stack.cloud):
-            half.kill()
+            end(half)
         cloud = self.stack.home("cloud")
         found = set(
             map(int, stores.in_buffer(self.stack.home("edge"), self.folder / "buffer.jsonl"))
