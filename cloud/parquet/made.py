@@ -16,7 +16,7 @@ from cloud.parquet.small import unsigned
 from cloud.parquet.thrift import I32, STRUCT, struct, whole
 
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
-_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6)}
+_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6, 13, 14, 16)}
 
 
 class Encoding(IntEnum):

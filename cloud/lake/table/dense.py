@@ -46,20 +46,27 @@ class DenseWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         self._put(MAGIC)
 
-    def write_table(self, rows: pa.Table) -> None:
-        """A row group of all of these rows, one at least, or several where that takes less."""
+    def write_table(self, rows: pa.Table, *, is_last: bool = True) -> int:
+        """A row group of these rows, one at least, or several where that takes less.
+
+        Returns how many rows were written: unless it ``is_last``, those of a row group that may
+        become larger are to come again, with those behind them.
+        """
         starts = run_starts(one(rows["series"]).to_numpy())
         if len(starts) * SERIES_ROWS_MIN > len(rows):
             for begin in range(0, len(rows), ROW_GROUP):
                 self._add(self._by_library(rows.slice(begin, ROW_GROUP)))
-            return
+            return len(rows)
         ends = page_ends(starts, len(rows))
         numbers, begin = number_pages(*_numbers(one(rows["value"])), ends), 0
         for pages in split(numbers):
             end = begin + sum(page.rows for page in pages)
+            if begin and end == len(rows) and not is_last:
+                return begin
             mine = [(at - begin, is_one) for at, is_one in ends if begin < at <= end]
             self._write(rows.slice(begin, end - begin), mine, numbers_chunk(pages))
             begin = end
+        return len(rows)
 
     def _write(self, rows: pa.Table, ends: list[tuple[int, bool]], numbers: Chunk) -> None:
         steady = times_chunk(one(rows["seq"]).to_numpy(), [(len(rows), True)], is_told=False)
