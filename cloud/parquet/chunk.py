@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cloud.parquet.encode import differences, planes, words
+from cloud.parquet.footer import Told
 from cloud.parquet.made import Chunk, Encoding, Made, levels, packed
 
 PAGE_ROWS_MIN: Final = 1_024
@@ -78,7 +79,7 @@ def times_chunk(
     low, high = (
         int(each).to_bytes(8, "little", signed=True) for each in (times.min(), times.max())
     )
-    return made.chunk(len(times), low, high, 0)
+    return made.chunk(len(times), Told(0, low, high))
 
 
 def number_pages(
@@ -121,7 +122,8 @@ def numbers_chunk(pages: "Sequence[NumberPage]") -> Chunk:
     dictionary, places = _shared([page.words for page in pages])
     made = Made()
     if len(dictionary):
-        made.dictionary(dictionary.astype("<i8", copy=False).tobytes(), len(dictionary))
+        held = dictionary.astype("<i8", copy=False).tobytes()
+        made.dictionary(held, len(dictionary), _WORDS[0])
     for page, of_words in zip(pages, places, strict=True):
         made.page(page.rows, page.encoding, *page.stored(of_words))
     return made.chunk(sum(page.rows for page in pages))

@@ -11,8 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.parquet.small import unsigned
-from cloud.parquet.thrift import whole
+from cloud.parquet.thrift import unsigned, whole
 
 WORDS_MAX: Final = 1 << 16
 """Places in a dictionary that two bytes tell apart."""
