@@ -27,8 +27,8 @@ class LakeFigures(msgspec.Struct, kw_only=True):
     """The tables; ``lag_us``: how long the oldest block that is not in them has waited.
 
     ``corrections_refused``: corrections of times over those that are known of one gateway.
-    ``unsorted`` days are in several files that overlap; ``sorting_rows`` is what is left of the one
-    that is sorted now, ``sorting_lacks_bytes`` the room on the disk that this waits for.
+    ``unsorted`` days are in files that overlap or take too much room; ``sorting_rows`` is what is
+    left of the one that is sorted now, ``sorting_lacks_bytes`` the room that this waits for.
     ``retired`` readings were removed by retention.
     """
 

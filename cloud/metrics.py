@@ -151,7 +151,7 @@ _LAKE: Final[tuple[Row, ...]] = (
     ),
     _gauge(
         "lake_unsorted_periods",
-        "Days whose readings lie in several files that overlap.",
+        "Days whose readings lie in files that overlap, or that take more room than they must.",
         lambda f: f.lake.unsorted,
     ),
     _gauge(

@@ -23,6 +23,8 @@ ROWS_TARGET: Final = MERGE_ROWS_MAX * 3 // 4
 """Rows at which a file of a run is cut, where the next series begins."""
 ROWS_MAX: Final = MERGE_ROWS_MAX
 """Rows of a file of a run at most: a series that is longer goes on in the next."""
+LOOSE_ROWS_MIN: Final = 16_384
+"""Rows of a run in one order that are worth writing anew for the room it takes: 10 KB less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Run:
     """Files of one period that do not overlap, in any order."""
 
     files: tuple[DataFile, ...]
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether it takes more room than it must: a large pass wrote it, or a merge did."""
+        return self.rows >= LOOSE_ROWS_MIN and not all(file.is_sorted for file in self.files)
 
     @property
     def rows(self) -> int:
@@ -66,10 +73,11 @@ def runs_of(files: Iterable[DataFile]) -> dict[str, list[Run]]:
 def pick(runs: Sequence[Run], bytes_max: int, *, is_quiet: bool) -> tuple[Run, ...]:
     """Which runs of a period, last come first, are merged into one; none, or two and more.
 
-    All of a period that is ``is_quiet``. Of one that grows only where there are more than RUNS_MAX,
-    and none that is much larger than those before it: so each row is rewritten a logarithmic
-    number of times. Neighbours in their coming, so that which of two readings of one time came
-    later stays decidable. Their files come to ``bytes_max`` at most: that room the new ones need.
+    All of a period that is ``is_quiet``; if it has a single one that `is_loose`, that one. Of one
+    that grows only where there are more than RUNS_MAX, and none that is much larger than those
+    before it: so each row is rewritten a logarithmic number of times. Neighbours in their coming,
+    so that which of two readings of one time came later stays decidable. Their files come to
+    ``bytes_max`` at most: that room the new ones need.
     """
     if not is_quiet and len(runs) <= RUNS_MAX:
         return ()
@@ -82,7 +90,8 @@ def pick(runs: Sequence[Run], bytes_max: int, *, is_quiet: bool) -> tuple[Run, .
         found.append(run)
         rows += run.rows
         size += run.bytes
-    return tuple(found) if len(found) > 1 else ()
+    is_alone = is_quiet and len(runs) == 1 and runs[0].is_loose
+    return tuple(found) if len(found) > 1 or is_alone else ()
 
 
 def target_rows(rows: int) -> int:

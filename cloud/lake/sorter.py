@@ -1,7 +1,8 @@
 """When a period of `readings` is sorted, what room that needs, and how far it is.
 
 A period is due when nothing came into it for a while, when its files wait for long, or when it has
-too many of them. One is sorted at a time, a slice with each pass; what else changes its files
+too many of them. One whose files are in order, but not as small as they could be, is written anew
+once. One is sorted at a time, a slice with each pass; what else changes its files
 (a correction, retention) ends it, and it begins again later.
 """
 
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SortProgress:
-    """Periods that are not in one order, and how far the one is that is sorted now.
+    """Periods that are not in one order, or take more room than they must, and how far one is.
 
     ``waits_for_bytes``: of room on the disk, so much is lacking; 0 when none is.
     """
@@ -127,7 +128,7 @@ class Sorter:
         now = self._clock()
         waiting: dict[str, _Waiting] = {}
         for period, held in runs.items():
-            if len(held) > 1:
+            if len(held) > 1 or held[0].is_loose:
                 rows = sum(run.rows for run in held)
                 files = frozenset(file.path for run in held for file in run.files)
                 before = self._waiting.get(period, _Waiting(rows, files, now, now))
@@ -165,7 +166,10 @@ class Sorter:
         return is_quiet or now - waiting.since >= max(PATIENCE_S, self._quiet_s)
 
     def _sorting_of(self, table: LakeTable, period: str, picked: Sequence[Run]) -> Sorting:
-        """Of as many runs as memory takes; of one of many files only those that others meet."""
+        """Of as many runs as memory takes; of one of many files only those that others meet.
+
+        A run alone is taken whole, into a run of its own number.
+        """
         kept: list[Run] = []
         size = 0
         for run in picked:
@@ -175,7 +179,9 @@ class Sorter:
             kept.append(run)
         base, number = max(kept, key=lambda run: len(run.files)), 0
         others = [_in_order(table, run) for run in kept if run is not base]
-        if len(base.files) > 1:
+        if not others:
+            base = _in_order(table, base)
+        elif len(base.files) > 1:
             number = base.files[0].run
             base = _met(table, base, others)
         kept = [*others, base]
@@ -225,7 +231,7 @@ class Sorter:
         sorting = self._sorting
         period, done, rows = ("", 0, 0) if sorting is None else sorting.told
         if lacking > 0 and not self.progress.waits_for_bytes:
-            text = "readings are not sorted: the disk lacks %d bytes for the files of two runs"
+            text = "readings are not sorted: the disk lacks %d bytes for the new files"
             _log.warning(text, lacking)
         self.progress = SortProgress(len(self._waiting), period, done, rows, max(lacking, 0))
 

@@ -11,18 +11,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.parquet.small import unsigned
-from cloud.parquet.thrift import whole
+from cloud.parquet.thrift import unsigned, whole
 
 WORDS_MAX: Final = 1 << 16
 """Places in a dictionary that two bytes tell apart."""
-_BLOCK_MAX: Final = 8_192
+_BLOCK_MAX: Final = 16_384
 """Differences in a block, which has a least one, where a page holds one series."""
 _SMALL_BLOCK: Final = 128
 """Where it holds many: the step from one to the next widens all of its block."""
-_PART: Final = 64
-"""Differences of a block that have one width."""
-_LANES: Final = 64
+_PART: Final = 32
+"""Differences of a block that have one width: the fewest, for the last of a page is filled up."""
 Ints = NDArray[np.int64]
 _Words = NDArray[np.uint64]
 
@@ -49,8 +47,12 @@ def differences(pages: Sequence[Ints], *, is_large: Sequence[bool]) -> list[byte
         for page, large in zip(pages, is_large, strict=True)
     ]
     above = np.concatenate([each.above for each in stepped])
-    packed = iter(_packed(above, np.concatenate([each.widths for each in stepped])))
-    return [each.page([next(packed) for _ in each.widths]) for each in stepped]
+    packed, at = _packed(above, np.concatenate([each.widths for each in stepped])), 0
+    made = []
+    for each in stepped:
+        made.append(each.page(packed[at : at + len(each.widths)]))
+        at += len(each.widths)
+    return made
 
 
 class _Steps:
@@ -98,15 +100,16 @@ def _packed(parts: _Words, widths: NDArray[np.uint8]) -> list[bytes]:
     made = [b""] * len(parts)
     for width in np.unique(widths[widths > 0]).tolist():
         rows = np.flatnonzero(widths == width)
-        lanes = np.ascontiguousarray(parts[rows].reshape(-1, _LANES).T)
-        held = np.zeros((width, lanes.shape[1]), np.uint64)
-        for lane in range(_LANES):
+        lanes = np.ascontiguousarray(parts[rows].T)
+        held = np.zeros((-(-width // 2), lanes.shape[1]), np.uint64)
+        for lane in range(_PART):
             at, shift = divmod(lane * width, 64)
             held[at] |= lanes[lane] << np.uint64(shift)
             if shift + width > 64:
                 held[at + 1] |= lanes[lane] >> np.uint64(64 - shift)
-        data = np.ascontiguousarray(held.T).astype("<u8", copy=False).tobytes()
-        size = len(data) // len(rows)
+        data = np.ascontiguousarray(held.T).astype("<u8", copy=False).view(np.uint8)
+        size = _PART * width // 8
+        packed = data[:, :size].tobytes()
         for number, row in enumerate(rows.tolist()):
-            made[row] = data[number * size : (number + 1) * size]
+            made[row] = packed[number * size : (number + 1) * size]
     return made

@@ -1,7 +1,7 @@
 """Pure: the parts of a Parquet file that tell of its columns, as bytes.
 
 The footer (FileMetaData) and the page index (ColumnIndex, OffsetIndex) of a file of flat columns
-that may be null. Source: parquet.thrift of Apache Parquet, in Thrift's compact protocol.
+that may be null. Source: parquet.thrift of Apache Parquet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,26 +10,30 @@ from typing import Final
 
 import pyarrow as pa
 
-from cloud.parquet.small import unsigned
+from cloud.parquet.thrift import (
+    BINARY,
+    BOOL,
+    FALSE,
+    I32,
+    I64,
+    STOP,
+    STRUCT,
+    TRUE,
+    binary,
+    head,
+    listed,
+    number,
+    text,
+    whole,
+)
 
 MAGIC: Final = b"PAR1"
-PLAIN, RLE, RLE_DICTIONARY = 0, 3, 8
-_BOOL, _I32, _I64, _BINARY, _STRUCT = 1, 5, 6, 8, 12
+_ZSTD: Final = 6
 _OPTIONAL: Final = 1
-_FLAG: Final = {True: b"\x01", False: b"\x02"}
+_BY_TYPE: Final = b"\x1c\x00\x00"
+"""ColumnOrder: bounds are compared as the type says."""
 _INT32, _INT64, _DOUBLE, _BYTE_ARRAY = 1, 2, 5, 6
 _UTF8, _TIMESTAMP_MILLIS, _TIMESTAMP_MICROS, _INT_8, _INT_16 = 0, 9, 10, 15, 16
-CODECS: Final = {"UNCOMPRESSED": 0, "SNAPPY": 1, "GZIP": 2, "LZ4_RAW": 7, "ZSTD": 6}
-ENCODINGS: Final = {
-    "PLAIN": PLAIN,
-    "PLAIN_DICTIONARY": 2,
-    "RLE": RLE,
-    "DELTA_BINARY_PACKED": 5,
-    "DELTA_LENGTH_BYTE_ARRAY": 6,
-    "DELTA_BYTE_ARRAY": 7,
-    "RLE_DICTIONARY": RLE_DICTIONARY,
-    "BYTE_STREAM_SPLIT": 9,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +59,21 @@ class PageIndex:
     nulls: Sequence[int] = ()
 
 
-def written_as(field: pa.Field, codec: int, encodings: Sequence[int]) -> bytes:
-    """What ColumnMetaData says of every chunk of a column that is written one way."""
+def written_as(field: pa.Field, encodings: Sequence[int]) -> bytes:
+    """What ColumnMetaData says of every chunk of a column that is written one way, under zstd."""
     return b"".join((
-        _number(1, _I32, _physical(field.type)[0]),
-        _list(1, _I32, len(encodings)), *map(_signed, encodings),
-        _list(1, _BINARY, 1), _bytes(field.name.encode()),
-        _number(1, _I32, codec),
+        number(1, I32, _physical(field.type)[0]),
+        listed(1, I32, [whole(each) for each in encodings]),
+        listed(1, BINARY, [binary(field.name.encode())]),
+        number(1, I32, _ZSTD),
     ))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Placed:
     """One column of one row group; ``at`` is its place in the file, ``dictionary`` its bytes.
 
-    ``how`` is as `written_as` makes it.
+    ``how`` is as `written_as` makes it. Without ``pages`` no index is made of them.
     """
 
     how: bytes
@@ -79,19 +83,21 @@ class Chunk:
     bytes: int
     plain_bytes: int
     told: Told | None
-    pages: PageIndex
+    pages: PageIndex | None
 
 
-def footer(schema: pa.Schema, groups: Sequence[Sequence[Chunk]], at: int) -> bytes:
+def footer(schema: pa.Schema, groups: Sequence[Sequence[Placed]], at: int) -> bytes:
     """All behind the last chunk of a file, whose byte is ``at``: its indexes, and FileMetaData."""
     indexes: list[bytes] = []
     places: dict[tuple[int, int, bool], tuple[int, int]] = {}
     for is_column_index in (True, False):
-        for number, chunks in enumerate(groups):
+        for group, chunks in enumerate(groups):
             for place, chunk in enumerate(chunks):
+                if chunk.pages is None:
+                    continue
                 made = _column_index(chunk.pages) if is_column_index else _offset_index(chunk)
                 if made:
-                    places[number, place, is_column_index] = (at, len(made))
+                    places[group, place, is_column_index] = (at, len(made))
                     indexes.append(made)
                     at += len(made)
     told = b"".join(_metadata(schema, groups, places))
@@ -100,95 +106,101 @@ def footer(schema: pa.Schema, groups: Sequence[Sequence[Chunk]], at: int) -> byt
 
 def _metadata(
     schema: pa.Schema,
-    groups: Sequence[Sequence[Chunk]],
+    groups: Sequence[Sequence[Placed]],
     places: dict[tuple[int, int, bool], tuple[int, int]],
 ) -> Iterable[bytes]:
-    yield _number(1, _I32, 2)
-    yield _list(1, _STRUCT, 1 + len(schema))
-    yield b"\x48\x06schema" + _number(1, _I32, len(schema)) + b"\x00"
-    yield from map(_schema_element, schema)
-    yield _number(1, _I64, sum(chunks[0].rows for chunks in groups))
-    yield _list(1, _STRUCT, len(groups))
-    for number, chunks in enumerate(groups):
-        yield _list(1, _STRUCT, len(chunks))
-        for place, chunk in enumerate(chunks):
-            column, offset = places.get((number, place, True)), places[number, place, False]
-            yield _column_chunk(chunk, column, offset)
-        yield _number(1, _I64, sum(chunk.plain_bytes for chunk in chunks))
-        yield _number(1, _I64, chunks[0].rows)
-        yield _number(2, _I64, chunks[0].at)
-        yield _number(1, _I64, sum(chunk.bytes for chunk in chunks))
-        yield b"\x00"
-    yield _binary(2, b"tidegate")
-    yield _list(1, _STRUCT, len(schema)) + b"\x1c\x00\x00" * len(schema)  # TypeDefinedOrder
-    yield b"\x00"
+    root = text(4, b"schema") + number(1, I32, len(schema)) + STOP
+    yield number(1, I32, 2)
+    yield listed(1, STRUCT, [root, *map(_schema_element, schema)])
+    yield number(1, I64, sum(chunks[0].rows for chunks in groups))
+    made = []
+    for group, chunks in enumerate(groups):
+        columns = [
+            _column_chunk(chunk, places.get((group, at, True)), places.get((group, at, False)))
+            for at, chunk in enumerate(chunks)
+        ]
+        made.append(_row_group(chunks, columns))
+    yield listed(1, STRUCT, made)
+    yield text(2, b"tidegate")
+    yield listed(1, STRUCT, [_BY_TYPE] * len(schema))
+    yield STOP
 
 
-def _column_chunk(chunk: Chunk, column: tuple[int, int] | None, offset: tuple[int, int]) -> bytes:
+def _row_group(chunks: Sequence[Placed], columns: Sequence[bytes]) -> bytes:
+    return b"".join((
+        listed(1, STRUCT, columns),
+        number(1, I64, sum(chunk.plain_bytes for chunk in chunks)),
+        number(1, I64, chunks[0].rows),
+        number(2, I64, chunks[0].at),
+        number(1, I64, sum(chunk.bytes for chunk in chunks)),
+        STOP,
+    ))  # fmt: skip
+
+
+def _column_chunk(
+    chunk: Placed, column: tuple[int, int] | None, offset: tuple[int, int] | None
+) -> bytes:
     """ColumnChunk: its ColumnMetaData, and the places of its indexes."""
     parts = [
         b"\x26\x00\x1c",  # its file is this one
         chunk.how,
-        b"\x16", _signed(chunk.rows),
-        b"\x16", _signed(chunk.plain_bytes),
-        b"\x16", _signed(chunk.bytes),
-        b"\x26", _signed(chunk.at + chunk.dictionary),
+        b"\x16", whole(chunk.rows),
+        b"\x16", whole(chunk.plain_bytes),
+        b"\x16", whole(chunk.bytes),
+        b"\x26", whole(chunk.at + chunk.dictionary),
     ]  # fmt: skip
     if chunk.dictionary:
-        parts += [b"\x26", _signed(chunk.at)]
+        parts += [b"\x26", whole(chunk.at)]
     if chunk.told is not None:
-        parts.append(_head(1 if chunk.dictionary else 3, _STRUCT) + _statistics(chunk.told))
-    parts += [b"\x00\x16", _signed(offset[0]), b"\x15", _signed(offset[1])]
-    if column is not None:
-        parts += [b"\x16", _signed(column[0]), b"\x15", _signed(column[1])]
-    return b"".join((*parts, b"\x00"))
+        parts.append(head(1 if chunk.dictionary else 3, STRUCT) + _statistics(chunk.told))
+    parts.append(STOP)
+    for place in (offset, column):
+        if place is not None:
+            parts += [b"\x16", whole(place[0]), b"\x15", whole(place[1])]
+    return b"".join((*parts, STOP))
 
 
 def _statistics(told: Told) -> bytes:
-    nulls = _number(3, _I64, told.nulls)
+    nulls = number(3, I64, told.nulls)
     if told.low is None or told.high is None:
-        return nulls + b"\x00"
-    return nulls + _binary(2, told.high) + _binary(1, told.low) + b"\x00"
+        return nulls + STOP
+    return nulls + text(2, told.high) + text(1, told.low) + STOP
 
 
 def _column_index(pages: PageIndex) -> bytes:
     if pages.bounds is None:
         return b""
-    count = len(pages.bounds)
     held = [one or (b"", b"") for one in pages.bounds]
     return b"".join((
-        _list(1, _BOOL, count), *(_FLAG[one is None] for one in pages.bounds),
-        _list(1, _BINARY, count), *(_bytes(low) for low, _ in held),
-        _list(1, _BINARY, count), *(_bytes(high) for _, high in held),
-        _number(1, _I32, 0),  # in no order
-        _list(1, _I64, count), *map(_signed, pages.nulls),
-        b"\x00",
+        listed(1, BOOL, [TRUE if one is None else FALSE for one in pages.bounds]),
+        listed(1, BINARY, [binary(low) for low, _ in held]),
+        listed(1, BINARY, [binary(high) for _, high in held]),
+        number(1, I32, 0),  # in no order
+        listed(1, I64, [whole(each) for each in pages.nulls]),
+        STOP,
     ))  # fmt: skip
 
 
-def _offset_index(chunk: Chunk) -> bytes:
+def _offset_index(chunk: Placed) -> bytes:
     pages = chunk.pages
-    if len(pages.rows) == 1:
-        at, end = pages.places
-        place, size = _signed(chunk.at + at), _signed(end - at)
-        return b"".join((b"\x19\x1c\x16", place, b"\x15", size, b"\x16\x00\x00\x00"))
-    parts = [_list(1, _STRUCT, len(pages.rows))]
+    assert pages is not None
+    made = []
     for at, end, row in zip(pages.places, pages.places[1:], pages.rows, strict=False):
-        parts += [b"\x16", _signed(chunk.at + at), b"\x15", _signed(end - at)]
-        parts += [b"\x16", _signed(row), b"\x00"]
-    return b"".join((*parts, b"\x00"))
+        place, size = whole(chunk.at + at), whole(end - at)
+        made.append(b"".join((b"\x16", place, b"\x15", size, b"\x16", whole(row), STOP)))
+    return listed(1, STRUCT, made) + STOP
 
 
 def _schema_element(field: pa.Field) -> bytes:
     physical, converted, logical = _physical(field.type)
     parts = [
-        _number(1, _I32, physical),
-        _number(2, _I32, _OPTIONAL),
-        _binary(1, field.name.encode()),
+        number(1, I32, physical),
+        number(2, I32, _OPTIONAL),
+        text(1, field.name.encode()),
     ]
     if converted is not None:
-        parts += [_number(2, _I32, converted), _head(4, _STRUCT), logical]
-    return b"".join((*parts, b"\x00"))
+        parts += [number(2, I32, converted), head(4, STRUCT), logical]
+    return b"".join((*parts, STOP))
 
 
 def _physical(kind: pa.DataType) -> tuple[int, int | None, bytes]:
@@ -199,11 +211,11 @@ def _physical(kind: pa.DataType) -> tuple[int, int | None, bytes]:
         is_millis = kind.unit == "ms"
         unit = _union(1 if is_millis else 2)
         adjusted = b"\x11"  # true, field 1
-        stamp = _head(8, _STRUCT) + adjusted + _head(1, _STRUCT) + unit + b"\x00\x00"
+        stamp = head(8, STRUCT) + adjusted + head(1, STRUCT) + unit + b"\x00\x00"
         return _INT64, _TIMESTAMP_MILLIS if is_millis else _TIMESTAMP_MICROS, stamp
     if pa.types.is_int8(kind) or pa.types.is_int16(kind):
         width = b"\x13" + bytes((kind.bit_width,)) + b"\x11"  # of so many bits, signed
-        logical = _head(10, _STRUCT) + width + b"\x00\x00"
+        logical = head(10, STRUCT) + width + b"\x00\x00"
         return _INT32, _INT_8 if kind.bit_width == 8 else _INT_16, logical
     if pa.types.is_float64(kind):
         return _DOUBLE, None, b""
@@ -211,34 +223,6 @@ def _physical(kind: pa.DataType) -> tuple[int, int | None, bytes]:
     return _INT64, None, b""
 
 
-def _union(number: int) -> bytes:
-    """A union whose ``number``-th member is an empty struct."""
-    return _head(number, _STRUCT) + b"\x00\x00"
-
-
-def _head(step: int, kind: int) -> bytes:
-    """The head of a field, ``step`` numbers behind the one before."""
-    return bytes((step << 4 | kind,))
-
-
-def _number(step: int, kind: int, value: int) -> bytes:
-    return _head(step, kind) + _signed(value)
-
-
-def _signed(value: int) -> bytes:
-    return unsigned((value << 1) ^ (value >> 63))
-
-
-def _binary(step: int, value: bytes) -> bytes:
-    return _head(step, _BINARY) + _bytes(value)
-
-
-def _bytes(value: bytes) -> bytes:
-    return unsigned(len(value)) + value
-
-
-def _list(step: int, kind: int, count: int) -> bytes:
-    head = _head(step, 9)
-    if count < 15:
-        return head + bytes((count << 4 | kind,))
-    return head + bytes((0xF0 | kind,)) + unsigned(count)
+def _union(member: int) -> bytes:
+    """A union whose so-manyth member is an empty struct."""
+    return head(member, STRUCT) + b"\x00\x00"

@@ -4,6 +4,7 @@ Source: parquet.thrift of Apache Parquet (PageHeader), Encodings.md for levels.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -12,39 +13,44 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cloud.parquet.small import unsigned
-from cloud.parquet.thrift import I32, STRUCT, struct, whole
+from cloud.parquet.footer import PageIndex, Told
+from cloud.parquet.thrift import unsigned, whole
 
-_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
-_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6)}
+_DATA_PAGE: Final = b"\x15\x00"
+_DICTIONARY_PAGE: Final = b"\x15\x04"
+_LEVELS: Final = b"\x15\x06\x15\x06\x00\x00"
+"""Levels are run-length encoded; the end of both headers."""
+_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6, 13, 14, 16)}
 
 
 class Encoding(IntEnum):
     """Parquet's numbers of encodings."""
 
     PLAIN = 0
+    PLAIN_DICTIONARY = 2
     RLE = 3
     DELTA_BINARY_PACKED = 5
+    DELTA_LENGTH_BYTE_ARRAY = 6
+    DELTA_BYTE_ARRAY = 7
     RLE_DICTIONARY = 8
     BYTE_STREAM_SPLIT = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``data`` begins with a dictionary of ``words_size`` bytes; ``size`` is what it unpacks to.
+    """A column of a row group: ``data`` begins with a ``dictionary`` of so many bytes.
 
-    ``low`` and ``high``: its least and greatest value, as bytes, or nothing where they are not
-    told; ``nulls``: rows without a value, None where that is not told.
+    ``plain_bytes`` is what it unpacks to; ``told`` and ``pages``: what the file's footer says of it
+    beyond that.
     """
 
     data: bytes
-    words_size: int
-    size: int
+    dictionary: int
+    plain_bytes: int
     rows: int
-    encodings: tuple[int, ...]
-    low: bytes = b""
-    high: bytes = b""
-    nulls: int | None = None
+    encodings: Sequence[int]
+    told: Told | None = None
+    pages: PageIndex | None = None
 
 
 def levels(valid: NDArray[np.bool_] | None, rows: int) -> bytes:
@@ -69,39 +75,32 @@ class Made:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._words_size = self._size = 0
-        self._encodings = {Encoding.RLE}
+        self._dictionary = self._plain_bytes = 0
+        self._encodings = {int(Encoding.RLE)}
 
-    def dictionary(self, held: bytes, words: int) -> None:
+    def dictionary(self, held: bytes, words: int, level: int) -> None:
         """The page that comes first."""
-        own = struct([(1, I32, whole(words)), (2, I32, whole(Encoding.PLAIN))])
-        self._add(_DICTIONARY_PAGE, 7, own, len(held), packed(held, 3))
-        self._encodings.add(Encoding.PLAIN)
-        self._words_size = sum(map(len, self._parts))
+        own = b"".join((b"\x3c\x15", whole(words), b"\x15\x00\x00\x00"))
+        self._add(_DICTIONARY_PAGE, own, len(held), packed(held, level))
+        self._encodings.add(int(Encoding.PLAIN))
+        self._dictionary = sum(map(len, self._parts))
 
     def page(self, rows: int, encoding: Encoding, size: int, stored: bytes) -> None:
         """A page of so many rows, ``size`` bytes before they were packed."""
-        rle = whole(Encoding.RLE)
-        own = struct([
-            (1, I32, whole(rows)), (2, I32, whole(encoding)), (3, I32, rle), (4, I32, rle),
-            (5, STRUCT, struct([])),
-        ])  # fmt: skip
-        self._add(_DATA_PAGE, 5, own, size, stored)
-        self._encodings.add(encoding)
+        own = b"".join((b"\x1c\x15", whole(rows), b"\x15", whole(encoding), _LEVELS))
+        self._add(_DATA_PAGE, own, size, stored)
+        self._encodings.add(int(encoding))
 
-    def chunk(
-        self, rows: int, low: bytes = b"", high: bytes = b"", nulls: int | None = None
-    ) -> Chunk:
+    def chunk(self, rows: int, told: Told | None = None) -> Chunk:
         """All of them."""
-        encodings = tuple(sorted(int(each) for each in self._encodings))
+        encodings = tuple(sorted(self._encodings))
         data = b"".join(self._parts)
-        return Chunk(data, self._words_size, self._size, rows, encodings, low, high, nulls)
+        return Chunk(data, self._dictionary, self._plain_bytes, rows, encodings, told)
 
-    def _add(self, kind: int, number: int, own: bytes, size: int, stored: bytes) -> None:
+    def _add(self, kind: bytes, own: bytes, size: int, stored: bytes) -> None:
         crc = zlib.crc32(stored)
-        head = struct([
-            (1, I32, whole(kind)), (2, I32, whole(size)), (3, I32, whole(len(stored))),
-            (4, I32, whole(crc - (crc >> 31 << 32))), (number, STRUCT, own),
-        ])  # fmt: skip
+        crc -= crc >> 31 << 32  # an i32
+        told = whole(size), whole(len(stored)), whole(crc)
+        head = b"".join((kind, b"\x15", told[0], b"\x15", told[1], b"\x15", told[2], own))
         self._parts += [head, stored]
-        self._size += len(head) + size
+        self._plain_bytes += len(head) + size

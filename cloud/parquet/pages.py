@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from cloud.parquet.small import unsigned
+from cloud.parquet.thrift import unsigned
 
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _TYPE, _SIZE = 1, 3

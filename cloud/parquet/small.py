@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cloud.parquet.thrift import unsigned
+
 _MAGIC: Final = b"PAR1"
 _I32, _STRUCT = 5, 12
 _ENCODINGS: Final = (0, 3, 5, 8, 9)
@@ -99,19 +101,3 @@ def _i32(step: int, value: int) -> bytes:
 def _varint(value: int) -> bytes:
     """A whole number that is not negative, as a signed one is written."""
     return unsigned(value << 1)
-
-
-def unsigned(value: int) -> bytes:
-    """A whole number as it is written where none is negative."""
-    if value < 0x80:
-        return bytes((value,))
-    if value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    if value < 0x200000:
-        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)

@@ -1,23 +1,39 @@
 """Pure: what Parquet says of itself, in Thrift's compact protocol.
 
-Source: the protocol's specification, and parquet.thrift of Apache Parquet for what is written.
+Parts are put together by who knows their order. Source: the protocol's specification.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from cloud.parquet.small import unsigned
-
-YES, I8, I32, I64, BINARY, LIST, STRUCT = 1, 3, 5, 6, 8, 9, 12
-"""Types of fields; of one that is YES, true, that is all there is."""
+BOOL, I32, I64, BINARY, LIST, STRUCT = 1, 5, 6, 8, 9, 12
+"""Types of fields and of what a list holds."""
+STOP: Final = b"\x00"
+"""The end of a struct."""
+TRUE, FALSE = b"\x01", b"\x02"
+"""In a list."""
 _SHORT_LIST: Final = 15
-Field = tuple[int, int, bytes]
-"""Of a struct: its number, its type, and what `whole`, `binary`, `listed` or `struct` made."""
+
+
+def unsigned(value: int) -> bytes:
+    """A whole number as it is written where none is negative."""
+    if value < 0x80:
+        return bytes((value,))
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 0x200000:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    made.append(value)
+    return bytes(made)
 
 
 def whole(value: int) -> bytes:
     """A whole number of 64 bits at most."""
-    return unsigned(value << 1 if value >= 0 else (-value << 1) - 1)
+    return unsigned((value << 1) ^ (value >> 63))
 
 
 def binary(held: bytes) -> bytes:
@@ -25,17 +41,24 @@ def binary(held: bytes) -> bytes:
     return unsigned(len(held)) + held
 
 
-def listed(kind: int, held: Sequence[bytes]) -> bytes:
-    """A list of values of one type."""
-    few = len(held) < _SHORT_LIST
-    head = bytes([len(held) << 4 | kind]) if few else bytes([0xF0 | kind]) + unsigned(len(held))
-    return head + b"".join(held)
+def head(step: int, kind: int) -> bytes:
+    """The head of a field, ``step`` numbers (1 to 15) behind the one before."""
+    return bytes((step << 4 | kind,))
 
 
-def struct(fields: Iterable[Field]) -> bytes:
-    """Fields in the order of their numbers, no two of which are more than 15 apart."""
-    made, last = [], 0
-    for number, kind, held in fields:
-        made += [bytes([number - last << 4 | kind]), held]
-        last = number
-    return b"".join(made) + b"\x00"
+def number(step: int, kind: int, value: int) -> bytes:
+    """A field that is a whole number."""
+    return head(step, kind) + whole(value)
+
+
+def text(step: int, held: bytes) -> bytes:
+    """A field of bytes, or of a text."""
+    return head(step, BINARY) + binary(held)
+
+
+def listed(step: int, kind: int, held: Sequence[bytes]) -> bytes:
+    """A field that is a list of what was made of one type."""
+    count = len(held)
+    if count < _SHORT_LIST:
+        return b"".join((head(step, LIST), bytes((count << 4 | kind,)), *held))
+    return b"".join((head(step, LIST), bytes((0xF0 | kind,)), unsigned(count), *held))

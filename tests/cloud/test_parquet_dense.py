@@ -1,6 +1,5 @@
 """Sorted readings written as small as Parquet allows: every reader finds them bit for bit."""
 
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +21,9 @@ from cloud.lake.table.growing import GrowingFile
 from cloud.lake.table.parquet import arrange, no_step
 from cloud.lake.table.schema import READINGS
 from cloud.parquet import chunk as parquet_chunk
-from cloud.parquet.encode import differences
-from cloud.parquet.made import Encoding, Made, levels, packed
+from cloud.parquet.made import levels
 from cloud.parquet.pages import Pages, bodies, pages_of
-from cloud.parquet.runs import runs_chunk, runs_of
-from cloud.parquet.small import Leaf, Part
 from cloud.query.files import SeriesFiles
-from cloud.query.pages import decoded
 
 _INT64, _BYTES, _ZSTD = 2, 6, 6
 _FEW = st.sampled_from([0.5, -0.0, 0.0, 21.5, float("nan"), float("inf")])
@@ -181,54 +176,6 @@ def test_a_row_group_ends_with_a_series_if_it_can(tmp_path: Path):
     assert [group.rows for group in groups_of(path, READINGS)] == [30, 40, 40, 25]
 
 
-@given(st.lists(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1), min_size=1), st.data())
-@settings(deadline=None)
-def test_differences_are_those_that_a_library_reads(pages, data):
-    large = data.draw(st.lists(st.booleans(), min_size=len(pages), max_size=len(pages)))
-    made = Made()
-    packs = differences([np.array(page, np.int64) for page in pages], is_large=large)
-    for page, held in zip(pages, packs, strict=True):
-        body = levels(None, len(page)) + held
-        made.page(len(page), Encoding.DELTA_BINARY_PACKED, len(body), packed(body, 3))
-    part = Part(sum(map(len, pages)), b"", made.chunk(0).data)
-    assert decoded(Leaf(_INT64, _ZSTD), [part]).to_pylist() == [n for page in pages for n in page]
-
-
-def test_long_pages_of_differences_have_many_blocks():
-    times = np.cumsum(np.random.default_rng(3).integers(9_751, 10_249, 20_000)) + 2**40
-    (held,) = differences([times], is_large=[True])
-    assert len(held) < 1.15 * len(times)
-    made, body = Made(), levels(None, len(times)) + held
-    made.page(len(times), Encoding.DELTA_BINARY_PACKED, len(body), packed(body, 3))
-    part = Part(len(times), b"", made.chunk(0).data)
-    assert decoded(Leaf(_INT64, _ZSTD), [part]).to_pylist() == times.tolist()
-
-
-@pytest.mark.parametrize("count", [3, 256, 257, 3_000])
-def test_many_words_take_two_bytes_a_place(monkeypatch, count):
-    monkeypatch.setattr(parquet_chunk, "PAGE_ROWS_MAX", 1 << 20)
-    words = np.random.default_rng(1).normal(size=count)
-    numbers = np.tile(words, 5)
-    numbers[:2_000] = words[0]
-    (page,) = parquet_chunk.number_pages(numbers, None, [(len(numbers), True)])
-    assert page.has_words
-    chunk = parquet_chunk.numbers_chunk([page])
-    part = Part(chunk.rows, chunk.data[: chunk.words_size], chunk.data[chunk.words_size :])
-    assert bits(decoded(Leaf(5, _ZSTD), [part]).to_numpy()) == bits(numbers)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["", "a", "ö", "on"]), st.integers(64, 300)), min_size=1))
-def test_runs_of_texts_are_those_that_a_library_reads(runs):
-    column = pa.array([word for word, count in runs for _ in range(count)]).dictionary_encode()
-    starts = runs_of(column)
-    assert starts is not None
-    chunk = runs_chunk(column, starts, is_told=True)
-    part = Part(chunk.rows, chunk.data[: chunk.words_size], chunk.data[chunk.words_size :])
-    assert decoded(Leaf(_BYTES, _ZSTD, True), [part]).to_pylist() == column.to_pylist()
-    texts = sorted(word.encode() for word, _ in runs)
-    assert (chunk.low, chunk.high, chunk.nulls) == (texts[0], texts[-1], 0)
-
-
 @pytest.mark.parametrize("short", [1, 512])
 def test_bounds_and_nulls_are_told_as_the_library_tells_them(tmp_path: Path, monkeypatch, short):
     monkeypatch.setattr(dense, "SERIES_ROWS_MIN", short)
@@ -256,18 +203,12 @@ def test_after_a_write_that_failed_no_footer_is_written(tmp_path: Path, monkeypa
     def full(*_: object) -> int:
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr("cloud.lake.table.dense.os.write", full)
+    monkeypatch.setattr("cloud.lake.table.chunk_file.os.write", full)
     with pytest.raises(OSError, match="no space"):
         writer.write_table(form.of(rows))
     writer.close()
     writer.close()
     assert (tmp_path / "x").read_bytes() == b"PAR1"
-
-
-def test_pages_end_where_series_do():
-    assert array("q", [end for end, _ in parquet_chunk.page_ends(np.array([0, 2, 9]), 60)]) == (
-        array("q", [9, 21, 34, 47, 60])
-    )
 
 
 def test_a_series_of_one_number_says_nothing_of_the_next_whose_bytes_are_split(
@@ -284,3 +225,15 @@ def test_a_series_of_one_number_says_nothing_of_the_next_whose_bytes_are_split(
     places = files.find(str(path), name, 0, 10**9)
     found = files.rows([places], 0, 10**9, READINGS.schema)
     assert found.rows["value"].to_pylist() == ramp
+
+
+def test_what_is_left_behind_words_and_numbers_joins_the_next_row_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Row groups begin where words follow numbers: four rows of words are not one of their own."""
+    monkeypatch.setattr(parquet_chunk, "GROUP_ROWS_MIN", 1)
+    held = {"w": [1.5, 2.5] * 6, "n": (np.arange(12) * np.pi).tolist()}
+    rows = table_of([list(enumerate(held[kind])) for kind in "wnwwnwwn"], 1000)
+    path = written(tmp_path, rows, 96)
+    assert [group.rows for group in groups_of(path, READINGS)] == [24, 36, 36]
+    same(pq.ParquetFile(path).read(), rows)

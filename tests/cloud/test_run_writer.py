@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.lake.table import run_writer
+from cloud.lake.table import column_runs
 from cloud.lake.table.forms import form_of
 from cloud.lake.table.library_writer import LibraryWriter
 from cloud.lake.table.parquet import arrange
@@ -127,7 +127,7 @@ def test_long_runs_are_written_in_a_fraction_of_the_bytes_and_dense_columns_are_
 def test_a_dictionary_that_is_too_long_is_the_librarys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_writer, "WORDS_BYTES_MAX", 20)
+    monkeypatch.setattr(column_runs, "WORDS_BYTES_MAX", 20)
     table = rows_of(2, 3, LENGTH, "none", 1000)
     form = form_of(table, READINGS)
     with RunWriter(tmp_path / "f", form.of(table.slice(0, 0)).schema, form.options) as writer:

@@ -49,6 +49,11 @@ class DataFile:
         return int(self.path.rsplit("/", 1)[-1].split("-")[1]) if self.is_release else 0
 
     @property
+    def is_sorted(self) -> bool:
+        """Whether sorting wrote it, which takes the least room (`cloud.lake.table.dense`)."""
+        return self.path.rsplit("/", 1)[-1].startswith(_SORTED)
+
+    @property
     def run(self) -> int:
         """Files of one period and run do not overlap in (series, ts); 0: it is of none."""
         name = self.path.rsplit("/", 1)[-1]

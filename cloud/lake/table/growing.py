@@ -67,9 +67,8 @@ class GrowingFile:
             rows = pa.concat_tables(self._waiting)
             begin = 0
             while held - begin >= self._group:
-                group = rows.slice(begin, self._whole(rows.slice(begin, self._group + 1)))
-                self._write(group)
-                begin += group.num_rows
+                count = self._whole(rows.slice(begin, self._group + 1))
+                begin += self._write(rows.slice(begin, count))
             left = rows.slice(begin)
             # A copy: a slice would keep all that was added alive.
             self._waiting = [left.take(pa.array(np.arange(left.num_rows)))] if left.num_rows else []
@@ -80,7 +79,7 @@ class GrowingFile:
         Returns what a commit names it by: unless ``is_change``, of rows that the table has had.
         """
         if self._waiting:
-            self._write(pa.concat_tables(self._waiting))
+            self._write(pa.concat_tables(self._waiting), is_last=True)
             self._waiting = []
         self._writer.close()
         size = settle(self.path, self._temporary, step)
@@ -103,9 +102,10 @@ class GrowingFile:
         ends = starts[starts > self._group // 2]
         return int(ends[-1]) if len(ends) else self._group
 
-    def _write(self, rows: pa.Table) -> None:
+    def _write(self, rows: pa.Table, *, is_last: bool = False) -> int:
+        """How many of the rows were written; the others come again."""
         rows = self._form.of(rows)
         if isinstance(self._writer, DenseWriter):
-            self._writer.write_table(rows)
-        else:
-            self._writer.write(rows, self._group)
+            return self._writer.write_table(rows, is_last=is_last)
+        self._writer.write(rows, self._group)
+        return len(rows)

@@ -8,20 +8,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cloud.parquet.footer import CODECS, ENCODINGS, Chunk, PageIndex, Told, written_as
+from cloud.parquet.footer import PageIndex, Told
+from cloud.parquet.made import Chunk, Encoding
 from cloud.parquet.pages import pages_of
 
 _Bounds = list[tuple[bytes, bytes] | None]
 
 
 class TakenChunks:
-    """Columns of some row groups as the library writes them; none of them may be nested."""
+    """Columns of some row groups as the library writes them; none of them may be nested.
+
+    ``options`` are those of `pyarrow.parquet.ParquetWriter`, zstd its compression.
+    """
 
     def __init__(self, rows: pa.Table, options: Mapping[str, Any], group_rows: int) -> None:
         self._rows = rows
         self._group_rows = group_rows
         self._bounded = frozenset(options["write_statistics"])
-        self._how: dict[tuple[str, str, tuple[str, ...]], bytes] = {}
         names = rows.schema.names
         if not names:
             return
@@ -31,10 +34,9 @@ class TakenChunks:
         self._data = sink.getvalue()
         self._footer = pq.read_metadata(pa.BufferReader(self._data))
 
-    def chunk(self, name: str, group: int, at: int) -> tuple[Chunk, bytes]:
-        """One chunk as it will lie ``at`` a place in a file, and its bytes."""
-        place = self._rows.schema.get_field_index(name)
-        of = self._footer.row_group(group).column(place)
+    def chunk(self, name: str, group: int, *, is_indexed: bool) -> Chunk:
+        """One of them; ``is_indexed``: with an index of its pages."""
+        of = self._footer.row_group(group).column(self._rows.schema.get_field_index(name))
         begin, size = of.data_page_offset, of.total_compressed_size
         if of.has_dictionary_page and of.dictionary_page_offset:
             begin = min(begin, of.dictionary_page_offset)
@@ -43,24 +45,14 @@ class TakenChunks:
         told: Told | None = None
         bounds: _Bounds | None = None
         nulls: Sequence[int] = ()
-        starts = pages.rows.tolist()
+        starts = pages.rows.tolist() if is_indexed else [0, pages.rows[-1]]
         if name in self._bounded:
             held = self._rows[name].chunk(0).slice(group * self._group_rows, starts[-1])
             told, bounds, nulls = _told(held, starts)
-        index = PageIndex(pages.places.tolist(), starts[:-1], bounds, nulls)
+        encodings = tuple(int(Encoding[one]) for one in of.encodings)
+        index = PageIndex(pages.places.tolist(), starts[:-1], bounds, nulls) if is_indexed else None
         dictionary, plain = pages.places[0], of.total_uncompressed_size
-        return Chunk(
-            self._written(name, of), starts[-1], at, dictionary, size, plain, told, index
-        ), data
-
-    def _written(self, name: str, of: pq.ColumnChunkMetaData) -> bytes:
-        key = (name, of.compression, of.encodings)
-        found = self._how.get(key)
-        if found is None:
-            encodings = [ENCODINGS[one] for one in of.encodings]
-            field = self._rows.schema.field(name)
-            found = self._how[key] = written_as(field, CODECS[of.compression], encodings)
-        return found
+        return Chunk(data, dictionary, plain, starts[-1], encodings, told, index)
 
 
 def _options_for(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
