@@ -78,7 +78,7 @@ bench-imports: .venv/.stamp ## what it costs to bring a file in, beside parsing 
 
 HISTORY_READINGS ?= 100000000
 HISTORY_DEVICES ?= 1000
-bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; an hour (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: two minutes)
+bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; twenty minutes (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: one)
 	@$(PY) -m benchmarks.history --readings $(HISTORY_READINGS) --devices $(HISTORY_DEVICES)
 
 CLOUD_GATEWAYS ?= 1000
