@@ -29,8 +29,9 @@ from cloud.lake.table.files import FileList
 from cloud.live.series import Known
 from cloud.live.view import View
 from cloud.memory import give_back, share_arenas
-from cloud.query.history import Query
+from cloud.query.history import Ask, History, Query
 from cloud.query.one import TooManyReadings
+from cloud.query.written import written
 from cloud.roles import reader_wire
 from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
 from protos.log import log_to_stderr
@@ -84,8 +85,8 @@ class Reader:
             self._learn(question.changes)
             tables = MappingProxyType(dict(self._tables))
             view = replace(question.view, tables=tables)
-            query = self._asking(Moment(view, question.known))
-            return Answer(query.history(question.ask), self.held)
+            found = self._asking(Moment(view, question.known)).history(question.ask)
+            return Answer(_written(found, question.ask), self.held)
         except TooManyReadings as error:
             failure, readings = Failure.READINGS, int(error.args[0])
         except StorageError as error:
@@ -113,6 +114,13 @@ class Reader:
         if self._query is None:
             self._query = Query(moment, threads=1, index_bytes_max=self._start.index_bytes)
         return self._query.of(moment)
+
+
+def _written(found: History, ask: Ask) -> History:
+    """The answer as JSON where that is all that is wanted of it."""
+    if ask.columns is None:
+        return found
+    return replace(found, series=(), json=written(found, ask, ask.columns))
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -65,6 +65,28 @@ def test_every_answer_is_the_same_to_the_byte_in_both_forms(make) -> None:
     assert world.readers.now.answers >= 4 * len(ASKED)
 
 
+def test_one_small_question_at_a_time_is_answered_without_a_reader(make) -> None:
+    world = filled(make(rows_here=1_000))
+    series = world.id("pump")
+    span = f"from={T0}&to={T0 + HOUR_US}"
+    small = f"/api/v1/history?series={series}&{span}&resolution=raw"
+    world.both(small)
+    world.both(f"/api/v1/history?series={series}&from={T0}&to={T0 + 2 * DAY_US}&resolution=1h")
+    assert world.readers.now.answers == 0
+    with world.apart._here:  # another one is answered at this moment
+        world.both(small)
+    assert world.readers.now.answers == 1
+    three = ",".join(world.id(device) for device in ("pump", "fan", "door"))
+    larger = (
+        f"/api/v1/history?series={three}&{span}&resolution=raw",
+        f"/api/v1/history?series={series}&from={T0}&to={T0 + 2 * DAY_US}&resolution=raw",
+        f"/api/v1/history?series={series}&{span}&bucket=10m&columns=time_mean",
+    )
+    for asked in larger:
+        world.both(asked)
+    assert world.readers.now.answers == 1 + len(larger)
+
+
 def test_joined_series_are_the_same_in_both_forms_too(make) -> None:
     world = filled(make())
     old, new = world.id("pump"), world.id("fan")
