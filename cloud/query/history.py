@@ -7,19 +7,19 @@ functions that made them, so tables and tail give one answer. Any thread may cal
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
 from cloud.lake.names import Name
-from cloud.live.series import Known
 from cloud.live.view import View
 from cloud.query import joined as query_joined
 from cloud.query.clean import Bad
 from cloud.query.columns import Told
 from cloud.query.event_rows import EventFiles
-from cloud.query.events import Events, EventsAsk
+from cloud.query.events import Events, EventsAsk, few
 from cloud.query.events import found as events_of
+from cloud.query.followed import Followed
 from cloud.query.index import INDEX_BYTES_MAX
 from cloud.query.lake import LakeReader, ReadAhead
 from cloud.query.one import Budget, OneSeries
@@ -95,28 +95,6 @@ class History:
     json: bytes | None = None
 
 
-class Book(Protocol):
-    """What is known of series: `cloud.live.series.SeriesBook`."""
-
-    def name(self, series: int) -> Name | None:
-        """The name of a series, None when there is none of that id."""
-
-    def known(self, series: Sequence[int] | None = None) -> Known:
-        """Everything, or what is known of the given series as far as they exist."""
-
-
-class Followed(Protocol):
-    """What is asked: `cloud.live.live.Live`, or one moment of it."""
-
-    @property
-    def view(self) -> View:
-        """The newest view."""
-
-    @property
-    def book(self) -> Book:
-        """All that is known of series."""
-
-
 class Query:
     """Answers from the newest view of ``live``."""
 
@@ -182,7 +160,11 @@ class Query:
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query.events` tells them."""
-        return events_of(self._pool, self._events, self._live.view, ask)
+        return events_of(self._pool, self.few_events, self._live.view, ask)
+
+    def few_events(self, view: View, ask: EventsAsk, limit: int) -> list[dict[str, Any]] | None:
+        """As `cloud.query.events.few`."""
+        return few(self._events, view, ask, limit)
 
     def anomalies(self, from_us: int, to_us: int, **more: Any) -> list[dict[str, Any]]:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,13 @@ import pyarrow as pa
 from cloud.lake.table.schema import READINGS
 from cloud.live.tail import ASKED, TailBatch, TailRows
 from cloud.live.view import View
-from cloud.query.history import Ask, Followed, History, Query
+from cloud.query.events import EventsAsk
+from cloud.query.followed import Followed
+from cloud.query.history import Ask, History, Query
 from cloud.query.index import INDEX_BYTES_MAX
 from cloud.query.plan import Resolution, buckets_for, expected
 from cloud.retention.rules import Retired
-from cloud.roles.reader_wire import Question
+from cloud.roles.reader_wire import EventsQuestion, Question
 from cloud.roles.readers import Away, Readers
 from cloud.series.joined import Joined, Resolver
 
@@ -65,11 +67,28 @@ class QueryApart(Query):
         question = self._question(view, asked, ask)
         if question is not None:
             try:
-                return self._readers.ask(ask.series[0], question, view.tables)
+                found: History = self._readers.ask(ask.series[0], question, view.tables)
             except Away:
                 pass
+            else:
+                return found
         self._readers.read_together()
         return super().history(ask)
+
+    def few_events(self, view: View, ask: EventsAsk, limit: int) -> list[dict[str, Any]] | None:
+        """As `Query.few_events`, one at a time in this process; Busy, TooHeavy."""
+        if self._rows_here > 0 and self._here.acquire(blocking=False):
+            try:
+                return super().few_events(view, ask, limit)
+            finally:
+                self._here.release()
+        try:
+            question = EventsQuestion(ask, limit)
+            found: list[dict[str, Any]] = self._readers.ask(0, question, view.tables)
+        except Away:  # or too many rows for it: the engine, which is here
+            self._readers.read_together()
+            return super().few_events(view, ask, limit)
+        return found
 
     def _is_small(self, asked: Sequence[Joined], ask: Ask) -> bool:
         """Whether it reads ROWS_HERE rows of SERIES_HERE series at most, about."""
