@@ -80,7 +80,7 @@ engines: .servers/history/.stamp ## install engines that are no dependency: tabl
 
 HISTORY_READINGS ?= 100000000
 HISTORY_DEVICES ?= 1000
-bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; an hour (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: two minutes)
+bench-history: setup servers .servers/history/.stamp ## history beside ClickHouse and PostgreSQL; twenty minutes (HISTORY_READINGS=2000000 HISTORY_DEVICES=20: one)
 	@$(PY) -m benchmarks.history --readings $(HISTORY_READINGS) --devices $(HISTORY_DEVICES)
 
 CLOUD_GATEWAYS ?= 1000

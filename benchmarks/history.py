@@ -2,10 +2,12 @@
 
 `python -m benchmarks.history [--readings N] [--devices N] [--keys N] [--clients N] [--site DIR]`.
 Set A (N readings of ten metrics a device) goes through a journal into the tables, alone in a
-process; set B is a year of hourly rollups of the same series (`history_sets`). Both engines get the
-tables' own rows. The questions go to ours over HTTP, to `tidegate-cloud serve` with all it does, by
-CLIENTS clients at once and then by one; to the others by one client without HTTP. No result is
-cached anywhere. What takes minutes is generating and loading. Ends with one JSON line.
+process, until every day is sorted; set B is a year of hourly rollups of the same series
+(`history_sets`). ClickHouse gets the tables' own rows, PostgreSQL all of them but raw readings. The
+questions go to ours over HTTP, to `tidegate-cloud serve` as it is installed (readers in processes
+of their own where there are cores), by CLIENTS clients at once and then by one; to the others by
+one client without HTTP. No result is cached anywhere. What takes minutes is generating and loading:
+progress goes to stderr. Ends with one JSON line.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +34,7 @@ from deploy.demo.broker import free_port, wait_for_port
 from deploy.demo.stack import Half, run
 
 WARM_UP: Final = 20
+BEGUN: Final = time.monotonic()
 Found = dict[str, Any]
 
 
@@ -66,7 +70,7 @@ def ours(home: Path, size: Size, count: int, clients: int) -> dict[str, list[Tim
     return found
 
 
-def told(answers: list[Times | None], clickhouse: Found, postgres: Found, name: str) -> Found:
+def compared(answers: list[Times | None], clickhouse: Found, postgres: Found, name: str) -> Found:
     """One question's figures; null where somebody was not asked."""
     together, alone = answers
     return {
@@ -103,44 +107,63 @@ def measured(home: Path, size: Size, asked: argparse.Namespace) -> Found:
     """All of it; progress goes to stderr."""
     of = (home, asked.readings, asked.devices)
     run("tidegate-cloud", "--home", str(home), "init")
-    print(f"set B: {size.series} series, a year of hours …", file=sys.stderr)
+    told(f"set B: {size.series} series, a year of hours")
     child("history_home", *of, "tables")
-    print(f"set A: {size.series * size.ticks} readings …", file=sys.stderr)
+    told(f"set A: {size.series * size.ticks} readings into a journal")
     child("history_home", *of, "journal")
+    told("consolidation, until all is sorted")
     passes = child("history_home", *of, "consolidate")
     engine = child("history_home", *of, "baseline")
-    print(f"consolidated: {passes}, beside it {engine}", file=sys.stderr)
+    told(f"consolidated: {passes}, beside it {engine}; questions")
     answers = ours(home, size, asked.keys, asked.clients)
-    print("the others …", file=sys.stderr)
     clickhouse: Found = {}
     if (asked.site / "chdb").is_dir():
+        told("ClickHouse")
         clickhouse = child("history_clickhouse", *of, asked.keys, asked.site)
         shutil.rmtree(home / "clickhouse", ignore_errors=True)
-    postgres, postgres_bytes = beside_postgres(home, size, asked.keys)
-    readings = look(home / "lake", READINGS).files
+    else:
+        told(f"no chdb in {asked.site}: ClickHouse is left out")
+    postgres = beside_postgres(home, size, asked.keys)
+    told("done")
     return {
         "readings": passes["readings"],
         "consolidation_readings_per_s_core": round(passes["readings"] / passes["cpu_s"]),
+        "consolidation_cpu_s": round(passes["cpu_s"], 1),
+        "sorting_cpu_s": round(passes["sort_cpu_s"], 1),
         "duckdb_readings_per_s_core": round(engine["readings"] / engine["cpu_s"]),
         "consolidation_peak_mb": round(passes["peak_mb"]),
-        "bytes_per_reading": round(readings.bytes / readings.rows, 3),
-        "clickhouse_bytes_per_reading": round(clickhouse.get("bytes_per_reading", 0), 3) or None,
-        "postgres_bytes_per_reading": postgres_bytes,
+        "sorting_peak_mb": round(passes["sort_peak_mb"]),
+        **bytes_of(home, clickhouse),
         "queries": {
-            name: told(found, clickhouse, postgres, name) for name, found in answers.items()
+            name: compared(found, clickhouse, postgres, name) for name, found in answers.items()
         },
     }
 
 
-def beside_postgres(home: Path, size: Size, count: int) -> tuple[Found, float | None]:
-    """Its figures and bytes; nothing where it is not installed."""
+def bytes_of(home: Path, clickhouse: Found) -> Found:
+    """What a reading takes on the disk, here and there."""
+    files = look(home / "lake", READINGS).files
+    return {
+        "bytes_per_reading": round(files.bytes / files.rows, 3),
+        "clickhouse_bytes_per_reading": round(clickhouse.get("bytes_per_reading", 0), 3) or None,
+    }
+
+
+def beside_postgres(home: Path, size: Size, count: int) -> Found:
+    """Its figures; nothing where it is not installed."""
     if not POSTGRES.is_dir():
-        print(f"no PostgreSQL in {POSTGRES}: it is left out", file=sys.stderr)
-        return {}, None
+        told(f"no PostgreSQL in {POSTGRES}: it is left out")
+        return {}
+    told("PostgreSQL")
     rows = LakeRows(home / "lake", names_of(Fleet(size))["series"].to_numpy())
     with Postgres() as postgres:
-        bytes_ = round(postgres.load(rows), 3)
-        return {name: asdict(each) for name, each in postgres.ask(size, count).items()}, bytes_
+        postgres.load(rows)
+        return {name: asdict(each) for name, each in postgres.ask(size, count).items()}
+
+
+def told(what: str) -> None:
+    """Progress, with the seconds since the benchmark began."""
+    print(f"{time.monotonic() - BEGUN:6.0f} s  {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 - `tables`: set B, straight into the tables, as a year of consolidation would have left it;
 - `journal`: set A, through the journal's own door;
-- `consolidate`: the journal into the tables, nothing else in the process; prints what it took;
+- `consolidate`: the journal into the tables until every day is sorted, nothing else in the process;
+  prints what it took;
 - `baseline`: what the same work costs by an engine, from readings that need no decoding: DuckDB on
   one thread sorts as many as a pass takes, writes them as Parquet, and makes hours and days.
 """
@@ -33,10 +34,14 @@ from benchmarks.history_sets import (
 from benchmarks.history_year import fill_tables
 from cloud.journal.cursor import Decision
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
-from cloud.lake.consolidator import ROWS_AT_ONCE, Batch, Consolidator
+from cloud.lake.consolidator import ROWS_AT_ONCE, Batch, Consolidator, Progress
 from cloud.lake.embedded import Decoded, no_pause
 from cloud.lake.floors import FloorKeeper, LakeGround
 from cloud.lake.names import Names
+from cloud.lake.sorter import Sorter
+from cloud.lake.table.sweep import Sweeper
+from cloud.lake.table.table import LakeTable
+from cloud.lake.upkeep import Upkeep
 from cloud.memory import reuse_pages
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH
@@ -45,6 +50,11 @@ from protos.series import EMPTY_ROOT
 WAIT_S: Final = 60
 DECLARED: Final = 1000
 IN_FLIGHT: Final = 64
+SORT_AFTER_S: Final = 1.0
+"""A day into which nothing came for so long is sorted; passes come more often."""
+SORT_WAIT_S: Final = 60.0
+_HIGH_WATER: Final = "5"
+"""What `clear_refs` takes to have the kernel forget the most memory so far."""
 
 
 class Nobody:
@@ -58,6 +68,29 @@ class Nobody:
 
     def in_use(self) -> frozenset[str]:
         return frozenset()
+
+
+class MeasuredSorter(Sorter):
+    """Sorts a day soon after nothing comes into it, and tells what that alone took.
+
+    ``pass_mb`` and ``sort_mb`` are the most memory between its slices and in them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(quiet_s=SORT_AFTER_S)
+        self.cpu_s = self.pass_mb = self.sort_mb = 0.0
+
+    def carry_out(self, table: LakeTable, sweeper: Sweeper) -> int:
+        """As `Sorter.carry_out`."""
+        self.pass_mb = max(self.pass_mb, peak_mb())
+        forget_peak()
+        cpu = time.process_time()
+        try:
+            return super().carry_out(table, sweeper)
+        finally:
+            self.cpu_s += time.process_time() - cpu
+            self.sort_mb = max(self.sort_mb, peak_mb())
+            forget_peak()
 
 
 # --- set A ------------------------------------------------------------------------------------
@@ -103,32 +136,48 @@ def _stored(waiting: list[Future[Decision]]) -> None:
 
 
 def consolidate(home: Path) -> dict[str, float]:
-    """Every block of the journal into the tables, and all merges; CPU of all threads."""
+    """Every block of the journal into the tables, all merges, and every day sorted.
+
+    CPU is of all threads, that of passes (merges with them) apart from that of sorting, and so is
+    the most memory of both.
+    """
     reuse_pages()  # as a process of the role does
     ground = LakeGround(home / "lake")
     journal = SqliteJournal.open(home / "journal", now_us=_now_us, ground=ground.ground)
-    lake = home / "lake"
+    lake, sorter = home / "lake", MeasuredSorter()
     consolidator = Consolidator(
-        lake, journal, Names(journal.series), Nobody(),
+        lake, journal, Names(journal.series), Nobody(), upkeep=Upkeep(sorter),
         floors=FloorKeeper(lake, journal), let_go=no_pause,
     )  # fmt: skip
-    wall, cpu, readings = time.perf_counter(), time.process_time(), 0
+    wall, cpu, readings, idle = time.perf_counter(), time.process_time(), 0, 0
     try:
         consolidator.recover()
-        while True:
+        forget_peak()
+        is_done = False
+        while not is_done:
             progress = consolidator.run_once()
             readings += progress.readings
-            if not progress.more and not progress.merged:
-                break
+            is_done = not _goes_on(progress) and not progress.sorting.unsorted
+            idle = 0 if _goes_on(progress) else idle + 1
+            if idle:
+                time.sleep(SORT_AFTER_S / 4)  # the last day is not quiet yet
+            if idle * SORT_AFTER_S / 4 > SORT_WAIT_S:
+                raise SystemExit(f"a day of set A is not sorted: {progress.sorting}")
     finally:
         consolidator.close()
         journal.close()
     return {
         "readings": readings,
-        "cpu_s": time.process_time() - cpu,
+        "cpu_s": time.process_time() - cpu - sorter.cpu_s,
+        "sort_cpu_s": sorter.cpu_s,
         "wall_s": time.perf_counter() - wall,
-        "peak_mb": _peak_mb(),
+        "peak_mb": max(sorter.pass_mb, peak_mb()),
+        "sort_peak_mb": sorter.sort_mb,
     }
+
+
+def _goes_on(progress: Progress) -> bool:
+    return bool(progress.more or progress.merged or progress.is_upkeep_behind)
 
 
 _SORTED: Final = """
@@ -165,9 +214,15 @@ def baseline(home: Path, size: Size) -> dict[str, float]:
         return {"readings": readings.num_rows, "cpu_s": time.process_time() - cpu}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """The most memory since `forget_peak`."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def forget_peak() -> None:
+    """Count the most memory anew, from what is held now."""
+    Path("/proc/self/clear_refs").write_text(_HIGH_WATER)
 
 
 def _now_us() -> int:

@@ -40,6 +40,11 @@ class Question:
     sql: str
     postgres: str = ""
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether it asks for readings rather than for rollups or events."""
+        return "FROM readings" in self.sql
+
     def ask(self, key: Key, time: Callable[[int], str], *, postgres: bool = False) -> str:
         """The statement for a key; ``time`` writes µs as the engine's own time."""
         given = {"from": time(key.from_us), "to": time(key.to_us)}

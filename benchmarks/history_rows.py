@@ -25,7 +25,7 @@ COLUMNS: Final = {
     ROLLUP_1D.name: ROLLUP,
     EPISODES.name: EPISODE,
 }
-BATCH: Final = 2_000_000
+BATCH: Final = 1_000_000
 
 
 class LakeRows:

@@ -151,12 +151,14 @@ def _header(data: bytes, at: int) -> tuple[int, int, int, int]:
 
 def _signed(number: bytes) -> int:
     """A whole number as a match found it."""
-    value = _whole(number, 0)[0]
+    value = shift = 0
+    for byte in number:
+        value |= (byte & 0x7F) << shift
+        shift += 7
     return value >> 1 ^ -(value & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """What is behind a data page's header: ``size`` bytes once they are decompressed.
 
     ``is_plain``: its values are numbers one after another. ``is_words``: words of a dictionary.

@@ -5,7 +5,7 @@ an episode that was told several times, the newest word counts.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -88,7 +88,11 @@ _TABLES: Final[Mapping[Events, _Table]] = {
 }
 
 
-def found(pool: Pool, files: EventFiles, view: View, ask: EventsAsk) -> list[Row]:
+Few = Callable[[View, EventsAsk, int], list[Row] | None]
+"""`few`, by whoever does it."""
+
+
+def found(pool: Pool, few: Few, view: View, ask: EventsAsk) -> list[Row]:
     """One dict an event: the names, ``ts``, ``epoch`` and ``seq``, and the table's own columns.
 
     Times are µs, ids of series whole numbers, ids of episodes bytes.
@@ -96,44 +100,55 @@ def found(pool: Pool, files: EventFiles, view: View, ask: EventsAsk) -> list[Row
     table = _TABLES[ask.kind]
     most = ask.skip + ask.limit
     tail = _tail(view, table, ask)
-    rows = _held(pool, files, view, ask, most + len(tail))
-    rows += tail
+    limit = most + len(tail)
+    rows = few(view, ask, limit)
+    rows = (many(pool, view, ask, limit) if rows is None else rows) + tail
     if ask.kind is Events.EPISODES:
         rows = _newest_words(rows)
     rows.sort(key=lambda row: (*_first(row, ask.order), *_ties(row, table.ties)))
     return rows[ask.skip : most]
 
 
-def _held(pool: Pool, files: EventFiles, view: View, ask: EventsAsk, limit: int) -> list[Row]:
-    """The first rows of the tables: picked here where there are few, by the engine else."""
+def few(files: EventFiles, view: View, ask: EventsAsk, limit: int) -> list[Row] | None:
+    """The first rows of the tables, picked here; None where there are too many for that."""
     table = _TABLES[ask.kind]
-    # An event may begin long before the range that it meets; one at a time lies in it.
-    since = ask.from_us if table.end == "ts" else _INT64.min
-    paths = view.tables[table.spec.name].pick(since, ask.to_us)
     wanted = Wanted(
         (*_NAMES, *table.columns), table.end, ask.from_us, ask.to_us, ask.gateway, ask.device,
         ask.series,
     )  # fmt: skip
-    paths = files.meeting(paths, wanted)
+    paths = files.meeting(_paths(view, ask), wanted)
     if not paths:
         return []
-    few = files.rows(paths, wanted)
-    if few is None:
-        named = [ask.gateway, ask.gateway, ask.device, ask.device]
-        series = list(ask.series)
-        given = [paths, ask.from_us, ask.to_us, *named, series, series, limit]
-        by_peak = ask.order is Order.PEAK
-        sql = query_sql.EPISODES_BY_PEAK if by_peak else table.sql
-        many: list[Row] = pool.table(sql, given).to_pylist()
-        return many
+    rows = files.rows(paths, wanted)
+    if rows is None:
+        return None
     if ask.kind is Events.EPISODES:
-        few = query_event_rows.newest(few, ("series", "id"), ("epoch", "seq", "end_ts"))
+        rows = query_event_rows.newest(rows, ("series", "id"), ("epoch", "seq", "end_ts"))
     by = [("ts", True), ("series", False), ("epoch", True), ("seq", True)]
     by = [("peak", True), *by] if ask.order is Order.PEAK else by
     told: list[Row] = query_event_rows.first(
-        few, [*by, *((name, False) for name in table.ties)], limit
+        rows, [*by, *((name, False) for name in table.ties)], limit
     ).to_pylist()
     return told
+
+
+def many(pool: Pool, view: View, ask: EventsAsk, limit: int) -> list[Row]:
+    """The first rows of the tables, by the engine."""
+    named = [ask.gateway, ask.gateway, ask.device, ask.device]
+    series = list(ask.series)
+    given = [_paths(view, ask), ask.from_us, ask.to_us, *named, series, series, limit]
+    by_peak = ask.order is Order.PEAK
+    sql = query_sql.EPISODES_BY_PEAK if by_peak else _TABLES[ask.kind].sql
+    told: list[Row] = pool.table(sql, given).to_pylist()
+    return told
+
+
+def _paths(view: View, ask: EventsAsk) -> list[str]:
+    """The files that may have what is asked."""
+    table = _TABLES[ask.kind]
+    # An event may begin long before the range that it meets; one at a time lies in it.
+    since = ask.from_us if table.end == "ts" else _INT64.min
+    return view.tables[table.spec.name].pick(since, ask.to_us)
 
 
 def _tail(view: View, table: _Table, ask: EventsAsk) -> list[Row]:

@@ -7,24 +7,24 @@ functions that made them, so tables and tail give one answer. Any thread may cal
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
 from cloud.lake.names import Name
-from cloud.live.series import Known
 from cloud.live.view import View
 from cloud.query import joined as query_joined
 from cloud.query.clean import Bad
 from cloud.query.columns import Told
 from cloud.query.event_rows import EventFiles
-from cloud.query.events import Events, EventsAsk
+from cloud.query.events import Events, EventsAsk, few
 from cloud.query.events import found as events_of
+from cloud.query.followed import Followed
 from cloud.query.index import INDEX_BYTES_MAX
 from cloud.query.lake import LakeReader, ReadAhead
 from cloud.query.one import Budget, OneSeries
 from cloud.query.over import with_more
-from cloud.query.plan import Buckets, Resolution, buckets_for, span
+from cloud.query.plan import Buckets, Resolution, buckets_for, expected, span
 from cloud.query.pool import Pool
 from cloud.query.rows import QUANTILES, BucketSeries, More, RawSeries, cut
 from cloud.query.series import SeriesView
@@ -61,7 +61,8 @@ class Ask:
     ``grid`` names the buckets, which ``points`` and ``resolution`` do otherwise. ``without`` is
     what of a stored series is left out as bad, ``joined`` what is read as one, ``more`` what
     buckets shall tell that takes more reading. ``ends``: they tell of their first and last reading
-    when that was, and of what quality; without it that may be wrong.
+    when that was, and of what quality; without it that may be wrong. ``columns``: a process of its
+    own may write the series as JSON at once (`cloud.query.written`).
     """
 
     series: tuple[int, ...]
@@ -76,39 +77,22 @@ class Ask:
     joined: Resolver = NOTHING_JOINED
     more: frozenset[More] = frozenset()
     ends: bool = True
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """The answer: ``buckets`` None means raw. ``lake`` and ``journal`` name the view it is of."""
+    """The answer: ``buckets`` None means raw. ``lake`` and ``journal`` name the view it is of.
+
+    ``json`` is the series as they were written already, and ``series`` empty then.
+    """
 
     buckets: Buckets | None
     series: tuple[RawSeries | BucketSeries, ...]
     lake: int
     journal: int
     next: Cursor | None
-
-
-class Book(Protocol):
-    """What is known of series: `cloud.live.series.SeriesBook`."""
-
-    def name(self, series: int) -> Name | None:
-        """The name of a series, None when there is none of that id."""
-
-    def known(self, series: Sequence[int] | None = None) -> Known:
-        """Everything, or what is known of the given series as far as they exist."""
-
-
-class Followed(Protocol):
-    """What is asked: `cloud.live.live.Live`, or one moment of it."""
-
-    @property
-    def view(self) -> View:
-        """The newest view."""
-
-    @property
-    def book(self) -> Book:
-        """All that is known of series."""
+    json: bytes | None = None
 
 
 class Query:
@@ -176,7 +160,11 @@ class Query:
 
     def events(self, ask: EventsAsk) -> list[dict[str, Any]]:
         """Rows of a table of events, as `cloud.query.events` tells them."""
-        return events_of(self._pool, self._events, self._live.view, ask)
+        return events_of(self._pool, self.few_events, self._live.view, ask)
+
+    def few_events(self, view: View, ask: EventsAsk, limit: int) -> list[dict[str, Any]] | None:
+        """As `cloud.query.events.few`."""
+        return few(self._events, view, ask, limit)
 
     def anomalies(self, from_us: int, to_us: int, **more: Any) -> list[dict[str, Any]]:
         """Anomalies in [from, to), newest first; ``more`` is as in EventsAsk."""
@@ -199,11 +187,8 @@ class Query:
     def _few(self, series: Sequence[Joined], ask: Ask) -> bool:
         """Whether raw readings may fit the points, by each stored series' mean rate so far."""
         stored = {segment.name.id for each in series for segment in each.segments}
-        known = self._live.book.known(sorted(stored))
-        length = np.maximum(known.last_ts - known.first_ts, 1)
-        asked = np.minimum(known.last_ts, ask.to_us) - np.maximum(known.first_ts, ask.from_us)
-        share = np.clip(asked / length, 0, 1)
-        return bool((known.readings * share <= 2 * ask.points + 100).all())
+        rows = expected(self._live.book.known(sorted(stored)), ask.from_us, ask.to_us)
+        return bool((rows <= 2 * ask.points + 100).all())
 
     def _raw_if_few(self, view: View, series: Sequence[Joined], ask: Ask) -> History | None:
         found = []

@@ -8,8 +8,7 @@ forgotten first. Readings are never kept.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -81,6 +80,7 @@ class IndexedFile:
     _words: dict[tuple[int, str], Any] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)
     _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _places: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: str) -> "IndexedFile":
@@ -102,6 +102,9 @@ class IndexedFile:
 
         NotPages for a column that is none of ours.
         """
+        return self._noted(self._places, (group, name), lambda: self._place(group, name), _size0)
+
+    def _place(self, group: int, name: str) -> tuple[int, int]:
         if self.columns[name].leaf is _STRANGE:
             raise NotPages(f"{name} is no flat column of numbers, texts or bytes under zstd")
         chunk = self.footer.row_group(group).column(self.columns[name].place)
@@ -217,14 +220,23 @@ class FileIndex:
         return sum(file.size for file in self._files.values())
 
 
-@contextmanager
-def reading(*paths: str) -> Iterator[None]:
+class reading:  # noqa: N801 - a context manager, which a generator is at four times the cost
     """StorageError, which names the files, for what is wrong with them meanwhile."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, NotPages) as error:
-        names = ", ".join(sorted(Path(path).name for path in paths))
-        raise StorageError("query the lake", f"{names}: {error}") from error
+
+    __slots__ = ("_paths",)
+
+    def __init__(self, *paths: str) -> None:
+        self._paths = paths
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, (pa.ArrowException, OSError, NotPages)):
+            names = ", ".join(sorted(Path(path).name for path in self._paths))
+            raise StorageError("query the lake", f"{names}: {error}") from error
 
 
 def _size0(_: object) -> int:

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.lake.table.schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
 from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
+
+if TYPE_CHECKING:
+    from cloud.live.series import Known
 
 SECOND_US: Final = 1_000_000
 POINTS_MAX: Final = 20_000
@@ -109,3 +112,11 @@ def _name(width_us: int) -> str:
     if width_us % SECOND_US == 0:
         return f"{width_us // SECOND_US}s"
     return f"{width_us // _MILLI_US}ms"
+
+
+def expected(known: "Known", from_us: int, to_us: int) -> NDArray[np.float64]:
+    """Readings in [from, to) of each series, by its mean rate so far."""
+    length = np.maximum(known.last_ts - known.first_ts, 1)
+    asked = np.minimum(known.last_ts, to_us) - np.maximum(known.first_ts, from_us)
+    found: NDArray[np.float64] = known.readings * np.clip(asked / length, 0, 1)
+    return found

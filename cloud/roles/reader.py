@@ -26,18 +26,30 @@ from cloud.errors import StorageError
 from cloud.lake.names import Name
 from cloud.lake.table.changes import files_of
 from cloud.lake.table.files import FileList
-from cloud.live.series import Known
+from cloud.live.series import Known, SeriesBook
 from cloud.live.view import View
 from cloud.memory import give_back, share_arenas
-from cloud.query.history import Query
+from cloud.query.history import Ask, History, Query
 from cloud.query.one import TooManyReadings
+from cloud.query.written import written
 from cloud.roles import reader_wire
-from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
+from cloud.roles.reader_wire import (
+    Answer,
+    EventsQuestion,
+    Failure,
+    GoneError,
+    Link,
+    Question,
+    Start,
+)
 from protos.log import log_to_stderr
 
 EASE_BYTES: Final = 128 << 20
 """What is held by a reader that gives back what is free, which takes it a millisecond."""
 
+_NO_VIEW: Final = View(0, 0, MappingProxyType({}), ())
+_NOTHING_KNOWN: Final = SeriesBook().known()
+"""Of events no more is asked than what stands in the tables."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,15 +89,15 @@ class Reader:
         self._tables: dict[str, FileList] = {}
         self.held = held_bytes()
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question | EventsQuestion) -> Answer:
         """What is found, or why nothing is."""
         failure, words, readings = Failure.STORAGE, ("", "", ""), 0
         try:
             self._learn(question.changes)
-            tables = MappingProxyType(dict(self._tables))
-            view = replace(question.view, tables=tables)
-            query = self._asking(Moment(view, question.known))
-            return Answer(query.history(question.ask), self.held)
+            if isinstance(question, EventsQuestion):
+                return self._events(question)
+            found = self._asking(question.view, question.known).history(question.ask)
+            return Answer(_written(found, question.ask), self.held)
         except TooManyReadings as error:
             failure, readings = Failure.READINGS, int(error.args[0])
         except StorageError as error:
@@ -109,10 +121,28 @@ class Reader:
         for name, change in reader_wire.changes_of(data).items():
             self._tables[name] = files_of(self._tables.get(name), change)
 
-    def _asking(self, moment: Moment) -> Query:
+    def _events(self, question: EventsQuestion) -> Answer:
+        view = self._now(_NO_VIEW)
+        query = self._asking(view, _NOTHING_KNOWN)
+        found = query.few_events(view, question.ask, question.limit)
+        return Answer(found, self.held, Failure.ROWS if found is None else None)
+
+    def _now(self, view: View) -> View:
+        """A view with the tables as they were told."""
+        return replace(view, tables=MappingProxyType(dict(self._tables)))
+
+    def _asking(self, view: View, known: Known) -> Query:
+        moment = Moment(self._now(view), known)
         if self._query is None:
             self._query = Query(moment, threads=1, index_bytes_max=self._start.index_bytes)
         return self._query.of(moment)
+
+
+def _written(found: History, ask: Ask) -> History:
+    """The answer as JSON where that is all that is wanted of it."""
+    if ask.columns is None:
+        return found
+    return replace(found, series=(), json=written(found, ask, ask.columns))
 
 
 def _is_memory(error: BaseException) -> bool:

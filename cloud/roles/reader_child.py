@@ -9,13 +9,14 @@ from typing import Final
 
 from cloud.lake.table.changes import change_of
 from cloud.lake.table.files import FileList
-from cloud.lake.table.schema import READINGS, ROLLUPS
+from cloud.lake.table.schema import ANOMALIES, EPISODES, GAPS, READINGS, ROLLUPS
 from cloud.roles.child import launch
-from cloud.roles.reader_wire import Answer, Link, Question, change_bytes
+from cloud.roles.reader_wire import Answer, EventsQuestion, Link, Question, change_bytes
 
 PROGRAM: Final = "cloud.roles.reader"
-_TABLES: Final = tuple(spec.name for spec in (READINGS, *ROLLUPS))
-"""What history is read from."""
+_HISTORY: Final = tuple(spec.name for spec in (READINGS, *ROLLUPS))
+_EVENTS: Final = tuple(spec.name for spec in (ANOMALIES, EPISODES, GAPS))
+"""What each kind of question is about."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,16 +29,19 @@ class Reader:
     is_busy: bool = False
     tables: dict[str, FileList] = field(default_factory=dict)
 
-    def ask(self, question: Question, tables: Mapping[str, FileList], until: float) -> Answer:
+    def ask(
+        self, question: Question | EventsQuestion, tables: Mapping[str, FileList], until: float
+    ) -> Answer:
         """The answer. GoneError, TimeoutError; ValueError for a question that is too long."""
-        told = {name: tables[name] for name in _TABLES}
+        names = _EVENTS if isinstance(question, EventsQuestion) else _HISTORY
+        told = {name: tables[name] for name in names}
         changes = {
             name: change_of(self.tables.get(name), files)
             for name, files in told.items()
             if files is not self.tables.get(name)
         }
         self.link.send(replace(question, changes=change_bytes(changes)), until)
-        self.tables = told
+        self.tables |= told
         answer: Answer = self.link.receive(until)
         return answer
 

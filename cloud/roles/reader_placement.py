@@ -29,11 +29,11 @@ def begin_query(settings: CloudSettings, live: Live) -> tuple[Query, Readers | N
     count = reader_count(settings.roles.readers, *machine())
     if not count:
         return Query(live, threads), None
-    index_bytes = max(INDEX_BYTES_MAX // count, INDEX_BYTES_MIN)
+    index_bytes = max(INDEX_BYTES_MAX // (count + 1), INDEX_BYTES_MIN)
     start = Start(index_bytes, MEMORY_BYTES_MAX, settings.log.format, settings.log.level)
     readers = Readers(count, start)
     readers.begin()
-    return QueryApart(live, readers, threads), readers
+    return QueryApart(live, readers, threads, index_bytes_max=index_bytes), readers
 
 
 def reader_count(wanted: int | ReaderPlacement, cores: int, memory_bytes: int) -> int:

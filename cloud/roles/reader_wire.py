@@ -26,6 +26,7 @@ from cloud.lake.table.changes import Change
 from cloud.lake.table.schema import TABLES, TableSpec
 from cloud.live.series import Known
 from cloud.live.view import View
+from cloud.query.events import EventsAsk
 from cloud.query.history import Ask, History
 from protos.log import LogFormat, LogLevel
 
@@ -67,6 +68,15 @@ class Question:
     changes: bytes
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EventsQuestion:
+    """The first ``limit`` rows of events in the tables, which are as ``changes`` make them."""
+
+    ask: EventsAsk
+    limit: int
+    changes: bytes = b""
+
+
 class Failure(Enum):
     """Why there is no answer."""
 
@@ -75,6 +85,7 @@ class Failure(Enum):
     MEMORY = 2
     LENGTH = 3
     FAULT = 4
+    ROWS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +95,7 @@ class Answer:
     ``held_bytes`` the process held when it began with the question.
     """
 
-    found: History | None
+    found: History | list[dict[str, Any]] | None
     held_bytes: int
     failure: Failure | None = None
     words: tuple[str, str, str] = ("", "", "")

@@ -11,15 +11,23 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cloud.errors import StorageError
 from cloud.lake.table.files import FileList
-from cloud.query.history import History, TooHeavy
+from cloud.query.history import TooHeavy
 from cloud.query.one import TooManyReadings
 from cloud.query.pool import WAIT_S, Busy
 from cloud.roles.reader_child import Reader, Spawn, spawn
-from cloud.roles.reader_wire import Answer, Failure, GoneError, Link, Question, Start
+from cloud.roles.reader_wire import (
+    Answer,
+    EventsQuestion,
+    Failure,
+    GoneError,
+    Link,
+    Question,
+    Start,
+)
 
 ANSWER_S: Final = 60.0
 """How long a question may take, as long as the command line waits; then its reader is killed."""
@@ -112,8 +120,10 @@ class Readers:
             if not reader.is_busy:
                 reader.end()
 
-    def ask(self, home: int, question: Question, tables: Mapping[str, FileList]) -> History:
-        """What a reader answers, that of ``home`` if it is free.
+    def ask(
+        self, home: int, question: Question | EventsQuestion, tables: Mapping[str, FileList]
+    ) -> Any:
+        """What a reader answers, that of ``home`` if it is free: a `History`, or rows of events.
 
         Raises:
             Away: none can take it.
@@ -145,7 +155,7 @@ class Readers:
         with self._free:
             self._together += 1
 
-    def _told(self, reader: Reader, answer: Answer) -> History:
+    def _told(self, reader: Reader, answer: Answer) -> Any:
         """What an answer says; its reader is free again, or replaced."""
         if answer.failure in (Failure.MEMORY, Failure.FAULT):
             self._retire(reader, "a question was too much for it")
@@ -163,7 +173,7 @@ class Readers:
                 raise TooManyReadings(answer.readings)
             case Failure.MEMORY:
                 raise TooHeavy(f"it takes more than {self._start.memory_bytes >> 20} MiB")
-            case Failure.LENGTH:
+            case Failure.LENGTH | Failure.ROWS:
                 raise Away
             case _:
                 raise answer.error()

@@ -114,6 +114,7 @@ def _route(site: Site, path: str, of: Mapping[Method, Endpoint], turns: Turns) -
         values = await _values(endpoint, request)
         asked, accept = values.pop("format", None), request.headers.get("accept", "")
         form = formats.chosen(asked, accept, has_rows=endpoint.has_forms)
+        values["format"] = form
 
         def work() -> Response:
             answer = endpoint.answer(site, values)

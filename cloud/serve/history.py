@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+import orjson
 
 from cloud.lake.names import Name
 from cloud.live.joined import JoinedBook
@@ -16,12 +15,13 @@ from cloud.query.grid import TooMany, Width, grid
 from cloud.query.history import ROWS_MAX, Ask, History, UnknownSeries
 from cloud.query.one import READINGS_MAX, TooManyReadings
 from cloud.query.plan import POINTS_MAX, Buckets, Resolution
-from cloud.query.rows import BucketSeries, RawSeries
+from cloud.query.rows import QUANTILES, More
+from cloud.query.written import written
 from cloud.rollup import partials as rollup
 from cloud.series.joined import Resolver
 from cloud.serve import history_quantiles, history_table, kinds
 from cloud.serve.endpoint import Values
-from cloud.serve.formats import Answer
+from cloud.serve.formats import Answer, Format
 from cloud.serve.history_beside import beside
 from cloud.serve.params import Param, Refusal
 from cloud.serve.shown import VIEW, bad_of_parts
@@ -108,8 +108,11 @@ def history(site: Site, values: Values) -> Answer:
         document = {**head, "series": wide.columns_told, "t": wide.t, "values": wide.values, **tail}
         return Answer(document, wide.table, about, next_)
     columns = values["columns"] or history_table.COLUMNS
-    document = {**head, "series": _told(found, ask, columns), **tail}
-    return Answer(document, lambda: history_table.long(found, names, columns), about, next_)
+    if values["format"] is not Format.JSON:
+        return Answer(head, lambda: history_table.long(found, names, columns), about, next_)
+    series = found.json if found.json is not None else written(found, ask, columns)
+    document = {**head, "series": orjson.Fragment(series), **tail}
+    return Answer(document, None, about, next_)
 
 
 def _found(site: Site, ask: Ask) -> History:
@@ -219,7 +222,16 @@ def _ask(site: Site, values: Values, book: JoinedBook, names: Sequence[Name]) ->
         values["series"], from_us, to_us, values["points"], asked, values["limit"],
         values["cursor"], made, without(site, values, book, names), book.resolver,
         history_quantiles.wanted(more, values["quantiles"]), ends=False,
+        columns=_columns(values, more),
     )  # fmt: skip
+
+
+def _columns(values: Values, more: frozenset[More]) -> tuple[str, ...] | None:
+    """What whoever answers may write at once; None where more than its words are needed here."""
+    is_plain = values["layout"] is Layout.SERIES and QUANTILES.isdisjoint(more)
+    if values["format"] is not Format.JSON or not is_plain:
+        return None
+    return tuple(values["columns"] or history_table.COLUMNS)
 
 
 def _check_size(values: Values, rows: int | None) -> None:
@@ -246,53 +258,3 @@ def _grid(width: Width, zone: tzinfo, from_us: int, to_us: int) -> Buckets:
         raise Refusal(
             400, "bad_parameter", message, hint, parameter="bucket", nearest=str(error)
         ) from error
-
-
-def _told(found: History, ask: Ask, columns: Sequence[str]) -> list[dict[str, Any]]:
-    told = []
-    for each in found.series:
-        if isinstance(each, RawSeries):
-            told.append(_raw(each))
-        elif found.buckets is not None:
-            told.append(_buckets(each, found.buckets, ask, columns))
-    return told
-
-
-def _raw(series: RawSeries) -> dict[str, Any]:
-    answer = {
-        "id": f"{series.id:016x}",
-        "t": series.ts,
-        "v": series.value,
-        "quality": series.quality,
-    }
-    if series.text is not None:
-        answer["text"] = series.text.tolist()
-    special = _special(series)
-    if special:
-        answer["special"] = special
-    return answer
-
-
-def _special(series: RawSeries) -> dict[str, str]:
-    """What JSON has no number for, by index: there `v` is null though the reading was none."""
-    special = ~np.isfinite(series.value)
-    if series.text is not None:
-        special &= np.array([text is None for text in series.text], bool)
-    return {str(i): str(series.value[i]) for i in np.flatnonzero(special).tolist()}
-
-
-def _buckets(
-    series: BucketSeries, buckets: Buckets, ask: Ask, columns: Sequence[str]
-) -> dict[str, Any]:
-    bucket = series.partials.bucket
-    answer: dict[str, Any] = {"id": f"{series.id:016x}", "t": bucket}
-    for name in columns:
-        column: NDArray[Any] = history_table.column(series, name)
-        if name == "durations":
-            answer[name] = column.tolist()
-        elif name != "text":
-            answer[name] = column
-        elif any(text is not None for text in column):
-            answer[name] = column.tolist()
-    answer["gaps"] = history_table.gaps(bucket, buckets, ask)
-    return answer

@@ -1,6 +1,6 @@
 """History as columns and tables: one series after another, or side by side on one grid."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from cloud.lake.names import Name
 from cloud.query.history import Ask, History
 from cloud.query.plan import Buckets, Resolution, buckets_for, span
-from cloud.query.rows import BucketSeries, Duration, More, RawSeries
-from cloud.rollup import partials as rollup
+from cloud.query.rows import BucketSeries, More, RawSeries
+from cloud.query.written import column
 from cloud.rollup.quantiles import SHARES as QUANTILES
-from cloud.rollup.time import Over
 
 COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "sum", "text")
 """What a bucket tells of its readings; `text` is the last one where it was a text."""
@@ -26,60 +25,11 @@ MORE: Final[Mapping[str, More]] = {
 }
 """What is told when it is asked for by name, for it takes more reading."""
 ALL: Final = (*COLUMNS, *MORE)
-GAPS_MAX: Final = 1000
-"""Gaps told of one series: the longest."""
 _TIME: Final = pa.timestamp("us", "UTC")
-_OF: Final[Mapping[str, Callable[[BucketSeries], NDArray[Any]]]] = {
-    "mean": lambda series: rollup.mean(series.partials),
-    "text": lambda series: series.partials.last_text,
-    "time_mean": lambda series: _over(series).mean,
-    "covered_us": lambda series: _over(series).covered,
-    "increase": lambda series: _over(series).increase,
-    "quantile_error": lambda series: _error(series),
-    "durations": lambda series: _objects([*map(_told, series.durations)]),
-}
 _WORDS: Final = frozenset({"text", "durations"})
 """What is no number."""
 _COUNTS: Final = frozenset({"count", "covered_us"})
 """Whole numbers, 0 where there is no reading."""
-
-
-def column(series: BucketSeries, name: str) -> NDArray[Any]:
-    """One of ALL."""
-    if name in QUANTILES:
-        return series.quantiles[name]
-    made = _OF.get(name)
-    found: NDArray[Any] = made(series) if made else getattr(series.partials, name)
-    return found
-
-
-def _told(states: Sequence[Duration] | None) -> list[dict[str, Any]] | None:
-    """Durations as JSON and tables tell them."""
-    if states is None:
-        return None
-    return [
-        {"us": one.us, "others": one.others}
-        if one.others
-        else {"us": one.us, "value": None if one.text is not None else one.value, "text": one.text}
-        for one in states
-    ]
-
-
-def _objects(held: Sequence[Any]) -> NDArray[Any]:
-    found = np.empty(len(held), object)
-    for index, each in enumerate(held):  # at once, lists of one length would be a second axis
-        found[index] = each
-    return found
-
-
-def _over(series: BucketSeries) -> Over:
-    assert series.over is not None, "the question said what it wants"
-    return series.over
-
-
-def _error(series: BucketSeries) -> NDArray[np.float64]:
-    assert series.error is not None, "the question said what it wants"
-    return series.error
 
 
 def with_edges(from_us: int, to_us: int, points: int, asked: Resolution) -> Buckets:
@@ -89,24 +39,6 @@ def with_edges(from_us: int, to_us: int, points: int, asked: Resolution) -> Buck
     edges = np.arange(first, end + 1, made.width_us, dtype=np.int64)
     edges = edges[:1] if from_us == to_us else edges
     return Buckets(made.width_us, made.tier, made.name, edges)
-
-
-def gaps(bucket: NDArray[np.int64], buckets: Buckets, ask: Ask) -> list[list[int]]:
-    """Runs of buckets without a reading as [start, end) µs: the GAPS_MAX longest, in order."""
-    if ask.from_us == ask.to_us:
-        return []
-    if buckets.edges is not None:
-        start, end = int(buckets.edges[0]), int(buckets.edges[-1])
-        after = buckets.edges[np.searchsorted(buckets.edges, bucket, "right")]
-    else:
-        start, end = span(ask.from_us, ask.to_us, buckets.width_us)
-        after = bucket + buckets.width_us
-    opens = np.concatenate([[start], after])
-    closes = np.concatenate([bucket, [end]])
-    there = np.flatnonzero(closes > opens)
-    longest = there[np.argsort(opens[there] - closes[there], kind="stable")[:GAPS_MAX]]
-    held = np.sort(longest)
-    return [list(pair) for pair in zip(opens[held].tolist(), closes[held].tolist(), strict=True)]
 
 
 def long(found: History, names: Sequence[Name], columns: Sequence[str]) -> pa.Table:

@@ -43,10 +43,10 @@ def readers(*faults: str, count: int = 1, answer_s: float = 60.0, memory_bytes=M
 class BothForms(World):
     """``get`` asks both and holds that they answer alike, to the byte."""
 
-    def __init__(self, root: Path, *faults: str, **more) -> None:
+    def __init__(self, root: Path, *faults: str, rows_here: int = -1, **more) -> None:
         super().__init__(root)
         self.readers = readers(*faults, **more)
-        self.apart = QueryApart(self.live, self.readers, threads=1)
+        self.apart = QueryApart(self.live, self.readers, threads=1, rows_here=rows_here)
         make = partial(
             build_app, registry=Registry(), journal=self.journal, dist=None, marks=self.marks,
             operations=self.operations,

@@ -2,7 +2,8 @@
 
 `die-at:SERIES` dies by SIGKILL of questions about a series. `hang` never answers. `slow:FOLDER`
 says `asked` in a folder and waits, before it reads, until a file `go` stands there. `memory` fails
-for want of memory, `fault` of something else. `long` may say nothing longer than a failure.
+for want of memory, `fault` of something else. `long` may say nothing longer than a failure. `rows`
+takes every event for one too many.
 """
 
 import os
@@ -10,6 +11,7 @@ import signal
 import time
 from pathlib import Path
 
+from cloud.query import event_rows
 from cloud.roles import reader
 from cloud.roles.reader_wire import Answer, Link, Question
 
@@ -48,4 +50,6 @@ def brief(self: Link, message: object, until: float | None = None) -> None:
 reader.Reader.answer = faulty  # type: ignore[method-assign]
 if kind == "long":
     Link.send = brief  # type: ignore[method-assign]
+if kind == "rows":
+    event_rows.ROWS_MAX = 0  # type: ignore[misc]
 reader.main()

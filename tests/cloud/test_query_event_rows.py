@@ -1,5 +1,6 @@
 """Events picked out of files: the rows, in the order, that the engine finds."""
 
+import functools
 from pathlib import Path
 from types import MappingProxyType
 
@@ -102,11 +103,16 @@ def test_what_is_picked_here_is_what_the_engine_finds(
     told = []
     for rows_max in (query_event_rows.ROWS_MAX, 0):
         patch.setattr(query_event_rows, "ROWS_MAX", rows_max)
-        found = query_events.found(pool, EventFiles(FileIndex()), view, ask)
+        found = query_events.found(pool, picked(EventFiles(FileIndex())), view, ask)
         told.append([{name: str(value) for name, value in row.items()} for row in found])
     patch.undo()
     keys = [[_key(row, kind) for row in rows] for rows in told]
     assert keys[0] == keys[1]
+
+
+def picked(files: EventFiles) -> query_events.Few:
+    """What a cloud does that has no readers."""
+    return functools.partial(query_events.few, files)
 
 
 def _key(row: dict, kind: Events) -> tuple:
@@ -122,7 +128,7 @@ def test_files_whose_events_ended_before_are_not_opened_again(tmp_path, pool, mo
     view = view_of(tmp_path, EPISODES, [[row], [later]])
     files = EventFiles(FileIndex())
     ask = EventsAsk(Events.EPISODES, 50_000, 200_000)
-    assert [each["id"] for each in query_events.found(pool, files, view, ask)] == [b"b"]
+    assert [each["id"] for each in query_events.found(pool, picked(files), view, ask)] == [b"b"]
     read: list[str] = []
     whole = query_event_rows._read
     monkeypatch.setattr(
@@ -130,5 +136,5 @@ def test_files_whose_events_ended_before_are_not_opened_again(tmp_path, pool, mo
         "_read",
         lambda file, names: (read.append(file.path), whole(file, names))[1],
     )
-    assert len(query_events.found(pool, files, view, ask)) == 1
+    assert len(query_events.found(pool, picked(files), view, ask)) == 1
     assert {Path(path).name for path in read} == {"1.parquet"}

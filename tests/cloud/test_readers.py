@@ -17,6 +17,7 @@ from cloud.rollup.partials import DAY_US, HOUR_US
 from tests.cloud.lake_world import T0
 from tests.cloud.reader_world import BothForms, filled, readers, send, start
 from tests.cloud.role_world import ROOT, is_alive, wait_for
+from tests.cloud.test_serve_events import episodes
 
 
 @pytest.fixture
@@ -63,6 +64,54 @@ def test_every_answer_is_the_same_to_the_byte_in_both_forms(make) -> None:
     assert rows > 1 << 20
     assert world.readers.now.together == 0
     assert world.readers.now.answers >= 4 * len(ASKED)
+
+
+def test_one_small_question_at_a_time_is_answered_without_a_reader(make) -> None:
+    world = filled(make(rows_here=1_000))
+    series = world.id("pump")
+    span = f"from={T0}&to={T0 + HOUR_US}"
+    small = f"/api/v1/history?series={series}&{span}&resolution=raw"
+    world.both(small)
+    world.both(f"/api/v1/history?series={series}&from={T0}&to={T0 + 2 * DAY_US}&resolution=1h")
+    assert world.readers.now.answers == 0
+    with world.apart._here:  # another one is answered at this moment
+        world.both(small)
+    assert world.readers.now.answers == 1
+    three = ",".join(world.id(device) for device in ("pump", "fan", "door"))
+    larger = (
+        f"/api/v1/history?series={three}&{span}&resolution=raw",
+        f"/api/v1/history?series={series}&from={T0}&to={T0 + 2 * DAY_US}&resolution=raw",
+        f"/api/v1/history?series={series}&{span}&bucket=10m&columns=time_mean",
+    )
+    for asked in larger:
+        world.both(asked)
+    assert world.readers.now.answers == 1 + len(larger)
+
+
+def test_events_are_the_same_in_both_forms_too(make) -> None:
+    world = filled(make())
+    gateway = world.gateway
+    for first, consolidated in ((1, True), (4, True), (2, False)):
+        ids = [*range(first, first + 5)]
+        starts = [T0 + 1_000_000 * each for each in ids]
+        peaks = [10.0 + each * first % 7 for each in ids]
+        gateway.send(episodes(gateway, ids, starts, [each + 5 for each in starts], peaks))
+        gateway.send(gateway.scores("fan", starts, peaks))
+        if consolidated:
+            world.consolidate()
+        world.follow()
+    asked = ("", "limit=3", f"from={T0 + 3_000_000}&to={T0 + 6_000_000}", "device=fan", "device=x")
+    for each in asked:
+        assert len(world.both(f"/api/v1/anomalies?{each}")) > len(each)
+        for order in ("peak", "newest"):
+            world.both(f"/api/v1/episodes?order={order}&{each}")
+    assert world.readers.now.answers == 3 * len(asked)
+    assert world.readers.now.together == 0
+    held = world.both("/api/v1/episodes?order=peak&limit=5")
+    world.readers.stop()
+    world.readers = world.apart._readers = readers("rows")
+    assert world.both("/api/v1/episodes?order=peak&limit=5") == held
+    assert world.readers.now.together == 1  # too many for it: the engine, which is here
 
 
 def test_joined_series_are_the_same_in_both_forms_too(make) -> None:
