@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 
@@ -50,7 +49,7 @@ def command(
 
     days = (-EVER_US if first is None else _us(first), EVER_US if last is None else _us(last, 1))
     folders = (config.journal_folder, config.lake_folder)
-    with shown_progress() as told_of, _disk_told(config.home):
+    with shown_progress() as told_of, disk_told(f"consolidate {config.home}"):
         passed = waiting(config) if dry_run else carry_over(config, told_of)
         outcome = Outcome(dry_run, passed.blocks, passed.readings, passed.quarantined)
         if first is not None or last is not None:
@@ -62,7 +61,7 @@ def command(
 
 
 @contextmanager
-def _disk_told(home: Path) -> Iterator[None]:
+def disk_told(tried: str) -> Iterator[None]:
     """What a disk refuses, as the operator's to mend: what was begun is finished by the next."""
     from deltalake.exceptions import DeltaError
 
@@ -70,7 +69,7 @@ def _disk_told(home: Path) -> Iterator[None]:
         yield
     except (OSError, DeltaError) as error:
         hint = "make room on the disk, or mend it, and run this again"
-        raise StorageError(f"consolidate {home}", str(error), hint) from error
+        raise StorageError(tried, str(error), hint) from error
 
 
 def _us(day: datetime, after: int = 0) -> int:

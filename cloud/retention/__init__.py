@@ -1,1 +1,1 @@
-"""Retention: how long history is kept by rule, how it leaves, and what is told of it then."""
+"""How history leaves, by rule or by order, and what is told of it then."""
