@@ -23,6 +23,7 @@ VERBS: Final = {
     "consolidate": "bring the journal into the tables; recompute days from it",
     "rebuild": "make the rollups anew from the readings, with the cloud stopped",
     "retention": "remove readings and rollups past their age; or count what would go",
+    "erase": "erase history of a gateway, device or metric for good, by order",
     "vacuum": "remove files of the lake that no table names",
     "quarantine": "list blocks set apart; show, release or discard one",
     "backup": "copy the whole cloud into a folder, while it runs",

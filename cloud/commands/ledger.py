@@ -66,6 +66,8 @@ def _tell(row: Row) -> None:
             click.echo(f"    {state}: {what} ({'; '.join(row['reasons'])})")
     if row.get("retired_readings"):
         click.echo(f"    retention: {row['retired_readings']:,} readings removed, past their age")
+    if row.get("erased_readings"):
+        click.echo(f"    erased: {row['erased_readings']:,} readings, by order")
     if row["forked_blocks"]:
         click.echo(f"    {row['forked_blocks']:,} blocks of another stream kept aside")
     if row["deleted_blocks"]:

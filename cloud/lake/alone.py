@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cloud.errors import OperatorError, StorageError
 from cloud.lake.lock import take_lock
-from cloud.lake.table.schema import RARE, READINGS, ROLLUPS
+from cloud.lake.table.parquet import Step, no_step
+from cloud.lake.table.schema import RARE, READINGS, ROLLUPS, TableSpec
 from cloud.lake.table.table import LakeTable
 
 
@@ -18,8 +19,10 @@ def check_there(root: Path, tried: str) -> None:
 
 
 @contextmanager
-def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
-    """`readings` and the rollups, nobody else's while inside; the ``tried`` goes into errors.
+def alone(
+    root: Path, tried: str, more: Sequence[TableSpec] = (), step: Step = no_step
+) -> Iterator[dict[str, LakeTable]]:
+    """`readings`, the rollups and ``more``, nobody else's while inside; errors tell the ``tried``.
 
     Raises:
         OperatorError: there is no lake, or a cloud is running.
@@ -30,11 +33,11 @@ def alone(root: Path, tried: str) -> Iterator[dict[str, LakeTable]]:
     try:
         speaks = tuple(spec.name for spec in RARE)
         tables = {
-            spec.name: LakeTable.open(root, spec, speaks_for=speaks if spec is READINGS else ())
-            for spec in (READINGS, *ROLLUPS)
+            spec.name: LakeTable.open(root, spec, step, speaks if spec is READINGS else ())
+            for spec in (READINGS, *ROLLUPS, *more)
         }
         check_sound(tried, tables[READINGS.name].aside)  # rollups are made again of it
-        check_level(tried, tables)
+        check_level(tried, {spec.name: tables[spec.name] for spec in (READINGS, *ROLLUPS)})
         for table in tables.values():
             table.accept()
         yield tables

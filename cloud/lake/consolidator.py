@@ -208,11 +208,10 @@ class Consolidator:
             self._floors.note()
         if self._releases is None:
             return 0
-        settle = self._corrector.settle
+        settle, spare = self._corrector.settle, self._upkeep.spare
+        lake = [*self._tables.values()]
         return self._releases.carry_out(
-            [*self._tables.values()],
-            lambda decoded, start: rows_of(settle(decoded), start),
-            lambda decoded: shown(settle(decoded)),
+            lake, rows_of, shown, lambda decoded: spare(settle(decoded), self._root)
         )
 
     def _offsets(self) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """Passes of the consolidator without a cloud: what the journal has and the tables lack."""
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from cloud.config import CloudConfig
-from cloud.errors import OperatorError
+from cloud.errors import OperatorError, StorageError
 from cloud.journal.sqlite.recovery import is_written
 from cloud.journal.sqlite.snapshot import readings_between, take_snapshot
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
@@ -23,6 +23,8 @@ from cloud.lake.table.state import covered
 Told = Callable[[str, int, int], None]
 """Told what is done, how far, of how much."""
 _TRIED: Final = "consolidate"
+WAIT_S: Final = 60.0
+"""How long the journal may take to begin a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,45 @@ def carry_over(config: CloudConfig, told: Told) -> Passed:
     """
     check_stopped(config)
     before = waiting(config)
+    with _journal(config) as journal:
+        names = Names(journal.series)
+        consolidator = Consolidator(
+            config.lake_folder,
+            journal,
+            names,
+            Nobody(),
+            releases=Releases(journal.quarantined_blocks, names, _now_us),
+            floors=FloorKeeper(config.lake_folder, journal),
+            bytes_per_pass=config.settings.lake.batch_bytes,
+        )
+        with closing(consolidator):
+            consolidator.recover()
+            quarantined, more = 0, True
+            while more:
+                progress = consolidator.run_once()
+                quarantined, more = quarantined + progress.quarantined, progress.more
+                done = before.blocks - (journal.head() - progress.offset)
+                told("blocks consolidated", done, before.blocks)
+    return Passed(before.blocks, before.readings, quarantined)
+
+
+def empty_journal(config: CloudConfig) -> None:
+    """Unlink all blocks that are archived, also those of the segment in use.
+
+    Raises:
+        OperatorError: the cloud is running.
+        StorageError: the disk refuses, or has no room for another segment.
+    """
+    check_stopped(config)
+    with _journal(config) as journal:
+        journal.seal().result(WAIT_S)
+        if journal.trim() < journal.archived():
+            tried, cause = f"empty the journal {config.journal_folder}", "a segment of it stays"
+            raise StorageError(tried, cause, "make room on the disk, and run this again")
+
+
+@contextmanager
+def _journal(config: CloudConfig) -> Iterator[SqliteJournal]:
     settings, beside = config.settings, LakeGround(config.lake_folder)
     limits = JournalLimits(
         settings.journal.bytes_max,
@@ -91,25 +132,7 @@ def carry_over(config: CloudConfig, told: Told) -> Passed:
         )
     ) as journal:
         beside.adopt_into(journal.quarantined_blocks)
-        names = Names(journal.series)
-        consolidator = Consolidator(
-            config.lake_folder,
-            journal,
-            names,
-            Nobody(),
-            releases=Releases(journal.quarantined_blocks, names, _now_us),
-            floors=FloorKeeper(config.lake_folder, journal),
-            bytes_per_pass=settings.lake.batch_bytes,
-        )
-        with closing(consolidator):
-            consolidator.recover()
-            quarantined, more = 0, True
-            while more:
-                progress = consolidator.run_once()
-                quarantined, more = quarantined + progress.quarantined, progress.more
-                done = before.blocks - (journal.head() - progress.offset)
-                told("blocks consolidated", done, before.blocks)
-    return Passed(before.blocks, before.readings, quarantined)
+        yield journal
 
 
 def _now_us() -> int:

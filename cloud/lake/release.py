@@ -19,6 +19,9 @@ from cloud.lake.table.table import LakeTable
 
 NO_BYTES = "its bytes were not kept, the quarantine was full"
 
+Spared = tuple[Decoded, Callable[[], int]]
+"""Rows without those that were erased before they were tried; and what tells how many those are,
+before `readings` are committed with the ticket that it returns, 0 where there are none."""
 Tables = Callable[[Decoded, int], Mapping[str, pa.Table]]
 """Rows of every table, arranged, from decoded blocks after an offset."""
 
@@ -46,19 +49,24 @@ class Releases:
         self._apart, self._names, self._now_us = apart, names, now_us
 
     def carry_out(
-        self, lake: Sequence[LakeTable], tables: Tables, shown: Callable[[Decoded], None]
+        self,
+        lake: Sequence[LakeTable],
+        tables: Tables,
+        shown: Callable[[Decoded], None],
+        spare: Callable[[Decoded], Spared],
     ) -> int:
         """Take in every block that waits, if the lake has passed it; how many got in.
 
-        ``shown`` is told of each whose rows were not in the lake before. Raises as
-        `LakeTable.release`, and StorageError for a block of a later version.
+        ``shown`` is told of each whose rows were not in the lake before; ``spare`` puts its times
+        right and leaves out what was erased. Raises as `LakeTable.release`, and StorageError for a
+        block of a later version.
         """
         waiting = [one for one in self._apart.list() if one.state is State.RELEASING]
         done = 0
         for block in sorted(waiting, key=lambda one: one.ticket):
             if block.offset > lake[0].state.offset:
                 break  # the lake has yet to pass it; a later ticket may not go before
-            done += self._one(block, lake, tables, shown)
+            done += self._one(block, lake, tables, shown, spare)
         return done
 
     def _one(
@@ -67,6 +75,7 @@ class Releases:
         lake: Sequence[LakeTable],
         tables: Tables,
         shown: Callable[[Decoded], None],
+        spare: Callable[[Decoded], Spared],
     ) -> int:
         data = self._apart.data(block)
         if data is None:
@@ -77,10 +86,13 @@ class Releases:
         if decoded.bad:
             self._apart.refused(block, decoded.bad[0].reason)
             return 0
+        decoded, tell = spare(decoded)
         rows = tables(decoded, block.offset - 1)
         fresh = [table for table in lake if table.state.released < block.ticket]
+        retired = tell() if lake[0] in fresh else 0
         for table in fresh:
-            table.release(rows[table.spec.name], block.offset, block.ticket)
+            own = retired if table is lake[0] else 0
+            table.release(rows[table.spec.name], block.offset, block.ticket, own)
         if lake[0] in fresh:
             shown(decoded)
         self._apart.released(block, self._now_us())

@@ -1,17 +1,22 @@
 """What is done for tables beside filling them: merging, retention, sorting, unneeded files."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
-from cloud.lake.embedded import Pause, no_pause
+from cloud.lake.embedded import Decoded, Pause, no_pause
 from cloud.lake.merge import merge_in
+from cloud.lake.release import Spared
 from cloud.lake.sorter import Sorter, SortProgress
 from cloud.lake.table.schema import READINGS, ROLLUPS
 from cloud.lake.table.sweep import Sweeper
 from cloud.lake.table.table import LakeTable
+from cloud.retention.erase import carry_out
 from cloud.retention.removal import Retention
+from cloud.retention.retired import write_retired
 from cloud.retention.rules import Retired, Rules
+from cloud.retention.spare import spared
 from cloud.settings import CloudSettings
 from cloud.settings import Retention as RetentionSettings
 
@@ -31,7 +36,7 @@ class Upkeep:
 
     @property
     def retired(self) -> Retired:
-        """What retention removed so far."""
+        """What was removed so far, by rule or by order."""
         return self._retention.retired
 
     @property
@@ -40,10 +45,30 @@ class Upkeep:
         return self._sorter.progress
 
     def open(self, tables: Mapping[str, LakeTable]) -> None:
-        """The tables were opened anew, which removed what no log names."""
+        """The tables were opened anew, which removed what no log names.
+
+        An order to erase that was cut short is carried out before anything new comes.
+        """
         self.close()
         self.sweeper.forget()
         self._retention.open(tables[READINGS.name])
+        self._retention.retired = carry_out(tables, self.sweeper, self.retired)
+
+    def spare(self, decoded: Decoded, root: Path) -> Spared:
+        """Rows of a block that is released, without those that orders given since it came take.
+
+        What tells of these, in the lake under ``root``, is to be called before their commit.
+        """
+        rest, removed = spared(decoded, self.retired.orders)
+
+        def tell() -> int:
+            if not removed:
+                return 0
+            self._retention.retired = self.retired.erasing(removed)
+            write_retired(root, self.retired)
+            return self.retired.ticket
+
+        return rest, tell
 
     def close(self) -> None:
         """Let go of all files."""

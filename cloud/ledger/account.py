@@ -66,7 +66,7 @@ class LedgerRow:
     (blocks, readings) of these that the lake was to take and does not have. ``forked``: blocks
     of another stream, never stored. ``deleted``: blocks that the gateway had deleted before an
     older journal was restored. ``retired``: readings that were in the lake until retention removed
-    them. ``gaps``: by the reason's name.
+    them, ``erased``: until an order did. ``gaps``: by the reason's name.
     """
 
     gateway: str
@@ -81,6 +81,7 @@ class LedgerRow:
     discarded: tuple[int, int] = (0, 0)
     forked: int = 0
     retired: int = 0
+    erased: int = 0
     gaps: Mapping[str, Lost] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
@@ -92,7 +93,7 @@ class LedgerRow:
     @property
     def in_lake(self) -> int:
         """Readings that the lake must hold of what is archived (promise 7)."""
-        aside = self.quarantined[1] + self.discarded[1] + self.retired
+        aside = self.quarantined[1] + self.discarded[1] + self.retired + self.erased
         return self.counts.archived_readings - aside
 
 
@@ -106,24 +107,32 @@ def make_ledger(
     apart: Sequence[Apart],
     gaps: Gaps,
     retired: Mapping[tuple[str, int], int],
+    erased: Mapping[tuple[str, int], int],
 ) -> list[LedgerRow]:
     """All rows, by gateway and epoch; ``apart`` and ``gaps`` may know more than the tallies.
 
-    ``retired``: readings that retention removed, by gateway and epoch.
+    ``retired``: readings that retention removed, by gateway and epoch; ``erased``: those that
+    orders did.
     """
     rows: list[LedgerRow] = []
     for cursor in sorted(cursors, key=lambda one: one.gateway):
         tally = tallies.get(cursor.gateway, Tally())
         own = [one for one in apart if one.gateway == cursor.gateway]
-        removed = {each: n for (name, each), n in retired.items() if name == cursor.gateway}
+        gone = [
+            {each: n for (name, each), n in removed.items() if name == cursor.gateway}
+            for removed in (retired, erased)
+        ]
         lost = {key: value for key, value in gaps.items() if key[0] == cursor.gateway}
         for epoch in sorted(_epochs(cursor, tally)):
             row = _row(cursor, tally, epoch)
             row = _with_apart(row, [one for one in own if _home(tally, one.epoch) == epoch])
             found = {k[2]: v for k, v in lost.items() if _home(tally, k[1]) == epoch}
             named = {reason_name(r): found[r] for r in sorted(found)}
-            gone = sum(n for each, n in removed.items() if _home(tally, each) == epoch)
-            rows.append(replace(row, gaps=named, retired=gone))
+            aged, taken = (
+                sum(n for each, n in removed.items() if _home(tally, each) == epoch)
+                for removed in gone
+            )
+            rows.append(replace(row, gaps=named, retired=aged, erased=taken))
     return rows
 
 
@@ -156,6 +165,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
         "forked_blocks": row.forked,
         "deleted_blocks": row.deleted,
         "retired_readings": row.retired,
+        "erased_readings": row.erased,
         "in_lake": row.in_lake,
         "gaps": {
             name: {"records": lost.records, "readings": lost.readings}

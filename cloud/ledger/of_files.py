@@ -23,4 +23,5 @@ def read_ledger(journal: Path, lake: Path) -> list[LedgerRow]:
         apart = quarantine.list()
     cursors = [one.cursor for one in snapshot.standing.values()]
     tallies = {name: one.tally for name, one in snapshot.standing.items()}
-    return make_ledger(cursors, tallies, apart, gaps, retired_now(lake).by_epoch())
+    gone = retired_now(lake)
+    return make_ledger(cursors, tallies, apart, gaps, gone.by_epoch(), gone.erased_by_epoch())

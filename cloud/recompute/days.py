@@ -135,13 +135,13 @@ def _compare(
 ) -> _Work:
     """Compare by sums, until no more files turn out to be unreadable."""
     readings = states[READINGS.name]
-    hulls = read_retired(lake, readings.retired).hulls
+    retired = read_retired(lake, readings.retired)
     tables = {name: Standing(TABLES[name], lake / name, one, _offset(states, name))
               for name, one in states.items()}  # fmt: skip
     with closing(Quarantine(journal / "quarantine.db")) as quarantine:
         apart = quarantine.list()
     kept = read_kept(journal, take_snapshot(journal), readings.offset, apart, told)
-    side = LakeSide(tables, kept, hulls, days, told)
+    side = LakeSide(tables, kept, retired.hulls, days, told, retired.orders)
     while True:
         try:
             known = _known(tables[CORRECTIONS.name], side).plus(kept.corrections)

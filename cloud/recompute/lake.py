@@ -16,7 +16,14 @@ from cloud.errors import StorageError
 from cloud.lake.table.files import DataFile
 from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import times
-from cloud.lake.table.schema import READINGS, ROLLUPS, TableSpec, is_whole
+from cloud.lake.table.schema import (
+    ANOMALIES,
+    EPISODES,
+    READINGS,
+    ROLLUPS,
+    TableSpec,
+    is_whole,
+)
 from cloud.lake.table.state import State
 from cloud.recompute.comparison import (
     ORIGIN,
@@ -30,9 +37,11 @@ from cloud.recompute.comparison import (
     numbers_of,
 )
 from cloud.recompute.journal import Kept, Told
+from cloud.retention.order import Order, held
 from cloud.retention.rules import Hulls, within
 from cloud.rollup.partials import DAY_US, Ints
 
+_ERASED: Final = frozenset(spec.name for spec in (READINGS, ANOMALIES, EPISODES))
 _RESTORE: Final = "restore the lake from a backup (docs/guide/backup.md)"
 _REBUILD: Final = "`tidegate-cloud rebuild` makes it again"
 
@@ -89,6 +98,7 @@ class LakeSide:
     hulls: Hulls
     days: tuple[int, int]
     told: Told
+    orders: tuple[Order, ...] = ()
     lost: dict[tuple[str, str], DataFile] = field(default_factory=dict)
     """Files that count as without rows, by table and path."""
 
@@ -101,6 +111,9 @@ class LakeSide:
         hulls = self.hulls.values() if error.table == READINGS.name else ()
         if any(first <= file.ts_max and last > low for first, last in hulls):
             why = "retention removed readings of its days"
+            raise StorageError(error.tried, f"{error.cause}; {why}", _RESTORE) from error
+        if any(file.start < order.upto for order in self.orders):
+            why = "some of what it held may have been erased"
             raise StorageError(error.tried, f"{error.cause}; {why}", _RESTORE) from error
         self.lost[error.table, file.path] = file
 
@@ -149,11 +162,15 @@ class LakeSide:
                 at += rows.num_rows
 
     def open_to(self, name: str, rows: pa.Table, block: Ints) -> Ints:
-        """Each row's block, UNKNOWN for readings of days that retention cleared."""
-        if name != READINGS.name or not self.hulls:
-            return block
-        gone = within(rows["series"].to_numpy(), times(rows["ts"]), self.hulls)
-        return np.where(gone, UNKNOWN, block)
+        """Each row's block; UNKNOWN where retention cleared days, or an order to erase holds it."""
+        found = block
+        if name == READINGS.name and self.hulls:
+            gone = within(rows["series"].to_numpy(), times(rows["ts"]), self.hulls)
+            found = np.where(gone, UNKNOWN, found)
+        if self.orders and name in _ERASED:
+            is_held = held(rows, self.kept.offsets[block], self.tables[name].spec, self.orders)
+            found = np.where(is_held, UNKNOWN, found)
+        return found
 
     def _see_file(self, standing: Standing, file: DataFile, seen: Seen) -> None:
         spec = standing.spec

@@ -32,8 +32,8 @@ class Recomputed:
     """Whole days as [from, to) in µs held against ``blocks`` of the journal with ``readings``.
 
     ``beyond``: readings of these days whose blocks the journal does not keep. ``retired``: readings
-    of the blocks, of days that retention cleared. Both are left as they are. ``days``: how many
-    days of gateways have their rollups made anew. ``lost``: files that could not be read.
+    of the blocks, of days that retention cleared, or erased. Both are left as they are. ``days``:
+    how many days of gateways have their rollups made anew. ``lost``: files that could not be read.
     """
 
     from_us: int
@@ -99,7 +99,7 @@ class Outcome:
             what = "readings of these days stay as they are: the journal does not keep their blocks"
             lines.append(f"{found.beyond:,} {what}")
         if found.retired:
-            what = "readings of the journal are of days that retention cleared: they stay away"
+            what = "readings of the journal were removed by retention or erased: they stay away"
             lines.append(f"{found.retired:,} {what}")
         if found.is_same:
             return [*lines, "the tables hold what the journal gives"]

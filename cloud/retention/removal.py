@@ -21,18 +21,18 @@ import pyarrow as pa
 from deltalake.transaction import AddAction
 
 from cloud.lake.embedded import Pause, no_pause
-from cloud.lake.table.files import DataFile, FileList, file_name, sorted_name
-from cloud.lake.table.forms import form_for
-from cloud.lake.table.groups import are_millis, read_groups
-from cloud.lake.table.growing import GrowingFile
+from cloud.lake.table.files import DataFile, FileList
+from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import one, run_starts, times
 from cloud.lake.table.schema import READINGS, TableSpec
 from cloud.lake.table.sweep import Sweeper
 from cloud.lake.table.table import LakeTable
 from cloud.retention.retired import take_up, write_retired
+from cloud.retention.rewrite import without
 from cloud.retention.rules import (
     NEVER,
     NOTHING,
+    Bools,
     Past,
     Retired,
     Rules,
@@ -140,22 +140,13 @@ class Retention:
 
     def _rewrite(self, table: LakeTable, file: DataFile, now_us: int) -> AddAction:
         """The file without the rows that are due, durable."""
-        path, spec = table.folder / file.path, table.spec
-        version = table.state.files.version + 1
-        span = (file.start, file.end)
-        name = sorted_name(file.run, version, 0, *span) if file.run else file_name(*span, version)
-        is_millis, made = are_millis(path, spec), None
-        for rows in read_groups(path, spec):
+
+        def due(rows: pa.Table) -> Bools:
             self._pause()
-            past, _ = _past(rows, spec is READINGS, self._rules, self.retired, now_us)
-            rows = rows.filter(pa.array(~past.rows))
-            if rows.num_rows and made is None:
-                form = form_for(rows, spec, file.rows, is_millis=is_millis)
-                made = GrowingFile(table.folder, file.period, name, spec, form)
-            if made is not None:
-                made.add(rows)
-        assert made is not None, "not all rows were due"
-        return made.finish(table.step, is_change=True)
+            is_readings = table.spec is READINGS
+            return _past(rows, is_readings, self._rules, self.retired, now_us)[0].rows
+
+        return without(table, file, due)
 
 
 def believed_us(readings: FileList, now_us: int) -> int:
@@ -178,7 +169,7 @@ def look_at(
         if of:
             found.of.update(of)
             gone = rows.filter(pa.array(past.rows))
-            found.rows.update(_by_epoch(gone) if is_readings else {("", 0): gone.num_rows})
+            found.rows.update(by_epoch(gone) if is_readings else {("", 0): gone.num_rows})
             own = hulls_of(one(gone["series"]).to_numpy(), times(gone["ts"]))
             found.hulls = united(found.hulls, own)
     return found
@@ -208,7 +199,8 @@ def _past(
     return past, counts
 
 
-def _by_epoch(rows: pa.Table) -> Counter[tuple[str, int]]:
+def by_epoch(rows: pa.Table) -> Counter[tuple[str, int]]:
+    """Rows by their gateway and epoch."""
     counted = rows.group_by(["gateway", "epoch"]).aggregate([([], "count_all")])
     found: Counter[tuple[str, int]] = Counter()
     for row in counted.to_pylist():

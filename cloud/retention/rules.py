@@ -17,9 +17,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from cloud.journal.counts import EARLIER, EPOCHS_MAX
+from cloud.retention.order import Order
 from cloud.rollup.partials import DAY_US, Ints, bucket_of
 from cloud.settings import Retention
 from protos.records import Quality
@@ -158,41 +160,83 @@ def united(one: Hulls, other: Hulls) -> dict[int, tuple[int, int]]:
     return found
 
 
-class Retired(msgspec.Struct, frozen=True):
-    """All that was removed up to a ticket.
+ByEpoch = Mapping[str, Mapping[int, int]]
+"""Readings by gateway and epoch (EARLIER: those too old to be told apart)."""
 
-    ``rows`` by gateway and epoch (EARLIER: those too old to be told apart); ``hulls`` by series,
-    from which day on and up to which readings were removed, µs.
+
+class Retired(msgspec.Struct, frozen=True):
+    """All that was removed up to a ticket, by rule or by orders to erase.
+
+    ``rows`` left by rule; ``hulls`` by series, from which day on and up to which these readings
+    were, µs. ``erased`` left by ``orders``, which are told in the order of their numbers.
     """
 
     ticket: int = 0
-    rows: Mapping[str, Mapping[int, int]] = {}
+    rows: ByEpoch = {}
     hulls: Mapping[int, tuple[int, int]] = {}
+    erased: ByEpoch = {}
+    orders: tuple[Order, ...] = ()
 
     @property
     def total(self) -> int:
-        """Readings removed in all."""
+        """Readings removed by rule in all."""
         return sum(count for epochs in self.rows.values() for count in epochs.values())
 
+    @property
+    def unfinished(self) -> tuple[Order, ...]:
+        """Orders of which not all is done."""
+        return tuple(order for order in self.orders if not order.is_done)
+
     def by_epoch(self) -> Counter[tuple[str, int]]:
-        """Readings removed by (gateway, epoch)."""
-        found: Counter[tuple[str, int]] = Counter()
-        for gateway, epochs in self.rows.items():
-            found.update({(gateway, epoch): count for epoch, count in epochs.items()})
-        return found
+        """Readings removed by rule, by (gateway, epoch)."""
+        return _flat(self.rows)
+
+    def erased_by_epoch(self) -> Counter[tuple[str, int]]:
+        """Readings erased, by (gateway, epoch)."""
+        return _flat(self.erased)
 
     def after(
         self, removed: Mapping[tuple[str, int], int], hulls: Mapping[int, tuple[int, int]]
     ) -> "Retired":
-        """With these readings removed as well, which were of these days."""
-        rows = {gateway: dict(epochs) for gateway, epochs in self.rows.items()}
-        for (gateway, epoch), count in removed.items():
-            own = rows.setdefault(gateway, {})
-            own[epoch] = own.get(epoch, 0) + count
-            while len(own) - (EARLIER in own) > EPOCHS_MAX:
-                oldest = min(one for one in own if one != EARLIER)
-                own[EARLIER] = own.get(EARLIER, 0) + own.pop(oldest)
-        return Retired(self.ticket + 1, rows, united(self.hulls, hulls))
+        """With these readings removed by rule as well, which were of these days."""
+        rows, all_hulls = _with(self.rows, removed), united(self.hulls, hulls)
+        return replace(self, ticket=self.ticket + 1, rows=rows, hulls=all_hulls)
+
+    def ordered(self, order: Order) -> "Retired":
+        """With an order as well."""
+        return replace(self, ticket=self.ticket + 1, orders=(*self.orders, order))
+
+    def erasing(self, removed: Mapping[int, Mapping[tuple[str, int], int]]) -> "Retired":
+        """With these readings erased as well, by the number of their order."""
+        erased, orders = self.erased, list(self.orders)
+        for at, order in enumerate(orders):
+            if own := removed.get(order.number):
+                erased = _with(erased, own)
+                orders[at] = replace(order, readings=order.readings + sum(own.values()))
+        return replace(self, ticket=self.ticket + 1, erased=erased, orders=tuple(orders))
+
+    def done(self, number: int) -> "Retired":
+        """With an order carried out."""
+        orders = [replace(one, is_done=one.is_done or one.number == number) for one in self.orders]
+        return replace(self, ticket=self.ticket + 1, orders=tuple(orders))
+
+
+def _flat(rows: ByEpoch) -> Counter[tuple[str, int]]:
+    found: Counter[tuple[str, int]] = Counter()
+    for gateway, epochs in rows.items():
+        found.update({(gateway, epoch): count for epoch, count in epochs.items()})
+    return found
+
+
+def _with(before: ByEpoch, removed: Mapping[tuple[str, int], int]) -> ByEpoch:
+    rows = {gateway: dict(epochs) for gateway, epochs in before.items()}
+    for (gateway, epoch), count in removed.items():
+        own = rows.setdefault(gateway, {})
+        own[epoch] = own.get(epoch, 0) + count
+        while len(own) - (EARLIER in own) > EPOCHS_MAX:
+            oldest = min(one for one in own if one != EARLIER)
+            own[EARLIER] = own.get(EARLIER, 0) + own.pop(oldest)
+    return rows
 
 
 NOTHING: Final = Retired()

@@ -68,6 +68,6 @@ def answer(
     ``view`` is held by the caller, so that its files stay until the answer is made.
     """
     told = gaps.of(view.tables[GAPS.name].paths())
-    retired = view.retired.by_epoch()
-    rows = make_ledger(journal.cursors(), journal.counts(), apart, told, retired)
+    gone = view.retired.by_epoch(), view.retired.erased_by_epoch()
+    rows = make_ledger(journal.cursors(), journal.counts(), apart, told, *gone)
     return {"ledger": [as_json(row) for row in rows if gateway in (None, row.gateway)]}

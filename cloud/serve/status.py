@@ -53,6 +53,7 @@ LEDGER: Final = (
     Field("forked_blocks", Type.WHOLE, "of another stream under the same name, never stored"),
     Field("deleted_blocks", Type.WHOLE, "archived by a cloud that was lost"),
     Field("retired_readings", Type.WHOLE, "that retention removed from the lake"),
+    Field("erased_readings", Type.WHOLE, "that orders to erase removed from the lake"),
     Field("in_lake", Type.WHOLE, "rows that `readings` must have"),
     Field("gaps", Type.OBJECT, "what the gateway declared lost, by reason"),
     Field("reasons", Type.LIST, "why blocks stand apart"),

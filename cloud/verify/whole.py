@@ -34,6 +34,10 @@ TRIES: Final = 20
 """How often a state is taken anew because trimming or a merge overtook the reading of it."""
 FAULTS_MAX: Final = 100
 
+_UNFINISHED: Final = (
+    "an erasure was cut short, rollups are not compared: `tidegate-cloud serve` or `consolidate`"
+    " finishes it"
+)
 Progress = Callable[[str, int, int], None]
 """Told what is counted, how far, of how much."""
 
@@ -118,6 +122,9 @@ def verify(journal: Path, lake: Path, progress: Progress = lambda *_: None) -> V
     verdict.begun, verdict.generation = moment.snapshot.begun, moment.snapshot.generation
     _compare_journal(moment.snapshot, chain, verdict)
     _compare_lake(moment, rows, chain, verdict)
+    if moment.retired.unfinished:
+        verdict.notes.append(_UNFINISHED)
+        return verdict
     compare_rollups(lake, moment.tables, moment.retired.hulls, rows, verdict)
     return verdict
 
@@ -210,6 +217,9 @@ def _compare_lake(moment: _Moment, rows: Counter[Key], chain: Chain, verdict: Ve
     for key, readings in moment.retired.by_epoch().items():
         due[_home(snapshot, key)] -= readings
         verdict.retired += readings
+    for key, readings in moment.retired.erased_by_epoch().items():
+        due[_home(snapshot, key)] -= readings
+        verdict.erased += readings
     found: Counter[Key] = Counter()
     for key, count in rows.items():
         found[_home(snapshot, key)] += count

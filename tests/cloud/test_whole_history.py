@@ -1,9 +1,9 @@
 """Any interleaving of all that happens to a cloud gives the history of a naive list.
 
 Ingest, late data, blocks that come twice, imports, wrong clocks put right, damaged blocks, passes
-and merges, days that are sorted, readings and rollups that leave for their age, unneeded files,
-crashes at any step, consolidation moved between processes, rebuilds, days recomputed, trims,
-operations on series, marks, readers that hold a view, and questions in between.
+and merges, days that are sorted, readings and rollups that leave for their age or by order,
+unneeded files, crashes at any step, consolidation moved between processes, rebuilds, days
+recomputed, trims, operations on series, marks, readers that hold a view, and questions in between.
 """
 
 import math
@@ -79,6 +79,12 @@ _done = st.one_of(
     st.tuples(st.just("retire"), st.integers(0, 3), _step),
     st.sampled_from([("retire_alone",), ("vacuum",), ("settle",)]),
     st.tuples(st.just("restart"), st.booleans()),
+    st.tuples(
+        st.just("erase"),
+        st.integers(1, 3),
+        st.one_of(st.none(), st.tuples(_time, _time).map(lambda two: (min(two), max(two)))),
+        st.integers(1, 40),
+    ),
     st.tuples(st.just("recompute"), st.booleans()),
 )
 ACTIONS = st.lists(st.one_of(_comes, _said, _done), min_size=8, max_size=24)

@@ -91,7 +91,7 @@ def bad_of(world: Whole, root: str) -> Mapping[int, Bad]:
 def check_counts(world: Whole) -> None:
     """What left for its age is counted until the book is made anew without its rollups."""
     _, readings, anomalies = world.live.book.counts()
-    assert anomalies == world.due.scores
+    assert anomalies == len(world.due.scores)
     assert world.due.count() - world.due.left() <= readings <= world.due.count()
 
 

@@ -32,30 +32,47 @@ class Reading:
 class Due:
     """What was sent of each device, in the order it came, and said of it since.
 
-    ``now_us`` is the time that the tables know of, ``gone`` which readings have left for their age.
+    ``now_us`` is the time that the tables know of, ``gone`` which readings have left for their age,
+    ``erased`` which an order took, of these or others.
     """
 
     readings: dict[str, list[Reading]] = field(default_factory=lambda: {d: [] for d in DEVICES})
     texts: list[tuple[int, str]] = field(default_factory=list)
     corrected: set[int] = field(default_factory=set)
-    scores: int = 0
+    scores: list[tuple[str, int]] = field(default_factory=list)
     imported: set[tuple[int, float]] = field(default_factory=set)
     now_us: int = 0
     gone: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    erased: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def rows(self) -> dict[str, Rows]:
         """(true time as far as it is known, value) of each device, in the order they came."""
-        return {
-            device: [row for at, row in enumerate(rows) if at not in self.gone[device]]
-            for device, rows in self.ever().items()
-        }
+        return self._rows(self.gone)
 
     def ever(self) -> dict[str, Rows]:
-        """The same, with those that have left."""
+        """The same, with those that have left for their age."""
+        return self._rows({})
+
+    def _rows(self, without: Mapping[str, set[int]]) -> dict[str, Rows]:
         return {
-            device: [(self._time(one), one.value) for one in sent]
+            device: [
+                (self._time(one), one.value)
+                for at, one in enumerate(sent)
+                if at not in self.erased[device] | without.get(device, set())
+            ]
             for device, sent in self.readings.items()
         }
+
+    def erase(self, device: str, from_us: int, last_us: int) -> None:
+        """An order took what came until now, of these times."""
+        self.erased[device] |= {
+            at
+            for at, one in enumerate(self.readings[device])
+            if from_us <= self._time(one) <= last_us
+        }
+        self.scores = [
+            one for one in self.scores if one[0] != device or not from_us <= one[1] <= last_us
+        ]
 
     def rolled(self, device: str) -> Rows:
         """The same of those that its rollups tell of yet."""
@@ -87,6 +104,7 @@ class Due:
                 at
                 for at, one in enumerate(self.readings[device])
                 if (one.stretch is None or one.stretch in self.corrected)
+                and at not in self.erased[device] - self.gone[device]
                 and not self._stays(self._time(one), rule.readings_days)
             }
             for device, rule in KEEPS.items()
@@ -100,9 +118,9 @@ class Due:
         return one.ts + (STRETCHES[one.stretch].offset_us if is_right else 0)
 
     def count(self) -> int:
-        """Readings that ever came."""
-        return sum(map(len, self.readings.values())) + len(self.texts)
+        """Readings that ever came, but those that were erased."""
+        return sum(map(len, self.ever().values())) + len(self.texts)
 
     def left(self) -> int:
         """Of these, those that have left."""
-        return sum(map(len, self.gone.values()))
+        return sum(len(self.gone[device] - self.erased[device]) for device in DEVICES)

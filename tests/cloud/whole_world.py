@@ -22,7 +22,9 @@ from cloud.lake.names import Name
 from cloud.lake.rebuild import rebuild
 from cloud.lake.vacuum import orphans, vacuum
 from cloud.live.live import View
+from cloud.retention.order import ALWAYS_US, EVER_US
 from cloud.retention.preview import carry_out, preview
+from cloud.retention.retired import retired_now
 from cloud.series.marks import Mark, MarkKind, UnknownMark
 from cloud.series.operation import CannotApply, OperationKind
 from protos import records
@@ -32,7 +34,8 @@ from tests.cloud.lake_runs import Crash
 from tests.cloud.lake_world import DAY_US, T0, Gateway
 from tests.cloud.operated_world import operation_of
 from tests.cloud.test_lake_journal import Line
-from tests.cloud.whole_due import DEVICES, Due, Reading
+from tests.cloud.whole_due import DEVICES, KEEPS, Due, Reading
+from tests.cloud.whole_erase import order
 from tests.cloud.whole_home import QUIET_S, RULES, Home
 
 GATEWAYS = ("gw-1", "gw-1", "gw-2", "gw-2", "import")
@@ -88,7 +91,7 @@ class Whole(Home):
         if scored:
             batches.append(gateway.scores(device, ts[:1], values[:1]))
         self.due.readings[device] += [Reading(*row) for row in rows]
-        self.due.scores += scored
+        self.due.scores += [(device, ts[0])] if scored else []
         self._deliver(gateway, *batches)
 
     def unsynced(self, stretch: int, minutes: Sequence[int]) -> None:
@@ -197,6 +200,26 @@ class Whole(Home):
         assert not preview(lake, RULES, self.clock_us, lambda *_: None).due
         self.due.leave()
         self._open()
+
+    def erase(self, number: int, span: tuple[int, int] | None, step: int) -> None:
+        """An order to erase, with the cloud stopped; who carries it out dies at a step of it.
+
+        Of a device whose readings leave for their age all is erased: the rows of rollups that tell
+        of days that left go whole. The journal keeps its blocks, which is not to matter.
+        """
+        self.settle()
+        self.views.clear()
+        self.close()
+        lake, device = self.root / "lake", DEVICES[number]
+        span = span if span and device not in KEEPS else (ALWAYS_US, EVER_US)
+        self.steps_left = step
+        is_told = order(lake, GATEWAYS[number], device, span, self._step)
+        self.steps_left = 0
+        if is_told:
+            self.due.erase(device, *span)
+        self._open()
+        assert not retired_now(lake).unfinished
+        self.send(number, [(T0 + self.today * DAY_US, 5.0)])  # a series without any is none
 
     def vacuum(self) -> None:
         """`tidegate-cloud vacuum`, with the cloud stopped in the middle of whatever it does."""

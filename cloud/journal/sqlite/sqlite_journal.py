@@ -65,14 +65,9 @@ class SqliteJournal:
         self.quarantined_blocks = Quarantine(folder / "quarantine.db")
         self._sealed = Sealed(limits.replay_bytes_min)
         self._writer = Writer(
-            folder,
-            found.opening,
-            found.segments,
-            limits,
-            now_us,
-            self._committed,
+            folder, found.opening, found.segments, limits, now_us, self._committed,
             lambda: self._sealed.settle_soon(self._writer),
-        )
+        )  # fmt: skip
         self._sealed.settle_soon(self._writer)
 
     @classmethod
@@ -262,6 +257,10 @@ class SqliteJournal:
             return self._sealed.trim(self._writer)
         finally:
             self._readers.close()  # an idle reader would hold on to the space
+
+    def seal(self) -> "Future[None]":
+        """Go on in a new segment, so that `trim` can unlink all that is archived."""
+        return self._writer.seal()
 
     def stats(self) -> JournalStats:
         """Figures as of now."""

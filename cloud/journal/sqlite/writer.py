@@ -143,8 +143,7 @@ class Writer:
     ) -> None:
         self._folder, self._limits, self._now_us = folder, limits, now_us
         self._committed, self._rotated = committed, rotated
-        self._opening = opening
-        self._past = Past()
+        self._opening, self._past, self._is_sealing = opening, Past(), False
         self._lock = threading.Lock()  # of `segments` and `_sealed_bytes`
         self.segments: tuple[Segment, ...] = tuple(segments)
         self.failure: StorageError | None = None
@@ -165,6 +164,11 @@ class Writer:
         job: Job[T] = Job(run, size, grows)
         self.queue.put(job)  # type: ignore[arg-type]
         return job.future
+
+    def seal(self) -> "Future[None]":
+        """Go on in a new segment, whatever the one in use holds; done when the future is."""
+        self._is_sealing = True
+        return self.call(lambda _: None)
 
     def settled(self, gone: Sequence[Segment] = ()) -> None:
         """Count the sealed segments again, after some were settled or unlinked (`gone`)."""
@@ -222,15 +226,9 @@ class Writer:
         self._past.become(self.segments[:-1])
         self._connection.execute("BEGIN IMMEDIATE")
         return Transaction(
-            self._connection,
-            self._segment.first,
-            self._past,
-            self.standing,
-            self.head,
-            self.archived,
-            self._now_us(),
-            self._limits.bytes_max // SERIES_SHARE,
-        )
+            self._connection, self._segment.first, self._past, self.standing, self.head,
+            self.archived, self._now_us(), self._limits.bytes_max // SERIES_SHARE,
+        )  # fmt: skip
 
     def _apply(self, transaction: Transaction, jobs: list[Job[object]]) -> list[Job[object]]:
         done = []
@@ -256,7 +254,9 @@ class Writer:
         log = self._segment.bytes() - self._opening_bytes
         # A segment should hold several times what its opening state takes.
         due = max(self._limits.segment_bytes_max, 4 * self._opening_bytes)
-        if log < min(due, self._limits.bytes_max // 4) or self.head < self._segment.first:
+        due = 0 if self._is_sealing else min(due, self._limits.bytes_max // 4)
+        self._is_sealing = False
+        if log < due or self.head < self._segment.first:
             return
         try:
             first, now = self.head + 1, self._now_us()

@@ -177,17 +177,19 @@ class LakeTable:
         is_run = part and self.spec is READINGS and rows.num_rows >= lake_plan.DENSE_ROWS
         return (part_name if is_run else file_name)(self.state.offset, end, part=part)
 
-    def release(self, rows: pa.Table, offset: int, ticket: int) -> None:
+    def release(self, rows: pa.Table, offset: int, ticket: int, retired: int = 0) -> None:
         """Commit the rows of the block at ``offset``, which was passed over, under its ticket.
 
-        Once a ticket, in rising order; one that is in already does nothing. Raises as `append`.
+        Once a ticket, in rising order; one that is in already does nothing. ``retired``: the ticket
+        that tells of its rows that are left out, 0 where none are. Raises as `append`.
         """
         if ticket <= self.state.released:
             return
         slices = lake_plan.split(lake_parquet.times(rows["ts"]), self.spec.grain)
         name = release_name(offset, ticket)
         adds = [self._add(_take(rows, part), part.period, name) for part in slices]
-        self._commit(adds, self.state.offset, {RELEASE: ticket})
+        says = {RELEASE: ticket} | ({RETIRED: retired} if retired else {})
+        self._commit(adds, self.state.offset, says)
 
     def merge(
         self, files: Sequence[DataFile], combine: Callable[[pa.Table], pa.Table], period: str
