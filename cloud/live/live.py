@@ -107,6 +107,11 @@ class Live:
         """The newest view."""
         return self._view
 
+    @property
+    def told(self) -> int:
+        """The offset up to which the book and the listeners know everything; views may be ahead."""
+        return self._seen or 0
+
     def in_use(self) -> frozenset[str]:
         """Absolute paths of files in any view that someone still holds."""
         with self._lock:

@@ -98,7 +98,7 @@ class Cloud:
         assert self.aggregator is not None
         live, journal = self.aggregator.live, self.aggregator.journal
         wait_for(lambda: live.view.lake == journal.head() == journal.archived())
-        wait_for(lambda: live.view.journal == journal.head())
+        wait_for(lambda: live.told == journal.head())
 
     def kill_consolidation(self) -> None:
         """By SIGKILL, where it has a process of its own; the next one is at work on return."""
