@@ -78,8 +78,9 @@ class Verdict:
         gone = f" − {self.erased:,} erased" if self.erased else ""
         gone += f" − {self.retired:,} removed by retention" if self.retired else ""
         return (
-            f"history is whole: {self.in_lake:,} readings in the lake = {self.archived:,}"
-            f" archived{apart}{gone}; {self.blocks:,} blocks proved of {self.gateways} gateways"
+            f"history is whole: {_counted(self.in_lake, 'reading')} in the lake = {self.archived:,}"
+            f" archived{apart}{gone}; {_counted(self.blocks, 'block')} proved"
+            f" of {_counted(self.gateways, 'gateway')}"
             f"{self._anew()}"
         )
 
@@ -253,6 +254,10 @@ def _home(snapshot: Snapshot, key: Key) -> Key:
 def _is_released(block: Quarantined, ticket: int) -> bool:
     moving = block.state in (State.RELEASING, State.RELEASED)
     return moving and block.ticket <= ticket
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _named(key: Key) -> str:

@@ -53,6 +53,14 @@ def test_a_whole_history_is_told_in_one_line(home):
     )
 
 
+def test_one_reading_of_one_gateway_is_counted_as_one_says_it(home):
+    home.send("a", 1)
+    home.drain()
+    assert verdict(home).line() == (
+        "history is whole: 1 reading in the lake = 1 archived; 1 block proved of 1 gateway"
+    )
+
+
 @pytest.mark.parametrize("every_us", [1, 1_000])
 def test_a_history_is_whole_in_whichever_unit_its_files_keep_their_times(home, every_us):
     home.send("a", 5_000, every_us=every_us)  # as many as make a file choose
