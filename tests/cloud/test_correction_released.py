@@ -1,5 +1,7 @@
 """Corrections of a block that quarantine let go, carried out over several passes with upkeep."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def consolidator(home: Home, upkeep: Upkeep, per_pass: int) -> Consolidator:
 
 
 def test_files_rewritten_while_corrections_wait_keep_none_from_being_carried_out(
-    tmp_path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lake_plan, "MERGE_FILES", 2)
     assert console().call(["--home", str(tmp_path / "cloud"), "init"]) == 0
@@ -84,7 +86,7 @@ def test_files_rewritten_while_corrections_wait_keep_none_from_being_carried_out
 
     released = [file for file in lake._tables[CORRECTIONS.name].state.files.files if file.ticket]
     assert len(released) == 1
-    found = []
+    found: list[tuple[int, int]] = []
     for file in lake._tables[READINGS.name].state.files.files:
         rows = rows_of(lake._tables[READINGS.name], file)
         found += zip(times(rows["ts"]).tolist(), rows["quality"].to_pylist(), strict=True)
