@@ -3,7 +3,7 @@
 Reads only, beside a running cloud or without one; holds one answer of the journal and one row
 group of the lake in memory. Promise 7, for every gateway and epoch: rows of the lake = rows of the
 journal − quarantined − erased − removed by retention; the chains are proved by
-`cloud.verify.chain`.
+`cloud.verify.chain`, what the tables' logs say of their files by `cloud.verify.bounds`.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from cloud.ledger.of_lake import Key, rows_of
 from cloud.retention.retired import read_retired
 from cloud.retention.rules import Retired
 from cloud.verify import chain as verify_chain
+from cloud.verify.bounds import compare_bounds
 from cloud.verify.chain import Chain
 from cloud.verify.rollups import compare_rollups, total_of
 
@@ -123,6 +124,7 @@ def verify(journal: Path, lake: Path, progress: Progress = lambda *_: None) -> V
     verdict.begun, verdict.generation = moment.snapshot.begun, moment.snapshot.generation
     _compare_journal(moment.snapshot, chain, verdict)
     _compare_lake(moment, rows, chain, verdict)
+    compare_bounds(lake, verdict)
     if moment.retired.unfinished:
         verdict.notes.append(_UNFINISHED)
         return verdict
@@ -151,14 +153,16 @@ def _count_lake(
     for _ in range(TRIES):
         moment = _moment(journal, lake)
         files = moment.tables[READINGS.name].files
+        path = Path(files.folder)
         try:
             for done, file in enumerate(files.files):
                 progress("lake files", done, len(files.files))
+                path = Path(files.folder, file.path)
                 if file.path not in counted:
-                    counted[file.path] = rows_of(Path(files.folder, file.path), file.rows)
-        except FileNotFoundError as error:
+                    counted[file.path] = rows_of(path, file.rows)
+        except FileNotFoundError:
             if look(lake, READINGS).files.version == files.version:
-                verdict.blame(f"the lake's file {error.filename} is missing")
+                verdict.blame(f"the lake's file {path} is missing")
                 return moment, total_of(counted)
             continue
         present = {file.path for file in files.files}

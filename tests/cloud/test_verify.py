@@ -100,11 +100,13 @@ def test_history_stays_whole_when_segments_are_trimmed(home):
     assert found.blocks < 120
 
 
-def test_a_lake_that_lost_a_file_is_not_whole(home):
+@pytest.mark.parametrize("table", ["readings", "rollup_1h", "rollup_1d"])
+def test_a_lake_that_lost_a_file_is_not_whole(home, table):
     home.send("a")
     home.drain()
-    Path(home.batch().tables["readings"].paths()[0]).unlink()
-    assert "is missing" in verdict(home).line()
+    path = home.batch().tables[table].paths()[0]
+    Path(path).unlink()
+    assert f"{path} is missing" in verdict(home).line()
 
 
 def test_a_lake_with_a_block_too_few_is_not_whole(home):
