@@ -33,6 +33,7 @@ from cloud.lake.attempts import Attempts
 from cloud.lake.embedded import no_pause
 from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
+from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
@@ -92,6 +93,7 @@ class Aggregator:
     query: Query
     readers: Readers | None
     courtesy: Courtesy
+    standstill: Standstill
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -122,8 +124,9 @@ class Aggregator:
             query, readers = begin_query(settings, live)
             undo.pop_all()
         return cls(
-            config, authority, registry, journal, live, lake, operations, query, readers, courtesy
-        )
+            config, authority, registry, journal, live, lake, operations, query, readers, courtesy,
+            Standstill(settings.lake.interval_s),
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Start the servers, wait for a signal or a failure, and end in order."""
@@ -217,6 +220,8 @@ class Aggregator:
     async def _watch(self) -> None:
         """Return when the journal, or what writes the tables, has failed for good."""
         while self._failure is None:
+            view = self.live.view
+            self.standstill.look(time.monotonic(), view.journal, view.lake, self.lake.signs)
             await asyncio.sleep(WATCH_S)
 
     @property
@@ -226,7 +231,7 @@ class Aggregator:
     def _fault(self) -> str:
         """What stands in the way now, for /healthz; empty while all is well."""
         readers = None if self.readers is None else self.readers.fault
-        fault = self.journal.failure or self.lake.fault or readers
+        fault = self.journal.failure or self.lake.fault or self.standstill.fault or readers
         return "" if fault is None else str(fault)
 
     def _tell(self) -> None:
