@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.crash.lake_home import ENDS, Forked, Home, RoundFailedError, Tally
+from tests.crash.lake_fork import Forked
+from tests.crash.lake_home import ENDS, Home, RoundFailedError, Tally
 from tests.crash.lake_steps import names_among, names_in_code
 
 SHARES: Final = 4

@@ -4,13 +4,10 @@ Each life, and each look at what it left, is a process of its own, forked: delta
 used before a fork.
 """
 
-import json
 import logging
-import os
 import random
 import shutil
 import signal
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,17 +16,19 @@ from typing import Any, Final
 
 from tests.crash.lake_check import readable, whole
 from tests.crash.lake_disk import Notes, Watch, after_cut
+from tests.crash.lake_fork import Forked
 from tests.crash.lake_life import Life, make_small
 from tests.crash.lake_points import Aim, Passed, Points
-from tests.crash.lake_steps import Steps
+from tests.crash.lake_steps import RECOVERED, Steps
 from tests.crash.lake_story import Story
 
-STUCK_S: Final = 120
 COMMANDS: Final = ("erase", "rebuild", "retention", "vacuum")
 ENDS: Final = ("kill", "cut")
 TRIES: Final = 3
 """How often a round goes on to be ended where too few were, before it is left to live."""
 ODDS: Final = (1.0, 0.3, 0.1, 0.03)
+FEW: Final = 20
+"""Where so few points are left, a life dies at any of them that it comes past."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
 
@@ -73,40 +72,6 @@ class RoundFailedError(Exception):
     """Something is wrong with what the product did; the text says what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
-    """A process that does one thing and tells what it came to; 0 seconds are no limit."""
-
-    pid: int
-    pipe: int
-
-    @classmethod
-    def begin(cls, work: Callable[[], Any], limit_s: int = STUCK_S) -> "Forked":
-        """Start it; nothing here may have a thread yet."""
-        ours, theirs = os.pipe()
-        pid = os.fork()
-        if pid:
-            os.close(theirs)
-            return cls(pid, ours)
-        os.close(ours)
-        signal.alarm(limit_s)
-        try:
-            told = {"done": work()}
-        except BaseException:  # noqa: BLE001 - the supervisor of a round gets all of it
-            told = {"failed": traceback.format_exc(limit=-6)}
-        with os.fdopen(theirs, "w") as pipe:
-            json.dump(told, pipe)
-        os._exit(0)
-
-    def end(self) -> tuple[int, dict[str, Any]]:
-        """Wait for it: the signal it died of, 0 for none, and ``done`` or ``failed`` if it told."""
-        with os.fdopen(self.pipe) as pipe:
-            said = pipe.read()
-        _, status = os.waitpid(self.pid, 0)
-        ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        return ended, {} if ended or not said else json.loads(said)
-
-
 @dataclass(slots=True)
 class Home:
     """One home with its story, for some rounds. ``mutant``: what its disk does not sync.
@@ -128,6 +93,8 @@ class Home:
     cuts: int = 0
     calls: dict[str, Counter[str]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
+    is_torn: bool = False
+    """Whether nobody mended the tables since the power was cut: others cannot open them yet."""
 
     def begin(self) -> None:
         """An empty folder, durably."""
@@ -179,6 +146,7 @@ class Home:
         return chance.choice(names) if chance.random() < 0.3 else "serve"
 
     def _left(self) -> set[str]:
+        """Points that were come past, and that nobody died at."""
         died = (*self.spared.values(), *self.tally.died.values())
         return (self.left | self.tally.seen).difference(*died)
 
@@ -190,7 +158,8 @@ class Home:
             point = chance.choice(sorted(calls))
             most = chance.randint(1, calls[point])  # this life may come past it less often
             drawn = (point, chance.randint(1, most))
-        aim = self._aim(chance, chance.choice(ODDS), drawn)
+        odds = chance.choice(ODDS)
+        aim = self._aim(chance, odds if len(self._left()) > FEW else 1.0, drawn)
         if not self.live(name, aim, settles=chance.random() < 0.5):
             self.tally.counts["missed"] += 1
             if chance.random() < 0.5:
@@ -222,7 +191,7 @@ class Home:
             make_small()
             points = Points(told, name, None if aim is None else aim[1])
             Watch(self.notes, points, self._syncs).install()
-            Steps(points.visit).install()
+            Steps(points).install()
             beside = (self.root / "acked", self.root / "erased")
             life = Life(self.home, self.story, random.Random(seed), *beside)
             if name == "serve":
@@ -232,6 +201,7 @@ class Home:
         ended, said = Forked.begin(live).end()
         passed = Passed.of(told)
         self.tally.seen.update(passed.calls)
+        self.is_torn &= RECOVERED not in passed.calls
         if "done" in said:
             self.calls[name] = passed.calls
             if name == "serve" and settles:
@@ -247,7 +217,7 @@ class Home:
         self.tally.counts["kills"] += 1
         if end == "cut":
             self._cut(random.Random(aim.seed))
-        else:
+        elif not self.is_torn:
             lake, story, engines = self.home / "lake", self.story, self._engines()
             args = (lake, story, self.upto, self.erased)
             self._judge("readable", lambda: readable(*args, engines=engines))
@@ -259,6 +229,7 @@ class Home:
         self.tally.counts["power_cuts"] += 1
         shutil.rmtree(self.home)
         self.cuts += 1
+        self.is_torn = True
         self.notes.begin()
 
     def _engines(self) -> bool:

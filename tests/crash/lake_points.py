@@ -65,7 +65,8 @@ class Points:
 
     def __init__(self, told: Path, command: str, aim: Aim | None) -> None:
         self._told = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._command = command
+        self.command = command
+        """What is under way; a command that does another's work first is called so meanwhile."""
         self._aim = aim
         self._chance = random.Random(None if aim is None else aim.seed)
         self._lock = threading.Lock()
@@ -74,7 +75,7 @@ class Points:
 
     def visit(self, point: str, within: str = "") -> None:
         """The process is there, with what it does ``within``; it may not return."""
-        name = f"{self._command}{within and f', {within}'}: {point}"
+        name = f"{self.command}{within and f', {within}'}: {point}"
         with self._lock:
             os.write(self._told, f"{name}\n".encode())
             self._seen[name] += 1

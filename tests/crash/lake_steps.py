@@ -21,10 +21,12 @@ from cloud.lake.sorter import Sorter
 from cloud.lake.table.table import LakeTable
 from cloud.retention import erase, erasure
 from cloud.retention.removal import Retention
+from tests.crash.lake_points import Points
 
 PRODUCT: Final = Path(consolidator.__file__).parent.parent
-Tell = Callable[[str, str], None]
-"""Told a step, and the activity that it is within."""
+SERVE: Final = "serve"
+RECOVERED: Final = "serve, recovery: recovered"
+"""Where all tables were mended: from here on other engines can open them."""
 
 
 def _of_pass(made: Made, *_: Any) -> str:
@@ -52,23 +54,27 @@ ACTIVITIES: Final[tuple[tuple[Any, str, str | Callable[..., str]], ...]] = (
     (erase, "_clear", "erasure of rare rows"),
 )
 """Whose attribute, its name, and what it is called; the last that began is told."""
+AS_SERVED: Final = ("carry_over", "empty_journal")
+"""Of `erasure`: what the cloud itself does with the tables and the journal before an order."""
 
 
 class Steps:
     """Of this process, from `install` on."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, points: Points) -> None:
+        self._points = points
         self._within: list[str] = []
 
     def told(self, step: str) -> None:
         """The product came to a step."""
-        self._tell(step, self._within[-1] if self._within else "itself")
+        self._points.visit(step, self._within[-1] if self._within else "itself")
 
     def install(self) -> None:
         """Whoever opens a table or consolidates tells its steps, also commands that tell none."""
         for owner, name, of in ACTIVITIES:
             setattr(owner, name, self._doing(of, vars(owner)[name]))
+        for name in AS_SERVED:
+            setattr(erasure, name, self._as_served(vars(erasure)[name]))
         for owner, name in ((LakeTable, "step"), (Consolidator, "_step")):
             owner.__init__ = self._telling(name, owner.__init__)
 
@@ -76,9 +82,23 @@ class Steps:
         @wraps(original)
         def doing(*args: Any, **named: Any) -> Any:
             with self._in(of if isinstance(of, str) else of(*args)):
-                return original(*args, **named)
+                done = original(*args, **named)
+                if of == "recovery":
+                    self.told("recovered")
+                return done
 
         return doing
+
+    def _as_served(self, original: Callable[..., Any]) -> Any:
+        @wraps(original)
+        def served(*args: Any, **named: Any) -> Any:
+            command, self._points.command = self._points.command, SERVE
+            try:
+                return original(*args, **named)
+            finally:
+                self._points.command = command
+
+        return served
 
     @contextmanager
     def _in(self, activity: str) -> Iterator[None]:
