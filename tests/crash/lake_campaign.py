@@ -27,7 +27,7 @@ from tests.crash.lake_home import ENDS, Home, RoundFailedError, Tally
 from tests.crash.lake_steps import names_among, names_in_code
 
 SHARES: Final = 4
-"""Homes side by side; each of the first has its own part of the points to die at."""
+"""Homes side by side; in the first half each has its own part of the points to die at."""
 ROUNDS_A_HOME: Final = 20
 ROUNDS_FOR_ALL: Final = 400
 """So many rounds must have died at every point; of fewer those left are only counted."""
@@ -65,13 +65,14 @@ def sizes(rounds: int) -> Iterator[list[int]]:
 def campaign(folder: Path, rounds: int, seed: int, mutant: str, workers: int) -> Tally:
     """All rounds, some homes at a time."""
     tally, begun = Tally(), 0
-    for beside in sizes(rounds):
+    times = list(sizes(rounds))
+    for at, beside in enumerate(times):
         known = tally.told() | {"never": sorted(tally.never)}
         running: list[Forked] = []
         for share, size in enumerate(beside):
             if len(running) == workers:
                 _take(running.pop(0), tally)
-            of = (share, len(beside)) if not begun else (0, 1)
+            of = (share, len(beside)) if at < max(len(times) // 2, 1) else (0, 1)
             number = seed * 1000 + begun + share
             home = Home(folder / f"seed-{number}", number, Tally(), mutant, of)
             running.append(Forked.begin(partial(work, home, known, size), 0))
