@@ -177,7 +177,8 @@ class Home:
     ) -> tuple[str, Aim]:
         """How the life is to end, and where."""
         end = chance.choice(ENDS)
-        spared = frozenset(self.spared[end] | self.tally.died[end])
+        ends = ENDS if len(self._left()) > FEW else (end,)  # first somehow, then in both ways
+        spared = frozenset().union(*(self.spared[one] | self.tally.died[one] for one in ends))
         seed = f"{self.seed}/{self.lives} dies"
         return end, Aim(seed, spared, odds, drawn, *self.share)
 
