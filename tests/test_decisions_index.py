@@ -25,8 +25,8 @@ GROUPS = {
         50, 51, 54, 56, 82, 85, 89, 90, 93, 94, 95, 98,
     ),
     "Rollups": (52, 55, 80, 81, 88),
-    "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99),
-    "How it is tested and measured": (27, 28, 57, 86, 87),
+    "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99, 103),
+    "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip
 
 
