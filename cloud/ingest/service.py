@@ -15,6 +15,7 @@ from typing import Any, Final
 import grpc
 
 from cloud.errors import StorageError
+from cloud.ingest.bell import Bell
 from cloud.ingest.health import Health
 from cloud.ingest.identity import GatewayCertificate, ServerCredentials
 from cloud.ingest.renew_call import Peer, RenewService, peer_of
@@ -96,6 +97,7 @@ class Ingest(RenewService):
         self._reminded: dict[str, int] = {}
         self._limits = limits or IngestLimits()
         self._budget = ByteBudget(self._limits.waiting_bytes_max)
+        self._bell = Bell()
         self._streams: dict[str, set[Stream]] = {}
         self._greeting: Counter[str] = Counter()
         self._presence: dict[str, Presence] = {}
@@ -184,7 +186,9 @@ class Ingest(RenewService):
             self._greeting -= Counter((peer.name,))
         if hello is None:
             return fault(pb.OUT_OF_ORDER, "a session begins with a hello", "upgrade the gateway")
-        stream = Stream(peer.name, peer.serial, self._journal, context, self._budget, self._note)
+        stream = Stream(
+            peer.name, peer.serial, self._journal, context, self._budget, self._bell, self._note
+        )
         others = self._streams.setdefault(peer.name, set())
         others.add(stream)
         try:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import grpc
 
+from cloud.ingest.bell import Bell
 from cloud.journal.contract import Journal
 from cloud.journal.cursor import Cursor, Decision, ack, fault
 from protos import sync_pb2 as pb
@@ -81,6 +82,7 @@ class Stream:
         journal: Journal,
         context: Context,
         budget: ByteBudget,
+        bell: Bell,
         reported: Callable[["Stream"], None],
     ) -> None:
         self.gateway = gateway
@@ -91,10 +93,13 @@ class Stream:
         self._journal = journal
         self._context = context
         self._budget = budget
+        self._bell = bell
         self._reported = reported
-        self._pending: deque[tuple[asyncio.Future[Decision], int]] = deque()
+        self._pending: deque[tuple[Future[Decision], int]] = deque()
         self._slots = asyncio.Semaphore(ANSWERS_MAX)
         self._stirred = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._answered.set()
         self._archived: Cursor | None = None
         self._terms: pb.CertificateTerms | None = None
         self._ended: asyncio.Future[pb.CloudMessage | None]
@@ -159,18 +164,16 @@ class Stream:
             size = MESSAGE_COST + message.ByteSize()
             await self._budget.take(size)
             try:
-                answer = asyncio.wrap_future(self._submit(message))
+                answer = self._submit(message)
             except MalformedEntry as error:
                 self._budget.give(size)
                 self.end(fault(pb.MALFORMED, str(error), "upgrade the gateway"))
                 return
-            answer.add_done_callback(_look_at_it)
             self._pending.append((answer, size))
-            self._stirred.set()
+            self._answered.clear()
+            self._bell.ring_after(answer, self._stirred)
         # The gateway has said all: what it sent is still answered, then the stream ends.
-        while self._pending:
-            await asyncio.wait([self._pending[-1][0]])
-            await asyncio.sleep(0)
+        await self._answered.wait()
         self.end(None)
 
     def _submit(self, message: pb.GatewayMessage) -> Future[Decision]:
@@ -190,9 +193,11 @@ class Stream:
     async def _answer(self) -> None:
         while True:
             self._stirred.clear()
-            decided = [await self._next()] if self._pending else []
-            while self._pending and self._pending[0][0].done() and not decided[-1].ends:
-                decided.append(await self._next())
+            decided = self._decided()
+            is_due = self._archived is not None or self._terms is not None
+            if not decided and (self._pending or not is_due):
+                await self._stirred.wait()
+                continue
             replies = [reply for one in decided for reply in one.replies]
             if self._archived is not None:
                 replies.append(ack(replace(self._archived, session=self.session)))
@@ -204,15 +209,17 @@ class Stream:
             if decided and decided[-1].ends:
                 return
             if not self._pending:
-                await self._stirred.wait()
+                self._answered.set()
 
-    async def _next(self) -> Decision:
-        answer, size = self._pending[0]
-        await asyncio.wait([answer])
-        self._pending.popleft()
-        self._slots.release()
-        self._budget.give(size)
-        return answer.result()
+    def _decided(self) -> list[Decision]:
+        """The decisions that are there, in the order of their messages; the last may be an end."""
+        found: list[Decision] = []
+        while self._pending and self._pending[0][0].done() and not (found and found[-1].ends):
+            answer, size = self._pending.popleft()
+            self._slots.release()
+            self._budget.give(size)
+            found.append(answer.result())
+        return found
 
     async def _write(self, messages: Iterable[pb.CloudMessage]) -> None:
         for message in messages:
@@ -267,9 +274,3 @@ def _entries(told: pb.Declare) -> list[SeriesEntry]:
     if (size := sum(map(len, told.entries))) > DECLARE_BYTES_MAX:
         raise MalformedEntry(f"{size} bytes are over {DECLARE_BYTES_MAX}", "declaration")
     return [decode_entry(entry) for entry in told.entries]
-
-
-def _look_at_it(answer: asyncio.Future[Decision]) -> None:
-    """An answer that nobody awaits any more is no error to be logged."""
-    if not answer.cancelled():
-        answer.exception()
