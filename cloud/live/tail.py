@@ -13,12 +13,16 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cloud.lake.embedded import OFFSET_COLUMN, Decoded
+from cloud.lake.names import Name
 from cloud.lake.rollup import numbers
 from cloud.lake.table import parquet as lake_parquet
 from cloud.lake.table.parquet import times
+from cloud.lake.table.schema import SERIES_COLUMNS
 from cloud.live.packed import Packed, Runs
+from cloud.live.series import names_in
 
 JOINED_BYTES_MAX: Final = 32 << 20
 """Larger batches are not made: joining some takes them again, and what the tables take over of one
@@ -62,6 +66,10 @@ class TailRows:
     def nbytes(self) -> int:
         """Memory that they take."""
         return self.packed.nbytes + self.runs.nbytes
+
+    def names(self, series: NDArray[np.int64]) -> list[Name]:
+        """The names of series that are among them."""
+        return names_in(self.packed.slice(0, self.packed.rows, SERIES_COLUMNS), series)
 
     def of_series(
         self, series: int, from_us: int, to_us: int, columns: Sequence[str] = ()
