@@ -73,10 +73,14 @@ class Decoder:
             _log.exception("blocks could not be decoded")
             return Answer(None, Failure.STORAGE, ("decode blocks", repr(error), ""))
 
+    def close(self) -> None:
+        """Let go of open segments."""
+        self._readers.close()
+
     def rest(self) -> None:
-        """Let go of open segments now and then, and of memory."""
+        """Let go of them now and then, and of memory."""
         if time.monotonic() - self._rested >= REST_S:
-            self._readers.close()
+            self.close()
             give_back()
             self._rested = time.monotonic()
 
