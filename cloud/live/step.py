@@ -75,6 +75,7 @@ class Steps:
         attempts: the marker of a block that kills; None: there is none.
         pause: called before each block.
         rows_max: rows that a step may hold.
+        bytes_max: bytes of blocks that are read for it.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class Steps:
         attempts: Attempts | None = None,
         pause: Pause = no_pause,
         rows_max: int = ROWS_PER_STEP,
+        bytes_max: int = BYTES_PER_STEP,
     ) -> None:
         self._journal, self._names, self._attempts = journal, names, attempts
-        self._pause, self._rows_max = pause, rows_max
+        self._pause, self._rows_max, self._bytes_max = pause, rows_max, bytes_max
 
     def take(self, start: int, known: Known) -> Step | None:
         """As `Stepper.take`."""
-        bytes_max = BYTES_PER_STEP
+        bytes_max = self._bytes_max
         if self._attempts is not None:
             bytes_max = self._attempts.begin(start, bytes_max)
         read = self._journal.read(start, bytes_max)

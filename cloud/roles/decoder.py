@@ -31,7 +31,8 @@ from protos.log import log_to_stderr
 from protos.series import SeriesEntry
 
 ROWS_PER_STEP: Final = 250_000
-"""More would take more memory here and make a reading cost no less: a step takes some 500 bytes a
+BYTES_PER_STEP: Final = 2 << 20
+"""More would take more memory here and make a reading cost no less: a step takes some 220 bytes a
 row while it is made."""
 REST_S: Final = 5.0
 """How long a segment of the journal may stay open: one that is trimmed keeps its space so long."""
@@ -47,7 +48,7 @@ class Decoder:
         self._readers = ReaderPool(Path(start.journal_folder))
         attempts = Attempts(Path(start.attempts_path))
         names = Names(self.series)
-        self._steps = Steps(self, names, attempts, rows_max=ROWS_PER_STEP)
+        self._steps = Steps(self, names, attempts, rows_max=ROWS_PER_STEP, bytes_max=BYTES_PER_STEP)
         self._known = Known()
         self._rested = time.monotonic()
 

@@ -79,7 +79,7 @@ class Both:
                     self.decoder._lose("a test")
             case "damaged":
                 batch = self.gateway.numbers("pump-0", [T0], [1.0])
-                batch.tables[next(iter(batch.tables))]["series"][:] = 99
+                batch.tables[next(iter(batch.tables))]["series"][:] = 0
                 self.gateway.send(batch)
             case _:
                 self.gateway.send(self.said(kind, *more))
