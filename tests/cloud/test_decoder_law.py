@@ -22,6 +22,7 @@ from tests.cloud.decoder_here import decoder_here
 from tests.cloud.lake_world import T0, Gateway
 from tests.cloud.test_lake_journal import Line
 
+Lived = Callable[[int, int, Callable[[Live], Any]], None]
 _times = st.lists(st.integers(-50, 50).map(lambda n: T0 + n * 700_001), min_size=1, max_size=5)
 _stretch = st.integers(0, 2)
 _ACTIONS = st.lists(
@@ -45,13 +46,14 @@ _ACTIONS = st.lists(
 class Both:
     """Two views of one journal and one lake: of ``lives[1]`` the blocks are decoded apart."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rows_max: int) -> None:
         self.journal = SqliteJournal.open(
             root / "journal", now_us=lambda: T0, limits=JournalLimits(segment_bytes_max=16 << 10)
         )
         names = Names(self.journal.series)
         self.decoder = decoder_here(root, Steps(self.journal, names))
-        self.lives = Live(self.journal, names), Live(self.journal, names, steps=self.decoder)
+        here = Steps(self.journal, names, rows_max=rows_max)
+        self.lives = tuple(Live(self.journal, names, steps=one) for one in (here, self.decoder))
         self.consolidator = Consolidator(root / "lake", self.journal, names, self)
         self.consolidator.recover()
         line = Line(self.journal)
@@ -71,7 +73,8 @@ class Both:
     def do(self, kind: str, *more: Any) -> None:
         match kind:
             case "advance":
-                assert self.lives[0].advance() == self.lives[1].advance()
+                for live in self.lives:
+                    live.advance()
             case "consolidate":
                 self.consolidator.run_once()
             case "end":  # of its process, between two steps
@@ -138,15 +141,28 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def lives(tmp_path_factory: pytest.TempPathFactory):
-    """Plays lives of a cloud of two views, so many."""
+def rows_of(live: Live) -> list[str]:
+    """The rows of a view that no table has, whatever steps they came in, and what is known."""
+    rows = [
+        f"{name} {row}"
+        for batch in live.view.tail
+        for name, held in batch.tables.items()
+        for row in held.rows.to_pylist()
+    ]
+    return [*sorted(rows), repr(shown(live)[3])]
 
-    def lived(count: int) -> None:
+
+@pytest.fixture
+def lives(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Plays lives of a cloud of two views, so many, in steps of so many rows."""
+
+    def lived(count: int, rows_max: int, told: Callable[[Live], Any]) -> None:
+        monkeypatch.setattr("cloud.roles.decoder.ROWS_PER_STEP", rows_max)
+
         @given(_ACTIONS)
         @settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow])
         def any_of(actions: list[tuple[Any, ...]]) -> None:
-            both = Both(tmp_path_factory.mktemp("both"))
+            both = Both(tmp_path_factory.mktemp("both"), rows_max)
             try:
                 for action in actions:
                     both.do(*action)
@@ -154,7 +170,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory):
                     while live.advance():
                         pass
                 assert both.decoder.together == 0
-                assert repr(shown(both.lives[1])) == repr(shown(both.lives[0]))
+                assert repr(told(both.lives[1])) == repr(told(both.lives[0]))
             finally:
                 both.close()
 
@@ -163,12 +179,15 @@ def lives(tmp_path_factory: pytest.TempPathFactory):
     return lived
 
 
-def test_both_placements_show_the_same_view_to_the_byte(lives: Callable[[int], None]) -> None:
-    lives(12)
+def test_both_placements_show_the_same_view_to_the_byte(lives: Lived) -> None:
+    lives(12, 1000, shown)
+
+
+def test_steps_asked_ahead_show_the_same_rows_whatever_happens_meanwhile(lives: Lived) -> None:
+    lives(20, 6, rows_of)
 
 
 @pytest.mark.campaign
-def test_both_placements_show_the_same_view_through_many_lives(
-    lives: Callable[[int], None],
-) -> None:
-    lives(1000)
+def test_both_placements_show_the_same_view_through_many_lives(lives: Lived) -> None:
+    lives(500, 1000, shown)
+    lives(1000, 6, rows_of)

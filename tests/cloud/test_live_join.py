@@ -18,7 +18,7 @@ from protos.records import Kind
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
 
 _row = st.tuples(
-    st.integers(0, 3),
+    st.integers(0, 1),
     st.one_of(
         st.integers(0, 90), st.integers(0, 90).map(lambda n: n * 1_000_003), st.just(1 << 40)
     ),
@@ -54,8 +54,16 @@ def parts_of(table: str, found: list[Decoded]) -> list[TailRows]:
     return [batch_of(one, 0).tables[table] for one in found if table in one.tables]
 
 
-@given(_parts)
-def test_joined_parts_are_what_their_rows_arranged_anew_are(parts: list[list[Any]]) -> None:
+@given(_parts, st.booleans())
+def test_joined_parts_are_what_their_rows_arranged_anew_are(
+    parts: list[list[Any]], is_in_order: bool
+) -> None:
+    if is_in_order:
+        parts = [
+            [(number, [(row[0], at << 42 | row[1], *row[2:]) for row in rows], has_texts)
+             for number, rows, has_texts in blocks]
+            for at, blocks in enumerate(parts)
+        ]  # fmt: skip
     found = decoded(parts)
     for table in ("readings", "anomalies"):
         held = parts_of(table, found)
@@ -70,10 +78,17 @@ def test_joined_parts_are_what_their_rows_arranged_anew_are(parts: list[list[Any
 
 
 def test_parts_in_order_of_time_are_not_arranged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = [[(0, [(n % 3, 100 * part + n, 1.5, 0) for n in range(9)], True)] for part in range(4)]
+    """What is once a run in each part and not of all of them is told of each row all the same."""
+    blocks = [
+        [(0, [(n % 2, 100 * part + n, 1.5, part % 2) for n in range(10)], True)]
+        for part in range(4)
+    ]
     held = parts_of("readings", decoded(blocks))
+    anew = TailRows.of(pa.concat_tables([part.rows for part in held]))
     monkeypatch.setattr(live_tail.lake_parquet, "arrange", None)
-    assert TailRows.joined(held).packed.rows == 4 * 10
+    whole = TailRows.joined(held)
+    assert str(whole.rows.to_pylist()) == str(anew.rows.to_pylist())
+    assert {row["seq"] for row in whole.rows.to_pylist()} == {1, 2, 3, 4}
 
 
 def test_parts_whose_times_go_back_are_arranged_anew() -> None:
