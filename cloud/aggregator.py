@@ -1,9 +1,10 @@
 """The aggregator: wires the stages of one cloud, starts them, and ends them in order.
 
 The only place that does. Enrolment and the API run on the loop, the live view and queries on
-threads of their own; ingest with the journal's writer, consolidation, and what questions read of
-the tables too, or in processes of their own (`cloud.roles`). When the journal fails for good the
-process ends with the cause: what was acknowledged is on the disk, and a restart goes on from there.
+threads of their own; ingest with the journal's writer, decoding for the view, consolidation, and
+what questions read of the tables too, or in processes of their own (`cloud.roles`). When the
+journal fails for good the process ends with the cause: what was acknowledged is on the disk, and a
+restart goes on from there.
 """
 
 import asyncio
@@ -29,15 +30,14 @@ from cloud.ingest.gate import STOP_S, told_only
 from cloud.ingest.identity import Authority
 from cloud.ingest.presence import news_into, note_all
 from cloud.ingest.service import Presence
-from cloud.lake.attempts import Attempts
-from cloud.lake.embedded import no_pause
 from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
-from cloud.roles.ingest_keeper import JournalApart
+from cloud.roles.decoder_keeper import DecoderProcess
+from cloud.roles.decoder_placement import begin_decoding
 from cloud.roles.ingest_placement import Intake, OpenJournal, begin_ingest, make_intake
 from cloud.roles.placement import begin_consolidation
 from cloud.roles.reader_placement import begin_query
@@ -92,6 +92,7 @@ class Aggregator:
     operations: Operations
     query: Query
     readers: Readers | None
+    decoder: DecoderProcess | None
     courtesy: Courtesy
     standstill: Standstill
 
@@ -113,19 +114,20 @@ class Aggregator:
             undo.callback(registry.close)
             operations = Operations(registry)
             names = Names(journal.series)
-            attempts, courtesy = Attempts(config.lake_folder / "attempt-live.json"), Courtesy()
-            is_alone = isinstance(journal, JournalApart)  # nobody here takes blocks in
-            pause = no_pause if is_alone else courtesy.step_aside
-            live = Live(journal, names, attempts=attempts, pause=pause)
+            courtesy = Courtesy()
+            steps = begin_decoding(config, journal, names, courtesy)
+            undo.callback(steps.stop)
+            live = Live(journal, names, steps=steps)
             lake = begin_consolidation(config, journal, names, live, courtesy, now_us)
             undo.callback(lake.stop)
             live.start()
             undo.callback(live.stop)
             query, readers = begin_query(settings, live)
             undo.pop_all()
+        decoder = steps if isinstance(steps, DecoderProcess) else None
         return cls(
-            config, authority, registry, journal, live, lake, operations, query, readers, courtesy,
-            Standstill(settings.lake.interval_s),
+            config, authority, registry, journal, live, lake, operations, query, readers, decoder,
+            courtesy, Standstill(settings.lake.interval_s),
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -143,8 +145,8 @@ class Aggregator:
         site = Asked(self._site(gate))
         page = PageServer(served(site, STOP_S))
         door = listen(self.config.settings.listen.http)
-        report = Report(self.journal, self.live, self.lake, self.readers, self.registry, gate,
-                        outcomes, site, now_us)  # fmt: skip
+        report = Report(self.journal, self.live, self.lake, self.readers, self.decoder,
+                        self.registry, gate, outcomes, site, now_us)  # fmt: skip
         await gate.start()
         await enrol.start()
         self.lake.start()
@@ -231,7 +233,9 @@ class Aggregator:
     def _fault(self) -> str:
         """What stands in the way now, for /healthz; empty while all is well."""
         readers = None if self.readers is None else self.readers.fault
-        fault = self.journal.failure or self.lake.fault or self.standstill.fault or readers
+        decoder = None if self.decoder is None else self.decoder.fault
+        stands = self.lake.fault or self.standstill.fault
+        fault = self.journal.failure or stands or decoder or readers
         return "" if fault is None else str(fault)
 
     def _tell(self) -> None:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from cloud import metrics
 from cloud.errors import OperatorError
 from cloud.figures_document import (
+    DecoderFigures,
     Figures,
     GatewayFigures,
     JournalFigures,
@@ -32,6 +33,7 @@ from cloud.lake.table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live.live import Live
 from cloud.memory import resident_bytes
 from cloud.registry.registry import GatewayRow, Registry
+from cloud.roles.decoder_keeper import DecoderProcess
 from cloud.roles.ingest_keeper import JournalApart
 from cloud.roles.ingest_placement import Intake
 from cloud.roles.readers import Readers, ReadersNow
@@ -50,6 +52,7 @@ class Report:
     live: Live
     lake: Consolidation
     readers: Readers | None
+    decoder: DecoderProcess | None
     registry: Registry
     ingest: Intake
     enrolments: Counter[str]
@@ -84,6 +87,7 @@ class Report:
             journal=self._journal(),
             lake=self._lake(),
             readers=self._readers(),
+            decoder=self._decoder(),
             gateways=self._gateways(present),
         )
 
@@ -92,6 +96,7 @@ class Report:
         first = "ingest" if self.ingest.pid is None else "serving"
         pids = {first: os.getpid(), "consolidation": self.lake.pid}
         pids.setdefault("ingest", self.ingest.pid)
+        pids["decoding"] = None if self.decoder is None else self.decoder.pid
         found = {role: resident_bytes(pid) for role, pid in pids.items() if pid is not None}
         found["readers"] = sum(map(resident_bytes, self._now().pids))
         return {role: held for role, held in found.items() if held}
@@ -108,6 +113,11 @@ class Report:
             answers=now.answers,
             together=now.together,
         )
+
+    def _decoder(self) -> DecoderFigures:
+        if self.decoder is None:
+            return DecoderFigures()
+        return DecoderFigures(self.decoder.restarts, self.decoder.together)
 
     def _journal(self) -> JournalFigures:
         stats, total = self.journal.stats(), journal_counts.total(self.journal.counts().values())

@@ -60,6 +60,16 @@ class ReaderFigures(msgspec.Struct, kw_only=True):
     together: int = 0
 
 
+class DecoderFigures(msgspec.Struct):
+    """The process that decodes blocks for the live view, since the start.
+
+    ``together`` are steps of the view that were decoded without it all the same.
+    """
+
+    restarts: int = 0
+    together: int = 0
+
+
 class GatewayFigures(msgspec.Struct, kw_only=True):
     """One gateway: its cursor, and what it last said of itself."""
 
@@ -101,4 +111,5 @@ class Figures(msgspec.Struct, kw_only=True):
     journal: JournalFigures = msgspec.field(default_factory=JournalFigures)
     lake: LakeFigures = msgspec.field(default_factory=LakeFigures)
     readers: ReaderFigures = msgspec.field(default_factory=ReaderFigures)
+    decoder: DecoderFigures = msgspec.field(default_factory=DecoderFigures)
     gateways: list[GatewayFigures] = msgspec.field(default_factory=list)

@@ -188,6 +188,16 @@ _READERS: Final[tuple[Row, ...]] = (
         "Questions about history answered without them, for none could take them.",
         lambda f: f.readers.together,
     ),
+    _total(
+        "decoder_restarts",
+        "Times that the process that decodes for the view ended by itself since the start.",
+        lambda f: f.decoder.restarts,
+    ),
+    _total(
+        "decoder_together",
+        "Steps of the view decoded without it, for it could not be started.",
+        lambda f: f.decoder.together,
+    ),
 )
 
 _GATEWAYS: Final[tuple[Row, ...]] = (

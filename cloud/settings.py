@@ -244,7 +244,8 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="Where blocks are taken in and the journal is written: `together` with the "
             "live view and the page, or `apart` in a process of its own, so that no "
-            "acknowledgement waits for them; `auto` as for consolidation."
+            "acknowledgement waits for them, and with blocks decoded for the view in one more; "
+            "`auto` as for consolidation."
         ),
     ] = Placement.AUTO
     consolidation: Annotated[

@@ -42,6 +42,7 @@ What to be woken by:
 | history falls behind | `tidegate_cloud_lake_lag_seconds > 120` |
 | consolidation dies again and again | `increase(tidegate_cloud_lake_restarts_total[1h]) > 3` |
 | readers die again and again | `increase(tidegate_cloud_reader_restarts_total[1h]) > 10` |
+| the decoder dies again and again | `increase(tidegate_cloud_decoder_restarts_total[1h]) > 3` |
 | a block is set apart | `tidegate_cloud_journal_quarantined_blocks > 0` |
 
 """

@@ -22,23 +22,20 @@ from cloud.errors import TidegateError
 from cloud.journal.contract import Entry, TrimmedError
 from cloud.lake.attempts import KILLS, Attempts
 from cloud.lake.consolidator import Batch
-from cloud.lake.correction import Known, corrections_of, settled
-from cloud.lake.embedded import Decoded, Pause, decode, no_pause, within_rows
+from cloud.lake.correction import Known, corrections_of
+from cloud.lake.embedded import Decoded, Pause, no_pause
 from cloud.lake.names import Names
-from cloud.lake.rollup import partials_of, readings_of
+from cloud.lake.rollup import partials_of
 from cloud.lake.table import parquet as lake_parquet
 from cloud.lake.table.files import FileList
 from cloud.lake.table.schema import ANOMALIES, CORRECTIONS, READINGS, ROLLUP_1D, TABLES, added
 from cloud.live import tail as live_tail
 from cloud.live.feed import Feed
-from cloud.live.series import SeriesBook
+from cloud.live.series import SeriesBook, Totals
+from cloud.live.step import Stepper, Steps, totals_of
 from cloud.live.tail import TailBatch
 from cloud.live.view import View
-from cloud.rollup import partials as rollup
 
-BYTES_PER_STEP: Final = 8 << 20
-ROWS_PER_STEP: Final = 1_000_000
-"""Blocks decoded before what they hold is shown."""
 TAIL_BYTES_MAX: Final = 256 << 20
 """Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
 RETRY_S: Final = 5.0
@@ -68,9 +65,10 @@ _NOTHING: Final[Mapping[str, FileList]] = MappingProxyType(
 
 
 class Live:
-    """Publishes views; one thread decodes, any thread reads.
+    """Publishes views; one thread follows the journal, any thread reads.
 
-    `publish` is called by the consolidator, first with the lake as found at start.
+    `publish` is called by the consolidator, first with the lake as found at start. ``steps`` makes
+    what is shown of blocks, by default in this process, by ``attempts`` and with ``pause``.
     """
 
     def __init__(
@@ -81,14 +79,13 @@ class Live:
         tail_bytes_max: int = TAIL_BYTES_MAX,
         attempts: Attempts | None = None,
         pause: Pause = no_pause,
+        steps: Stepper | None = None,
     ) -> None:
         self.book = SeriesBook()
         self.feed = Feed()
         self._journal = journal
-        self._names = names
+        self._steps = steps or Steps(journal, names, attempts, pause)
         self._tail_bytes_max = tail_bytes_max
-        self._attempts = attempts
-        self._pause = pause
         self._lock = threading.Lock()
         self._view = View(0, 0, _NOTHING, ())
         self._held: weakref.WeakSet[View] = weakref.WeakSet([self._view])
@@ -97,6 +94,7 @@ class Live:
         self._read: frozenset[str] = frozenset()
         self._corrected = (0, 0)
         self._booked = 0
+        self._is_behind = False
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -155,6 +153,7 @@ class Live:
         self._wake.set()
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._steps.stop()
         if self._thread is not None:
             self._thread.join()
 
@@ -162,50 +161,31 @@ class Live:
         """Show the next blocks of the journal; False when there are none or the tail is full."""
         if self._seen is None or sum(b.bytes for b in self._view.tail) > self._tail_bytes_max:
             return False
-        start = self._seen
-        bytes_max = (
-            self._attempts.begin(start, BYTES_PER_STEP) if self._attempts else BYTES_PER_STEP
-        )
+        start, known = self._seen, self._known
         try:
-            entries = self._journal.read(start, bytes_max)
+            step = self._steps.take(start, known)
         except TrimmedError:
             if not self._catch_up():
                 raise
             return True
-        if not entries:
+        if step is None:
             return False
-        entries = within_rows(entries, ROWS_PER_STEP)
-        batch = live_tail.batch_of(self._settle(self._decoded(entries)), start)
-        end = entries[-1].offset
+        for killer in step.killers:
+            self._journal.quarantine(killer, KILLS)
+        batch = step.batch
         with self._lock:  # a book made anew has the view's tail, neither more nor less
-            view, batch = self._view, replace(batch, end=end)
+            if self._known is not known:
+                return True  # the tables told of corrections meanwhile: once more, with them
+            self._known = known.plus(step.came)
+            view = self._view
             for each in live_tail.after((batch,), self._booked):
-                self._count(each)
+                self._count(each, step.totals if each is batch else None)
             fresh = live_tail.after((batch,), view.lake)
             tail = live_tail.extend(view.tail, fresh[0]) if fresh else view.tail
-            self._show(replace(view, journal=max(view.journal, end), tail=tail))
-        self._seen = end
+            self._show(replace(view, journal=max(view.journal, batch.end), tail=tail))
+        self._seen, self._is_behind = batch.end, step.is_full
         self.feed.push(batch)
         return True
-
-    def _decoded(self, entries: Sequence[Entry]) -> Decoded:
-        """Their rows, without those of blocks that every process dies of."""
-        if self._attempts is None:
-            return decode(entries, self._names, self._pause)
-        try:
-            killers = self._attempts.given_up(entries)
-            for killer in sorted(killers):
-                self._journal.quarantine(killer, KILLS)
-            kept = [one for one in entries if one.offset not in killers]
-            decoded = decode(kept, self._names, self._pause)
-        except Exception:
-            self._attempts.undone()  # it did not kill: `_follow` goes on
-            raise
-        else:
-            self._attempts.done()
-            return decoded
-        finally:
-            self._attempts.leave()
 
     def _follow(self) -> None:
         """The thread's supervisor: what fails is told and tried again; the view stands so long."""
@@ -223,10 +203,10 @@ class Live:
                 self._retry()
 
     def _step(self) -> bool:
-        """`advance`, and let what comes gather; who is behind takes longer, and does not wait."""
+        """`advance`, and let what comes gather; who is behind does not wait."""
         due = time.monotonic() + GATHER_S
         has_advanced = self.advance()
-        if has_advanced:
+        if has_advanced and not self._is_behind:
             self._ending.wait(max(0.0, due - time.monotonic()))
         return has_advanced
 
@@ -241,12 +221,11 @@ class Live:
         self._held.add(view)
         self._view = view
 
-    def _count(self, batch: TailBatch) -> None:
+    def _count(self, batch: TailBatch, totals: Totals | None = None) -> None:
+        """Count a batch; ``totals`` of its readings, where they are known."""
         readings = batch.tables.get(READINGS.name)
         if readings is not None:
-            rows = readings.rows
-            partials = rollup.reduce(readings_of(rows), rollup.DAY_US, batch.start)
-            self.book.add_readings(rows, partials)
+            self.book.add(totals or totals_of(readings, batch.start), readings.names)
         anomalies = batch.tables.get(ANOMALIES.name)
         if anomalies is not None:
             self.book.add_anomalies(anomalies.rows)
@@ -270,13 +249,6 @@ class Live:
         """Make the book of the tables: it knows what they hold, which is counted no second time."""
         self.book = _book_of(batch)
         self._corrected, self._booked = batch.corrected, batch.offset
-
-    def _settle(self, decoded: Decoded) -> Decoded:
-        """Times put right by every correction so far; what is in the tables follows with them."""
-        came = corrections_of(decoded.tables.get(CORRECTIONS.name))
-        with self._lock:  # else what `_learn` adds meanwhile would be forgotten
-            known = self._known = self._known.plus(came)
-        return settled(decoded, known)
 
     def _learn(self, batch: Batch) -> None:
         """Know the corrections that the tables hold."""

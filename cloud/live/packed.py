@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-_WIDTHS: Final = (np.uint8, np.uint16, np.uint32)
+WIDTHS: Final = (np.uint8, np.uint16, np.uint32)
 _STEPS: Final = (1, 1000)
 _FAR: Final = 1 << 61
 Ints = NDArray[np.int64]
 
 
-class _Column(Protocol):
+class Column(Protocol):
     """One column, encoded."""
 
     @property
@@ -32,21 +32,23 @@ class _Column(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Plain:
+class Plain:
     """``values`` as they came."""
 
     values: pa.Array
 
     @property
     def nbytes(self) -> int:
+        """As `Column`."""
         return int(self.values.nbytes)
 
     def slice(self, start: int, end: int, of: "int | NDArray[np.int32]") -> pa.Array:
+        """As `Column`."""
         return self.values.slice(start, end - start)
 
 
 @dataclass(frozen=True, slots=True)
-class _Near:
+class Near:
     """Value = ``base`` + ``step`` × distance."""
 
     base: int
@@ -56,9 +58,11 @@ class _Near:
 
     @property
     def nbytes(self) -> int:
+        """As `Column`."""
         return self.distances.nbytes
 
     def slice(self, start: int, end: int, of: "int | NDArray[np.int32]") -> pa.Array:
+        """As `Column`."""
         values = self.distances[start:end].astype(np.int64)
         if self.step != 1:
             values *= self.step
@@ -67,7 +71,7 @@ class _Near:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfRun:
+class OfRun:
     """``values`` has one of each run: whole numbers, or codes of the ``words``."""
 
     values: NDArray[Any]
@@ -76,9 +80,11 @@ class _OfRun:
 
     @property
     def nbytes(self) -> int:
+        """As `Column`."""
         return self.values.nbytes + (0 if self.words is None else int(self.words.nbytes))
 
     def slice(self, start: int, end: int, of: "int | NDArray[np.int32]") -> pa.Array:
+        """As `Column`."""
         one = isinstance(of, int)
         values = np.full(end - start, self.values[of]) if one else self.values[of]
         if self.words is None:
@@ -87,13 +93,14 @@ class _OfRun:
 
 
 @dataclass(frozen=True, slots=True)
-class _Nulls:
+class Nulls:
     """No row has a value."""
 
     kind: pa.DataType
     nbytes: int = 0
 
     def slice(self, start: int, end: int, of: "int | NDArray[np.int32]") -> pa.Array:
+        """As `Column`."""
         return pa.nulls(end - start, self.kind)
 
 
@@ -104,12 +111,12 @@ class Packed:
     schema: pa.Schema
     rows: int
     runs: NDArray[np.int32]
-    columns: Mapping[str, _Column]
+    columns: Mapping[str, Column]
 
     @classmethod
     def of(cls, rows: pa.Table, runs: Ints) -> Self:
         """Encode rows whose columns are one chunk each and whose runs begin there; at least one."""
-        columns = {name: _encoded(_one(rows[name]), runs) for name in rows.column_names}
+        columns = {name: encoded(_one(rows[name]), runs) for name in rows.column_names}
         return cls(rows.schema, rows.num_rows, runs.astype(np.int32), columns)
 
     @property
@@ -127,6 +134,23 @@ class Packed:
     def column(self, name: str, start: int, end: int) -> pa.Array:
         """One column of them."""
         return self.columns[name].slice(start, end, self._runs_of(start, end))
+
+    def of_rows(self) -> "int | NDArray[np.int32]":
+        """Of which run each row is, as `Column.slice` takes it for all of them."""
+        return self._runs_of(0, self.rows)
+
+    def heads(self, names: Sequence[str]) -> pa.Table:
+        """The first row of each run, of these columns."""
+        every = np.arange(len(self.runs), dtype=np.int32)
+        arrays = []
+        for name in names:
+            column = self.columns[name]
+            if isinstance(column, OfRun):
+                arrays.append(column.slice(0, len(every), every))
+            else:
+                rows = column.slice(0, self.rows, self.of_rows())
+                arrays.append(rows.take(pa.array(self.runs)))
+        return pa.table(arrays, names=list(names))
 
     def _runs_of(self, start: int, end: int) -> "int | NDArray[np.int32]":
         ends = np.array([start, end - 1], np.int32)
@@ -185,21 +209,20 @@ def _arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
     return whole.view(kind) if pa.types.is_timestamp(kind) else whole.cast(kind)
 
 
-def _encoded(values: pa.Array, runs: Ints) -> _Column:
+def encoded(values: pa.Array, runs: Ints) -> Column:
+    """A column in the least room, of rows whose runs begin there."""
     kind = values.type
     if values.null_count:
-        return _Nulls(kind) if values.null_count == len(values) else _Plain(values)
+        return Nulls(kind) if values.null_count == len(values) else Plain(values)
     if pa.types.is_dictionary(kind):
         codes = values.indices.to_numpy()
-        return (
-            _OfRun(codes[runs], kind, values.dictionary) if _same(codes, runs) else _Plain(values)
-        )
+        return OfRun(codes[runs], kind, values.dictionary) if _same(codes, runs) else Plain(values)
     if not _is_whole(values):
-        return _Plain(values)
+        return Plain(values)
     whole = _ints(values)
     if 2 * len(runs) <= len(values) and _same(whole, runs):
-        return _OfRun(whole[runs], kind, None)
-    return _near(values) or _Plain(values)
+        return OfRun(whole[runs], kind, None)
+    return _near(values) or Plain(values)
 
 
 def _is_whole(values: pa.Array) -> bool:
@@ -218,7 +241,7 @@ def _same(values: NDArray[Any], runs: Ints) -> bool:
     return len(changes) < len(runs) and bool(np.isin(changes, runs, assume_unique=True).all())
 
 
-def _near(values: pa.Array) -> _Near | None:
+def _near(values: pa.Array) -> Near | None:
     """None where nothing is gained."""
     whole = _ints(values)
     low, high = int(whole.min()), int(whole.max())
@@ -226,13 +249,13 @@ def _near(values: pa.Array) -> _Near | None:
         return None
     distances = whole.astype(np.int64)
     distances -= low
-    found: _Near | None = None
+    found: Near | None = None
     size = whole.dtype.itemsize
     for step in _STEPS:
-        width = next((w for w in _WIDTHS if (high - low) // step <= np.iinfo(w).max), None)
+        width = next((w for w in WIDTHS if (high - low) // step <= np.iinfo(w).max), None)
         if width is None or np.dtype(width).itemsize >= size:
             continue
         steps = distances if step == 1 else distances // step
         if step == 1 or np.array_equal(steps * step, distances):
-            found, size = _Near(low, step, steps.astype(width), values.type), width().itemsize
+            found, size = Near(low, step, steps.astype(width), values.type), width().itemsize
     return found

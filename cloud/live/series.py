@@ -5,10 +5,10 @@ per series (`cloud.rollup.partials`). Everything read from here is exact up to `
 """
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,30 @@ class Known:
     last_quality: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Totals:
+    """What some readings come to, one row a series: columns of one length, as in `Partials`."""
+
+    series: NDArray[np.int64]
+    count: NDArray[np.int64]
+    first_ts: NDArray[np.int64]
+    last_ts: NDArray[np.int64]
+    part: NDArray[np.int64]
+    last: NDArray[np.float64]
+    last_text: NDArray[Any]
+    last_quality: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, partials: Partials) -> Self:
+        """Of the readings behind partials."""
+        sums = totals(partials)
+        return cls(**{field.name: getattr(sums, field.name) for field in fields(cls)})
+
+
+NamesOf = Callable[[NDArray[np.int64]], Sequence[Name]]
+"""The names of series, by their ids."""
+
+
 class SeriesBook:
     """All series by their id; may be used by several threads."""
 
@@ -66,9 +90,12 @@ class SeriesBook:
 
     def add_readings(self, rows: pa.Table, partials: Partials) -> None:
         """Count the readings behind ``partials``; ``rows`` has the names of all their series."""
-        sums = totals(partials)
+        self.add(Totals.of(partials), lambda wanted: names_in(rows, wanted))
+
+    def add(self, sums: Totals, names: NamesOf) -> None:
+        """Count readings; ``names`` is asked for those of series that are new."""
         with self._lock:
-            at = self._places(rows, sums.series)
+            at = self._places(sums.series, names)
             columns = self._columns
             columns["readings"][at] += sums.count
             columns["first_ts"][at] = np.minimum(columns["first_ts"][at], sums.first_ts)
@@ -86,7 +113,7 @@ class SeriesBook:
         """Count rows of `anomalies`."""
         series, count = np.unique(numbers(rows["series"]), return_counts=True)
         with self._lock:
-            at = self._places(rows, series)
+            at = self._places(series, lambda wanted: names_in(rows, wanted))
             self._columns["anomalies"][at] += count
 
     def name(self, series: int) -> Name | None:
@@ -119,12 +146,15 @@ class SeriesBook:
             sums = int(columns["readings"].sum()), int(columns["anomalies"].sum())
             return (len(self._names), *sums)
 
-    def _places(self, rows: pa.Table, series: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the series stand; new ones get a place, named from their first row."""
-        new = [i for i, each in enumerate(series.tolist()) if each not in self._slots]
-        if new:
-            self._add(_names(rows, series[new]))
-        return np.array([self._slots[each] for each in series.tolist()], np.int64)
+    def _places(self, series: NDArray[np.int64], names: NamesOf) -> NDArray[np.int64]:
+        """Where the series stand; new ones get a place."""
+        slots = [self._slots.get(each, -1) for each in series.tolist()]
+        at = np.array(slots, np.int64)
+        new = at < 0
+        if new.any():
+            at[new] = np.arange(len(self._names), len(self._names) + np.count_nonzero(new))
+            self._add(names(series[new]))
+        return at
 
     def _add(self, names: Sequence[Name]) -> None:
         for name in names:
@@ -139,7 +169,8 @@ class SeriesBook:
             }
 
 
-def _names(rows: pa.Table, wanted: NDArray[np.int64]) -> list[Name]:
+def names_in(rows: pa.Table, wanted: NDArray[np.int64]) -> list[Name]:
+    """The names of series as the rows of a table tell them, which has some of each."""
     known, first = np.unique(numbers(rows["series"]), return_index=True)
     at = first[np.searchsorted(known, wanted)]
     found = rows.select(SERIES_COLUMNS).take(pa.array(at)).to_pylist()

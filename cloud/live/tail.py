@@ -13,12 +13,17 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from cloud.lake.embedded import OFFSET_COLUMN, Decoded
+from cloud.lake.names import GATEWAY_ITSELF, Name
 from cloud.lake.rollup import numbers
 from cloud.lake.table import parquet as lake_parquet
 from cloud.lake.table.parquet import times
+from cloud.lake.table.schema import SERIES_COLUMNS
 from cloud.live.packed import Packed, Runs
+from cloud.live.packed_join import Order, join
+from cloud.live.series import names_in
 
 JOINED_BYTES_MAX: Final = 32 << 20
 """Larger batches are not made: joining some takes them again, and what the tables take over of one
@@ -53,6 +58,22 @@ class TailRows:
         packed = Packed.of(rows, starts)
         return cls(packed, Runs.of(series[starts].astype(np.int64), packed.runs, packed.rows))
 
+    @classmethod
+    def joined(cls, parts: Sequence["TailRows"]) -> "TailRows":
+        """Rows of all parts of one table, those of an earlier one first among equal times.
+
+        Decoded and arranged only where times of one series go back from one part to a later one.
+        """
+        packed = [part.packed for part in parts]
+        heads = pa.concat_tables([part.heads(SERIES_COLUMNS) for part in packed])
+        series = numbers(heads["series"]).astype(np.int64)
+        order = Order.of(packed, lake_parquet.ranks(heads.unify_dictionaries().combine_chunks()))
+        is_clear = (series != GATEWAY_ITSELF).all()  # else one run has rows of many gateways
+        if not is_clear or _is_late(packed, order):
+            return cls.of(pa.concat_tables([part.rows for part in parts]))
+        whole = join(packed, order)
+        return cls(whole, Runs.of(series[order.perm][order.first], whole.runs, whole.rows))
+
     @property
     def rows(self) -> pa.Table:
         """All of them, decoded."""
@@ -62,6 +83,10 @@ class TailRows:
     def nbytes(self) -> int:
         """Memory that they take."""
         return self.packed.nbytes + self.runs.nbytes
+
+    def names(self, series: NDArray[np.int64]) -> list[Name]:
+        """The names of series that are among them."""
+        return names_in(self.packed.slice(0, self.packed.rows, SERIES_COLUMNS), series)
 
     def of_series(
         self, series: int, from_us: int, to_us: int, columns: Sequence[str] = ()
@@ -144,12 +169,23 @@ def _join(batches: Sequence[TailBatch]) -> TailBatch:
         for name, rows in batch.tables.items():
             found.setdefault(name, []).append(rows)
     tables = {
-        name: parts[0]
-        if len(parts) == 1
-        else TailRows.of(pa.concat_tables([part.rows for part in parts]))
+        name: parts[0] if len(parts) == 1 else TailRows.joined(parts)
         for name, parts in found.items()
     }
     return TailBatch(batches[0].start, batches[-1].end, MappingProxyType(tables))
+
+
+def _is_late(parts: Sequence[Packed], order: Order) -> bool:
+    """Whether a run begins before the one of its series ends that is to stand before it."""
+    heads, ends = [], []
+    for part in parts:
+        ts = times(part.column("ts", 0, part.rows))
+        heads.append(ts[part.runs])
+        ends.append(ts[np.append(part.runs[1:], part.rows) - 1])
+    begins, last = np.concatenate(heads)[order.perm], np.concatenate(ends)[order.perm]
+    late = begins[1:] < last[:-1]
+    late[order.first[1:] - 1] = False
+    return bool(late.any())
 
 
 def _cut(batch: TailBatch, offset: int) -> TailBatch:

@@ -12,4 +12,8 @@ program.
 Where `roles.readers` says so, what questions about history read of the tables is read by `reader`s,
 a few processes of one program: `reader_query` asks them, `readers` says which, `reader_child` is
 one as its parent sees it, `reader_wire` what both say.
+
+Where blocks are taken in apart they are decoded for the live view apart too: `decoder` is that
+program, `decoder_keeper` its parent's side, `decoder_wire` what both say, and `decoder_placement`
+says where. `parent` is what ends a child with its parent.
 """

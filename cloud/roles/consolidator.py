@@ -44,6 +44,8 @@ from protos.series import SeriesEntry
 
 LOCK_S: Final = 10.0
 """How long to wait for the lake of a predecessor that has just lost its parent."""
+NICENESS: Final = 5
+"""Nobody waits for tables: what is new is shown without them."""
 _LOOK_S: Final = 0.1
 
 T = TypeVar("T")
@@ -245,6 +247,7 @@ def main() -> None:
     # The parent says when to end; a terminal's Ctrl-C and a service's SIGTERM come to both.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
     reuse_pages()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:

@@ -8,7 +8,6 @@ reading and no answer, only what is known of files. It ends at once when its par
 import logging
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -33,6 +32,7 @@ from cloud.query.history import Ask, History, Query
 from cloud.query.one import TooManyReadings
 from cloud.query.written import written
 from cloud.roles import reader_wire
+from cloud.roles.parent import end_with
 from cloud.roles.reader_wire import (
     Answer,
     EventsQuestion,
@@ -46,6 +46,8 @@ from protos.log import log_to_stderr
 
 EASE_BYTES: Final = 128 << 20
 """What is held by a reader that gives back what is free, which takes it a millisecond."""
+NICENESS: Final = 2
+"""Who asks may wait for what is acknowledged."""
 
 _NO_VIEW: Final = View(0, 0, MappingProxyType({}), ())
 _NOTHING_KNOWN: Final = SeriesBook().known()
@@ -168,14 +170,6 @@ def bound(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (least, most))
 
 
-def end_with(parent: socket.socket) -> None:
-    """End this process when the other side of the socket is gone, in whatever it does."""
-    gone = select.poll()
-    gone.register(parent.fileno(), 0)  # what is said is no concern here, only that nobody is there
-    gone.poll()
-    os._exit(0)
-
-
 def answer_all(link: Link, reader: Reader) -> None:
     """Answer until nobody asks. GoneError at the end."""
     while True:
@@ -198,6 +192,7 @@ def main() -> None:
     # The parent says when to end; a terminal's Ctrl-C and a service's SIGTERM come to both.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
     share_arenas()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)

@@ -121,10 +121,14 @@ class Link:
 
     The kernel waits, also for all of a frame: a thread that came back for every piece of it would
     ask for the interpreter each time.
+
+    Args:
+        end: of the socket.
+        keeps: each column that comes has memory of its own; one that is kept keeps no other.
     """
 
-    def __init__(self, end: socket.socket) -> None:
-        self._socket = end
+    def __init__(self, end: socket.socket, *, keeps: bool = False) -> None:
+        self._socket, self._keeps = end, keeps
 
     def send(self, message: object, until: float | None = None) -> None:
         """Say something; ``until`` is a time of `time.monotonic`.
@@ -156,7 +160,8 @@ class Link:
         held, at, parts = memoryview(self._exactly(size, until)), 8 * count, []
         lengths = struct.unpack_from(f"<{count}Q", held)
         for length in lengths:
-            parts.append(held[at : at + length])
+            part = held[at : at + length]
+            parts.append(bytes(part) if self._keeps else part)
             at += length
         return pickle.loads(parts[0], buffers=parts[1:])
 

@@ -13,9 +13,12 @@ async def test_every_event_is_set_and_the_loop_is_woken_once(
 ) -> None:
     bell, loop, woken = Bell(), asyncio.get_running_loop(), list[object]()
     call = loop.call_soon_threadsafe
-    monkeypatch.setattr(
-        loop, "call_soon_threadsafe", lambda *told: (woken.append(told), call(*told))
-    )
+
+    def wake(*told: object) -> asyncio.Handle:
+        woken.append(told)
+        return call(*told)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", wake)
     events = [asyncio.Event() for _ in range(50)]
     futures = [Future[int]() for _ in events]
     for future, event in zip(futures, events, strict=True):

@@ -41,6 +41,7 @@ class Cloud:
             self.live,
             self.loop,
             None,
+            None,
             self.registry,
             cast("Any", SimpleNamespace(waiting_bytes=12, pid=None)),
             Counter(enrolled=2, refused=3),

@@ -17,7 +17,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from cloud.lake import consolidator as lake
-from cloud.live import live
+from cloud.live import live, step
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from cloud.lake.consolidator import Consolidator
 from cloud.lake.attempts import Attempts
@@ -30,7 +30,7 @@ def deadly(entries, names, pause):
         os.kill(os.getpid(), signal.SIGKILL)
     return decode(entries, names, pause)
 
-live.decode = lake.decode = deadly
+step.decode = lake.decode = deadly
 root = Path(sys.argv[1])
 journal = SqliteJournal.open(root / "journal", now_us=lambda: 1, limits=SMALL)
 names = Names(journal.series)

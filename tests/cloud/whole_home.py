@@ -2,7 +2,8 @@
 
 Journal, registry, ledger and lake are the product's files; consolidation is together, or apart:
 then it reads the journal's files and asks its parent for the rest, message by message, as the
-process of its own does.
+process of its own does. So are blocks decoded for the view: apart, by a decoder that is asked over
+a socket.
 """
 
 import itertools
@@ -19,6 +20,7 @@ from cloud.lake.sorter import Sorter
 from cloud.lake.table.sweep import Sweeper
 from cloud.lake.upkeep import Upkeep
 from cloud.live.live import Live
+from cloud.live.step import Steps
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.retention.removal import Retention
@@ -27,6 +29,7 @@ from cloud.roles.consolidator import JournalThere, ViewersThere
 from cloud.roles.desk import Desk
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from tests.cloud.decoder_here import decoder_here
 from tests.cloud.lake_runs import Crash
 from tests.cloud.lake_world import DAY_US, T0
 from tests.cloud.role_here import Here
@@ -63,7 +66,9 @@ class Home:
             line.journal = self.journal
         self.registry = Registry.open(self.root / "registry.db", 1 << 40)
         self.operations, self.marks = Operations(self.registry), Marks(self.registry)
-        self.live = Live(self.journal, Names(self.journal.series))
+        names = Names(self.journal.series)
+        steps = decoder_here(self.root, Steps(self.journal, names)) if self.is_apart else None
+        self.live = Live(self.journal, names, steps=steps)
         self.query = Query(self.live, threads=1)
         self._begin()
 

@@ -53,13 +53,14 @@ async def test_whichever_role_is_killed_every_reading_is_in_history_once(
 ) -> None:
     stop = asyncio.Event()
     publishing = asyncio.create_task(oracle.publish_until(stop))
-    for victim in ("consolidator", "reader", "ingest", "consolidator", "first"):
+    for victim in ("consolidator", "reader", "decoder", "ingest", "consolidator", "first"):
         before = oracle.published.total()
         while oracle.published.total() < before + 400:
             await asyncio.sleep(0.05)
         (child,) = await asyncio.to_thread(_running, stack, "consolidator", 1)
         one, another = await asyncio.to_thread(_running, stack, "reader", 2)
         (ingest,) = await asyncio.to_thread(_running, stack, "ingest", 1)
+        (decoder,) = await asyncio.to_thread(_running, stack, "decoder", 1)
         if victim in ("ingest", "first"):
             if victim == "first":
                 stack.cloud.kill()
@@ -67,21 +68,22 @@ async def test_whichever_role_is_killed_every_reading_is_in_history_once(
                 ingest.kill()
                 assert stack.cloud.process is not None
                 assert stack.cloud.process.wait(30) == StorageError.exit_code
-            for each in (child, one, another, ingest):
+            for each in (child, one, another, ingest, decoder):
                 wait_until("the child went with its parent", _is_gone(each), 20)
             stack.cloud.start()
         else:
-            (child if victim == "consolidator" else one).kill()
+            {"consolidator": child, "reader": one, "decoder": decoder}[victim].kill()
     stop.set()
     await publishing
     await asyncio.to_thread(oracle.check)
     (child,) = await asyncio.to_thread(_running, stack, "consolidator", 1)
     one, another = await asyncio.to_thread(_running, stack, "reader", 2)
     (ingest,) = await asyncio.to_thread(_running, stack, "ingest", 1)
+    (decoder,) = await asyncio.to_thread(_running, stack, "decoder", 1)
     (gateway,) = (await asyncio.to_thread(fetch, f"{stack.page}/api/v1/gateways"))["gateways"]
     assert gateway["connected"], "who is connected comes from the other process"
     assert stack.cloud.stop() == 0
-    assert not any(each.is_running() for each in (child, one, another, ingest))
+    assert not any(each.is_running() for each in (child, one, another, ingest, decoder))
     log = stack.cloud.log.read_text()
     assert log.count("its process ended: killed by signal 9") >= 1
     assert "Traceback" not in log

@@ -37,7 +37,7 @@ def arrange(table: pa.Table) -> pa.Table:
     if not table.num_rows:
         return table
     names, starts = _runs(table)
-    rank, ts = _ranks(names), times(table["ts"])
+    rank, ts = ranks(names), times(table["ts"])
     lengths = np.diff(starts, append=len(ts))
     runs = order_of(rank, starts)
     if runs is None and not _is_late(ts, starts, rank):
@@ -131,7 +131,7 @@ def run_starts(values: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero(new)
 
 
-def _ranks(names: pa.Table) -> NDArray[np.int64]:
+def ranks(names: pa.Table) -> NDArray[np.int64]:
     """Place of each row's series among all; rows of one series have one place, in any number."""
     keys = []
     for name in SERIES_COLUMNS:
