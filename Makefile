@@ -110,7 +110,7 @@ sim-mutants: .venv/.stamp ## show that the simulation misses each rule taken out
 crash: setup servers ## real processes under faults, every reading counted (ROUNDS=200 SEED=1; ROLES=apart: ingest and consolidation in their own)
 	@$(PY) -m tests.crash.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(ROLES),--consolidation $(ROLES))
 
-crash-lake: .venv/.stamp ## whoever consolidates, killed and its power cut at every step, its tables opened by other engines (ROUNDS=500 SEED=1)
+crash-lake: .venv/.stamp ## whoever consolidates, killed and its power cut at every step (400 rounds and more must reach all), its tables opened by other engines (ROUNDS=500 SEED=1)
 	@$(PY) -m tests.crash.lake_campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 crash-mutants: setup servers ## show that the campaign misses each rule of persist-then-acknowledge

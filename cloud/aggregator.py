@@ -32,6 +32,7 @@ from cloud.ingest.presence import news_into, note_all
 from cloud.ingest.service import Presence
 from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
+from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
@@ -93,6 +94,7 @@ class Aggregator:
     readers: Readers | None
     decoder: DecoderProcess | None
     courtesy: Courtesy
+    standstill: Standstill
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -125,7 +127,7 @@ class Aggregator:
         decoder = steps if isinstance(steps, DecoderProcess) else None
         return cls(
             config, authority, registry, journal, live, lake, operations, query, readers, decoder,
-            courtesy,
+            courtesy, Standstill(settings.lake.interval_s),
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -220,6 +222,8 @@ class Aggregator:
     async def _watch(self) -> None:
         """Return when the journal, or what writes the tables, has failed for good."""
         while self._failure is None:
+            view = self.live.view
+            self.standstill.look(time.monotonic(), view.journal, view.lake, self.lake.signs)
             await asyncio.sleep(WATCH_S)
 
     @property
@@ -230,7 +234,8 @@ class Aggregator:
         """What stands in the way now, for /healthz; empty while all is well."""
         readers = None if self.readers is None else self.readers.fault
         decoder = None if self.decoder is None else self.decoder.fault
-        fault = self.journal.failure or self.lake.fault or decoder or readers
+        tables = self.lake.fault or self.standstill.fault
+        fault = self.journal.failure or tables or decoder or readers
         return "" if fault is None else str(fault)
 
     def _tell(self) -> None:

@@ -35,7 +35,10 @@ VERBS: Final = {
 }
 
 NEEDS: Final = Extra(
-    "cloud", frozenset({"deltalake", "duckdb", "orjson", "pyarrow", "pytz", "starlette", "uvicorn"})
+    "cloud",
+    frozenset(
+        {"deltalake", "duckdb", "httptools", "orjson", "pyarrow", "pytz", "starlette", "uvicorn"}
+    ),
 )
 
 

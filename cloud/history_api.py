@@ -4,7 +4,7 @@ import difflib
 import http.client
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,8 +23,18 @@ WIDTHS_US: Final[Mapping[str, int]] = {
 }
 _ID = re.compile(r"[0-9a-f]{16}")
 _NAMES: Final = {"t": "ts", "v": "value"}
-_COLUMNS: Final = "count,mean,min,max,first,last,text"
-"""Of buckets; what else the server could tell of them is not asked for."""
+QUANTILES: Final[Mapping[str, str]] = {
+    "0.01": "p1",
+    "0.05": "p5",
+    "0.25": "p25",
+    "0.5": "p50",
+    "0.75": "p75",
+    "0.95": "p95",
+    "0.99": "p99",
+}
+"""Shares of the numbers of a bucket, and what the API calls their quantiles."""
+_COLUMNS: Final = ("count", "mean", "min", "max", "first", "last", "text")
+"""Of buckets; what else the server could tell of them is asked for by name alone."""
 _NO_ROWS: Final = frozenset({"gaps"})
 """Lists beside the columns."""
 
@@ -107,15 +117,18 @@ class HistoryApi:
         parts = self._get("/api/v1/segments", {"series": ",".join(rows)})["segments"]
         return next((_name(rows[one["series"]]) for one in parts if _name(one) == name), "")
 
-    def history(self, series: str, span: Mapping[str, str | None]) -> Iterator[Mapping[str, Any]]:
+    def history(
+        self, series: str, span: Mapping[str, str | None], more: Sequence[str] = ()
+    ) -> Iterator[Mapping[str, Any]]:
         """Every row of one series in time order, page after page: ts (µs), then its columns.
 
-        `span` holds from, to and resolution; buckets are never coarser than the one asked for.
+        `span` holds from, to and resolution; buckets are never coarser than the one asked for, and
+        tell the columns `more` too.
         """
         asked: dict[str, object] = {"series": series, **span, "points": POINTS_MAX}
         width_us = WIDTHS_US.get(span["resolution"] or "")
         if width_us is not None:
-            asked["columns"] = _COLUMNS
+            asked["columns"] = ",".join((*_COLUMNS, *more))
         first = self._get("/api/v1/history", asked)
         if width_us is None or first["bucket_us"] == width_us:
             yield from self._pages(first, asked)

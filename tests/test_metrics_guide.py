@@ -23,7 +23,10 @@ loopback, or on a network where everyone may read it. On loopback only loopback 
 
 `/healthz` of a gateway says whether readings are collected: the broker is connected and the buffer
 takes them. The cloud being away is no fault of a gateway; `tidegate_edge_uplink_state` and the lags
-tell it. `/healthz` of the cloud says whether blocks can be stored and consolidated.
+tell it. `/healthz` of the cloud says whether blocks can be stored and consolidated: also 503 when
+blocks wait and nothing was heard of consolidation for ten minutes beside `lake.interval_s`, as of
+a process that hangs. That is told once in the log; nothing is killed for it, and it is 200 again
+with the next sign of life.
 
 A figure that is not known is absent, not zero. Counters of messages, readings and gaps are kept in
 the buffer and go on after a restart; those that say "since the start" begin anew with the process.

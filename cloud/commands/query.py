@@ -2,14 +2,14 @@
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from cloud.config import load
 from cloud.errors import OperatorError
-from cloud.history_api import HistoryApi
+from cloud.history_api import QUANTILES, HistoryApi
 from protos.console import Place
 from protos.shown import csv_cell, json_line, printable, shown_time
 
@@ -32,6 +32,13 @@ _SAID = frozenset({"gateway", "device", "metric", "unit", "text"})
     show_default=True,
     help="Readings as they are, or their rollups.",
 )
+@click.option(
+    "--quantile",
+    "shares",
+    multiple=True,
+    type=click.Choice([*QUANTILES]),
+    help="Of rollups, this quantile too, and how far off it may be; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header; see below for texts.")
 @click.pass_obj
@@ -43,6 +50,7 @@ def command(
     from_: str | None,
     to: str | None,
     resolution: str,
+    shares: tuple[str, ...],
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -50,25 +58,34 @@ def command(
 
     Control characters in names and texts are escaped. In CSV a text that begins with =, +, - or @
     gets a ' before it, so that no spreadsheet runs it; --json has every text as it was sent.
+
+    Quantiles are told as p50 and so on, the smallest number of a bucket which so large a share of
+    its numbers does not exceed; quantile_error says how far off that is at most, in the unit.
     """
     if (series is None) == (device is None):
         raise click.UsageError("name a SERIES or a --device, one of the two")
     if as_json and as_csv:
         raise click.UsageError("--csv and --json are two forms of one answer: choose one")
+    if shares and resolution == "raw":
+        raise click.UsageError("--quantile is of rollups: add --resolution 1m, 1h or 1d")
     form = "json" if as_json else "csv" if as_csv else "text"
     host, port = load(place.home).http_address
     api = HistoryApi(host, port)
     found = api.find(series, device=device, gateway=gateway)
     span = {"from": from_, "to": to, "resolution": resolution}
-    lines = (line for one in found for line in _lines(api, one, span))
+    more = [*dict.fromkeys(QUANTILES[share] for share in shares)]
+    more += ["quantile_error"] if more else []
+    lines = (line for one in found for line in _lines(api, one, span, more))
     count = _WRITERS[form](lines)
     if not count:
         click.echo("nothing in that range; --from and --to widen it", err=True)
 
 
-def _lines(api: HistoryApi, one: Line, span: Mapping[str, str | None]) -> Iterator[Line]:
+def _lines(
+    api: HistoryApi, one: Line, span: Mapping[str, str | None], more: Sequence[str]
+) -> Iterator[Line]:
     named = {key: one[key] for key in ("gateway", "device", "metric", "unit")}
-    for row in api.history(str(one["id"]), span):
+    for row in api.history(str(one["id"]), span, more):
         yield {**named, **row}
 
 

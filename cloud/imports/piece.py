@@ -30,7 +30,7 @@ class Reason(Enum):
     NO_ZONE = "a local time, and no --zone"
     NEVER = "a local time that the clocks skipped"
     TWICE = "a local time that came twice, see --ambiguous"
-    OUT_OF_RANGE = "a time outside 1970 to 2100"
+    OUT_OF_RANGE = "a time before 1970-01-01 or after 2099-12-31"
     NO_NAME = "no device or no metric"
     LONG_NAME = "a name that is too long"
     LONG_TEXT = "a text that is too long"

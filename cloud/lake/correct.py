@@ -199,7 +199,11 @@ def _mended(tables: Mapping[str, LakeTable]) -> list[LakeTable]:
 
 
 def _fresh(files: Sequence[DataFile], behind: Sequence[LakeTable]) -> list[DataFile]:
-    """Files of `corrections` that not all of these tables have been mended by."""
+    """Files of `corrections` that not all of these tables have been mended by.
+
+    Those of releases keep their names: merges leave them, and nothing else rewrites the table while
+    any of it waits to be carried out.
+    """
     done = [table.state.corrected for table in behind]
     low = [min((each[at] for each in done), default=0) for at in (0, 1)]
     return [file for file in files if behind and (file.ticket or file.end) > low[file.is_release]]

@@ -91,7 +91,7 @@ class Moves:
 def corrections_of(rows: pa.Table | None) -> list[Correction]:
     """From rows of the table `corrections`; None: there are none.
 
-    One that leads from or to times outside of the years 1 to 9999 corrects nothing.
+    One that leads from or to times outside of 0001-01-01 to 9999-12-30 corrects nothing.
     """
     if rows is None or not rows.num_rows:
         return []

@@ -5,11 +5,19 @@ import os
 from pathlib import Path
 
 from cloud.errors import OperatorError
-from cloud.lake.table.parquet import make_folder
+from cloud.lake.table.parquet import SyncFailedError, fsync, make_folder
 
 
 def take_lock(root: Path, tried: str) -> int:
-    """Lock the lake under ``root``; the handle to close. OperatorError when another has it."""
+    """Lock the lake under ``root``; the handle to close.
+
+    A process may have died between making a folder in it and that folder's fsync: the names there
+    are brought to the disk before anyone builds on them.
+
+    Raises:
+        OperatorError: another process has it.
+        SyncFailedError: the disk refuses.
+    """
     make_folder(root)
     handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -19,4 +27,10 @@ def take_lock(root: Path, tried: str) -> int:
         hint = "stop the other `tidegate-cloud serve`"
         cause = "the cloud is running, or another process holds the lake's lock"
         raise OperatorError(tried, cause, hint) from error
+    try:
+        fsync(root.parent)
+        fsync(root)
+    except SyncFailedError:
+        os.close(handle)
+        raise
     return handle

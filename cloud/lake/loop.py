@@ -40,6 +40,10 @@ class Consolidation(Protocol):
         """Times that a process of its own ended by itself."""
 
     @property
+    def signs(self) -> int:
+        """How often it was heard of: grows while it lives, `cloud.lake.standstill` looks."""
+
+    @property
     def failure(self) -> StorageError | None:
         """Why passes ended for good: the cloud must end. None while they go on."""
 
@@ -82,6 +86,8 @@ class ConsolidationLoop:
         self._stopping = False
         self._faults = 0
         self._faults_ever = 0
+        self.signs = 0
+        """Passes that ended, whatever became of them."""
         self._fault: Exception | None = None
         self._failure: StorageError | None = None
         self._progress: Progress | None = None
@@ -161,6 +167,7 @@ class ConsolidationLoop:
             except Exception as error:  # noqa: BLE001 - attempts at one block are counted: see Attempts
                 self._failed(StorageError("consolidate", f"a fault of this program: {error!r}"))
                 _log.exception("consolidation failed by a fault of this program")
+            self.signs += 1
             self._tell()
             with self._passed:
                 self._passed.notify_all()

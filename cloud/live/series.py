@@ -125,14 +125,17 @@ class SeriesBook:
     def known(self, series: Sequence[int] | None = None) -> Known:
         """A copy of everything, or of the given series as far as they exist, in their order."""
         with self._lock:
+            at: slice | NDArray[np.int64]
             if series is None:
-                at = np.arange(len(self._names))
+                at, names = slice(len(self._names)), self._names.copy()
             else:
                 slots = (self._slots.get(each) for each in series)
                 at = np.array([slot for slot in slots if slot is not None], np.int64)
-            names = [self._names[slot] for slot in at.tolist()]
+                names = [self._names[slot] for slot in at.tolist()]
             columns = {
-                name: column[at] for name, column in self._columns.items() if name != "last_part"
+                name: column[at].copy()
+                for name, column in self._columns.items()
+                if name != "last_part"
             }
         return Known(names, **columns)
 

@@ -20,7 +20,7 @@ _DATA_PAGE: Final = b"\x15\x00"
 _DICTIONARY_PAGE: Final = b"\x15\x04"
 _LEVELS: Final = b"\x15\x06\x15\x06\x00\x00"
 """Levels are run-length encoded; the end of both headers."""
-_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6, 13, 14, 16)}
+_ZSTD: Final = {level: pa.Codec("zstd", compression_level=level) for level in (3, 6, 16, 18)}
 
 
 class Encoding(IntEnum):

@@ -39,10 +39,12 @@ def quantiles(series: OneSeries, partials: Partials, ends: Ints, *, exact: bool)
 
     From the bins of the buckets that have them, unless they shall be ``exact``; the error of the
     others, which are made of the readings, is 0. Where those were removed bins tell if they can,
-    else nothing does: both are NaN. TooManyReadings when the readings are too many.
+    else nothing does: both are NaN. Bins that count other numbers than their row tell nothing.
+    TooManyReadings when the readings are too many.
     """
     none = np.zeros(len(partials), bool)
-    has_bins = none if partials.bins is None else partials.bins.is_known
+    bins = partials.bins
+    has_bins = none if bins is None else bins.is_known & bins.counts(partials.spread)
     left = none.copy() if exact else has_bins
     told = {name: np.full(len(partials), np.nan) for name in SHARES}
     error = np.full(len(partials), np.nan)
@@ -50,14 +52,16 @@ def quantiles(series: OneSeries, partials: Partials, ends: Ints, *, exact: bool)
     for rows, raw, at in series.chunks(partials, ends, np.flatnonzero(~left)):
         is_read[rows], error[rows] = True, 0.0
         edges = np.searchsorted(at, np.arange(len(rows) + 1)).tolist()
-        ranks = {name: rank(partials.valid[rows], share).tolist() for name, share in SHARES.items()}
+        # Of the readings themselves: a damaged rollup may count more numbers than there are.
+        valid = np.bincount(at[~np.isnan(raw.value)], minlength=len(rows))
+        ranks = {name: rank(valid, share).tolist() for name, share in SHARES.items()}
         for index, (row, span) in enumerate(zip(rows.tolist(), pairwise(edges), strict=True)):
             value = np.sort(raw.value[slice(*span)])  # NaN last
-            for name in SHARES if partials.valid[row] else ():
+            for name in SHARES if valid[index] else ():
                 told[name][row] = value[ranks[name][index] - 1] + 0.0
     left = has_bins & ~is_read
-    if partials.bins is not None and left.any():
-        found = told_by_bins(partials.bins[left], partials.spread.rows(left))
+    if bins is not None and left.any():
+        found = told_by_bins(bins[left], partials.spread.rows(left))
         error[left] = found.error
         for name, values in found.told.items():
             told[name][left] = values

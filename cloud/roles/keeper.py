@@ -54,6 +54,8 @@ class ConsolidationProcess:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._deaths = self._faults_before = self._faults_of_child = self.restarts = 0
+        self.signs = 0
+        """Calls that were answered."""
         self._fault: Exception | None = None
         self._failure: StorageError | None = None
         self._progress: Progress | None = None
@@ -227,8 +229,7 @@ class ConsolidationProcess:
         """Answer a child until it has the lake; EndedError when it died, else what it refused."""
         self._desk.forget()
         while True:
-            call = child.channel.call()
-            self._desk.answer(child, call)
+            call = self._answered(child)
             if isinstance(call, wire.Ready):
                 return
             if isinstance(call, wire.Refused):
@@ -236,7 +237,13 @@ class ConsolidationProcess:
 
     def _serve(self, child: Child) -> None:
         while True:
-            self._desk.answer(child, child.channel.call())
+            self._answered(child)
+
+    def _answered(self, child: Child) -> wire.Call:
+        call = child.channel.call()
+        self._desk.answer(child, call)
+        self.signs += 1
+        return call
 
     def _note(self, passed: wire.Passed) -> None:
         self._progress = passed.progress or self._progress

@@ -72,6 +72,12 @@ class Bins:
         known: NDArray[np.bool_] = self.exponent != UNKNOWN
         return known
 
+    def counts(self, spread: "Spread") -> NDArray[np.bool_]:
+        """Which rows' lists have all of their numbers; a damaged file may have others."""
+        ends = np.append(0, np.cumsum(self.count, dtype=np.int64))[self.offsets]
+        alike: NDArray[np.bool_] = ~spread.has_list | (np.diff(ends) == spread.valid)
+        return alike
+
 
 def unknown(rows: int) -> Bins:
     """Bins of rows that have none."""

@@ -47,7 +47,7 @@ def _read_time(text: str) -> int:
             raise Expected("µs since 1970, or ISO 8601 such as 2026-05-01T12:00:00Z") from None
     if not FIRST_US <= time_us <= LAST_US:
         nearest = FIRST_US if time_us < FIRST_US else LAST_US
-        raise Expected("a time of the years 1 to 9999, in µs", str(nearest))
+        raise Expected("a time from 0001-01-01 to 9999-12-31T00:00:00Z", str(nearest))
     return time_us
 
 

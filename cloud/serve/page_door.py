@@ -1,14 +1,23 @@
 """Where the page listens, and how uvicorn serves it inside a process that decides its own end."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloud.errors import OperatorError
 from protos.address import split_address
+
+HEAD_BYTES_MAX: Final = 64 << 10
+"""Of a request beside its body: the parser holds all of it, whatever it comes to."""
+PIPELINED_MAX: Final = 64
+"""Requests of one connection that may wait for the one before them."""
+_log = logging.getLogger(__name__)
 
 
 class PageServer(uvicorn.Server):
@@ -18,6 +27,31 @@ class PageServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to the aggregator."""
         yield
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection of the page; who sends more head than anybody needs is told so, and left."""
+
+    _head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and hold what is waiting against the limits."""
+        self._head += len(data)
+        super().data_received(data)
+        if self._head > HEAD_BYTES_MAX or len(self.pipeline) > PIPELINED_MAX:
+            _log.info("a request had a head that is too long, or too many waited behind one")
+            self.pipeline.clear()
+            self.send_400_response("The head of the request is too long.")
+
+    def on_message_begin(self) -> None:
+        """A request begins, and its head."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body, which is bounded by whoever reads it."""
+        self._head -= len(body)
+        super().on_body(body)
 
 
 def listen(address: str) -> socket.socket:
@@ -47,4 +81,5 @@ def served(site: ASGIApp, stop_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         site, log_config=None, log_level="warning", access_log=False, server_header=False,
         timeout_graceful_shutdown=int(stop_s), timeout_keep_alive=30, limit_concurrency=512,
+        http=BoundedHttp, ws="none",
     )  # fmt: skip

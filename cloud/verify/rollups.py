@@ -81,7 +81,8 @@ def _counted(
         if look(lake, spec).files.version != state.files.version:
             told.notes.append(f"{spec.name} was merged meanwhile, not compared ({error})")
         else:
-            told.blame(f"{error.filename} is missing: {_REBUILD}")
+            gone = next((path for path in paths if not path.exists()), lake / spec.name)
+            told.blame(f"{gone} is missing: {_REBUILD}")
         return None
     except StorageError as error:
         told.blame(f"{spec.name}: {error.tried}: {error.cause}: {_REBUILD}")

@@ -3,7 +3,7 @@
 Reads only, beside a running cloud or without one; holds one answer of the journal and one row
 group of the lake in memory. Promise 7, for every gateway and epoch: rows of the lake = rows of the
 journal − quarantined − erased − removed by retention; the chains are proved by
-`cloud.verify.chain`.
+`cloud.verify.chain`, what the tables' logs say of their files by `cloud.verify.bounds`.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from cloud.ledger.of_lake import Key, rows_of
 from cloud.retention.retired import read_retired
 from cloud.retention.rules import Retired
 from cloud.verify import chain as verify_chain
+from cloud.verify.bounds import compare_bounds
 from cloud.verify.chain import Chain
 from cloud.verify.rollups import compare_rollups, total_of
 
@@ -78,8 +79,9 @@ class Verdict:
         gone = f" − {self.erased:,} erased" if self.erased else ""
         gone += f" − {self.retired:,} removed by retention" if self.retired else ""
         return (
-            f"history is whole: {self.in_lake:,} readings in the lake = {self.archived:,}"
-            f" archived{apart}{gone}; {self.blocks:,} blocks proved of {self.gateways} gateways"
+            f"history is whole: {_counted(self.in_lake, 'reading')} in the lake = {self.archived:,}"
+            f" archived{apart}{gone}; {_counted(self.blocks, 'block')} proved"
+            f" of {_counted(self.gateways, 'gateway')}"
             f"{self._anew()}"
         )
 
@@ -122,6 +124,7 @@ def verify(journal: Path, lake: Path, progress: Progress = lambda *_: None) -> V
     verdict.begun, verdict.generation = moment.snapshot.begun, moment.snapshot.generation
     _compare_journal(moment.snapshot, chain, verdict)
     _compare_lake(moment, rows, chain, verdict)
+    compare_bounds(lake, verdict)
     if moment.retired.unfinished:
         verdict.notes.append(_UNFINISHED)
         return verdict
@@ -150,14 +153,16 @@ def _count_lake(
     for _ in range(TRIES):
         moment = _moment(journal, lake)
         files = moment.tables[READINGS.name].files
+        path = Path(files.folder)
         try:
             for done, file in enumerate(files.files):
                 progress("lake files", done, len(files.files))
+                path = Path(files.folder, file.path)
                 if file.path not in counted:
-                    counted[file.path] = rows_of(Path(files.folder, file.path), file.rows)
-        except FileNotFoundError as error:
+                    counted[file.path] = rows_of(path, file.rows)
+        except FileNotFoundError:
             if look(lake, READINGS).files.version == files.version:
-                verdict.blame(f"the lake's file {error.filename} is missing")
+                verdict.blame(f"the lake's file {path} is missing")
                 return moment, total_of(counted)
             continue
         present = {file.path for file in files.files}
@@ -253,6 +258,10 @@ def _home(snapshot: Snapshot, key: Key) -> Key:
 def _is_released(block: Quarantined, ticket: int) -> bool:
     moving = block.state in (State.RELEASING, State.RELEASED)
     return moving and block.ticket <= ticket
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _named(key: Key) -> str:

@@ -28,6 +28,8 @@ _SCALE_SHIFT: Final = 4
 _OWN_BASE: Final = 16
 """Rows a segment from which a base of its own costs less than it saves."""
 _SAMPLE: Final = 64
+_HALF: Final = 1 << 63
+_WHOLE_RANGE: Final = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,19 @@ def put_uints(out: Parts, values: Uints) -> None:
 
 def get_uints(reader: Reader, count: int, field: str) -> Uints:
     """``count`` values written by ``put_uints``."""
-    width = reader.take(1, f"width of {field}")[0]
-    if width > 8:
-        raise reader.fail(f"a width of {width} bytes", field)
+    width = _width(reader, field)
     planes = np.frombuffer(reader.take(width * count, field), np.uint8).reshape(width, count)
     values = planes[0].astype(np.uint64) if width else np.zeros(count, np.uint64)
     for plane in range(1, width):
         values |= planes[plane].astype(np.uint64) << np.uint64(8 * plane)
     return values
+
+
+def _width(reader: Reader, field: str) -> int:
+    width = reader.take(1, f"width of {field}")[0]
+    if width > 8:
+        raise reader.fail(f"a width of {width} bytes", field)
+    return width
 
 
 def put_offsets(out: Parts, values: Ints) -> None:
@@ -206,31 +213,68 @@ def _coded_as_one(values: Ints, steps: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def _get_segments(reader: Reader, segments: Segments, field: str) -> Ints:
+    if (count := len(segments.starts)) == 1:
+        return _get_segment(reader, segments.rows, field)
     starts, lengths = segments.starts, segments.lengths
-    count = len(starts)
-    smooth = get_offsets(reader, count, f"coding of {field}")
+    smooth = _get_coding(reader, count, field)
     anchors = get_offsets(reader, count, f"anchors of {field}")
     bases = get_offsets(reader, count, f"bases of {field}")
-    if ((smooth < 0) | (smooth > 1)).any():
-        raise reader.fail("a coding that is not of this version", field)
-    folded = get_uints(reader, segments.rows, field)
-    residuals = (folded >> np.uint64(1)).view(np.int64) ^ -(folded & np.uint64(1)).view(np.int64)
-    if not smooth.any():
-        return residuals + _spread(anchors, lengths)
-    steps = residuals + _spread(bases, lengths)
+    residuals = _unfolded(get_uints(reader, segments.rows, field))
+    if smooth is False:
+        return residuals + np.repeat(anchors, lengths)
+    steps = residuals + np.repeat(bases, lengths)
     steps[starts] = residuals[starts]
-    if not smooth.all():
-        steps *= _spread(smooth, lengths)
+    if smooth is not True:
+        steps *= np.repeat(smooth, lengths)
     sums = np.cumsum(steps)
-    sums += _spread(anchors - sums[starts] + steps[starts], lengths)
-    if smooth.all():
+    sums += np.repeat(anchors - sums[starts] + steps[starts], lengths)
+    if smooth is True:
         return sums
-    return np.where(_spread(smooth, lengths) == 1, sums, residuals + _spread(anchors, lengths))
+    return np.where(np.repeat(smooth, lengths) == 1, sums, residuals + np.repeat(anchors, lengths))
 
 
-def _spread(a: Array, lengths: Ints) -> Array:
-    """The value of each segment for each of its rows; one value stands for all by broadcast."""
-    return a if len(a) == 1 else np.repeat(a, lengths)
+def _get_coding(reader: Reader, count: int, field: str) -> Ints | bool:
+    """Which segments are steps, 0 or 1 each; True or False where all of them are alike."""
+    least = reader.signed(f"least of coding of {field}")
+    above = get_uints(reader, count, f"coding of {field}")
+    low, high = least + int(above.min()), least + int(above.max())
+    if low < 0 or high > 1:
+        raise reader.fail("a coding that is not of this version", field)
+    return bool(low) if low == high else above.view(np.int64) + np.int64(least)
+
+
+def _get_segment(reader: Reader, rows: int, field: str) -> Ints:
+    """``_get_segments`` of a single segment, at a third of its cost."""
+    smooth = _get_offset(reader, f"coding of {field}")
+    anchor = _get_offset(reader, f"anchors of {field}")
+    base = _get_offset(reader, f"bases of {field}")
+    if smooth not in (0, 1):
+        raise reader.fail("a coding that is not of this version", field)
+    values = _unfolded(get_uints(reader, rows, field))
+    first = _wrapped(int(values[0]) + anchor)
+    values += np.int64(base if smooth else anchor)
+    values[0] = first
+    return np.cumsum(values, out=values) if smooth else values
+
+
+def _get_offset(reader: Reader, field: str) -> int:
+    """``get_offsets`` of one value, modulo 2**64."""
+    least = reader.signed(f"least of {field}")
+    return _wrapped(least + int.from_bytes(reader.take(_width(reader, field), field), "little"))
+
+
+def _wrapped(value: int) -> int:
+    """As int64 has it, modulo 2**64."""
+    return (value + _HALF) % _WHOLE_RANGE - _HALF
+
+
+def _unfolded(folded: Uints) -> Ints:
+    """Signed numbers from zigzag ones; ``folded`` is used up."""
+    signs = (folded & np.uint64(1)).view(np.int64)
+    folded >>= np.uint64(1)
+    found = folded.view(np.int64)
+    found ^= np.negative(signs, out=signs)
+    return found
 
 
 def _weight(residuals: Ints, starts: Ints) -> Array:

@@ -82,11 +82,11 @@ class Reader:
 
     def take(self, size: int, field: str) -> bytes:
         """The next ``size`` bytes."""
-        if size > self.left:
+        start, end = self.at, self.at + size
+        if end > len(self._data):
             raise self.fail(f"truncated: {size} bytes wanted, {self.left} left", field)
-        start = self.at
-        self.at += size
-        return self._data[start : self.at]
+        self.at = end
+        return self._data[start:end]
 
     def number(self, field: str, maximum: int) -> int:
         """The next varint, at most ``maximum``."""

@@ -15,6 +15,8 @@ import pytest
 from cloud.cli import console
 from cloud.commands.query import _WRITERS
 from cloud.config import FILE_NAME
+from cloud.history_api import QUANTILES
+from cloud.rollup.quantiles import SHARES
 
 IDS = ("00000000000000aa", "00000000000000bb")
 SERIES = [
@@ -40,9 +42,11 @@ def buckets(query: dict[str, str]) -> dict[str, Any]:
     while -(-(end - first) // width) > int(query["points"]):
         width *= 2
     starts = list(range(first - first % width, end, width))
-    assert query["columns"] == "count,mean,min,max,first,last,text"
+    plain, quantiles = query["columns"].split(",")[:7], query["columns"].split(",")[7:]
+    assert plain == ["count", "mean", "min", "max", "first", "last", "text"]
     gaps = [[0, first]]
     one = {"id": query["series"], "t": starts, "count": [1] * len(starts), "gaps": gaps}
+    one |= {name: [0.5] * len(starts) for name in quantiles}
     return {"from": first, "to": end, "bucket_us": width, "series": [one], "next": None}
 
 
@@ -138,6 +142,23 @@ def test_buckets_are_never_coarser_than_asked_however_many(
     assert [int(row["ts"]) for row in rows] == [n * MINUTE_US for n in range(minutes)]
 
 
+def test_quantiles_are_asked_for_by_their_shares_and_told_with_their_error(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = ["--from", "0", "--to", str(MINUTE_US), "--resolution", "1m", "--json"]
+    shares = ["--quantile", "0.99", "--quantile", "0.5", "--quantile", "0.99"]
+    assert query(home, "pump/flow", *span, *shares) == 0
+    assert Answers.asked[-1]["columns"].split(",")[-3:] == ["p99", "p50", "quantile_error"]
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["p99"], row["p50"], row["quantile_error"]) == (0.5, 0.5, 0.5)
+    assert query(home, "pump/flow", *span) == 0
+    assert "p50" not in capsys.readouterr().out
+
+
+def test_every_quantile_of_the_api_has_its_share() -> None:
+    assert {name: float(share) for share, name in QUANTILES.items()} == dict(SHARES)
+
+
 def test_columns_that_do_not_fit_one_csv_are_told(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +171,8 @@ def test_columns_that_do_not_fit_one_csv_are_told(
     [
         (["fan/rpm"], 2, "2 have that name: 00000000000000cc (h), 00000000000000dd (g)"),
         (["pump/flwo"], 2, "no such series\n  to do: did you mean pump/flow?"),
+        (["pump/flow", "--quantile", "0.5"], 2, "add --resolution 1m, 1h or 1d"),
+        (["pump/flow", "--resolution", "1h", "--quantile", "0.6"], 2, "'0.6' is not one of"),
         (["flow"], 2, "did you mean pump/flow?"),
         (["zzzz"], 2, "there is fan/rpm, pump/flow, pump/state"),
         (["00000000000000ff"], 2, "no series has that id"),

@@ -53,6 +53,14 @@ def test_a_whole_history_is_told_in_one_line(home):
     )
 
 
+def test_one_reading_of_one_gateway_is_counted_as_one_says_it(home):
+    home.send("a", 1)
+    home.drain()
+    assert verdict(home).line() == (
+        "history is whole: 1 reading in the lake = 1 archived; 1 block proved of 1 gateway"
+    )
+
+
 @pytest.mark.parametrize("every_us", [1, 1_000])
 def test_a_history_is_whole_in_whichever_unit_its_files_keep_their_times(home, every_us):
     home.send("a", 5_000, every_us=every_us)  # as many as make a file choose
@@ -92,11 +100,13 @@ def test_history_stays_whole_when_segments_are_trimmed(home):
     assert found.blocks < 120
 
 
-def test_a_lake_that_lost_a_file_is_not_whole(home):
+@pytest.mark.parametrize("table", ["readings", "rollup_1h", "rollup_1d"])
+def test_a_lake_that_lost_a_file_is_not_whole(home, table):
     home.send("a")
     home.drain()
-    Path(home.batch().tables["readings"].paths()[0]).unlink()
-    assert "is missing" in verdict(home).line()
+    path = home.batch().tables[table].paths()[0]
+    Path(path).unlink()
+    assert f"{path} is missing" in verdict(home).line()
 
 
 def test_a_lake_with_a_block_too_few_is_not_whole(home):

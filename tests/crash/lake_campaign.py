@@ -1,72 +1,116 @@
-"""`make crash-lake ROUNDS=N [SEED=S]`: whoever consolidates is killed at every step, by kill -9 and
-by power cuts, and the tables are opened by the engines that people use.
+"""`make crash-lake ROUNDS=N [SEED=S]`: whoever consolidates dies at every step, by kill -9 and by
+power cuts, and the tables are opened by the engines that people use.
 
-A round: a life of a real process on a home of its own, ended at a drawn point; perhaps another that
-recovers and is ended too; then one that lives. Homes go on for some rounds, two at a time. The last
-line is one JSON object; the exit code is 0 only when nothing was wrong.
+A round: a life of a real process on a home of its own, which dies at a point; perhaps another that
+recovers and dies too; then one that lives, unless it comes past points at which too few died. Homes
+go on for some rounds, four of them side by side; those that come later know where the earlier ones
+died. What is drawn depends on the seed and the rounds alone. The last line is one JSON object; the
+exit code is 0 only when nothing was wrong, and from ROUNDS_FOR_ALL rounds on only when a process
+died at every point that any came past, and every step that the code names was among them.
 """
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.crash.lake_home import Forked, Home, RoundFailedError, Tally
+from tests.crash.lake_fork import Forked
+from tests.crash.lake_home import ENDS, Home, RoundFailedError, Tally
+from tests.crash.lake_steps import names_among, names_in_code
 
+SHARES: Final = 4
+"""Homes side by side; in the first half each has its own part of the points to die at."""
 ROUNDS_A_HOME: Final = 20
 ROUNDS_FOR_ALL: Final = 400
-"""In so many rounds a process was killed at nearly every point: those left are named."""
-WORKERS: Final = 2
+"""So many rounds must have died at every point; of fewer those left are only counted."""
 MUTANTS: Final = ("", "data", "log .json", "log folder", "journal log")
 """What a disk never syncs, by how `Watch.place` ends; "": nothing."""
-KINDS: Final = ("lost", "doubled", "foreign", "wrong", "aged", "unequal", "unreadable", "orphans")
+KINDS: Final = (
+    "lost", "doubled", "foreign", "wrong", "aged", "kept", "unequal", "unreadable", "orphans"
+)  # fmt: skip
 
 
-def work(folder: Path, homes: list[tuple[int, int]], mutant: str) -> dict[str, Any]:
-    """Rounds on some homes (seed, rounds), one after another; what is wrong is kept."""
-    tally = Tally()
-    for seed, rounds in homes:
-        home = Home(folder / f"seed-{seed}", seed, tally, mutant)
-        before = tally.counts["rounds"]
-        try:
-            home.rounds(rounds)
-        except RoundFailedError as error:
-            done = tally.counts["rounds"] - before
-            tally.problems.append(f"home {seed}, round {done}, {home.root}: {error}")
-        else:
-            shutil.rmtree(home.root)
-    return {f: getattr(tally, f) for f in ("counts", "seen", "hit", "problems")}
+def work(home: Home, known: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """Rounds of a home, which knows where others died; what came of them alone."""
+    for end, points in known["died"].items():
+        home.spared[end] |= set(points)
+    home.left |= set(known["never"])
+    try:
+        home.rounds(rounds)
+    except RoundFailedError as error:
+        where = f"home {home.seed}, round {home.tally.counts['rounds']}, {home.root}"
+        home.tally.problems.append(f"{where}: {error}")
+    else:
+        shutil.rmtree(home.root)
+    return home.tally.told()
 
 
-def campaign(
-    folder: Path, rounds: int, seed: int, mutant: str = "", workers: int = WORKERS
-) -> Tally:
+def sizes(rounds: int) -> Iterator[list[int]]:
+    """Rounds of homes side by side, time after time: about as many for each."""
+    times = -(-rounds // (SHARES * ROUNDS_A_HOME))
+    homes = [rounds * (at + 1) // (times * SHARES) - rounds * at // (times * SHARES)
+             for at in range(times * SHARES)]  # fmt: skip
+    for at in range(0, len(homes), SHARES):
+        yield [size for size in homes[at : at + SHARES] if size]
+
+
+def campaign(folder: Path, rounds: int, seed: int, mutant: str, workers: int) -> Tally:
     """All rounds, some homes at a time."""
-    sizes = [min(ROUNDS_A_HOME, rounds - at) for at in range(0, rounds, ROUNDS_A_HOME)]
-    homes = [(seed * 1000 + at, size) for at, size in enumerate(sizes)]
-    shares = [homes[at::workers] for at in range(workers)]
-    running = [Forked.begin(partial(work, folder, share, mutant), 0) for share in shares if share]
-    tally = Tally()
-    for one in running:
-        ended, told = one.end()
-        if "done" in told:
-            tally.add(told["done"])
-        else:
-            tally.problems.append(told.get("failed", f"a worker ended by signal {ended}"))
+    tally, begun = Tally(), 0
+    times = list(sizes(rounds))
+    for at, beside in enumerate(times):
+        known = tally.told() | {"never": sorted(tally.never)}
+        running: list[Forked] = []
+        for share, size in enumerate(beside):
+            if len(running) == workers:
+                _take(running.pop(0), tally)
+            of = (share, len(beside)) if at < max(len(times) // 2, 1) else (0, 1)
+            number = seed * 1000 + begun + share
+            home = Home(folder / f"seed-{number}", number, Tally(), mutant, of)
+            running.append(Forked.begin(partial(work, home, known, size), 0))
+        for one in running:
+            _take(one, tally)
+        begun += len(beside)
     return tally
+
+
+def _take(one: Forked, tally: Tally) -> None:
+    ended, told = one.end()
+    if "done" in told:
+        tally.add(told["done"])
+    else:
+        tally.problems.append(told.get("failed", f"a worker ended by signal {ended}"))
+
+
+def left_of(tally: Tally, rounds: int) -> dict[str, object]:
+    """Points that were not died at, and steps in the code that nobody came past."""
+    left = {"died": tally.never}
+    left |= {{"kill": "killed", "cut": "cut"}[end]: tally.seen - tally.died[end] for end in ENDS}
+    never: dict[str, object] = {
+        f"never_{name}_at": sorted(points) if rounds >= ROUNDS_FOR_ALL else len(points)
+        for name, points in left.items()
+    }
+    return never | {"never_reached": sorted(names_in_code() - names_among(frozenset(tally.seen)))}
+
+
+def is_short(tally: Tally, rounds: int) -> bool:
+    """Whether so many rounds ought to have died at more, or come to more."""
+    left = left_of(tally, rounds)
+    return rounds >= ROUNDS_FOR_ALL and bool(left["never_died_at"] or left["never_reached"])
 
 
 def told_of(tally: Tally, rounds: int, seed: int, seconds: float) -> dict[str, object]:
     """The one line."""
     counts = tally.counts
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    never = sorted(tally.seen.keys() - tally.hit.keys())
     told: dict[str, object] = {
         "rounds": counts["rounds"],
         "kills": counts["kills"],
@@ -75,12 +119,15 @@ def told_of(tally: Tally, rounds: int, seed: int, seconds: float) -> dict[str, o
         **{kind: counts[kind] for kind in KINDS},
         "opened_unrecovered": counts["found readable"],
         "opened_whole": counts["found whole"],
-        "points": len(tally.seen),
-        "points_killed_at": len(tally.hit),
-        "never_killed_at": never if rounds >= ROUNDS_FOR_ALL else len(never),
-        "came_to_no_kill": counts["missed"],
+        "steps": len(tally.seen),
+        "steps_died_at": len(tally.seen) - len(tally.never),
+        "steps_killed_at": len(tally.died["kill"]),
+        "steps_cut_at": len(tally.died["cut"]),
+        **left_of(tally, rounds),
+        "came_to_no_death": counts["missed"],
         "released": counts["released"],
         "retired": counts["retired"],
+        "erased": counts["erased"],
         "seed": seed,
         "seconds": round(seconds),
         "cpu_seconds": round(used.ru_utime + used.ru_stime),
@@ -92,7 +139,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--workers", type=int, default=WORKERS)
+    cpus = len(os.sched_getaffinity(0))
+    parser.add_argument("--workers", type=int, default=min(SHARES, cpus), help="homes at a time")
     parser.add_argument("--mutant", choices=MUTANTS, default="", help="what is never synced")
     asked = parser.parse_args()
     seed = int(time.time()) % 1_000_000 if asked.seed is None else asked.seed
@@ -104,7 +152,8 @@ def main() -> int:
     else:
         shutil.rmtree(folder)
     print(json.dumps(told_of(tally, asked.rounds, seed, time.monotonic() - began)))
-    return 1 if tally.problems or tally.counts["rounds"] < asked.rounds else 0
+    is_bad = tally.problems or tally.counts["rounds"] < asked.rounds
+    return 1 if is_bad or is_short(tally, asked.rounds) else 0
 
 
 if __name__ == "__main__":

@@ -14,14 +14,17 @@ from typing import Final
 
 import duckdb
 import polars
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from cloud.lake.table.schema import READINGS, TABLES
 from cloud.lake.table.state import APP
 from cloud.lake.vacuum import vacuum
+from cloud.retention.order import Order
+from cloud.retention.retired import retired_now
 from cloud.rollup.partials import DAY_US
 from cloud.verify.whole import verify
-from tests.crash.lake_story import Row, Sort, Story, place
+from tests.crash.lake_story import Row, Sort, Story, has_lost_scores, place
 
 Key = tuple[str, int, str, str]
 Place = tuple[int, int, int]
@@ -35,7 +38,7 @@ SELECT gateway, metric, epoch_us(ts), sum(count), min("min"), max("max") FROM fo
 
 @dataclass(slots=True)
 class Found:
-    """What is wrong, by kind: lost, doubled, foreign, wrong, unreadable, orphans, unequal."""
+    """What is wrong, by kind: lost, doubled, foreign, wrong, kept, unreadable, orphans, unequal."""
 
     problems: list[tuple[str, str]] = field(default_factory=list)
     rows: int = 0
@@ -45,29 +48,72 @@ class Found:
         self.problems.append((kind, text))
 
 
-def readable(lake: Path, story: Story, upto: int) -> Found:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a lake must have: of a story up to a block, but for what orders erased.
+
+    ``strict``: it was recovered, so whatever is due was done.
+    """
+
+    story: Story
+    upto: int
+    orders: tuple[Order, ...]
+    strict: bool
+    now_us: int
+    left_us: int
+    """The newest time of any reading, and of those that no order erased."""
+
+    @classmethod
+    def of(
+        cls, lake: Path, story: Story, upto: int, erased: set[int], found: Found, *, strict: bool
+    ) -> "Due":
+        """Orders as the lake tells them; those that were told as ``erased`` must be among them."""
+        orders = retired_now(lake).orders
+        done = {one.number for one in orders if one.is_done}
+        if not erased <= done or (strict and len(done) < len(orders)):
+            found.blame("kept", f"orders {sorted(erased)} were carried out, {sorted(done)} are")
+        left = tuple(one for one in orders if one.is_done)
+        return cls(story, upto, orders, strict, story.now_us(upto), story.now_us(upto, left))
+
+    @property
+    def done(self) -> list[Order]:
+        """Orders that are carried out: nothing of theirs may be there."""
+        return [one for one in self.orders if one.is_done]
+
+    def is_aged(self, row: Row) -> bool:
+        """Whether retention may have removed it."""
+        return row.is_aged(self.now_us)
+
+    def is_overdue(self, row: Row) -> bool:
+        """Whether retention must have: its time is that of the newest reading that is left."""
+        return self.strict and row.is_aged(self.left_us)
+
+
+def readable(lake: Path, story: Story, upto: int, erased: set[int], *, engines: bool) -> Found:
     """A lake that nobody recovered since a process died; its clock stood at block ``upto``."""
     found = Found()
-    paths, offsets = _open_all(lake, found)
+    paths, offsets = _open_all(lake, found, engines)
     if READINGS.name in offsets and not found.problems:
-        now_us = story.now_us(upto)
-        _compare(paths[READINGS.name], story, offsets[READINGS.name], now_us, found, strict=False)
+        due = Due.of(lake, story, upto, erased, found, strict=False)
+        _compare(paths[READINGS.name], due, offsets[READINGS.name], found)
     return found
 
 
-def whole(home: Path, story: Story, upto: int, *, verifies: bool = True) -> Found:
+def whole(
+    home: Path, story: Story, upto: int, erased: set[int], *, verifies: bool, engines: bool
+) -> Found:
     """A home that was recovered, and closed with nothing left to do."""
     found, lake = Found(), home / "lake"
     vacuum(lake, 0.0, time.time() + 1.0)
-    paths, offsets = _open_all(lake, found)
+    paths, offsets = _open_all(lake, found, engines)
     if found.problems:
         return found
     if offsets[READINGS.name] != upto:
         found.blame("unequal", f"readings stand at {offsets[READINGS.name]} of {upto}")
-    now_us = story.now_us(upto)
-    rows = _compare(paths[READINGS.name], story, upto, now_us, found, strict=True)
-    _compare_days(paths["rollup_1d"], story, rows, upto, now_us, found)
-    _compare_rare(paths, story, upto, found)
+    due = Due.of(lake, story, upto, erased, found, strict=True)
+    rows = _compare(paths[READINGS.name], due, upto, found)
+    _compare_days(paths["rollup_1d"], due, rows, found)
+    _compare_rare(paths, due, found)
     for fault in verify(home / "journal", lake).faults if verifies else ():
         found.blame("unequal", fault)
     named = {path for each in paths.values() for path in each}
@@ -80,7 +126,9 @@ def whole(home: Path, story: Story, upto: int, *, verifies: bool = True) -> Foun
     return found
 
 
-def _open_all(lake: Path, found: Found) -> tuple[dict[str, list[str]], dict[str, int]]:
+def _open_all(
+    lake: Path, found: Found, engines: bool
+) -> tuple[dict[str, list[str]], dict[str, int]]:
     paths: dict[str, list[str]] = {}
     offsets: dict[str, int] = {}
     for name in TABLES:
@@ -90,7 +138,7 @@ def _open_all(lake: Path, found: Found) -> tuple[dict[str, list[str]], dict[str,
             handle = DeltaTable(str(lake / name))
             paths[name] = sorted(path.removeprefix("file://") for path in handle.file_uris())
             offsets[name] = handle.transaction_version(APP) or 0
-            counts = set(_counts(lake / name, handle, paths[name]))
+            counts = set(_counts(lake / name, handle, paths[name], engines))
             if len(counts) > 1:
                 found.blame("unreadable", f"{name}: engines count {counts}")
         except Exception as error:  # noqa: BLE001 - whatever an engine says of a table it cannot open
@@ -98,10 +146,13 @@ def _open_all(lake: Path, found: Found) -> tuple[dict[str, list[str]], dict[str,
     return paths, offsets
 
 
-def _counts(table: Path, handle: DeltaTable, paths: list[str]) -> Iterator[int]:
-    yield handle.to_pyarrow_dataset().count_rows()
-    yield int(polars.scan_delta(str(table)).select("ts").collect().height)
+def _counts(table: Path, handle: DeltaTable, paths: list[str], engines: bool) -> Iterator[int]:
+    """Rows as the log tells them and as DuckDB reads them; by the other ``engines`` as well."""
+    yield sum(pa.table(handle.get_add_actions(flatten=True))["num_records"].to_pylist())
     yield len(_select(paths, "ts"))
+    if engines:
+        yield handle.to_pyarrow_dataset().count_rows()
+        yield int(polars.scan_delta(str(table)).select("ts").collect().height)
 
 
 def _select(paths: list[str], columns: str) -> list[tuple[object, ...]]:
@@ -111,11 +162,9 @@ def _select(paths: list[str], columns: str) -> list[tuple[object, ...]]:
     return duckdb.sql(sql, params=[paths]).fetchall()
 
 
-def _compare(
-    paths: list[str], story: Story, offset: int, now_us: int, found: Found, *, strict: bool
-) -> dict[Key, Place]:
+def _compare(paths: list[str], due: Due, offset: int, found: Found) -> dict[Key, Place]:
     """Rows of `readings` against the story; those that are there."""
-    expected = story.expected(offset)
+    expected = due.story.expected(offset)
     counts: Counter[Key] = Counter()
     places: dict[Key, Place] = {}
     for gateway, seq, metric, value, text, ts, quality, lag in _select(paths, _ROWS):
@@ -125,62 +174,64 @@ def _compare(
     for key in counts.keys() - expected.keys():
         found.blame("foreign", f"{key}")
     for key, row in expected.items():
-        fault = _fault(row, counts[key], places.get(key), story, now_us, strict=strict)
+        fault = _fault(row, counts[key], places.get(key), due)
         if fault:
             found.blame(*fault)
     found.rows = counts.total()
     return places
 
 
-def _fault(
-    row: Row, count: int, at: Place | None, story: Story, now_us: int, *, strict: bool
-) -> tuple[str, str] | None:
-    is_aged = row.is_aged(now_us)
+def _fault(row: Row, count: int, at: Place | None, due: Due) -> tuple[str, str] | None:
     if count > 1:
         return "doubled", f"{row.key} of block {row.block} is there {count} times"
     if at is None:
-        waits = not strict and story.sort(row.block) is Sort.REFUSED
-        return None if is_aged or waits else ("lost", f"{row.key} of block {row.block}")
-    if strict and is_aged:
+        waits = not due.strict and due.story.sort(row.block) is Sort.REFUSED
+        is_gone = waits or row.is_taken(due.orders) or due.is_aged(row)
+        return None if is_gone else ("lost", f"{row.key} of block {row.block}")
+    if due.is_overdue(row):
         return "aged", f"{row.key} of block {row.block} is there"
-    forms = (row.right,) if strict else (row.stamped, row.right)
+    if row.is_taken(due.done):
+        return "kept", f"{row.key} of block {row.block} was erased"
+    forms = (row.right,) if due.strict else (row.stamped, row.right)
     return None if at in forms else ("wrong", f"{row.key} is {at}, not {forms}")
 
 
-def _compare_days(
-    paths: list[str], story: Story, rows: dict[Key, Place], upto: int, now_us: int, found: Found
-) -> None:
+def _compare_days(paths: list[str], due: Due, rows: dict[Key, Place], found: Found) -> None:
     """Counts and bounds of the rollup of days; not of days that retention took readings of."""
-    due: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    held: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     for (gateway, _, metric, told), (ts, *_) in rows.items():
-        due[gateway, metric, ts - ts % DAY_US].append(0.0 if metric == "metric-3" else float(told))
-    for row in story.expected(upto).values():
-        if row.is_aged(now_us):
-            due.pop((row.key[0], row.metric, row.right[0] - row.right[0] % DAY_US), None)
+        held[gateway, metric, ts - ts % DAY_US].append(0.0 if metric == "metric-3" else float(told))
     is_there: dict[tuple[str, str, int], tuple[object, ...]] = {}
     if paths:
         tables = duckdb.read_parquet(paths, hive_partitioning=False)
         for gateway, metric, ts, count, low, high in tables.query("found", _DAYS).fetchall():
             is_there[gateway, metric, ts] = (count, low, high)
-    for key, values in due.items():
-        told = is_there.get(key, ())
-        right = (len(values), min(values), max(values))
+    aged = {
+        (row.key[0], row.metric, row.right[0] - row.right[0] % DAY_US)
+        for row in due.story.expected(due.upto).values()
+        if due.is_aged(row)
+    }
+    for key in (held.keys() | is_there.keys()) - aged:
+        told, values = is_there.get(key, ()), held.get(key, [])
+        right = (len(values), min(values, default=0.0), max(values, default=0.0))
         if told != right and (
             key[1] != "metric-3" or told[:1] != right[:1]
         ):  # a text has no bounds
             found.blame("unequal", f"the day {key}: {told}, not {right}")
 
 
-def _compare_rare(paths: dict[str, list[str]], story: Story, upto: int, found: Found) -> None:
-    """Anomalies, gaps and corrections: each once."""
-    blocks = [n for n in range(1, upto + 1) if story.sort(n) is not Sort.POISON]
-    due = {
-        "anomalies": [(*place(n), float(n)) for n in blocks if n % 3 == 0],
+def _compare_rare(paths: dict[str, list[str]], due: Due, found: Found) -> None:
+    """Anomalies, gaps and corrections: each once; anomalies are erased with their series."""
+    story = due.story
+    blocks = [n for n in range(1, due.upto + 1) if story.sort(n) is not Sort.POISON]
+    scored = [n for n in blocks if n % 3 == 0 and not has_lost_scores(n, due.done)]
+    expected = {
+        "anomalies": [(*place(n), float(n)) for n in scored],
         "gaps": [(*place(n), n) for n in blocks if n % 5 == 0],
         "corrections": [(*place(n), 10_000_000) for n in blocks if story.corrects(n)],
     }
     columns = {"anomalies": "value", "gaps": "count", "corrections": "mono_from"}
-    for name, rows in due.items():
+    for name, rows in expected.items():
         there = _select(paths.get(name, []), f'gateway, seq, "{columns[name]}"')
         if sorted(there) != sorted(rows):
             found.blame("unequal", f"{name}: {len(there)} rows, not {len(rows)}")

@@ -10,10 +10,8 @@ import json
 import os
 import random
 import shutil
-import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,47 +20,11 @@ from typing import Any, Final
 import apsw
 import deltalake
 
+from tests.crash.lake_points import Points
+
 SECTOR: Final = 512
 RUST: Final = ("create_write_transaction", "create_checkpoint", "cleanup_metadata")
-DURING_S: Final = 0.003
 _LOGS: Final = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Die at this ``call`` of a point."""
-
-    point: str
-    call: int
-    delay_s: float = 0.0
-
-
-class Points:
-    """Told of every point of a process; ``told`` gets their names, for those who come after."""
-
-    def __init__(self, told: Path, order: Order | None) -> None:
-        self._told = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._order = order
-        self._lock = threading.Lock()
-        self._seen: Counter[str] = Counter()
-
-    def visit(self, point: str) -> None:
-        """The process is there; it may not return."""
-        with self._lock:
-            os.write(self._told, f"{point}\n".encode())
-            self._seen[point] += 1
-            order = self._order
-            if order is None or (point, self._seen[point]) != (order.point, order.call):
-                return
-        if point.startswith("during "):  # what is in Rust goes on meanwhile
-            threading.Thread(target=_die, args=(order.delay_s,), daemon=True).start()
-        else:
-            _die(0.0)
-
-
-def _die(delay_s: float) -> None:
-    time.sleep(delay_s)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Notes:

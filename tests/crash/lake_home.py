@@ -4,13 +4,10 @@ Each life, and each look at what it left, is a process of its own, forked: delta
 used before a fork.
 """
 
-import json
 import logging
-import os
 import random
 import shutil
 import signal
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,28 +15,56 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.crash.lake_check import readable, whole
-from tests.crash.lake_disk import DURING_S, Notes, Order, Points, Watch, after_cut
+from tests.crash.lake_disk import Notes, Watch, after_cut
+from tests.crash.lake_fork import Forked
 from tests.crash.lake_life import Life, make_small
+from tests.crash.lake_points import Aim, Passed, Points
+from tests.crash.lake_steps import RECOVERED, Steps
 from tests.crash.lake_story import Story
 
-STUCK_S: Final = 120
-COMMANDS: Final = ("rebuild", "retention", "vacuum")
+COMMANDS: Final = ("erase", "rebuild", "retention", "vacuum")
+ENDS: Final = ("kill", "cut")
+TRIES: Final = 3
+"""How often a round goes on to be ended where too few were, before it is left to live."""
+ODDS: Final = (1.0, 0.3, 0.1, 0.03)
+FEW: Final = 20
+"""Where so few points are left, a life dies at any of them that it comes past."""
+ENGINES_EACH: Final = 4
+"""At each so-manieth look the tables are opened by polars and pyarrow too."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What rounds came to; summed over homes."""
+    """What rounds came to, summed over homes.
+
+    ``seen``: points that any life came past; ``died``: by how its process ended, those that one
+    died at.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
-    seen: Counter[str] = field(default_factory=Counter)
-    hit: Counter[str] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+    died: dict[str, set[str]] = field(default_factory=lambda: {end: set() for end in ENDS})
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def never(self) -> frozenset[str]:
+        """Points that no process died at, in whatever way."""
+        return frozenset(self.seen.difference(*self.died.values()))
+
+    def told(self) -> dict[str, Any]:
+        """For another process."""
+        died = {end: sorted(points) for end, points in self.died.items()}
+        return {
+            "counts": self.counts, "seen": sorted(self.seen), "died": died,
+            "problems": self.problems,
+        }  # fmt: skip
+
     def add(self, other: dict[str, Any]) -> None:
-        """What another worker counted."""
+        """What another process told."""
         self.counts.update(other["counts"])
         self.seen.update(other["seen"])
-        self.hit.update(other["hit"])
+        for end, points in other["died"].items():
+            self.died[end].update(points)
         self.problems += other["problems"]
 
 
@@ -47,60 +72,41 @@ class RoundFailedError(Exception):
     """Something is wrong with what the product did; the text says what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
-    """A process that does one thing and tells what it came to; 0 seconds are no limit."""
-
-    pid: int
-    pipe: int
-
-    @classmethod
-    def begin(cls, work: Callable[[], Any], limit_s: int = STUCK_S) -> "Forked":
-        """Start it; nothing here may have a thread yet."""
-        ours, theirs = os.pipe()
-        pid = os.fork()
-        if pid:
-            os.close(theirs)
-            return cls(pid, ours)
-        os.close(ours)
-        signal.alarm(limit_s)
-        try:
-            told = {"done": work()}
-        except BaseException:  # noqa: BLE001 - the supervisor of a round gets all of it
-            told = {"failed": traceback.format_exc(limit=-6)}
-        with os.fdopen(theirs, "w") as pipe:
-            json.dump(told, pipe)
-        os._exit(0)
-
-    def end(self) -> tuple[int, dict[str, Any]]:
-        """Wait for it: the signal it died of, 0 for none, and ``done`` or ``failed`` if it told."""
-        with os.fdopen(self.pipe) as pipe:
-            said = pipe.read()
-        _, status = os.waitpid(self.pid, 0)
-        ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        return ended, {} if ended or not said else json.loads(said)
-
-
 @dataclass(slots=True)
 class Home:
-    """One home with its story, for some rounds. ``mutant``: what its disk does not sync."""
+    """One home with its story, for some rounds. ``mutant``: what its disk does not sync.
+
+    ``share``: which points are its own to die at, of how many shares. ``spared``: by the way to
+    end, where homes before it did; ``left``: where none of them did, though they came past.
+    """
 
     root: Path
     seed: int
     tally: Tally
     mutant: str = ""
+    share: tuple[int, int] = (0, 1)
+    spared: dict[str, set[str]] = field(default_factory=lambda: {end: set() for end in ENDS})
+    left: set[str] = field(default_factory=set)
     upto: int = 0
     lives: int = 0
+    looks: int = 0
     cuts: int = 0
     calls: dict[str, Counter[str]] = field(default_factory=dict)
     totals: Counter[str] = field(default_factory=Counter)
+    is_torn: bool = False
+    """Whether nobody mended the tables since the power was cut: others cannot open them yet."""
+
+    def begin(self) -> None:
+        """An empty folder, durably."""
+        self.home.mkdir(parents=True)
+        self.notes.begin()
 
     def rounds(self, count: int) -> None:
         """Go on until ``count`` rounds are done or something is wrong."""
-        self.home.mkdir(parents=True)
-        self.notes.begin()
+        self.begin()
         chance = random.Random(self.seed)
-        self._live(chance, "serve", 8, None, settles=True)
+        self.upto = chance.choice((8, 28))
+        self._settle(chance)
         for _ in range(count):
             self._round(chance)
             self.tally.counts["rounds"] += 1
@@ -115,23 +121,107 @@ class Home:
         """What is durable of it."""
         return Notes(self.home, self.root / "notes")
 
-    def _round(self, chance: random.Random) -> None:
-        upto = self.upto + chance.randrange(1, 5)
-        name = chance.choice(COMMANDS) if chance.random() < 0.2 else "serve"
-        self._attack(chance, name, upto)
-        if chance.random() < 0.3:
-            self._attack(chance, "serve", upto)
-        self.upto = upto
-        self._live(chance, "serve", upto, None, settles=True)
+    @property
+    def story(self) -> Story:
+        """Of this home."""
+        return Story(self.seed)
 
-    def _attack(self, chance: random.Random, name: str, upto: int) -> None:
-        order = self._order(chance, name)
-        is_killed = self._live(chance, name, upto, order, settles=chance.random() < 0.5)
-        self.tally.counts["kills" if is_killed else "missed"] += 1
-        if chance.random() < 0.5:
-            self._cut(chance)
-        else:
-            self._judge("readable", lambda: readable(self.home / "lake", self.story, upto))
+    @property
+    def erased(self) -> set[int]:
+        """The numbers of orders that were told to be carried out."""
+        path = self.root / "erased"
+        return {int(line) for line in path.read_text().split()} if path.exists() else set()
+
+    def _round(self, chance: random.Random) -> None:
+        self.upto += chance.randrange(1, 5)
+        self._attack(chance, self._command(chance))
+        if chance.random() < 0.3:
+            self._attack(chance, "serve")
+        self._settle(chance)
+
+    def _command(self, chance: random.Random) -> str:
+        """Mostly the cloud itself; of the others rather one that has points nobody died at."""
+        left = {point.split(":")[0].split(",")[0] for point in self._left()}
+        names = [name for name in COMMANDS if name in left or name not in self.calls] or COMMANDS
+        return chance.choice(names) if chance.random() < 0.3 else "serve"
+
+    def _left(self) -> set[str]:
+        """Points that were come past, and that nobody died at."""
+        died = (*self.spared.values(), *self.tally.died.values())
+        return (self.left | self.tally.seen).difference(*died)
+
+    def _attack(self, chance: random.Random, name: str) -> None:
+        """A life that dies where too few did, or at a call that was drawn, if it comes there."""
+        calls = self.calls.get(name)
+        drawn = None
+        if calls:
+            point = chance.choice(sorted(calls))
+            most = chance.randint(1, calls[point])  # this life may come past it less often
+            drawn = (point, chance.randint(1, most))
+        odds = chance.choice(ODDS)
+        aim = self._aim(chance, odds if len(self._left()) > FEW else 1.0, drawn)
+        if not self.live(name, aim, settles=chance.random() < 0.5):
+            self.tally.counts["missed"] += 1
+            if chance.random() < 0.5:
+                self._cut(chance)
+
+    def _settle(self, chance: random.Random) -> None:
+        """A life that lives, unless it comes past points at which too few died: then the next."""
+        for _ in range(TRIES):
+            if not self.live("serve", self._aim(chance, 1.0, None), settles=True):
+                return
+        self.live("serve", None, settles=True)
+
+    def _aim(
+        self, chance: random.Random, odds: float, drawn: tuple[str, int] | None
+    ) -> tuple[str, Aim]:
+        """How the life is to end, and where."""
+        end = chance.choice(ENDS)
+        ends = ENDS if len(self._left()) > FEW else (end,)  # first somehow, then in both ways
+        spared = frozenset().union(*(self.spared[one] | self.tally.died[one] for one in ends))
+        seed = f"{self.seed}/{self.lives} dies"
+        return end, Aim(seed, spared, odds, drawn, *self.share)
+
+    def live(self, name: str, aim: tuple[str, Aim] | None, *, settles: bool) -> bool:
+        """One life; whether it died as it should. RoundFailedError when it ended otherwise."""
+        self.lives += 1
+        told, seed = self.root / "points", f"{self.seed}/{self.lives}"
+
+        def live() -> dict[str, int]:
+            logging.disable()
+            make_small()
+            points = Points(told, name, None if aim is None else aim[1])
+            Watch(self.notes, points, self._syncs).install()
+            Steps(points).install()
+            beside = (self.root / "acked", self.root / "erased")
+            life = Life(self.home, self.story, random.Random(seed), *beside)
+            if name == "serve":
+                return life.serve(self.upto, settles=settles)
+            return life.command(name, self.upto)
+
+        ended, said = Forked.begin(live).end()
+        passed = Passed.of(told)
+        self.tally.seen.update(passed.calls)
+        self.is_torn &= RECOVERED not in passed.calls
+        if "done" in said:
+            self.calls[name] = passed.calls
+            if name == "serve" and settles:
+                self._settled(said["done"])
+            return False
+        if ended != signal.SIGKILL or aim is None or not passed.died_at:
+            raise RoundFailedError(said.get("failed", f"a process ended by signal {ended}"))
+        self._ended(aim[0], passed.died_at, aim[1])
+        return True
+
+    def _ended(self, end: str, point: str, aim: Aim) -> None:
+        self.tally.died[end].add(point)
+        self.tally.counts["kills"] += 1
+        if end == "cut":
+            self._cut(random.Random(aim.seed))
+        elif not self.is_torn:
+            lake, story, engines = self.home / "lake", self.story, self._engines()
+            args = (lake, story, self.upto, self.erased)
+            self._judge("readable", lambda: readable(*args, engines=engines))
 
     def _cut(self, chance: random.Random) -> None:
         notes = self.notes
@@ -140,65 +230,26 @@ class Home:
         self.tally.counts["power_cuts"] += 1
         shutil.rmtree(self.home)
         self.cuts += 1
+        self.is_torn = True
         self.notes.begin()
 
-    @property
-    def story(self) -> Story:
-        """Of this home."""
-        return Story(self.seed)
-
-    def _order(self, chance: random.Random, name: str) -> Order:
-        """A point that such a life came past, mostly one at which few died."""
-        calls = self.calls.get(name) or self.calls["serve"]
-        few = min(self.tally.hit[f"{name}: {point}"] for point in calls)
-        points = sorted(p for p in calls if self.tally.hit[f"{name}: {p}"] == few)
-        point = chance.choice(points if chance.random() < 0.8 else sorted(calls))
-        most = chance.randint(1, calls[point])  # this life may come past it less often
-        return Order(point, chance.randint(1, most), chance.uniform(0, DURING_S))
-
-    def _live(
-        self, chance: random.Random, name: str, upto: int, order: Order | None, *, settles: bool
-    ) -> bool:
-        """One life; whether it was killed. RoundFailedError when it ended otherwise."""
-        self.lives += 1
-        passed, seed = self.root / "points", f"{self.seed}/{self.lives}"
-
-        def live() -> dict[str, int]:
-            logging.disable()
-            make_small()
-            points = Points(passed, order)
-            Watch(self.notes, points, self._syncs).install()
-            life = Life(
-                self.home, self.story, random.Random(seed), self.root / "acked", points.visit
-            )
-            if name == "serve":
-                return life.serve(upto, settles=settles)
-            return life.command(name, upto)
-
-        ended, told = Forked.begin(live).end()
-        calls = Counter(passed.read_text().splitlines())
-        self.tally.seen.update(dict.fromkeys((f"{name}: {point}" for point in calls), 1))
-        if "done" in told:
-            self.calls[name] = calls
-            if name == "serve" and settles:
-                self._settled(told["done"], upto)
-            return False
-        if ended != signal.SIGKILL or order is None:
-            raise RoundFailedError(told.get("failed", f"a process ended by signal {ended}"))
-        self.tally.hit[f"{name}: {order.point}"] += 1
-        return True
+    def _engines(self) -> bool:
+        """Whether other engines open the tables this time: they take longer than all the rest."""
+        self.looks += 1
+        return self.looks % ENGINES_EACH == 0
 
     def _syncs(self, place: str) -> bool:
         return not self.mutant or not place.endswith(self.mutant)
 
-    def _settled(self, told: dict[str, int], upto: int) -> None:
+    def _settled(self, told: dict[str, int]) -> None:
+        upto = self.upto
         if {told["head"], told["archived"]} != {upto}:
             raise RoundFailedError(f"not settled at {upto}: {told}")
         verifies = self.lives % 3 == 0  # it counts again what was just compared by value
-        self._judge("whole", lambda: whole(self.home, self.story, upto, verifies=verifies))
-        self.upto = upto
+        args, engines = (self.home, self.story, upto, self.erased), self._engines()
+        self._judge("whole", lambda: whole(*args, verifies=verifies, engines=engines))
         self.notes.begin()
-        for name in ("released", "retired"):
+        for name in ("released", "retired", "erased"):
             self.tally.counts[name] += told[name] - self.totals[name]
             self.totals[name] = told[name]
 

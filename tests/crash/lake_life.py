@@ -13,14 +13,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-import numpy as np
+from msgspec import structs
 
 import cloud.lake.consolidator
-from cloud.errors import StorageError
+from cloud.config import CloudConfig
+from cloud.errors import OperatorError, StorageError
 from cloud.journal.sqlite.quarantine import Quarantined, State
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from cloud.journal.sqlite.writer import JournalLimits
 from cloud.lake import embedded as lake_embedded
+from cloud.lake import made as lake_made
 from cloud.lake import plan as lake_plan
 from cloud.lake import sort as lake_sort
 from cloud.lake import sort_plan as lake_sort_plan
@@ -34,27 +36,30 @@ from cloud.lake.sorter import Sorter
 from cloud.lake.table import forms, parquet, table
 from cloud.lake.upkeep import Upkeep
 from cloud.lake.vacuum import vacuum
+from cloud.retention.erasure import Wish, erase
 from cloud.retention.preview import carry_out
 from cloud.retention.removal import Retention
 from cloud.retention.rules import Rules
-from protos import sync_pb2 as pb
-from protos.block import MalformedBlock, build_block
-from protos.series import EMPTY_ROOT, SeriesEntry, SeriesKey, make_entry, roll
+from cloud.settings import CloudSettings, Journal
+from protos.block import MalformedBlock
+from protos.settings import read_settings
 from tests.cloud.lake_runs import Viewer
-from tests.crash.lake_story import GATEWAYS, RULE, Sort, Story, place
+from tests.crash.lake_line import WAIT_S, Line
+from tests.crash.lake_story import GATEWAYS, RULE, Sort, Story, place, wish
 
-WAIT_S: Final = 30
 KIB: Final = 1024
 LIMITS: Final = JournalLimits(
-    bytes_max=4 * KIB * KIB, segment_bytes_max=64 * KIB, replay_bytes_min=16 * KIB
+    bytes_max=4 * KIB * KIB, segment_bytes_max=64 * KIB, replay_bytes_min=4 * KIB
 )
 SMALL: Final = (
     (lake_plan, "MERGE_FILES", 3),
+    (lake_made, "HELD_ROWS_MAX", 4),
     (table, "CHECKPOINT_EVERY", 4),
     (table, "LOG_KEPT", "interval 0 seconds"),
     (parquet, "ROW_GROUP", 3),
     (lake_sort_plan, "ROWS_MAX", 12),
     (lake_sort_plan, "ROWS_TARGET", 9),
+    (lake_sort_plan, "LOOSE_ROWS_MIN", 30),
     (lake_sort, "BYTES_HELD", 4_000),
     (lake_sorter, "BYTES_HELD", 100_000),
     (forms, "_TRIED_ROWS_MIN", 8),
@@ -70,13 +75,16 @@ def make_small() -> None:
 
 @dataclass
 class Life:
-    """``home`` holds journal and lake; ``chance`` is of this life, ``acked`` a file outside."""
+    """``home`` holds journal and lake; ``chance`` is of this life, ``acked`` a file outside.
+
+    ``erased``: a file outside as well, of the orders to erase that were told to be carried out.
+    """
 
     home: Path
     story: Story
     chance: random.Random
     acked: Path
-    step: parquet.Step
+    erased: Path
 
     @property
     def lake_folder(self) -> Path:
@@ -92,6 +100,9 @@ class Life:
                 self.lake.run_once()
             if self.chance.random() < 0.3:
                 self._release()
+            if self.chance.random() < 0.2:
+                self.journal.seal().result(WAIT_S)
+                self.journal.trim()
         while self.lake.run_once().more:
             pass
         while settles and (self._release() | self._is_behind()):
@@ -101,7 +112,8 @@ class Life:
             "archived": self.journal.archived(),
             "released": sum(one.state is State.RELEASED for one in self._apart()),
             "apart": sum(one.state is not State.RELEASED for one in self._apart()),
-            "retired": self.upkeep.retired.total,
+            "retired": self.upkeep.retired.by_epoch().total(),
+            "erased": self.upkeep.retired.erased_by_epoch().total(),
         }
         self.lake.close()
         self.journal.close()
@@ -113,6 +125,8 @@ class Life:
         try:
             if name == "rebuild":
                 rebuild(self.lake_folder)
+            elif name == "erase":
+                self._erase(upto)
             elif name == "retention":
                 carry_out(self.lake_folder, Rules([RULE]), now_us, 0, lambda *_: None)
             else:
@@ -121,6 +135,21 @@ class Life:
             if "different offsets" not in str(error):
                 raise
         return {}
+
+    def _erase(self, upto: int) -> None:
+        self._refuse()
+        journal = Journal(segment_bytes=64 * KIB, bytes_max=4 * KIB * KIB, free_bytes_min=0)
+        settings = structs.replace(read_settings("", CloudSettings), journal=journal)
+        config = CloudConfig(self.home, settings)
+        try:
+            found = erase(config, Wish(*wish(self.chance, upto), upto, "operator", "asked"))
+        except OperatorError as error:
+            if "nothing of that name" not in str(error):
+                raise
+            return
+        if found.order.is_done:
+            with self.erased.open("a") as erased:
+                erased.write(f"{found.order.number}\n")
 
     def _open(self, upto: int) -> None:
         beside = LakeGround(self.lake_folder)
@@ -153,7 +182,7 @@ class Life:
             floors=FloorKeeper(self.lake_folder, self.journal),
             upkeep=self.upkeep,
             bytes_per_pass=self.chance.choice((1, 2 * KIB, 1 << 20)),
-            step=self.step,
+            rows_at_once=self.chance.choice((16, 1 << 20)),
         )
         self.upkeep.sweeper._grace_s = self.chance.choice((0.0, 60.0))
         self.lake.recover()
@@ -208,70 +237,3 @@ class Life:
 
         lake_embedded.read_block = read
         cloud.lake.consolidator.decode = passes
-
-
-class Line:
-    """One gateway's line to the journal, taken up where the journal stands."""
-
-    def __init__(self, journal: SqliteJournal, name: str) -> None:
-        self.journal, self.name = journal, name
-        cursor = next((one for one in journal.cursors() if one.gateway == name), None)
-        self.epoch = 1
-        series, self.root = series_of(name)
-        is_new = cursor is None or cursor.epoch == 0
-        hello = pb.Hello(
-            protocol_min=1,
-            protocol_max=1,
-            gateway=name,
-            boot_id=bytes(16),
-            oldest_kept=1,
-            epoch=0 if cursor is None else cursor.epoch,
-            head=0 if cursor is None else cursor.stored,
-            head_hash=bytes(32) if cursor is None else cursor.stored_hash,
-            series_high=0 if is_new else len(series),
-            series_root=EMPTY_ROOT if is_new else self.root,
-        )
-        replies = journal.hello(name, hello, 4 << 20).result(WAIT_S).replies
-        self.session = replies[0].resume.session
-        if is_new:
-            asked = pb.EpochRequest(session=self.session, closed_epoch=0, why="a new gateway")
-            journal.request_epoch(name, asked).result(WAIT_S)
-        known = len(journal.series(name, 1))
-        if known < len(series):
-            args = (name, self.session, self.epoch, known + 1, series[known:])
-            journal.declare(*args).result(WAIT_S)
-        self.high = len(series)
-
-    def send(self, seq: int, story: Story, block: int) -> None:
-        """Send a block that follows the last; AssertionError when it is not acknowledged."""
-        cursor = next(one for one in self.journal.cursors() if one.gateway == self.name)
-        assert cursor.stored == seq - 1, (cursor, seq)
-        built = build_block(
-            gateway=self.name,
-            epoch=self.epoch,
-            seq=seq,
-            prev_hash=cursor.stored_hash,
-            boot_id=bytes(16),
-            sealed_mono_us=block,
-            sealed_wall_us=block,
-            series_high=self.high,
-            series_root=self.root,
-            chunks=(),
-            batch=story.content(block),
-            device_of=np.zeros(self.high + 1, np.uint32),
-            secret=bytes(16),
-        )
-        args = (self.name, self.session, self.epoch, seq, built.data)
-        reply = self.journal.append(*args).result(WAIT_S).replies[0]
-        assert reply.ack.stored == seq, reply
-
-
-def series_of(name: str) -> tuple[list[SeriesEntry], bytes]:
-    """The series of a gateway, and the root of their table."""
-    root, series = EMPTY_ROOT, []
-    for number in range(1, 4):
-        salt = sha256(f"{name} {number}".encode()).digest()[:16]
-        key = SeriesKey(device="device-1", metric=f"metric-{number}")
-        series.append(make_entry(number, 1, key, salt))
-        root = roll(root, series[-1].leaf)
-    return series, root

@@ -6,13 +6,15 @@ and are corrected later, some blocks are poison, and some are refused until an o
 them.
 """
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 import numpy as np
 
+from cloud.retention.order import ALWAYS_US, EVER_US, Order
 from cloud.retention.rules import Rule
 from protos import records
 from protos.records import Batch, GapReason, Kind, Quality
@@ -52,6 +54,16 @@ class Row:
         """Gateway, seq, metric and value: no two readings have one key."""
         return *place(self.block), self.metric, self.told
 
+    def is_taken(self, orders: Sequence[Order]) -> bool:
+        """Whether any of these orders, as `wish` makes them, erases it."""
+        gateway, *_ = self.key
+        return any(
+            (gateway, self.metric) == (one.gateway, one.metric)
+            and self.block <= one.upto
+            and one.from_us <= self.right[0] <= one.last_us
+            for one in orders
+        )
+
     def is_aged(self, now_us: int) -> bool:
         """Whether retention removes it at a time."""
         ts, quality, lag = self.right
@@ -64,6 +76,27 @@ class Row:
 def place(block: int) -> tuple[str, int]:
     """Gateway and seq of a block by its offset."""
     return GATEWAYS[block % 2], (block + 1) // 2
+
+
+def wish(chance: random.Random, upto: int) -> tuple[str, int, int]:
+    """What somebody wants erased: a target, and the first and last of its times.
+
+    Of metric-3, whose clock was never wrong, some days; of others all that came.
+    """
+    metric = chance.randint(1, 3)
+    target = f"{chance.choice(GATEWAYS)}/device-1/metric-{metric}"
+    if metric != TEXT:
+        return target, ALWAYS_US, EVER_US
+    first = day_us(max(upto - chance.randrange(8 * BLOCKS_A_DAY), 0)) + DAY_US // 3
+    return target, first, first + chance.randrange(1, 4) * DAY_US
+
+
+def has_lost_scores(block: int, orders: Sequence[Order]) -> bool:
+    """Whether the anomaly of a block left with its series, metric-1."""
+    gateway, _ = place(block)
+    return any(
+        (gateway, "metric-1") == (one.gateway, one.metric) and block <= one.upto for one in orders
+    )
 
 
 def day_us(block: int) -> int:
@@ -138,9 +171,10 @@ class Story:
             for row in rows
         }
 
-    def now_us(self, upto: int) -> int:
-        """The newest time of any reading of these blocks."""
-        return max(row.right[0] for row in self.expected(upto).values())
+    def now_us(self, upto: int, orders: Sequence[Order] = ()) -> int:
+        """The newest time of any reading of these blocks that is not erased."""
+        rows = self.expected(upto).values()
+        return max((row.right[0] for row in rows if not row.is_taken(orders)), default=0)
 
     @staticmethod
     def _is_wrong(block: int) -> bool:

@@ -222,7 +222,7 @@ def sweep(folder: Path) -> str:
 def _lock(folder: Path) -> BinaryIO:
     if not folder.exists():
         folder.mkdir(parents=True)
-        sync_path(folder.parent)
+    sync_path(folder.parent)  # also where another made it, and died before this
     lock = (folder / "lock").open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -47,9 +47,9 @@ def mend(folder: Path) -> list[Path]:
     """Set torn ends of the log aside and bring what is left to the disk.
 
     A process may have died between a commit and its fsync: the entry is then readable now and gone
-    after a power cut, so everything is fsynced again before anyone builds on it. Returns what
-    is set aside, also by those before (renamed, not deleted): the caller checks that nothing
-    promised was in it.
+    after a power cut, so everything is fsynced again before anyone builds on it, names of folders
+    too: it may as well have died after it made a period's. Returns what is set aside, also by those
+    before (renamed, not deleted): the caller checks that nothing promised was in it.
     """
     log = folder / LOG
     if not log.is_dir():
@@ -63,6 +63,7 @@ def mend(folder: Path) -> list[Path]:
         if path.suffix == ".json" or path.name.endswith((_CHECKPOINT, _LAST_CHECKPOINT)):
             fsync(path)
     fsync(log)
+    fsync(folder)
     return sorted(log.glob(f"*{_ASIDE}"))
 
 
