@@ -234,8 +234,8 @@ class Aggregator:
         """What stands in the way now, for /healthz; empty while all is well."""
         readers = None if self.readers is None else self.readers.fault
         decoder = None if self.decoder is None else self.decoder.fault
-        stands = self.lake.fault or self.standstill.fault
-        fault = self.journal.failure or stands or decoder or readers
+        tables = self.lake.fault or self.standstill.fault
+        fault = self.journal.failure or tables or decoder or readers
         return "" if fault is None else str(fault)
 
     def _tell(self) -> None:

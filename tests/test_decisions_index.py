@@ -8,7 +8,7 @@ PAGE = FOLDER / "README.md"
 HEAD = """# Decisions
 
 Why it is as it is: half a page each, with what was measured and what was not taken, listed by what
-it concerns. Numbers are names, in no order of time, and have gaps: there never was a 0084.
+it concerns. Numbers are names, in no order of time, and have gaps: there is no 0084, no 0102.
 """
 # A new decision goes under what it concerns; one that concerns several, under the first.
 GROUPS = {
@@ -25,7 +25,7 @@ GROUPS = {
         50, 51, 54, 56, 82, 85, 89, 90, 93, 94, 95, 98,
     ),
     "Rollups": (52, 55, 80, 81, 88),
-    "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99, 102, 103),
+    "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99, 103, 104),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip
 
