@@ -29,8 +29,8 @@ from cloud.live.step import Steps
 from cloud.roles.decoder_keeper import DecoderProcess
 from cloud.roles.decoder_wire import Start
 from protos.log import LogFormat, LogLevel
+from tests.cloud.lake.test_over_journal import Line
 from tests.cloud.lake_world import T0, Gateway
-from tests.cloud.test_lake_journal import Line
 from tests.reconnect.light_buffer import SERIES
 
 SECOND_US = 1_000_000

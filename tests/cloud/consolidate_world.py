@@ -23,8 +23,8 @@ from cloud.recompute.days import EVER_US
 from cloud.retention.retired import read_retired
 from cloud.verify.whole import verify
 from tests.cloud.correction_world import STRETCHES, unsynced
+from tests.cloud.lake.test_over_journal import Line
 from tests.cloud.lake_world import DAY_US, T0, Gateway
-from tests.cloud.test_lake_journal import Line
 from tests.cloud.verify_world import Home
 from tests.contract.segmented import SMALL
 

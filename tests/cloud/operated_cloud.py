@@ -19,13 +19,13 @@ from cloud.ingest.gate import open_journal
 from cloud.rollup.partials import DAY_US
 from cloud.settings import Placement
 from protos import records
-from tests.cloud.import_home import call, new_home
-from tests.cloud.import_world import write
+from tests.cloud.imports.import_home import call, new_home
+from tests.cloud.imports.import_world import write
 from tests.cloud.joined_model import Model
+from tests.cloud.lake.test_over_journal import Line
 from tests.cloud.lake_world import T0, Gateway
 from tests.cloud.over_model import Row
-from tests.cloud.role_world import wait_for
-from tests.cloud.test_lake_journal import Line
+from tests.cloud.roles.role_world import wait_for
 
 SPAN = f"from={T0 - 2 * DAY_US}&to={T0 + 2 * DAY_US}"
 COLUMNS = "count,mean,min,max,first,last,sum,text,time_mean,covered_us,increase,p5,p50,durations"

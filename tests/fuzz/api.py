@@ -11,7 +11,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from tests.cloud.serve_fuzz import fuzz, operations, world_at
+from tests.cloud.serve.serve_fuzz import fuzz, operations, world_at
 
 
 def main() -> int:

@@ -1,0 +1,110 @@
+"""Requests that a machine makes of our own OpenAPI document, and whether the answers keep to it."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from cloud.rollup.partials import HOUR_US
+from cloud.serve.openapi import document
+from cloud.serve.routes import ENDPOINTS
+from tests.cloud.lake_world import T0
+from tests.cloud.serve_world import World
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+MARK = "0" * 16
+
+
+def operations() -> list[tuple[str, str, GenerationMode]]:
+    """Every route with requests that keep to the document, and with some that do not.
+
+    The stream has no end; tests/cloud/serve/test_shell.py asks it.
+    """
+    return [
+        (path, method, mode)
+        for path, of in sorted(document(ENDPOINTS, "1")["paths"].items())
+        for method, told in of.items()
+        for mode in GenerationMode
+        if path != "/api/v1/live" and (told.get("parameters") or mode is GenerationMode.POSITIVE)
+    ]
+
+
+def world_at(folder: Path) -> World:
+    """A small lake with a tail, texts, anomalies and a mark."""
+    world = World(folder / "lake", hosts={"localhost", "testserver"})
+    world.fill()
+    mark = {"id": MARK, "kind": "bad", "from": T0, "to": T0 + HOUR_US, "author": "ann"}
+    told = world.client.post("/api/v1/marks", json=mark | {"series": [world.id("pump")]})
+    assert told.status_code == 201
+    return world
+
+
+def fuzz(
+    world: World, path: str, method: str, mode: GenerationMode, examples: int, seeded: int
+) -> Counter[int]:
+    """How many answers of each status; AssertionError with the request that breaks the document."""
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", world.app)
+    made = schema[path][method.upper()].as_strategy(generation_mode=mode)
+    known = [world.id("pump"), world.id("door"), f"{world.id('pump')},{world.id('door')}"]
+    statuses: Counter[int] = Counter()
+
+    @seed(seeded)
+    @settings(
+        max_examples=examples, deadline=None, database=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(made, st.sampled_from(known), st.booleans(), st.integers(0, 20))
+    def ask(case: Any, series: str, is_known: bool, others: int) -> None:
+        if is_known:
+            _aim(case, series, others)
+        statuses[case.call_and_validate(checks=CHECKS).status_code] += 1
+
+    ask()
+    return statuses
+
+
+def _aim(case: Any, series: str, others: int) -> None:
+    """No chance finds an id that exists: without this all but refusals would go untested.
+
+    ``others``: so many of the other parameters stay, for of many one is always refused.
+    """
+    if case.path.startswith("/api/v1/operations"):
+        _aim_operation(case, series.partition(",")[0])
+        return
+    if "series" in (case.query or {}):
+        kept = [name for name in case.query if name not in ("series", "from", "to")][:others]
+        for name in list(case.query):
+            if name not in kept:
+                del case.query[name]
+        case.query["series"] = series
+    if "mark" in (case.path_parameters or {}):
+        case.path_parameters["mark"] = MARK
+    if isinstance(case.body, dict) and "kind" in case.body:
+        body = {name: said for name, said in case.body.items() if name not in ("gateway", "device")}
+        case.body = body | {"series": series.split(","), "from": T0, "to": T0 + HOUR_US}
+
+
+def _aim_operation(case: Any, series: str) -> None:
+    """An operation that can be: others are refused for what they stand in the way of."""
+    if case.path.endswith("check"):
+        case.query = {"kind": "retire", "series": series}
+    elif isinstance(case.body, dict):
+        kept = {name: case.body[name] for name in ("author", "note") if name in case.body}
+        case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
+    else:
+        case.query = {"series": series}
