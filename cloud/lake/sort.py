@@ -18,9 +18,9 @@ from cloud.lake.sort_plan import Run, cut, target_rows
 from cloud.lake.sort_stream import SeriesKeys, Stream, group_bytes
 from cloud.lake.table.files import DataFile, sorted_name
 from cloud.lake.table.forms import form_for
-from cloud.lake.table.groups import are_millis
 from cloud.lake.table.growing import GrowingFile
 from cloud.lake.table.parquet import arrange, begins, by_block
+from cloud.lake.table.row_groups import are_millis
 from cloud.lake.table.table import LakeTable
 
 BYTES_HELD: Final = 96 << 20

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.lake.sort_plan import Bounds, Key
-from cloud.lake.table.groups import ROW_BYTES, groups_of, open_file, read_group
 from cloud.lake.table.parquet import run_starts, times
+from cloud.lake.table.row_groups import ROW_BYTES, groups_of, open_file, read_group
 from cloud.lake.table.schema import SERIES_COLUMNS, TableSpec
 
 KEYS_MAX: Final = 65_536

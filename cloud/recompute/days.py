@@ -22,8 +22,8 @@ from cloud.lake.alone import check_level, check_there
 from cloud.lake.correction import Known, corrections_of
 from cloud.lake.lock import take_lock
 from cloud.lake.table.files import DataFile
-from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import Step, no_step
+from cloud.lake.table.row_groups import read_groups
 from cloud.lake.table.schema import ANOMALIES, CORRECTIONS, RARE, READINGS, ROLLUPS, TABLES
 from cloud.lake.table.state import State, look
 from cloud.lake.table.sweep import Sweeper

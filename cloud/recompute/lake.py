@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from cloud.errors import StorageError
 from cloud.lake.table.files import DataFile
-from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import times
+from cloud.lake.table.row_groups import read_groups
 from cloud.lake.table.schema import (
     ANOMALIES,
     EPISODES,

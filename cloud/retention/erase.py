@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 from cloud.lake.days import make_days_anew
 from cloud.lake.mend import near, replace, rows_of
 from cloud.lake.table.files import DataFile
-from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import fsync, times
+from cloud.lake.table.row_groups import read_groups
 from cloud.lake.table.schema import ANOMALIES, EPISODES, READINGS, ROLLUPS, is_whole
 from cloud.lake.table.sweep import Sweeper
 from cloud.lake.table.table import LakeTable, Piece

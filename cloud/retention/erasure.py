@@ -18,8 +18,8 @@ from cloud.errors import OperatorError, StorageError
 from cloud.journal.sqlite.quarantine import Quarantine, State
 from cloud.lake.alone import alone, check_there
 from cloud.lake.passes import carry_over, empty_journal
-from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import Step, no_step, times
+from cloud.lake.table.row_groups import read_groups
 from cloud.lake.table.schema import (
     ANOMALIES,
     EPISODES,

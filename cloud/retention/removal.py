@@ -22,8 +22,8 @@ from deltalake.transaction import AddAction
 
 from cloud.lake.embedded import Pause, no_pause
 from cloud.lake.table.files import DataFile, FileList
-from cloud.lake.table.groups import read_groups
 from cloud.lake.table.parquet import one, run_starts, times
+from cloud.lake.table.row_groups import read_groups
 from cloud.lake.table.schema import READINGS, TableSpec
 from cloud.lake.table.sweep import Sweeper
 from cloud.lake.table.table import LakeTable

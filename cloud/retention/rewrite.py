@@ -7,8 +7,8 @@ from deltalake.transaction import AddAction
 
 from cloud.lake.table.files import DataFile, file_name, sorted_name
 from cloud.lake.table.forms import form_for
-from cloud.lake.table.groups import are_millis, read_groups
 from cloud.lake.table.growing import GrowingFile
+from cloud.lake.table.row_groups import are_millis, read_groups
 from cloud.lake.table.table import LakeTable
 from cloud.retention.order import Bools
 

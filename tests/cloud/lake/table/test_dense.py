@@ -16,9 +16,9 @@ from cloud.lake.names import Name
 from cloud.lake.table import dense, growing, parquet
 from cloud.lake.table.dense import DenseWriter
 from cloud.lake.table.forms import form_for
-from cloud.lake.table.groups import groups_of
 from cloud.lake.table.growing import GrowingFile
 from cloud.lake.table.parquet import arrange, no_step
+from cloud.lake.table.row_groups import groups_of
 from cloud.lake.table.schema import READINGS
 from cloud.parquet import chunk as parquet_chunk
 from cloud.parquet.made import levels
