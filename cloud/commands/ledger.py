@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from cloud.client.history import HistoryApi
 from cloud.config import load
 from cloud.errors import OperatorError, UnreachableError
-from cloud.history_api import HistoryApi
 from protos.console import Place
 
 Row = Mapping[str, Any]

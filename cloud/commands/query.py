@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from cloud.client.history import QUANTILES, HistoryApi
 from cloud.config import load
 from cloud.errors import OperatorError
-from cloud.history_api import QUANTILES, HistoryApi
 from protos.console import Place
 from protos.shown import csv_cell, json_line, printable, shown_time
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from cloud.client.series import Row, SeriesApi
 from cloud.config import load
 from cloud.series.operation import OperationKind
-from cloud.series_api import Row, SeriesApi
 from protos.console import Place
 from protos.shown import json_line, printable, shown_time
 

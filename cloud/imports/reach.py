@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cloud.client.history import HistoryApi
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError
-from cloud.history_api import HistoryApi
 from cloud.imports.ledger import Ledger
 from cloud.imports.line import JournalLine, Line
 

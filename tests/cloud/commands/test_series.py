@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cloud.cli import console
+from cloud.client.history import HistoryApi
 from cloud.commands.series import command
-from cloud.history_api import HistoryApi
 from cloud.rollup.partials import MINUTE_US
 from cloud.series.operation import OperationKind
 from protos import records

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from cloud.cli import console
+from cloud.client.history import HistoryApi
 from cloud.config import load
-from cloud.history_api import HistoryApi
 from cloud.verify.whole import verify
 from tests.cloud.imports.import_world import World, write
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cloud.history_api import HistoryApi
+from cloud.client.history import HistoryApi
 from cloud.rollup.partials import DAY_US, HOUR_US, MINUTE_US
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from cloud.client.history import SERIES_MAX, HistoryApi
 from cloud.errors import OperatorError, PeerError
-from cloud.history_api import SERIES_MAX, HistoryApi
 from cloud.series.operation import OperationKind
 
 Row = Mapping[str, Any]

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from cloud.cli import console
+from cloud.client.history import QUANTILES
 from cloud.commands.query import _WRITERS
 from cloud.config import FILE_NAME
-from cloud.history_api import QUANTILES
 from cloud.rollup.quantiles import SHARES
 
 IDS = ("00000000000000aa", "00000000000000bb")

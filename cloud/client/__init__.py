@@ -1,0 +1,4 @@
+"""A running cloud as the command line asks it, over HTTP.
+
+`history` finds series and reads history page by page, `series` says the operations on them.
+"""
