@@ -222,15 +222,36 @@ def _read_rows(data: Any) -> pa.Table:
         return reader.read_all()
 
 
+def _column(values: pa.Array) -> Any:
+    sink = pa.BufferOutputStream()
+    rows = pa.record_batch([values], [""])
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return _read_column, (pickle.PickleBuffer(sink.getvalue()),)
+
+
+def _read_column(data: Any) -> pa.Array:
+    with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
+        return reader.read_next_batch().column(0)
+
+
 def _table(name: str) -> TableSpec:
     return TABLES[name]
 
 
 class _Packer(pickle.Pickler):
-    """Names tables instead of describing them, and takes rows as Arrow does."""
+    """Names tables instead of describing them, and takes rows as Arrow does.
+
+    A part of a column is taken as its own rows: a pickle would have all memory that it lies in.
+    """
 
     dispatch_table = copyreg.dispatch_table | {
         TableSpec: _named,
         MappingProxyType: _mapping,
         pa.Table: _rows,
     }
+
+    def reducer_override(self, held: Any) -> Any:
+        """What `pickle` asks first."""
+        is_part = isinstance(held, pa.Array) and held.nbytes < held.get_total_buffer_size()
+        return _column(held) if is_part else NotImplemented

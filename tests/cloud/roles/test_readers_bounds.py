@@ -9,6 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from cloud.errors import StorageError
@@ -191,3 +193,25 @@ def test_an_answer_over_the_bound_of_a_word_is_given_by_this_process(make) -> No
     world.both(f"/api/v1/history?series={world.id('pump')}&from={T0}&to={T0 + DAY_US}")
     assert (world.readers.now.answers, world.readers.now.together) == (1, 1)
     assert world.readers.now.restarts == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(np.arange(1 << 20) / 7),
+        pa.array([None, "a", "bb", ""] * 1000),
+        pa.array([None, True, False] * 1000),
+        pa.array(["a", "b", None] * 1000).dictionary_encode(),
+        pa.array([None, 1] * 1000, pa.timestamp("us", "UTC")),
+    ],
+    ids=lambda column: str(column.type),
+)
+@pytest.mark.parametrize("start", [0, 3, 64])
+def test_a_part_of_a_column_takes_no_more_across_than_it_holds(ends, column, start) -> None:
+    ours, theirs = ends
+    part = column.slice(start, 100)
+    ours.send(part)
+    assert len(theirs.recv(1 << 16, socket.MSG_PEEK)) < 2000
+    there = Link(theirs).receive()
+    assert there.type == part.type
+    assert there.equals(part)
