@@ -9,6 +9,7 @@ how things stand since the last order.
 """
 
 import asyncio
+import gc
 import json
 import pickle
 import sys
@@ -249,6 +250,7 @@ async def main() -> None:
     for number, one in enumerate(papers):
         place = Endpoint(certificate_pem=one.certificate_pem, key_pem=one.key_pem, **endpoint)
         fleet.gateways.append(Gateway(place, one.name, first + number, fleet))
+    gc.disable()  # a standstill of the simulator is none of the cloud
     words = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)

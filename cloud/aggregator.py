@@ -34,6 +34,7 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
+from cloud.memory import look_seldom
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.roles.decoder_keeper import DecoderProcess
@@ -173,6 +174,7 @@ class Aggregator:
                 watch,
                 tasks.create_task(self.courtesy.watch(), name="courtesy"),
                 tasks.create_task(gate.tend(), name="tidy"),
+                tasks.create_task(look_seldom(), name="garbage"),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]
             self._tell()

@@ -5,7 +5,7 @@ that a query looks into few of them however small the blocks were.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Self
@@ -20,8 +20,8 @@ from cloud.lake.names import GATEWAY_ITSELF, Name
 from cloud.lake.rollup import numbers
 from cloud.lake.table import parquet as lake_parquet
 from cloud.lake.table.parquet import times
-from cloud.lake.table.schema import SERIES_COLUMNS
-from cloud.live.packed import Packed, Runs
+from cloud.lake.table.schema import READINGS, SERIES_COLUMNS
+from cloud.live.packed import Packed, Plain, Runs
 from cloud.live.packed_join import Order, join
 from cloud.live.series import names_in
 
@@ -57,6 +57,14 @@ class TailRows:
         starts = lake_parquet.run_starts(series)
         packed = Packed.of(rows, starts)
         return cls(packed, Runs.of(series[starts].astype(np.int64), packed.runs, packed.rows))
+
+    @classmethod
+    def of_one(cls, series: int, rows: pa.Table) -> Self:
+        """From what `series_rows` tells of one series; it stays as it is."""
+        first = np.zeros(1, np.int32)
+        columns = {name: Plain(rows[name].chunk(0)) for name in rows.column_names}
+        packed = Packed(rows.schema, rows.num_rows, first, columns)
+        return cls(packed, Runs.of(np.array([series]), first, packed.rows))
 
     @classmethod
     def joined(cls, parts: Sequence["TailRows"]) -> "TailRows":
@@ -120,6 +128,38 @@ class TailBatch:
     def bytes(self) -> int:
         """Memory that the rows take."""
         return sum(table.nbytes for table in self.tables.values())
+
+
+def series_rows(
+    tail: Iterable[TailBatch], series: int, from_us: int, to_us: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Readings of one series in [from, to), the columns ASKED: an offset that they are after, rows.
+
+    Those of batches that follow each other in time come as one, so that as little as can be is done
+    for each batch.
+    """
+    held: list[pa.Table] = []
+    start, end_us = 0, 0
+    for batch in tail:
+        table = batch.tables.get(READINGS.name)
+        rows = None if table is None else table.of_series(series, from_us, to_us, ASKED)
+        if rows is None:
+            continue
+        first_us, last_us = (rows["ts"][at].value for at in (0, -1))
+        if held and first_us <= end_us:
+            yield start, _one(held)
+            held = []
+        if not held:
+            start = batch.start
+        held.append(rows)
+        end_us = last_us
+    if held:
+        yield start, _one(held)
+
+
+def _one(parts: Sequence[pa.Table]) -> pa.Table:
+    """Parts of one table, one after the other, each column in one piece."""
+    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
 
 
 def batch_of(decoded: Decoded, start: int) -> TailBatch:

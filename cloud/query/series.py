@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from cloud.lake.rollup import readings_of
-from cloud.lake.table.schema import READINGS, has_lists
-from cloud.live.tail import ASKED
+from cloud.lake.table.schema import has_lists
+from cloud.live.tail import series_rows
 from cloud.live.view import View
 from cloud.query import clean as query_clean
 from cloud.query import rows as query_rows
@@ -62,11 +62,7 @@ class SeriesView(OneSeries):
         return [rows for _, rows in self._tail_parts(start, end)]
 
     def _tail_parts(self, start: int, end: int) -> Iterator[tuple[int, pa.Table]]:
-        for batch in self.view.tail:
-            held = batch.tables.get(READINGS.name)
-            rows = held.of_series(self.name.id, start, end, ASKED) if held is not None else None
-            if rows is not None:
-                yield batch.start, rows
+        return series_rows(self.view.tail, self.name.id, start, end)
 
     def partials(self, start: int, end: int, buckets: Buckets) -> Partials:
         """One row a bucket that has readings, of the whole buckets [start, end)."""

@@ -6,7 +6,6 @@ names of series and the corrections that it was told. It ends at once when its p
 """
 
 import logging
-import os
 import select
 import signal
 import socket
@@ -23,7 +22,7 @@ from cloud.lake.attempts import Attempts
 from cloud.lake.correction import Known
 from cloud.lake.names import Names
 from cloud.live.step import Steps
-from cloud.memory import give_back, reuse_pages
+from cloud.memory import give_back, look_at_new, reuse_pages
 from cloud.roles.decoder_wire import Answer, Ask, Failure, Ready, Start
 from cloud.roles.parent import end_with
 from cloud.roles.reader_wire import GoneError, Link
@@ -36,8 +35,6 @@ BYTES_PER_STEP: Final = 2 << 20
 row while it is made."""
 REST_S: Final = 5.0
 """How long a segment of the journal may stay open: one that is trimmed keeps its space so long."""
-NICENESS: Final = 2
-"""What is shown may wait for what is acknowledged."""
 _log = logging.getLogger(__name__)
 
 
@@ -110,7 +107,6 @@ def main() -> None:
     # The parent says when to end; a terminal's Ctrl-C and a service's SIGTERM come to both.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
     reuse_pages()
     end = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=end_with, args=(end,), name="parent", daemon=True).start()
@@ -119,6 +115,7 @@ def main() -> None:
         start = link.receive()
         log_to_stderr(start.log_format, start.log_level)
         decoder = Decoder(start)
+        look_at_new()
         link.send(Ready())
         answer_all(link, end, decoder)
     except GoneError:

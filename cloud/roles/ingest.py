@@ -26,7 +26,7 @@ from cloud.ingest.identity import Authority
 from cloud.ingest.service import Presence
 from cloud.journal.contract import Entry
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
-from cloud.memory import share_arenas
+from cloud.memory import look_seldom, share_arenas
 from cloud.registry.registry import Registry
 from cloud.roles import ingest_wire as wire
 from cloud.roles.consolidator import leave
@@ -70,7 +70,8 @@ class Role:
 
     async def run(self) -> None:
         """Until the parent has the journal closed."""
-        beside = [asyncio.create_task(self._tell()), asyncio.create_task(self._watch())]
+        loops = (self._tell(), self._watch(), look_seldom())
+        beside = [asyncio.create_task(each) for each in loops]
         ended = asyncio.create_task(self.closed.wait())
         done, _ = await asyncio.wait([ended, *beside], return_when=asyncio.FIRST_COMPLETED)
         for task in (*beside, ended):

@@ -27,7 +27,7 @@ from cloud.lake.table.changes import files_of
 from cloud.lake.table.files import FileList
 from cloud.live.series import Known, SeriesBook
 from cloud.live.view import View
-from cloud.memory import give_back, share_arenas
+from cloud.memory import give_back, look_at_new, share_arenas
 from cloud.query.history import Ask, History, Query
 from cloud.query.one import TooManyReadings
 from cloud.query.written import written
@@ -203,6 +203,7 @@ def main() -> None:
         start = link.receive()
         log_to_stderr(start.log_format, start.log_level)
         bound(start.memory_bytes)
+        look_at_new()
         answer_all(link, Reader(start))
     except GoneError:
         return

@@ -14,10 +14,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from cloud.lake.table.schema import READINGS
-from cloud.live.tail import ASKED, TailBatch, TailRows
+from cloud.live.tail import TailBatch, TailRows, series_rows
 from cloud.live.view import View
 from cloud.query.events import EventsAsk
 from cloud.query.followed import Followed
@@ -124,22 +123,13 @@ class QueryApart(Query):
 
 
 def tail_of(tail: Sequence[TailBatch], series: Sequence[int]) -> tuple[TailBatch, ...] | None:
-    """Of each batch the readings of some series; None where they are over TAIL_BYTES_MAX."""
+    """The readings of some series, each by itself; None where they are over TAIL_BYTES_MAX."""
     found, size = [], 0
-    for batch in tail:
-        held = batch.tables.get(READINGS.name)
-        parts = [] if held is None else [(one, _rows(held, one)) for one in series]
-        told = [(one, rows) for one, rows in parts if rows is not None]
-        if not told:
-            continue
-        rows = pa.concat_tables([rows for _, rows in told])
-        size += rows.nbytes
-        if size > TAIL_BYTES_MAX:
-            return None
-        of = MappingProxyType({READINGS.name: TailRows.arranged(rows)})
-        found.append(TailBatch(batch.start, batch.end, of))
+    for one in series:
+        for start, readings in series_rows(tail, one, int(_INT64.min), int(_INT64.max)):
+            size += readings.nbytes
+            if size > TAIL_BYTES_MAX:
+                return None
+            rows = MappingProxyType({READINGS.name: TailRows.of_one(one, readings)})
+            found.append(TailBatch(start, tail[-1].end, rows))
     return tuple(found)
-
-
-def _rows(held: TailRows, series: int) -> pa.Table | None:
-    return held.of_series(series, int(_INT64.min), int(_INT64.max), ASKED)
