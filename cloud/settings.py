@@ -144,7 +144,8 @@ class Lake(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: Annotated[
         float,
         Meta(
-            description="Pause between two consolidations; readings are visible before.",
+            description="From the beginning of one consolidation to that of the next, at least; "
+            "readings are visible before.",
             ge=0.1,
             le=3600,
             extra=_SECONDS,

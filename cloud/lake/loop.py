@@ -154,7 +154,7 @@ class ConsolidationLoop:
     def _run(self) -> None:
         """The supervisor: the thread lives on whatever a pass dies of."""
         while not self._stopping and self._failure is None:
-            more = False
+            more, begun_s = False, time.monotonic()
             try:
                 if self._fault is not None:
                     self._consolidator.recover()
@@ -172,7 +172,7 @@ class ConsolidationLoop:
             with self._passed:
                 self._passed.notify_all()
             if not more and self._failure is None:
-                self._wake.wait(self._pause_s())
+                self._wake.wait(self._pause_s(time.monotonic() - begun_s))
                 self._wake.clear()
 
     def _pass(self) -> bool:
@@ -193,7 +193,8 @@ class ConsolidationLoop:
         self._faults += 1
         self._faults_ever += 1
 
-    def _pause_s(self) -> float:
+    def _pause_s(self, took_s: float) -> float:
+        """What is left of the interval: a pass that took long has let as much come meanwhile."""
         if self._fault is None:
-            return self._interval_s
+            return max(0.0, self._interval_s - took_s)
         return RETRY_S[min(self._faults, len(RETRY_S)) - 1]

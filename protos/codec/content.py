@@ -31,6 +31,9 @@ _ROOT_DOMAIN: Final = b"tidegate content 1\0"
 _JOINED_ROWS: Final = 256
 """Strings hashed at once: joining saves a call for each, and holds up to a megabyte."""
 _MEMBERS_BYTES_MAX: Final = 16 * (BLOCK_ROWS_MAX + BLOCK_DEVICES_MAX)
+_HEARD_MAX: Final = 1024
+"""Listings that are remembered; beyond it that begins anew."""
+_HEARD_BYTES_MAX: Final = 4096  # of one of them, as it came and as it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ class Members:
         rank[self.series[rank] != wanted] = -1
         device = np.repeat(np.arange(len(self.devices)), self.counts)[rank]
         return np.repeat(rank, runs_.lengths), np.repeat(device, runs_.lengths)
+
+
+_heard: Final[dict[bytes, Members]] = {}
 
 
 def members_of(batch: Batch, device_of: NDArray[np.uint32]) -> Members:
@@ -211,7 +217,7 @@ def decode_proof(data: bytes) -> Proof:
     if form not in (_SECRET, _SALTS):
         raise reader.fail(f"form {form} is not of this version (1 secret, 2 salts)", "form")
     listing = reader.prefixed("members", _MEMBERS_BYTES_MAX)
-    members = _read_members(unframe(listing, "proof members", _MEMBERS_BYTES_MAX, MalformedBlock))
+    members = _members(listing)
     if form == _SECRET:
         secret = reader.take(SECRET_BYTES, "secret")
         marks: tuple[bytes, ...] = ()
@@ -225,6 +231,20 @@ def decode_proof(data: bytes) -> Proof:
         )
     reader.end()
     return Proof(members, secret, marks)
+
+
+def _members(listing: bytes) -> Members:
+    """What a listing says: most blocks of a gateway have that of the block before."""
+    found = _heard.get(listing)
+    if found is None:
+        plain = unframe(listing, "proof members", _MEMBERS_BYTES_MAX, MalformedBlock)
+        found = _read_members(plain)
+        columns = (found.devices, found.counts, found.series)
+        if len(listing) + sum(column.nbytes for column in columns) <= _HEARD_BYTES_MAX:
+            if len(_heard) >= _HEARD_MAX:
+                _heard.clear()
+            _heard[listing] = found
+    return found
 
 
 def _read_members(data: bytes) -> Members:
@@ -241,6 +261,8 @@ def _read_members(data: bytes) -> Members:
         raise reader.fail("series counts that do not add up", "series counts")
     if not _rising(members):
         raise reader.fail("devices or series out of range, out of order or twice", "members")
+    for column in (members.devices, members.counts, members.series):
+        column.flags.writeable = False
     return members
 
 

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from protos.block import (
     GENESIS_HASH,
     MAGIC,
-    Block,
     ChunkRun,
     MalformedBlock,
     NewerFormat,
-    build_block,
     erase_device,
     read_block,
     read_header,
@@ -24,45 +22,14 @@ from protos.block import (
 from protos.codec.content import salt_of
 from protos.codec.header import encode_header
 from protos.limits import BLOCK_BYTES_MAX, BLOCK_DEVICES_MAX, BLOCK_READ_BYTES_MAX
-from protos.records import Batch, Kind, concat, numbers, texts
+from protos.records import Batch, Kind, concat, numbers
 from tests.protos.batches import batches, readings
-
-SECRET = bytes(range(100, 116))
-DEVICE_OF = np.array([0, 3, 1, 3, 2, 1, 7, 7, 2, 3], np.uint32)
-DEVICES = [1, 2, 3, 7]
-
-
-def sealed(rows: Batch, **fields: Any) -> Block:
-    plain: dict[str, Any] = {
-        "gateway": "vessel-7",
-        "epoch": 3,
-        "seq": 2,
-        "prev_hash": bytes([1]) * 32,
-        "boot_id": bytes(range(16)),
-        "sealed_mono_us": 5,
-        "sealed_wall_us": 1_760_000_000_000_000,
-        "series_high": 9,
-        "series_root": bytes([2]) * 32,
-        "chunks": [ChunkRun(b"twelve bytes", 4, 2)],
-        "batch": rows,
-        "device_of": DEVICE_OF,
-        "secret": SECRET,
-    }
-    return build_block(**plain | fields)
+from tests.protos.blocks import DEVICE_OF, DEVICES, SECRET, sealed, small
 
 
 def redigested(data: bytes) -> bytes:
     """The block with its digest made to fit, as a forger would."""
     return data[:5] + sha256(data[:5] + data[37:]).digest() + data[37:]
-
-
-def small() -> Batch:
-    return concat(
-        [
-            numbers([1, 2, 4, 6, 1], [10, 11, 12, 13, 14], [1.5, 2.5, 3.5, 4.5, 5.5], 0, [0] * 5),
-            texts([3, 5], [20, 21], ["here", "there"], 1, [0, 0]),
-        ]
-    )
 
 
 BLOCK_BATCHES = batches(rows_max=20, series=st.integers(0, 9))

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -91,6 +92,24 @@ def test_a_pass_that_failed_is_tried_with_less_and_then_with_all_again(world, mo
     fill(world)
     world.consolidator.run_once()
     assert asked == [32 << 20, 8 << 20, 2 << 20, 1 << 20, 1 << 20, 1 << 20, 4 << 20]
+
+
+def test_a_pass_that_took_longer_than_the_interval_is_followed_by_the_next(world, monkeypatch):
+    clock = [0.0]
+    passes = threading.Semaphore(0)
+    run_once = world.consolidator.run_once
+
+    def slowly():
+        clock[0] += 3600.5
+        passes.release()
+        return run_once()
+
+    monkeypatch.setattr("cloud.lake.loop.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(world.consolidator, "run_once", slowly)
+    loop = ConsolidationLoop(world.consolidator, interval_s=3600.0)
+    loop.start()
+    assert all(passes.acquire(timeout=WAIT_S) for _ in range(3))
+    loop.stop()
 
 
 def test_a_full_disk_is_waited_for(world, monkeypatch):
