@@ -24,6 +24,7 @@ from starlette.applications import Starlette
 from cloud.config import CloudConfig
 from cloud.errors import StorageError
 from cloud.figures import Report, told_outside
+from cloud.garbage import look_seldom
 from cloud.ingest.courtesy import Courtesy
 from cloud.ingest.enrolment import enrolment_server
 from cloud.ingest.gate import STOP_S, told_only
@@ -34,7 +35,6 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
-from cloud.memory import look_seldom
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.roles.decoder_keeper import DecoderProcess
@@ -174,7 +174,7 @@ class Aggregator:
                 watch,
                 tasks.create_task(self.courtesy.watch(), name="courtesy"),
                 tasks.create_task(gate.tend(), name="tidy"),
-                tasks.create_task(look_seldom(), name="garbage"),
+                tasks.create_task(look_seldom(asyncio.sleep), name="garbage"),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]
             self._tell()

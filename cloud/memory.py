@@ -3,15 +3,9 @@
 Blocks come in through gRPC's threads, and each consolidation takes and frees hundreds of megabytes
 in columns. glibc keeps freed memory by thread, Arrow's allocator in pools of its own: both may keep
 as much as is in use, which no bound of ours counts. Linux and glibc; elsewhere Arrow's part alone.
-
-And the garbage collector of a process with a thousand streams stands still for a fifth of a second
-each time that it looks at all that lives: it is told to look at what is new, and seldom at the rest
-(decision 0105).
 """
 
-import asyncio
 import ctypes
-import gc
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -80,28 +74,3 @@ def give_back() -> None:
     libc = _libc()
     if libc is not None:
         libc.malloc_trim(0)
-
-
-YOUNG_MAX: Final = 10_000
-"""Objects made, and not yet let go, between two looks of the garbage collector."""
-FREEZE_S: Final = 10.0
-"""Then what is older is not looked at any more, until all is."""
-LOOKS: Final = 360
-"""Times FREEZE_S from one look at all that lives to the next: an hour."""
-
-
-def look_at_new() -> None:
-    """Have the garbage collector look no more at what lives now."""
-    gc.set_threshold(YOUNG_MAX)
-    gc.collect(1)
-    gc.freeze()
-
-
-async def look_seldom(freeze_s: float = FREEZE_S, looks: int = LOOKS) -> None:
-    """Have it look at what is new, and once in ``looks`` times ``freeze_s`` at all; for ever."""
-    while True:
-        for _ in range(looks):
-            look_at_new()
-            await asyncio.sleep(freeze_s)
-        gc.unfreeze()
-        gc.collect()

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import TidegateError
+from cloud.garbage import look_at_new
 from cloud.journal.contract import Entry, TrimmedError
 from cloud.journal.sqlite.reader import ReaderPool
 from cloud.lake.attempts import Attempts
 from cloud.lake.correction import Known
 from cloud.lake.names import Names
 from cloud.live.step import Steps
-from cloud.memory import give_back, look_at_new, reuse_pages
+from cloud.memory import give_back, reuse_pages
 from cloud.roles.decoder_wire import Answer, Ask, Failure, Ready, Start
 from cloud.roles.parent import end_with
 from cloud.roles.reader_wire import GoneError, Link

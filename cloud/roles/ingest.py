@@ -21,12 +21,13 @@ import msgspec
 
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError, StorageError, TidegateError
+from cloud.garbage import look_seldom
 from cloud.ingest.gate import Gate, open_journal
 from cloud.ingest.identity import Authority
 from cloud.ingest.service import Presence
 from cloud.journal.contract import Entry
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
-from cloud.memory import look_seldom, share_arenas
+from cloud.memory import share_arenas
 from cloud.registry.registry import Registry
 from cloud.roles import ingest_wire as wire
 from cloud.roles.consolidator import leave
@@ -70,7 +71,7 @@ class Role:
 
     async def run(self) -> None:
         """Until the parent has the journal closed."""
-        loops = (self._tell(), self._watch(), look_seldom())
+        loops = (self._tell(), self._watch(), look_seldom(asyncio.sleep))
         beside = [asyncio.create_task(each) for each in loops]
         ended = asyncio.create_task(self.closed.wait())
         done, _ = await asyncio.wait([ended, *beside], return_when=asyncio.FIRST_COMPLETED)

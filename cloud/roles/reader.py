@@ -22,12 +22,13 @@ import numpy as np
 import pyarrow as pa
 
 from cloud.errors import StorageError
+from cloud.garbage import look_at_new
 from cloud.lake.names import Name
 from cloud.lake.table.changes import files_of
 from cloud.lake.table.files import FileList
 from cloud.live.series import Known, SeriesBook
 from cloud.live.view import View
-from cloud.memory import give_back, look_at_new, share_arenas
+from cloud.memory import give_back, share_arenas
 from cloud.query.history import Ask, History, Query
 from cloud.query.one import TooManyReadings
 from cloud.query.written import written

@@ -1,14 +1,9 @@
-"""What a pass took goes back to the system, and what lives long is looked at seldom."""
+"""What a pass took goes back to the system."""
 
-import asyncio
-import gc
 import subprocess
 import sys
-import weakref
 
 import pytest
-
-from cloud.memory import look_at_new, look_seldom
 
 TAKE_AND_GIVE = """
 import threading
@@ -108,42 +103,3 @@ def test_pages_of_freed_columns_are_kept_for_the_next_until_they_are_given_back(
     assert int(kept) - int(before) > 30e6
     assert int(left) - int(before) < 10e6
     assert pool == "system"
-
-
-class Ring:
-    """What only the garbage collector lets go of."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-@pytest.fixture
-def as_before():
-    young = gc.get_threshold()
-    yield
-    gc.unfreeze()
-    gc.set_threshold(*young)
-
-
-def test_what_lives_is_looked_at_no_more_and_what_came_since_is(as_before) -> None:
-    old = Ring()
-    gone = weakref.ref(old)
-    look_at_new()
-    assert gc.get_freeze_count() > 0
-    del old
-    new = weakref.ref(Ring())
-    gc.collect()
-    assert gone() is not None
-    assert new() is None
-
-
-async def test_once_in_a_while_all_that_lives_is_looked_at(as_before) -> None:
-    old = Ring()
-    gone = weakref.ref(old)
-    looking = asyncio.create_task(look_seldom(freeze_s=0.001, looks=3))
-    await asyncio.sleep(0)
-    del old
-    async with asyncio.timeout(20):
-        while gone() is not None:
-            await asyncio.sleep(0.001)
-    looking.cancel()

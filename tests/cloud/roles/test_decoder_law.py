@@ -154,7 +154,7 @@ def rows_of(live: Live) -> list[str]:
         for name, held in batch.tables.items()
         for row in held.rows.to_pylist()
     ]
-    return [*sorted(rows), repr(shown(live)[3])]
+    return [*sorted(rows), *sorted(map(repr, shown(live)[3]))]
 
 
 @pytest.fixture
