@@ -1,6 +1,6 @@
 """Pure: the header of a block: what the chain hash covers. Layout in docs/format/block.md."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
@@ -25,6 +25,9 @@ BOOT_ID_BYTES: Final = 16
 CHUNK_PREFIX_BYTES: Final = 12
 GENESIS_HASH: Final = bytes(HASH_BYTES)
 """``prev_hash`` of the block with seq 1."""
+_ROWS_OF: Final[Mapping[int, str]] = MappingProxyType(
+    {kind: f"rows of {kind.name}" for kind in Kind}
+)
 _CHAIN_DOMAIN: Final = b"tidegate block 1\0"
 
 
@@ -68,8 +71,7 @@ def chain_hash(header: bytes) -> bytes:
 
 def encode_header(header: Header) -> bytes:
     """Canonical bytes of a header; ValueError when a field is outside its limits."""
-    fault = _fault(header)
-    if fault:
+    for fault in _faults(header):
         raise ValueError(f"a block header with {fault}")
     kinds = sorted(header.rows.items())
     out = [
@@ -115,8 +117,7 @@ def decode_header(data: bytes) -> Header:
         chunks=_read_chunks(reader),
     )
     reader.end()
-    fault = _fault(header)
-    if fault:
+    for fault in _faults(header):
         raise reader.fail(fault, "header")
     return header
 
@@ -129,7 +130,7 @@ def _read_rows(reader: Reader) -> Mapping[Kind, int]:
         if kind not in SCHEMAS or kind <= last:
             raise reader.fail(f"kind {kind} is unknown to this version or out of order", "rows")
         last = kind
-        rows[Kind(kind)] = reader.number(f"rows of {Kind(kind).name}", BLOCK_ROWS_MAX)
+        rows[Kind(kind)] = reader.number(_ROWS_OF[kind], BLOCK_ROWS_MAX)
     return MappingProxyType(rows)
 
 
@@ -144,30 +145,35 @@ def _read_chunks(reader: Reader) -> tuple[ChunkRun, ...]:
     )
 
 
-def _fault(header: Header) -> str:
-    """What no header may have; empty when it is sound."""
+def _faults(header: Header) -> Iterator[str]:
+    """What no header may have."""
     hashes = (header.prev_hash, header.series_root, header.content_root)
     times = (header.sealed_mono_us, header.sealed_wall_us, header.ts_min_us, header.ts_max_us)
-    faults = {
-        "a gateway name that is empty or too long": not 1
-        <= len(header.gateway.encode("utf-8"))
-        <= GATEWAY_NAME_BYTES_MAX,
-        "an epoch or seq outside 1 to 2**63-1": not (
-            1 <= header.epoch <= SEQ_MAX and 1 <= header.seq <= SEQ_MAX
-        ),
-        "a hash that is not of 32 bytes": any(len(each) != HASH_BYTES for each in hashes),
-        "a boot_id that is not of 16 bytes": len(header.boot_id) != BOOT_ID_BYTES,
-        "seq 1 after a block, or a later one after none": (header.seq == 1)
-        != (header.prev_hash == GENESIS_HASH),
-        "a time outside int64": any(not INT64_MIN <= each <= INT64_MAX for each in times),
-        "ts_min_us above ts_max_us": header.ts_min_us > header.ts_max_us,
-        "series_high outside its limit": not 0 <= header.series_high <= SERIES_MAX,
-        "a kind without rows": any(rows < 1 for rows in header.rows.values()),
-        "more rows than a block may hold": sum(header.rows.values()) > BLOCK_ROWS_MAX,
-        "too many chunk runs": len(header.chunks) > CHUNK_RUNS_MAX,
-        "a chunk run that is empty or past 2**32": any(map(_bad_run, header.chunks)),
-    }
-    return next((what for what, wrong in faults.items() if wrong), "")
+    rows = header.rows.values()
+    if not 1 <= len(header.gateway.encode("utf-8")) <= GATEWAY_NAME_BYTES_MAX:
+        yield "a gateway name that is empty or too long"
+    if not (1 <= header.epoch <= SEQ_MAX and 1 <= header.seq <= SEQ_MAX):
+        yield "an epoch or seq outside 1 to 2**63-1"
+    if {*map(len, hashes)} != {HASH_BYTES}:
+        yield "a hash that is not of 32 bytes"
+    if len(header.boot_id) != BOOT_ID_BYTES:
+        yield "a boot_id that is not of 16 bytes"
+    if (header.seq == 1) != (header.prev_hash == GENESIS_HASH):
+        yield "seq 1 after a block, or a later one after none"
+    if min(times) < INT64_MIN or max(times) > INT64_MAX:
+        yield "a time outside int64"
+    if header.ts_min_us > header.ts_max_us:
+        yield "ts_min_us above ts_max_us"
+    if not 0 <= header.series_high <= SERIES_MAX:
+        yield "series_high outside its limit"
+    if min(rows, default=1) < 1:
+        yield "a kind without rows"
+    if sum(rows) > BLOCK_ROWS_MAX:
+        yield "more rows than a block may hold"
+    if len(header.chunks) > CHUNK_RUNS_MAX:
+        yield "too many chunk runs"
+    if any(map(_bad_run, header.chunks)):
+        yield "a chunk run that is empty or past 2**32"
 
 
 def _bad_run(run: ChunkRun) -> bool:
