@@ -3,7 +3,8 @@
 Each holds a session of its own over mutual TLS and sends a block of ROWS readings every second,
 those of the second before; it keeps what is not stored, and beyond the window it waits. Gateways of
 one slot (a twentieth of a second) send the same readings, so that the simulator makes twenty blocks
-a second and not a thousand: header, hash and stream are each gateway's own. Orders come on stdin, a
+a second and not a thousand: header, hash and stream are each gateway's own, and so is the moment
+within the slot, for gateways do not send in step. Orders come on stdin, a
 line each: `rate R` (blocks a second of each; 0 ends) and `end`. Once a second it tells on stdout
 how things stand since the last order.
 """
@@ -175,7 +176,8 @@ class Gateway:
             every = 1 / self.fleet.rate if self.fleet.rate else LOOK_S
             now = time.time()
             at = (now // every + 1) * every + every * slot / SLOTS
-            await asyncio.sleep(at - now)
+            own = self.number // SLOTS / len(self.fleet.gateways)
+            await asyncio.sleep(at - now + every * own)
             if not self.fleet.rate:
                 continue
             if self.waiting > WINDOW_BYTES:
