@@ -35,9 +35,8 @@ from cloud.config import load
 from cloud.ingest.identity import Authority
 from cloud.lake.table.schema import READINGS
 from cloud.lake.table.state import look
-from deploy.demo.broker import wait_for_port
+from deploy.demo.broker import free_port, wait_for_port
 from deploy.demo.stack import BIN, Half, run
-from tests.reconnect.campaign import lasting_ports
 from tests.reconnect.papers import enrol_all
 
 MIB: Final = 1 << 20
@@ -119,7 +118,7 @@ class Bench:
         self.readers = str(asked.readers) if is_apart and asked.readers else '"together"'
         self.folder, self.home = folder, folder / "cloud"
         self.cores = sorted(os.sched_getaffinity(0))
-        self.ports = lasting_ports(3)
+        self.ports = [free_port() for _ in range(3)]
         serve = [str(BIN / "tidegate-cloud"), "--home", str(self.home), "serve"]
         self.cloud = Half(serve, folder / "cloud.log")
         self.children: list[Child] = []

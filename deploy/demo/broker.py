@@ -1,7 +1,9 @@
 """A real MQTT broker on loopback: mosquitto when the machine has it, otherwise the embedded one."""
 
 import asyncio
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -26,14 +28,19 @@ log_dest stderr
 log_type warning
 log_type error
 """
+_PORTS = 20_000, 30_000
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port on loopback that nothing listens on now.
+
+    None of those that the kernel gives to connections: one could have it before its listener.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randint(*_PORTS)))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def mosquitto_path() -> str | None:

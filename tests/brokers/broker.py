@@ -18,17 +18,11 @@ import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.demo.broker import free_port
 from tests.brokers.certificates import client_context, make_authority
 
 USER, PASSWORD = "gateway", "secret of a test"
 START_SECONDS = 150.0
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.brokers.broker import PASSWORD, USER, Abilities, RealBroker, free_port, missing
+from deploy.demo.broker import free_port
+from tests.brokers.broker import PASSWORD, USER, Abilities, RealBroker, missing
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONF = """\

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.broker import free_port
 from edge.ingest import Inbox
 from edge.ingest_broker import Broker
 from edge.message import Message
 from edge.mqtt_version import MqttVersion
 from tests.contract.listener import NOW, Listener
-from tests.edge.mosquitto import Mosquitto, Wire, free_port, until
+from tests.edge.mosquitto import Mosquitto, Wire, until
 
 BOTH = pytest.mark.parametrize("version", [MqttVersion.V5, MqttVersion.V311])
 

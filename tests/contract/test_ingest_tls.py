@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.broker import free_port
 from edge.clock import Stamp
 from edge.ingest import Inbox, Ingest, Linger
 from edge.ingest_broker import Broker
 from protos.records import Quality
 from tests.brokers.certificates import certificate
-from tests.edge.mosquitto import Mosquitto, free_port, until
+from tests.edge.mosquitto import Mosquitto, until
 
 pytestmark = pytest.mark.broker
 

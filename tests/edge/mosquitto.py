@@ -15,6 +15,8 @@ import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.demo.broker import free_port
+
 CONF = """\
 listener {port} 127.0.0.1
 {access}
@@ -30,12 +32,6 @@ def until(true: Callable[[], object], what: str, seconds: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

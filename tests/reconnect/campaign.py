@@ -6,9 +6,7 @@ session with buffers in memory, some hundreds in each of two processes.
 
 import json
 import pickle
-import random
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +25,7 @@ from cloud.journal.sqlite.writer import JournalLimits
 from cloud.lake.consolidator import ROWS_AT_ONCE
 from cloud.live.live import TAIL_BYTES_MAX
 from cloud.settings import Lake as CloudLake
-from deploy.demo.broker import wait_for_port
+from deploy.demo.broker import free_port, wait_for_port
 from deploy.demo.stack import BIN, Half, run
 from protos.limits import MIB
 from tests.reconnect.light_buffer import CHUNK_BYTES
@@ -78,7 +76,7 @@ class Reconnect:
         self.chunks = max(1, backlog_bytes // CHUNK_BYTES)
         self.faults: list[str] = []
         self.fleets: list[Fleet] = []
-        self.ports = lasting_ports(3)
+        self.ports = [free_port() for _ in range(3)]
         self.home = folder / "cloud"
         command = [str(BIN / "tidegate-cloud"), "--home", str(self.home), "serve"]
         self.cloud = Half(command, folder / "cloud.log")
@@ -242,19 +240,6 @@ class Reconnect:
                 fleet.process.kill()
         if self.cloud.process is not None and self.cloud.process.poll() is None:
             self.cloud.kill()
-
-
-def lasting_ports(count: int) -> list[int]:
-    """Free ports that no connection takes while the cloud is away: not those the kernel gives."""
-    ports: list[int] = []
-    while len(ports) < count:
-        with socket.socket() as door:
-            try:
-                door.bind(("127.0.0.1", random.randint(20_000, 30_000)))
-            except OSError:
-                continue
-            ports.append(door.getsockname()[1])
-    return ports
 
 
 def bound_bytes(gateways: int) -> int:

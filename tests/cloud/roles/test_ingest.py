@@ -16,11 +16,11 @@ from cloud.roles import ingest_wire as wire
 from cloud.roles.ingest_keeper import IngestProcess, JournalApart
 from cloud.roles.ingest_placement import begin_ingest
 from cloud.settings import CloudSettings
+from deploy.demo.broker import free_port
 from protos.settings import read_settings
 from tests.cloud.lake.test_over_journal import Line
 from tests.cloud.lake_world import T0, Gateway
 from tests.cloud.roles.role_world import wait_for
-from tests.reconnect.campaign import lasting_ports
 
 BLOCKS = 5
 BYTES = 1 << 20
@@ -33,7 +33,7 @@ def now_us() -> int:
 @pytest.fixture
 def config(tmp_path: Path) -> CloudConfig:
     """A home with some blocks in its journal."""
-    sync, enrol, http = (f"127.0.0.1:{port}" for port in lasting_ports(3))
+    sync, enrol, http = (f"127.0.0.1:{port}" for port in (free_port(), free_port(), free_port()))
     listen = f'[listen]\nsync = "{sync}"\nenrol = "{enrol}"\nhttp = "{http}"\n'
     text = f'{listen}[roles]\ningest = "apart"\n'
     made = CloudConfig(tmp_path, read_settings(text, CloudSettings))
