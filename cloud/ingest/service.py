@@ -38,6 +38,9 @@ STREAMS_PER_CONNECTION_MAX: Final = 4
 """A gateway has one; another is open for a moment when it comes back."""
 GREETINGS_MAX: Final = 4
 """Streams of one gateway that may wait for their hello, over all its connections."""
+APART_S: Final = 0.001
+"""From one gateway to the next who is told what was archived; most say something before it is their
+turn, and are told with the answer. All at once would hold up what everybody waits for."""
 PING_MIN_MS: Final = 10_000
 PING_STRIKES_MAX: Final = 100
 """Pings that come sooner; those of minutes come at once where either end was too busy to read."""
@@ -236,9 +239,9 @@ class Ingest(RenewService):
             stream.end(last)
 
     def _archived(self, cursors: Sequence[Cursor]) -> None:
-        for cursor in cursors:
+        for place, cursor in enumerate(cursors):
             for stream in self._streams.get(cursor.gateway, ()):
-                stream.archived(cursor)
+                stream.archived(cursor, place * APART_S)
 
     def _note(self, stream: Stream, *, is_here: bool = True) -> None:
         session = stream.session if is_here else 0

@@ -136,13 +136,13 @@ class Stream:
         if not self._ended.done():
             self._ended.set_result(last)
 
-    def archived(self, cursor: Cursor) -> None:
-        """The lake moved: the gateway is told with the next answers, or at once when none is due.
+    def archived(self, cursor: Cursor, after_s: float) -> None:
+        """The lake moved: the gateway is told with the next answers, or in ``after_s``.
 
         May come before the hello is decided: what it says is durable all the same.
         """
         self._archived = cursor
-        self._stirred.set()
+        asyncio.get_running_loop().call_later(after_s, self._stirred.set)
 
     def tell(self, terms: pb.CertificateTerms) -> None:
         """Say how old the certificate is, with the next answers or at once."""

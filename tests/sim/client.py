@@ -18,7 +18,8 @@ GATEWAY = "attic"
 class Client:
     """One stream, message by message."""
 
-    def __init__(self, site: Site, papers: Papers) -> None:
+    def __init__(self, site: Site, papers: Papers, gateway: str = GATEWAY) -> None:
+        self.gateway = gateway
         self.channel = site.channel(papers)
         stub = SyncStub(self.channel)  # type: ignore[no-untyped-call]
         self.call = stub.Session()
@@ -43,7 +44,7 @@ class Client:
         hello: dict[str, Any] = {
             "protocol_min": 1,
             "protocol_max": 1,
-            "gateway": GATEWAY,
+            "gateway": self.gateway,
             "head_hash": GENESIS_HASH,
             "boot_id": bytes(16),
             "series_root": EMPTY_ROOT,
@@ -61,8 +62,8 @@ class Client:
 class Blocks:
     """Blocks that follow one another, made without a journal."""
 
-    def __init__(self, session: int, epoch: int) -> None:
-        self.sender = Sender(None, GATEWAY)  # type: ignore[arg-type]
+    def __init__(self, session: int, epoch: int, gateway: str = GATEWAY) -> None:
+        self.sender = Sender(None, gateway)  # type: ignore[arg-type]
         self.sender.session, self.sender.epoch = session, epoch
 
     def next(self, size: int = 0) -> pb.BlockData:

@@ -42,6 +42,26 @@ async def test_blocks_are_acked_when_stored_and_again_when_archived(
         assert (await client.hear()).ack.archived == 3
 
 
+async def test_what_was_archived_is_told_one_gateway_after_another_or_with_its_next_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.ingest.service.APART_S", 3600.0)
+    async with site.serve() as cloud, AsyncExitStack() as clients:
+        first, second = [
+            await clients.enter_async_context(Client(site, enrol(site.authority, name), name))
+            for name in ("gw-1", "gw-2")
+        ]
+        for client in (first, second):
+            blocks = Blocks(*await client.begin(), client.gateway)
+            await client.say(block=blocks.next())
+            assert (await client.hear()).ack.stored == 1
+        cloud.archive_all()
+        assert (await first.hear()).ack.archived == 1
+        await second.say(block=blocks.next())
+        told = (await second.hear()).ack
+        assert (told.stored, told.archived) == (2, 1)
+
+
 async def test_what_was_archived_before_the_hello_is_in_the_resume(
     site: Site, papers: Papers
 ) -> None:
