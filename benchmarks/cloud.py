@@ -4,7 +4,8 @@
 `tidegate-cloud serve`, mutual TLS, a block a second from each gateway (`benchmarks.cloud_fleet`),
 twenty readers and one who waits for what is new (`benchmarks.cloud_readers`). After a warm-up come
 the measured seconds, then half as many under twice the load, then the gateways stop, all is
-archived, and the cloud's own `verify` counts: lost and doubled are its count against what was sent.
+archived, every day sorted, and the cloud's own `verify` counts: lost and doubled are its count
+against what was sent.
 
 Its baseline is the same cloud with all roles in the process that takes blocks in
 (`--beside`), first and for half as long; ratios of that run to this are under `together`. Memory is
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ import psutil
 
 from cloud.config import load
 from cloud.ingest.identity import Authority
+from cloud.lake.sort_plan import runs_of
+from cloud.lake.table.files import DataFile
 from cloud.lake.table.schema import READINGS
 from cloud.lake.table.state import look
 from deploy.demo.broker import free_port, wait_for_port
@@ -42,6 +45,9 @@ from tests.reconnect.papers import enrol_all
 MIB: Final = 1 << 20
 CONNECT_S_MAX: Final = 300.0
 DRAIN_S_MAX: Final = 900.0
+SORT_AFTER_S: Final = 30.0
+"""A day into which nothing came for so long is sorted; ten minutes, as is the default, tell no
+more."""
 WARM_UP_SHARE: Final = 0.25
 LOOK_S: Final = 1.0
 READERS: Final = 20
@@ -135,7 +141,7 @@ class Bench:
         (self.home / "cloud.toml").write_text(
             f'[listen]\nsync = "{sync}"\nenrol = "{enrol}"\nhttp = "{http}"\n'
             f'[roles]\ningest = "{self.ingest}"\nconsolidation = "{self.placement}"\n'
-            f"readers = {self.readers}\n"
+            f"readers = {self.readers}\n[lake]\nsort_after_s = {SORT_AFTER_S}\n"
         )
         config = load(self.home)
         authority = Authority.load(config.authority_folder)
@@ -166,6 +172,7 @@ class Bench:
         self.children.pop().end()
         self._order(0.0)
         self._until("all is archived", lambda: self._said("drained"), DRAIN_S_MAX)
+        self._until("all is sorted", self._is_sorted, DRAIN_S_MAX)
         self.cloud.stop()
         self.fleet.end()
         found = self._verified()
@@ -177,7 +184,8 @@ class Bench:
             "readings": rows,
             "lost": max(0, rows - found),
             "doubled": max(0, found - rows),
-            "files_of_readings": len(look(self.home / "lake", READINGS).files.files),
+            "is_sorted": self._is_sorted(),
+            "files_of_readings": len(self._files()),
             "pss_mb_max": max(steady["pss_mb_max"], twice["pss_mb_max"]),
             "twice": twice,
         }
@@ -227,6 +235,14 @@ class Bench:
             if ended or time.monotonic() > deadline:
                 raise SystemExit(f"in vain: {what}; ended {ended}, {self.fleet.said}")
             time.sleep(0.1)
+
+    def _files(self) -> Sequence[DataFile]:
+        return look(self.home / "lake", READINGS).files.files
+
+    def _is_sorted(self) -> bool:
+        """Whether each period of readings is one run in one order."""
+        periods = runs_of(self._files()).values()
+        return all(len(runs) == 1 and not runs[0].is_loose for runs in periods)
 
     def _verified(self) -> int:
         told = run("tidegate-cloud", "--home", str(self.home), "verify", seconds=1200)
