@@ -25,8 +25,8 @@ from cloud.journal.cursor import Closed, Cursor
 from cloud.journal.restore import Floor, Ground
 from cloud.journal.sqlite.quarantine import Quarantine, Quarantined
 from cloud.lake.level import mend_before_looking
+from cloud.lake.table import log as lake_log
 from cloud.lake.table import parquet as lake_parquet
-from cloud.lake.table.log import LOG
 from cloud.lake.table.parquet import fsync, make_folder
 from cloud.lake.table.schema import RARE, READINGS
 from cloud.lake.table.table import look
@@ -258,7 +258,8 @@ class LakeGround:
 
     @property
     def _is_made(self) -> bool:
-        return (self.root / READINGS.name / LOG).is_dir()
+        """Whether its log has an entry: the first may have been torn while it was made."""
+        return lake_log.exists(self.root / READINGS.name)
 
 
 _LOST: Final = "while the journal lives the next start of the cloud makes it again"

@@ -17,6 +17,7 @@ from cloud.lake.embedded import Decoded
 from cloud.lake.floors import FloorKeeper, LakeGround
 from cloud.lake.names import Names
 from cloud.lake.release import Releases
+from cloud.lake.table import log as lake_log
 from cloud.lake.table.schema import READINGS
 from cloud.lake.table.state import covered
 
@@ -64,7 +65,7 @@ def waiting(config: CloudConfig) -> Passed:
     StorageError when there is no journal, or it cannot be read.
     """
     snapshot = take_snapshot(config.journal_folder)
-    is_made = (config.lake_folder / READINGS.name).is_dir()
+    is_made = lake_log.exists(config.lake_folder / READINGS.name)
     at = covered(config.lake_folder) if is_made else 0
     readings = readings_between(config.journal_folder, at, snapshot.head) or {}
     return Passed(max(snapshot.head - at, 0), sum(readings.values()))

@@ -75,8 +75,7 @@ def forget(aside: list[Path]) -> None:
 
 def exists(folder: Path) -> bool:
     """Whether the table was ever created: its log has an entry or a checkpoint."""
-    log = folder / LOG
-    return log.is_dir() and any(log.glob("[0-9]*.[jc]*"))
+    return any(path.suffix in (".json", ".parquet") for path in (folder / LOG).glob("[0-9]*"))
 
 
 def _set_aside(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """A lake whose power went in a commit opens again: its log is mended before anyone looks at it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_a_checkpoint_that_is_named_and_not_there_keeps_no_cloud_from_starting(h
     checkpoint.unlink()
     home.start()
     _check_whole(home, 10)
+
+
+@pytest.mark.parametrize("kept", [0, 40])
+@pytest.mark.parametrize("is_aside", [False, True], ids=["torn", "set aside"])
+def test_a_first_entry_that_is_torn_keeps_no_cloud_from_its_first_start(home, kept, is_aside):
+    (first,) = _log(home).glob("*.json")
+    home.stop()
+    shutil.rmtree(home.root / "lake")
+    first.parent.mkdir(parents=True)
+    torn = first.with_name(first.name + ".torn") if is_aside else first
+    torn.write_bytes(b'{"protocol":{"minReaderVersion":1,"minWriterVersion":2}'[:kept])
+    home.start()
+    home.send("gw", 5)
+    _check_whole(home, 5)
 
 
 @pytest.mark.parametrize("kept", [0, 40, -5])
