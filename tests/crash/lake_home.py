@@ -24,6 +24,9 @@ from tests.crash.lake_story import Story
 
 COMMANDS: Final = ("erase", "rebuild", "retention", "vacuum")
 ENDS: Final = ("kill", "cut")
+COMMAND: Final = 0.3
+COMMAND_SOUGHT: Final = 0.6
+"""How often a round begins with an operator's command, and while some have points left."""
 TRIES: Final = 3
 """How often a round goes on to be ended where too few were, before it is left to live."""
 ODDS: Final = (1.0, 0.3, 0.1, 0.03)
@@ -142,8 +145,9 @@ class Home:
     def _command(self, chance: random.Random) -> str:
         """Mostly the cloud itself; of the others rather one that has points nobody died at."""
         left = {point.split(":")[0].split(",")[0] for point in self._left()}
-        names = [name for name in COMMANDS if name in left or name not in self.calls] or COMMANDS
-        return chance.choice(names) if chance.random() < 0.3 else "serve"
+        names = [name for name in COMMANDS if name in left or name not in self.calls]
+        likely = COMMAND_SOUGHT if names else COMMAND
+        return chance.choice(names or COMMANDS) if chance.random() < likely else "serve"
 
     def _left(self) -> set[str]:
         """Points that were come past, and that nobody died at."""
@@ -158,7 +162,7 @@ class Home:
             point = chance.choice(sorted(calls))
             most = chance.randint(1, calls[point])  # this life may come past it less often
             drawn = (point, chance.randint(1, most))
-        odds = chance.choice(ODDS)
+        odds = chance.choice(ODDS) if name == "serve" else 1.0  # a command is short
         aim = self._aim(chance, odds if len(self._left()) > FEW else 1.0, drawn)
         if not self.live(name, aim, settles=chance.random() < 0.5):
             self.tally.counts["missed"] += 1
