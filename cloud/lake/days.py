@@ -24,6 +24,7 @@ from cloud.rollup.partials import DAY_US, bucket_of
 
 ROWS_AT_ONCE: Final = 2_000_000
 """Readings whose rollups are made anew in one commit, at most, or those of one day."""
+_COLUMNS: Final = (*REDUCED, "epoch", "seq")
 
 
 def make_days_anew(
@@ -71,7 +72,7 @@ def _make_anew(
     held: list[tuple[int, pa.Table]] = []
     first, last = 0, 0
     for file in sorted(near(finer, spans), key=lambda one: one.start):
-        rows = rows_of(finer, file, REDUCED if finer.spec is READINGS else ())
+        rows = rows_of(finer, file, _COLUMNS if finer.spec is READINGS else ())
         rows = rows.filter(pa.array(_is_of(rows, gateway, days, hulls)))
         if rows.num_rows:
             first, last = min(first or file.start, file.start), max(last, file.end)
@@ -94,7 +95,23 @@ def _make_anew(
 def _reduced(held: Sequence[tuple[int, pa.Table]], table: LakeTable) -> pa.Table:
     """Rows of the rollup from readings of several files, whose times may interleave."""
     rows = lake_parquet.arrange(pa.concat_tables([rows for _, rows in held]))
+    if len(held) > 1:
+        rows = _as_they_came(rows)
     return reduce_rows(rows, table.spec, held[0][0]).rows
+
+
+def _as_they_came(rows: pa.Table) -> pa.Table:
+    """One gateway's arranged rows, those of one series and time in the order of their blocks.
+
+    A file may hold earlier blocks and later ones than another does: recomputing moves single ones.
+    """
+    series, ts = one(rows["series"]).to_numpy(), times(rows["ts"])
+    is_same = (series[1:] == series[:-1]) & (ts[1:] == ts[:-1])
+    if not is_same.any():
+        return rows
+    together = np.concatenate([[0], np.cumsum(~is_same)])
+    origin = [one(rows[name]).to_numpy() for name in ("seq", "epoch")]
+    return rows.take(pa.array(np.lexsort((*origin, together))))
 
 
 def _is_of(rows: pa.Table, gateway: str, days: Ints, hulls: Hulls) -> NDArray[np.bool_]:

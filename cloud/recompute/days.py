@@ -176,7 +176,7 @@ def _each_difference(work: _Work, name: str, act: Act) -> None:
         change.missing += found.missing
         change.doubled += found.doubled
         change.different += found.different
-        change.bytes += sum(sizes[path] for path in found.surplus)
+        change.bytes += sum(sizes[path] for path in found.held)
         if name == READINGS.name:
             work.days |= found.days
         state = act(found, lost if number == len(parts) else [])

@@ -33,16 +33,17 @@ ROWS_AT_ONCE: Final = 1_000_000
 
 @dataclass(slots=True)
 class Difference:
-    """Of one table and some blocks: rows it lacks, and places of rows too many, by file's path.
+    """Of one table and some blocks: all rows due, and places of all that are there, by file's path.
 
-    ``span``: the offsets (start, end] of the blocks. ``different`` rows are of both kinds: another
-    is to come in place of one that is there.
+    Blocks move as a whole, for rows of one time stand in the order that their block gave them.
+    ``span``: the offsets (start, end] of the blocks. ``different`` rows are missing and doubled at
+    once: another is to come in place of one that is there.
     """
 
     spec: TableSpec
     span: tuple[int, int]
-    lacking: list[pa.Table] = field(default_factory=list)
-    surplus: dict[str, list[Ints]] = field(default_factory=dict)
+    due: list[pa.Table] = field(default_factory=list)
+    held: dict[str, list[Ints]] = field(default_factory=dict)
     days: set[Day] = field(default_factory=set)
     missing: int = 0
     doubled: int = 0
@@ -127,14 +128,16 @@ class Comparison:
         for rows, block in due:
             mine = lacks[at : at + rows.num_rows]
             at += rows.num_rows
-            self._lack(found, rows.filter(pa.array(mine)), block[mine])
+            found.due.append(rows)
+            found.days |= self._days(block[mine], times(rows["ts"])[mine])
             np.add.at(lack, block[mine], 1)
         at = 0
         surplus = beyond(held_keys, due_keys)
         for part in held:
             mine = surplus[at : at + len(part.places)]
             at += len(part.places)
-            self._exceed(found, part, mine)
+            found.held.setdefault(part.path, []).append(part.places)
+            found.days |= self._days(part.block[mine], part.ts[mine])
             np.add.at(much, part.block[mine], 1)
         found.different = int(np.minimum(lack, much).sum())
         found.missing = int(lack.sum()) - found.different
@@ -150,16 +153,6 @@ class Comparison:
                 block = self.lake.open_to(name, rows, origin)
                 mine = block != UNKNOWN
                 yield rows.select(columns).filter(pa.array(mine)), block[mine]
-
-    def _lack(self, found: Difference, rows: pa.Table, block: Ints) -> None:
-        if rows.num_rows:
-            found.lacking.append(rows)
-            found.days |= self._days(block, times(rows["ts"]))
-
-    def _exceed(self, found: Difference, part: Part, mine: Bools) -> None:
-        if mine.any():
-            found.surplus.setdefault(part.path, []).append(part.places[mine])
-            found.days |= self._days(part.block[mine], part.ts[mine])
 
     def _days(self, block: Ints, ts: Ints) -> set[Day]:
         blocks = self.lake.kept.blocks

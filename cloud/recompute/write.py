@@ -40,16 +40,16 @@ _REBUILD: Final = "`tidegate-cloud rebuild` makes the rollups again"
 def put_right(
     table: LakeTable, found: Difference, lost: Sequence[DataFile], sweeper: Sweeper
 ) -> None:
-    """In one commit, the rows that the journal gives; ``lost`` files leave too.
+    """In one commit, the blocks as the journal gives them; ``lost`` files leave too.
 
     Raises as `LakeTable.append`.
     """
     version = table.state.files.version + 1
     files = {file.path: file for file in table.state.files.files}
-    touched = [files[path] for path in sorted(found.surplus)]
+    touched = [files[path] for path in sorted(found.held)]
     adds = []
     for number, together in enumerate(_named_alike(touched)):
-        parts = [_left(table, file, found.surplus[file.path]) for file in together]
+        parts = [_left(table, file, found.held[file.path]) for file in together]
         rows = parts[0] if len(parts) == 1 else lake_parquet.arrange(pa.concat_tables(parts))
         if rows.num_rows:
             first = together[0]
@@ -57,8 +57,9 @@ def put_right(
             if first.run:
                 name = sorted_name(first.run, version, number + 1, first.start, first.end)
             adds.append(_written(table, rows, first.period, name))
-    if found.lacking:
-        rows = lake_parquet.arrange(pa.concat_tables(found.lacking))
+    due = [rows for rows in found.due if rows.num_rows]
+    if due:
+        rows = lake_parquet.arrange(pa.concat_tables(due))
         name = sorted_name(version, version, 0, *found.span)  # a run of its own in each period
         for part in lake_plan.split(times(rows["ts"]), table.spec.grain):
             some = rows if isinstance(part.rows, slice) else rows.take(pa.array(part.rows))
@@ -123,10 +124,10 @@ def _named_alike(files: Sequence[DataFile]) -> list[list[DataFile]]:
     return [*alike.values()]
 
 
-def _left(table: LakeTable, file: DataFile, surplus: Sequence[Ints]) -> pa.Table:
+def _left(table: LakeTable, file: DataFile, leaving: Sequence[Ints]) -> pa.Table:
     rows = rows_of(table, file)
     stays = np.ones(rows.num_rows, bool)
-    stays[np.concatenate(surplus)] = False
+    stays[np.concatenate(leaving)] = False
     return rows.filter(pa.array(stays))
 
 
