@@ -73,6 +73,23 @@ class Notes:
             notes.write(json.dumps(line).encode() + b"\n")
 
 
+def place_of(home: Path, path: Path) -> str:
+    """What a file or folder is, without numbers; "" when it is not below ``home``."""
+    if not path.is_relative_to(home):
+        return ""
+    parts = path.relative_to(home).parts
+    if parts[:1] != ("lake",):
+        return "journal " + ("log" if path.name.endswith("-wal") else "file")
+    table = next((t for t in ("readings", "rollup") if parts[1:2] and t in parts[1]), "rare")
+    if len(parts) < 3:
+        return "lake folder"
+    if parts[1] in ("floors", "retired"):
+        return f"{parts[1]} {path.suffix}"
+    if parts[2] == "_delta_log":
+        return f"{table} log {'folder' if len(parts) == 3 else path.suffix}"
+    return f"{table} {'data' if len(parts) == 4 else 'period'}"
+
+
 @dataclass(slots=True)
 class Watch:
     """The hooks in this process, for as long as it lives; ``syncs``: False for a mutant's disk."""
@@ -83,19 +100,7 @@ class Watch:
 
     def place(self, path: Path) -> str:
         """What a file or folder is, without numbers; "" when it is not below the home."""
-        if not path.is_relative_to(self.notes.home):
-            return ""
-        parts = path.relative_to(self.notes.home).parts
-        if parts[:1] != ("lake",):
-            return "journal " + ("log" if path.name.endswith("-wal") else "file")
-        table = next((t for t in ("readings", "rollup") if parts[1:2] and t in parts[1]), "rare")
-        if len(parts) < 3:
-            return "lake folder"
-        if parts[1] in ("floors", "retired"):
-            return f"{parts[1]} {path.suffix}"
-        if parts[2] == "_delta_log":
-            return f"{table} log {'folder' if len(parts) == 3 else path.suffix}"
-        return f"{table} {'data' if len(parts) == 4 else 'period'}"
+        return place_of(self.notes.home, path)
 
     def synced(self, path: Path) -> None:
         """It is on the disk now."""
@@ -183,13 +188,17 @@ class _File(apsw.VFSFile):
 
 @dataclass(slots=True)
 class Card:
-    """The disk after a power cut, as ``notes`` and chance have it; see `after_cut`."""
+    """The disk after a power cut, as ``notes`` and chance have it; see `after_cut`.
+
+    ``torn``: of unsynced files of this place the name got there, and not all sectors.
+    """
 
     notes: Notes
     chance: random.Random
     mood: float
     entries: dict[str, dict[str, int]]
     copies: dict[int, Path]
+    torn: str = ""
     unsynced: int = 0
 
     def put(self, folder: str, into: Path) -> None:
@@ -202,7 +211,9 @@ class Card:
             held = durable.get(name)
             if held != now.get(name):
                 self.unsynced += 1
-                held = now.get(name) if self.chance.random() < self.mood else held
+                is_there = self._is_torn(self.notes.home / folder / name)
+                is_there |= self.chance.random() < self.mood
+                held = now.get(name) if is_there else held
             if held == 0:
                 self.put(os.path.normpath(f"{folder}/{name}"), into / name)
             elif held is not None:
@@ -222,17 +233,26 @@ class Card:
         if current == durable:
             return durable
         self.unsynced += 1
-        if self.chance.random() >= self.mood:
+        is_torn = is_there and self._is_torn(path)
+        if not is_torn and self.chance.random() >= self.mood:
             return durable
         held = bytearray(durable[: len(current)].ljust(len(current), b"\0"))
-        for at in range(0, len(current), SECTOR):
-            if self.chance.random() < self.mood:
+        sectors = range(0, len(current), SECTOR)
+        lost = self.chance.choice(sectors) if is_torn and sectors else -1
+        for at in sectors:
+            if at != lost and self.chance.random() < self.mood:
                 held[at : at + SECTOR] = current[at : at + SECTOR]
         return bytes(held)
 
+    def _is_torn(self, path: Path) -> bool:
+        return bool(self.torn) and place_of(self.notes.home, path) == self.torn
 
-def after_cut(notes: Notes, into: Path, chance: random.Random) -> int:
-    """Write to ``into`` what the disk holds; how many names and files were not synced."""
+
+def after_cut(notes: Notes, into: Path, chance: random.Random, torn: str = "") -> int:
+    """Write to ``into`` what the disk holds; how many names and files were not synced.
+
+    ``torn``: unsynced files of this place are torn for certain.
+    """
     entries: dict[str, dict[str, int]] = {}
     copies: dict[int, Path] = {}
     for line in map(json.loads, (notes.folder / "notes").read_bytes().splitlines()):
@@ -241,6 +261,6 @@ def after_cut(notes: Notes, into: Path, chance: random.Random) -> int:
         else:
             entries[line["folder"]] = line["entries"]
     mood = 0.0 if chance.random() < 0.5 else chance.random()
-    card = Card(notes, chance, mood, entries, copies)
+    card = Card(notes, chance, mood, entries, copies, torn)
     card.put(".", into)
     return card.unsynced

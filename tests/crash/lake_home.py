@@ -6,6 +6,7 @@ used before a fork.
 
 import logging
 import random
+import re
 import shutil
 import signal
 from collections import Counter
@@ -30,8 +31,12 @@ COMMAND_SOUGHT: Final = 0.6
 TRIES: Final = 3
 """How often a round goes on to be ended where too few were, before it is left to live."""
 ODDS: Final = (1.0, 0.3, 0.1, 0.03)
+TEAR: Final = 0.5
+"""How often a round begins with a torn log, while points of mending one are left."""
 FEW: Final = 20
 """Where so few points are left, a life dies at any of them that it comes past."""
+MENDING: Final = re.compile(r" replace of \w+ log | log \.torn$")
+"""Points where a torn log is mended, which one finds after few power cuts alone."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
 
@@ -137,6 +142,8 @@ class Home:
 
     def _round(self, chance: random.Random) -> None:
         self.upto += chance.randrange(1, 5)
+        if (torn := self._torn(chance)) and chance.random() < TEAR:
+            self._tear(chance, torn)
         self._attack(chance, self._command(chance))
         if chance.random() < 0.3:
             self._attack(chance, "serve")
@@ -169,6 +176,19 @@ class Home:
             if chance.random() < 0.5:
                 self._cut(chance)
 
+    def _torn(self, chance: random.Random) -> str:
+        """A place in a log whose mending has points that nobody died at; "": there is none."""
+        left = [point for point in sorted(self._left()) if MENDING.search(point)]
+        return chance.choice(left).partition(" of ")[2].replace(".torn", ".json") if left else ""
+
+    def _tear(self, chance: random.Random, place: str) -> None:
+        """The power is cut before something in a log is synced: the late calls, behind recovery."""
+        point = f"serve: before fsync of {place}"
+        if most := self.calls.get("serve", Counter())[point]:
+            drawn = (point, chance.randint(most // 2 + 1, most))
+            seed = f"{self.seed}/{self.lives} tears"
+            self.live("serve", ("cut", Aim(seed, drawn=drawn)), settles=True, torn=place)
+
     def _settle(self, chance: random.Random) -> None:
         """A life that lives, unless it comes past points at which too few died: then the next."""
         for _ in range(TRIES):
@@ -186,8 +206,13 @@ class Home:
         seed = f"{self.seed}/{self.lives} dies"
         return end, Aim(seed, spared, odds, drawn, *self.share)
 
-    def live(self, name: str, aim: tuple[str, Aim] | None, *, settles: bool) -> bool:
-        """One life; whether it died as it should. RoundFailedError when it ended otherwise."""
+    def live(
+        self, name: str, aim: tuple[str, Aim] | None, *, settles: bool, torn: str = ""
+    ) -> bool:
+        """One life; whether it died as it should. RoundFailedError when it ended otherwise.
+
+        ``torn``: what a power cut tears for certain if it was not synced.
+        """
         self.lives += 1
         told, seed = self.root / "points", f"{self.seed}/{self.lives}"
 
@@ -214,23 +239,23 @@ class Home:
             return False
         if ended != signal.SIGKILL or aim is None or not passed.died_at:
             raise RoundFailedError(said.get("failed", f"a process ended by signal {ended}"))
-        self._ended(aim[0], passed.died_at, aim[1])
+        self._ended(aim[0], passed.died_at, aim[1], torn)
         return True
 
-    def _ended(self, end: str, point: str, aim: Aim) -> None:
+    def _ended(self, end: str, point: str, aim: Aim, torn: str) -> None:
         self.tally.died[end].add(point)
         self.tally.counts["kills"] += 1
         if end == "cut":
-            self._cut(random.Random(aim.seed))
+            self._cut(random.Random(aim.seed), torn)
         elif not self.is_torn:
             lake, story, engines = self.home / "lake", self.story, self._engines()
             args = (lake, story, self.upto, self.erased)
             self._judge("readable", lambda: readable(*args, engines=engines))
 
-    def _cut(self, chance: random.Random) -> None:
+    def _cut(self, chance: random.Random, torn: str = "") -> None:
         notes = self.notes
         into = self.root / f"home-{self.cuts + 1}"
-        self.tally.counts["unsynced"] += after_cut(notes, into, chance)
+        self.tally.counts["unsynced"] += after_cut(notes, into, chance, torn)
         self.tally.counts["power_cuts"] += 1
         shutil.rmtree(self.home)
         self.cuts += 1

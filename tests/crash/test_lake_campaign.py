@@ -50,6 +50,24 @@ def test_a_file_that_was_removed_may_be_back_after_a_cut(notes, tmp_path):
     assert _cut_whole(notes, tmp_path / "card") == {"held": b"before"}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_an_unsynced_file_of_the_place_to_be_torn_is_there_and_not_whole(notes, tmp_path, seed):
+    log = notes.home / "lake" / "readings" / "_delta_log"
+    log.mkdir(parents=True)
+    for folder in (log.parents[1], log.parent, log):
+        notes.entries(folder)
+    held = {f"{n}.json": bytes([65 + n]) * 700 for n in range(2)}
+    (log / "0.json").write_bytes(held["0.json"])
+    notes.file(log / "0.json")
+    notes.entries(log)
+    (log / "1.json").write_bytes(held["1.json"])
+    after_cut(notes, tmp_path / "card", random.Random(seed), "readings log .json")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "card").rglob("*.json")}
+    assert found.keys() == held.keys()
+    assert found["0.json"] == held["0.json"], "what was synced is torn"
+    assert b"\0" * 100 in found["1.json"]
+
+
 def test_a_story_has_every_sort_of_block_and_no_reading_twice():
     story = Story(1)
     assert {story.sort(block) for block in range(1, 100)} == {*Sort}
