@@ -1,6 +1,6 @@
 """The whole cloud under a thousand gateways, on all cores but one, which the simulator has.
 
-`python -m benchmarks.cloud [--gateways 1000] [--rows 750] [--seconds 120] …`. Real
+`python -m benchmarks.cloud [--gateways 1000] [--rows 800] [--seconds 120] …`. Real
 `tidegate-cloud serve`, mutual TLS, a block a second from each gateway (`benchmarks.cloud_fleet`),
 twenty readers and one who waits for what is new (`benchmarks.cloud_readers`). After a warm-up come
 the measured seconds, then half as many under twice the load, then the gateways stop, all is
@@ -280,7 +280,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks.cloud")
     parser.add_argument("--gateways", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=750, help="readings of a block")
+    parser.add_argument("--rows", type=int, default=800, help="readings of a block")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--readers", type=int, default=2, help="of history; 0 is together")
     parser.add_argument("--ingest", default="apart", help="or together, with view and page")
