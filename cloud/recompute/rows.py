@@ -24,7 +24,7 @@ from cloud.recompute.comparison import (
     numbers_of,
 )
 from cloud.recompute.journal import Decoding
-from cloud.recompute.lake import LakeSide, Part
+from cloud.recompute.lake import LakeSide
 from cloud.rollup.partials import Ints
 
 ROWS_AT_ONCE: Final = 1_000_000
