@@ -58,7 +58,7 @@ class EventFiles:
         for path in paths:
             with reading(path):
                 file = self._index.file(path)
-                looked += file.footer.num_rows
+                looked += file.rows_all
                 if looked > ROWS_MAX:
                     return None
                 found.append(_rows(file, wanted))

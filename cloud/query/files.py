@@ -203,7 +203,7 @@ def _as(held: pa.Array, times: int, wanted: pa.DataType) -> pa.Array:
     if held.type == wanted:
         return held
     if times > 1:
-        held = pc.multiply(held, times)
+        held = pc.multiply(held, pa.scalar(times, pa.int64()))  # an int hides a lack of memory
     if pa.types.is_timestamp(wanted):
         return held.view(wanted)
     if pa.types.is_dictionary(wanted):

@@ -112,6 +112,10 @@ class Query:
         other._live = live
         return other
 
+    def look_ahead(self, path: str) -> bool:
+        """Come to know a file before it is asked for, as `FileIndex.look_ahead`."""
+        return self._lake.index.look_ahead(path)
+
     def close(self) -> None:
         """Close the engine; queries under way fail."""
         self._pool.close()

@@ -1,9 +1,9 @@
 """What is known of the lake's Parquet files: where in them a series stands, where pages lie.
 
-Files never change, so what was once found of one stays true: its footer, the series of a row group
-that was looked into, the pages of a column that was read, the one number that all rows of a row
-group have. All of it takes INDEX_BYTES_MAX at most, and files that were not asked for longest are
-forgotten first. Readings are never kept.
+Files never change, so what was once found of one stays true: what its footer says, the series of a
+row group that was looked into, the pages of a column that was read, the one number that all rows of
+a row group have. All of it takes INDEX_BYTES_MAX at most, and files that were not asked for longest
+are forgotten first. Readings are never kept.
 """
 
 import threading
@@ -20,36 +20,20 @@ from numpy.typing import NDArray
 
 from cloud.errors import StorageError
 from cloud.parquet.pages import NotPages, Pages
-from cloud.parquet.small import Leaf
+from cloud.query.footers import STRANGE, Chunks, Column, SeriesKey
 
 INDEX_BYTES_MAX: Final = 96 << 20
 """A day of 100 M readings in some forty files takes 40 MB of it, and as much when it is sorted."""
-_CHUNK_BYTES: Final = 450
+_CHUNK_BYTES: Final = 2_000
 """What a library holds of one column of one row group."""
+FOOTER_CHUNKS_MAX: Final = 256
+"""A footer of so many is kept as the library has it, for whoever reads whole columns."""
+ASKED: Final = 256
+"""So many questions for a file later it is looked whether all that is known is too much."""
 _NOTE_BYTES: Final = 150
 """What an entry of a dictionary takes, with its key."""
-_INT64_MIN: Final = int(np.iinfo(np.int64).min)
-_INT64_MAX: Final = int(np.iinfo(np.int64).max)
-_HIGHEST: Final = "\U0010ffff"
-_SORTED_BY: Final = ("gateway", "device", "metric")
-_TYPES: Final = {"INT32": 1, "INT64": 2, "DOUBLE": 5, "BYTE_ARRAY": 6}
-_CODECS: Final = {"UNCOMPRESSED": 0, "ZSTD": 6}
-_STRANGE: Final = Leaf(-1, -1)
-"""A column that is not read here; nobody minds it as long as nobody asks for it."""
-SeriesKey = tuple[str, str, str]
-"""Gateway, device, metric."""
 _Key = TypeVar("_Key")
 _Note = TypeVar("_Note")
-_Bounds = tuple[SeriesKey, SeriesKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How a file holds a column: as which leaf, at which place; ``times`` makes µs of its times."""
-
-    leaf: Leaf
-    place: int
-    times: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,33 +51,39 @@ class Runs:
 
 @dataclass(slots=True, eq=False)
 class IndexedFile:
-    """A footer, and what was found behind it so far; ``size`` is about the memory it takes."""
+    """What a footer says, and what was found behind it so far.
+
+    ``rows_all``: rows of the whole file; ``footer``: None where it is large; ``size`` is about the
+    memory that all takes.
+    """
 
     path: str
-    footer: pq.FileMetaData
-    columns: dict[str, Column]
+    rows_all: int
+    chunks: Chunks
+    footer: pq.FileMetaData | None
     size: int
-    _bounds: dict[int, _Bounds] = field(default_factory=dict)
-    _nulls: dict[tuple[int, str], bool] = field(default_factory=dict)
     _runs: dict[int, Runs] = field(default_factory=dict)
     _pages: dict[tuple[int, str], Pages] = field(default_factory=dict)
     _words: dict[tuple[int, str], Any] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)
-    _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _places: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: str) -> "IndexedFile":
         """The file's footer, read. OSError, ArrowException."""
         footer = pq.read_metadata(path)
-        of = (footer.schema.column(i) for i in range(footer.num_columns))
-        columns = {one.path.split(".")[0]: _column(one, i, footer) for i, one in enumerate(of)}
-        size = _CHUNK_BYTES * footer.num_columns * footer.num_row_groups + 1_000
-        return cls(path, footer, columns, size)
+        chunks, count = Chunks.of(footer), footer.num_columns * footer.num_row_groups
+        is_small = count <= FOOTER_CHUNKS_MAX
+        size = chunks.bytes + _CHUNK_BYTES * count * is_small + 1_000
+        return cls(path, footer.num_rows, chunks, footer if is_small else None, size)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The file's columns by name."""
+        return self.chunks.columns
 
     def groups(self, key: SeriesKey) -> range:
         """Row groups that may hold rows of a key: neighbours, for rows are sorted by it."""
-        count = self.footer.num_row_groups
+        count = len(self.chunks.rows)
         first = _first(count, lambda group: self._high(group) >= key)
         return range(first, _first(count, lambda group: self._low(group) > key))
 
@@ -102,29 +92,24 @@ class IndexedFile:
 
         NotPages for a column that is none of ours.
         """
-        return self._noted(self._places, (group, name), lambda: self._place(group, name), _size0)
-
-    def _place(self, group: int, name: str) -> tuple[int, int]:
-        if self.columns[name].leaf is _STRANGE:
+        held, chunks = self.columns[name], self.chunks
+        if held.leaf is STRANGE:
             raise NotPages(f"{name} is no flat column of numbers, texts or bytes under zstd")
-        chunk = self.footer.row_group(group).column(self.columns[name].place)
-        begin = chunk.data_page_offset
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-            begin = min(begin, chunk.dictionary_page_offset)
-        return begin, chunk.total_compressed_size
+        return int(chunks.begins[group, held.place]), int(chunks.sizes[group, held.place])
 
     def rows(self, group: int) -> int:
         """Rows of a row group."""
-        return int(self.footer.row_group(group).num_rows)
+        return int(self.chunks.rows[group])
 
     def is_null(self, group: int, name: str) -> bool:
         """Whether it is known that a column has no value in a group, or the file no such column."""
-        return self._noted(self._nulls, (group, name), lambda: self._all_null(group, name), _size0)
+        held = self.columns.get(name)
+        return held is None or bool(self.chunks.is_null[group, held.place])
 
     def meets(self, group: int, from_us: int, to_us: int) -> bool:
         """Whether a group may have rows with ``ts`` in [from, to)."""
-        low, high = self._noted(self._spans, group, lambda: self._span(group), _size0)
-        return low < to_us and high >= from_us
+        low, high = self.chunks.spans[group]
+        return bool(low < to_us and high >= from_us)
 
     def runs(self, group: int, find: Callable[[], Runs]) -> Runs:
         """The series of a row group; ``find`` looks into it."""
@@ -158,36 +143,14 @@ class IndexedFile:
         self.size += size(found) + _NOTE_BYTES
         return found
 
-    def _all_null(self, group: int, name: str) -> bool:
-        if name not in self.columns:
-            return True
-        told = self.footer.row_group(group).column(self.columns[name].place).statistics
-        return bool(told is not None and told.has_null_count and not told.num_values)
-
-    def _span(self, group: int) -> tuple[int, int]:
-        """The least and the greatest time in a group, µs, as far as its statistics tell."""
-        held = self.columns["ts"]
-        told = self.footer.row_group(group).column(held.place).statistics
-        if told is None or not told.has_min_max:
-            return _INT64_MIN, _INT64_MAX
-        return told.min_raw * held.times, told.max_raw * held.times
-
     def _low(self, group: int) -> SeriesKey:
         """No row of the group has a lower key; nor than any row of the group before it."""
-        low = self._bounds_of(group)[0]
-        return max(low, self._bounds_of(group - 1)[0]) if group else low
+        bounds = self.chunks.bounds
+        return max(bounds[group][0], bounds[group - 1][0]) if group else bounds[0][0]
 
     def _high(self, group: int) -> SeriesKey:
-        high = self._bounds_of(group)[1]
-        last = group + 1 >= self.footer.num_row_groups
-        return high if last else min(high, self._bounds_of(group + 1)[1])
-
-    def _bounds_of(self, group: int) -> _Bounds:
-        found = self._bounds.get(group)
-        if found is None:
-            found = self._bounds[group] = _bounds(self.footer.row_group(group), self.columns)
-            self.size += 2 * _NOTE_BYTES
-        return found
+        bounds = self.chunks.bounds
+        return min(one[1] for one in bounds[group : group + 2])
 
 
 class FileIndex:
@@ -197,6 +160,7 @@ class FileIndex:
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._files: OrderedDict[str, IndexedFile] = OrderedDict()
+        self._asked = 0
 
     def file(self, path: str) -> IndexedFile:
         """A file by its path. OSError, ArrowException when it cannot be read."""
@@ -204,19 +168,37 @@ class FileIndex:
             found = self._files.get(path)
             if found is not None:
                 self._files.move_to_end(path)
+                self._asked += 1
+                if self._asked % ASKED == 0:  # more came to be known of those that are there
+                    self._forget()
                 return found
         made = IndexedFile.of(path)
         with self._lock:
             found = self._files.setdefault(path, made)
-            size = self.bytes
-            while size > self._bytes_max and len(self._files) > 1:
-                _, oldest = self._files.popitem(last=False)
-                size -= oldest.size
+            self._forget()
         return found
+
+    def look_ahead(self, path: str) -> bool:
+        """Come to know a file before it is asked for; False when half of all room is taken.
+
+        OSError, ArrowException when it cannot be read.
+        """
+        with self._lock:
+            is_room = 2 * self.bytes < self._bytes_max
+        if is_room:
+            self.file(path)
+        return is_room
+
+    def _forget(self) -> None:
+        """Those that were not asked for longest, while all is too much."""
+        size = self.bytes
+        while size > self._bytes_max and len(self._files) > 1:
+            _, oldest = self._files.popitem(last=False)
+            size -= oldest.size
 
     @property
     def bytes(self) -> int:
-        """Memory that all of it takes, about; what came to a file since counts at the next one."""
+        """Memory that all of it takes, about; what came to a file since counts before long."""
         return sum(file.size for file in self._files.values())
 
 
@@ -243,16 +225,6 @@ def _size0(_: object) -> int:
     return 0
 
 
-def _column(one: Any, place: int, footer: pq.FileMetaData) -> Column:
-    codec = footer.row_group(0).column(place).compression if footer.num_row_groups else "ZSTD"
-    is_flat = one.max_definition_level == 1 and one.max_repetition_level == 0
-    if not is_flat or one.physical_type not in _TYPES or codec not in _CODECS:
-        return Column(_STRANGE, place, 1)
-    kind = one.logical_type.to_json()
-    leaf = Leaf(_TYPES[one.physical_type], _CODECS[codec], '"String"' in kind)
-    return Column(leaf, place, 1_000 if '"milliseconds"' in kind else 1)
-
-
 def _first(count: int, holds: Callable[[int], bool]) -> int:
     """The first of so many for which it holds; it does for all behind it."""
     low, high = 0, count
@@ -260,16 +232,3 @@ def _first(count: int, holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
-
-
-def _bounds(group: Any, columns: dict[str, Column]) -> _Bounds:
-    """The least and the greatest key that rows of a group may have, by its statistics."""
-    low, high = ["", "", ""], [_HIGHEST] * 3
-    for at, name in enumerate(_SORTED_BY):
-        found = group.column(columns[name].place).statistics
-        if found is None or not found.has_min_max:
-            break
-        low[at], high[at] = found.min, found.max
-        if found.min != found.max:
-            break
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from cloud.lake.table.parquet import run_starts
 from cloud.parquet.pages import Body, NotPages, Pages, behind_levels, bodies, pages_of
 from cloud.parquet.small import Leaf, Part, small_file
-from cloud.query.index import IndexedFile, Runs, SeriesKey
+from cloud.query.footers import SeriesKey
+from cloud.query.index import IndexedFile, Runs
 
 _DTYPES: Final[Mapping[int, np.dtype[Any]]] = {
     1: np.dtype("<i4"),

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from cloud.garbage import look_at_new
 from cloud.lake.names import Name
 from cloud.lake.table.changes import files_of
 from cloud.lake.table.files import FileList
+from cloud.lake.table.schema import READINGS, ROLLUPS
 from cloud.live.series import Known, SeriesBook
 from cloud.live.view import View
 from cloud.memory import give_back, share_arenas
@@ -84,12 +85,16 @@ class Moment:
 
 
 class Reader:
-    """Answers questions that come in their order; what is known of files stays."""
+    """Answers questions that come in their order; what is known of files stays.
+
+    While nobody asks it comes to know those of which it was told.
+    """
 
     def __init__(self, start: Start) -> None:
         self._query: Query | None = None
         self._start = start
         self._tables: dict[str, FileList] = {}
+        self._ahead: Iterator[str] = iter(())
         self.held = held_bytes()
 
     def answer(self, question: Question | EventsQuestion) -> Answer:
@@ -120,9 +125,28 @@ class Reader:
             give_back()
             self.held = held_bytes()
 
+    def look_ahead(self) -> bool:
+        """Come to know one file more before anybody asks for it; False when it knows enough."""
+        for path in self._ahead:
+            try:
+                return self._query is not None and self._query.look_ahead(path)
+            except (OSError, pa.ArrowException):
+                _log.debug("%s is gone, or told once it is asked for", path)
+        return False
+
     def _learn(self, data: bytes) -> None:
-        for name, change in reader_wire.changes_of(data).items():
+        changes = reader_wire.changes_of(data)
+        for name, change in changes.items():
             self._tables[name] = files_of(self._tables.get(name), change)
+        if changes:
+            self._ahead = self._told()
+
+    def _told(self) -> Iterator[str]:
+        """The files of rollups, coarse ones first, then those of readings; the latest first."""
+        for spec in (*reversed(ROLLUPS), READINGS):
+            if (files := self._tables.get(spec.name)) is not None:
+                for file in sorted(files.files, key=lambda one: -one.ts_max):
+                    yield files.path(file)
 
     def _events(self, question: EventsQuestion) -> Answer:
         view = self._now(_NO_VIEW)
@@ -176,6 +200,8 @@ def answer_all(link: Link, reader: Reader) -> None:
     while True:
         answer_one(link, reader)
         reader.rest()
+        while not link.is_heard() and reader.look_ahead():
+            pass
 
 
 def answer_one(link: Link, reader: Reader) -> None:

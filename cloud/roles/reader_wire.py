@@ -9,6 +9,7 @@ so nothing here is a format, and a pickle tells no more than who made it could d
 import copyreg
 import io
 import pickle
+import select
 import socket
 import struct
 import time
@@ -164,6 +165,10 @@ class Link:
             parts.append(bytes(part) if self._keeps else part)
             at += length
         return pickle.loads(parts[0], buffers=parts[1:])
+
+    def is_heard(self) -> bool:
+        """Whether the other side said something, or is gone."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def close(self) -> None:
         """End it, for both sides."""

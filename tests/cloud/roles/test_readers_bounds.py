@@ -1,12 +1,14 @@
 """Readers of history: what bounds them, which of them is asked, and how many there are."""
 
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,14 @@ import pyarrow as pa
 import pytest
 
 from cloud.errors import StorageError
+from cloud.lake.table.schema import READINGS, ROLLUPS
 from cloud.query.history import Ask, TooHeavy
 from cloud.query.plan import Resolution
 from cloud.query.pool import Busy
 from cloud.roles import reader_query
+from cloud.roles.reader import Reader
 from cloud.roles.reader_placement import reader_count
-from cloud.roles.reader_wire import FRAME_BYTES_MAX, PARTS_MAX, GoneError, Link
+from cloud.roles.reader_wire import FRAME_BYTES_MAX, PARTS_MAX, GoneError, Link, Start
 from cloud.rollup.partials import DAY_US
 from cloud.settings import ReaderPlacement
 from tests.cloud.lake_world import T0
@@ -62,8 +66,14 @@ def test_one_that_fails_is_replaced_and_the_failure_told(make, fault, error, mat
     world.both(path)
 
 
+def data_bytes(pid: int) -> int:
+    """What a process's bound of data counts."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData"))
+
+
 def test_a_question_that_takes_more_memory_than_one_may_have_is_refused(make) -> None:
-    world = make(memory_bytes=115 << 20)
+    world = make()
     for first in range(0, 1_200_000, 240_000):
         ts = [T0 + at * 1000 for at in range(first, first + 240_000)]
         world.gateway.send(world.gateway.numbers("pump", ts, [at / 7 for at in range(240_000)]))
@@ -71,8 +81,14 @@ def test_a_question_that_takes_more_memory_than_one_may_have_is_refused(make) ->
     world.consolidate()
     few = {"from_us": T0, "to_us": T0 + 6_000_000, "resolution": Resolution.RAW}
     assert len(world.ask(world.apart, "pump", **few).series[0].ts) == 6_000
+    (pid,) = world.readers.now.pids
+    enough = data_bytes(pid) + (20 << 20)  # libraries take another share of it on each machine
+    world.readers._start = replace(world.readers._start, memory_bytes=enough)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: world.readers.now.pids not in ((pid,), ()))
+    assert len(world.ask(world.apart, "pump", **few).series[0].ts) == 6_000
     all_ = {**few, "to_us": T0 + DAY_US, "limit": 4_000_000}
-    with pytest.raises(TooHeavy, match="115 MiB"):
+    with pytest.raises(TooHeavy, match=f"{enough >> 20} MiB"):
         world.ask(world.apart, "pump", **all_)
     assert len(world.ask(world.apart, "pump", **few).series[0].ts) == 6_000
 
@@ -121,6 +137,21 @@ def test_one_that_holds_much_is_replaced_after_its_answer(make, monkeypatch) -> 
     wait_for(lambda: world.readers.now.alive == 1)
     assert world.readers.now.restarts == 1
     assert world.readers.fault is None
+
+
+def test_one_that_nobody_asks_comes_to_know_the_files_that_it_was_told_of(make, monkeypatch):
+    world, said, send = filled(make()), [], Link.send
+    monkeypatch.setattr(Link, "send", lambda self, *one: said.append(one[0]) or send(self, *one))
+    world.both(f"/api/v1/history?series={world.id('pump')}&from={T0}&to={T0 + DAY_US}")
+    (question,) = said
+    alone = Reader(Start(32 << 20, 1 << 30, "text", "info"))
+    alone.answer(question)
+    index = alone._query._lake.index
+    index._files.clear()
+    while alone.look_ahead():
+        pass
+    told = {path for spec in (READINGS, *ROLLUPS) for path in alone._tables[spec.name].paths()}
+    assert index._files.keys() == told
 
 
 def test_a_reader_loads_neither_engine_nor_server() -> None:
