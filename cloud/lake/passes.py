@@ -81,7 +81,7 @@ def carry_over(config: CloudConfig, told: Told) -> Passed:
         StorageError: there is no journal, or the disk refuses.
     """
     check_stopped(config)
-    before = waiting(config)
+    take_snapshot(config.journal_folder)  # where there is no journal, none is made
     with _journal(config) as journal:
         names = Names(journal.series)
         consolidator = Consolidator(
@@ -95,6 +95,7 @@ def carry_over(config: CloudConfig, told: Told) -> Passed:
         )
         with closing(consolidator):
             consolidator.recover()
+            before = waiting(config)  # a log that a power cut tore can be read from here on
             quarantined, more = 0, True
             while more:
                 progress = consolidator.run_once()

@@ -144,7 +144,9 @@ class Home:
         self.upto += chance.randrange(1, 5)
         if (torn := self._torn(chance)) and chance.random() < TEAR:
             self._tear(chance, torn)
-        self._attack(chance, self._command(chance))
+            self._attack(chance, "serve")  # as who starts the machine again does
+        else:
+            self._attack(chance, self._command(chance))
         if chance.random() < 0.3:
             self._attack(chance, "serve")
         self._settle(chance)

@@ -53,7 +53,10 @@ def look(root: Path, spec: TableSpec, speaks_for: Iterable[str] = ()) -> State:
     try:
         return read_state(DeltaTable(str(folder)), folder, speaks_for)
     except DeltaError as error:
-        hint = "restore the lake from a backup (docs/guide/backup.md)"
+        hint = (
+            "start `tidegate-cloud serve`, which mends what a power cut tore;"
+            " if that fails, restore the lake from a backup (docs/guide/backup.md)"
+        )
         cause = str(error).splitlines()[0]
         raise StorageError(f"read the table {folder}", cause, hint) from error
 
