@@ -21,6 +21,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 
+from cloud.access.access import Access, Lives
 from cloud.config import CloudConfig
 from cloud.errors import StorageError
 from cloud.figures import Report, told_outside
@@ -47,14 +48,15 @@ from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
+from cloud.serve.certificate import PageCertificate
 from cloud.serve.page_door import PageServer, listen, served
-from cloud.serve.shell import LOOPBACK_HOSTS
-from protos.address import is_loopback, split_address
+from cloud.serve.reach import Reach, reach_of
 
 log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
+HOUR_US: Final = 3_600_000_000
 PRESENCE_WAITING_MAX: Final = 4096
 # The loop gets the interpreter back from threads that decode ten times as soon as by default.
 SWITCH_S: Final = 0.0005
@@ -143,8 +145,10 @@ class Aggregator:
         )
         outcomes: Counter[str] = Counter()
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
-        site = Asked(self._site(gate))
-        page = PageServer(served(site, STOP_S))
+        reach = reach_of(self.config, has_users=bool(self.registry.users()))
+        shown = PageCertificate.of(self.config, self.authority)
+        site = Asked(self._site(gate, reach))
+        page = PageServer(served(site, STOP_S, None if shown is None else shown.context))
         door = listen(self.config.settings.listen.http)
         report = Report(self.journal, self.live, self.lake, self.readers, self.decoder,
                         self.registry, gate, outcomes, site, now_us)  # fmt: skip
@@ -153,7 +157,8 @@ class Aggregator:
         self.lake.start()
         try:
             async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
-                await self._hold(stop, page, door, heard, gate)
+                self._tell(reach)
+                await self._hold(stop, page, door, heard, gate, shown)
         finally:
             # Also when a task failed: no stream may outlive the journal.
             await asyncio.gather(gate.close(), enrol.stop(STOP_S))
@@ -165,6 +170,7 @@ class Aggregator:
         door: socket.socket,
         heard: "asyncio.Queue[Presence]",
         gate: Intake,
+        shown: PageCertificate | None,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(page.serve([door]), name="page")
@@ -175,9 +181,9 @@ class Aggregator:
                 tasks.create_task(self.courtesy.watch(), name="courtesy"),
                 tasks.create_task(gate.tend(), name="tidy"),
                 tasks.create_task(look_seldom(asyncio.sleep), name="garbage"),
+                *([] if shown is None else [tasks.create_task(shown.watch(), name="certificate")]),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]
-            self._tell()
             ends = [serving, watch, *others[-1:]]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping; what is stored stays in the journal")
@@ -196,8 +202,8 @@ class Aggregator:
         self.journal.close()
         self.registry.close()
 
-    def _site(self, gate: Intake) -> Starlette:
-        host, _ = split_address(self.config.settings.listen.http)
+    def _site(self, gate: Intake, reach: Reach) -> Starlette:
+        http = self.config.settings.http
         return build_app(
             self.query, self.live, self.registry, self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
@@ -207,8 +213,13 @@ class Aggregator:
             fault=self._fault,
             apart=self.journal.quarantined,
             readers=0 if self.readers is None else self.readers.now.wanted,
-            # Off loopback the operator put a proxy in front, which decides about names.
-            hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
+            access=Access(
+                self.registry, now_us, may_be_open=reach.may_be_open,
+                lives=Lives(http.idle_hours * HOUR_US, http.session_days * 24 * HOUR_US),
+            ),
+            behind=http.behind,
+            failures_per_minute_max=http.failures_per_minute_max,
+            hosts=reach.hosts,
         )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
@@ -240,9 +251,9 @@ class Aggregator:
         fault = self.journal.failure or tables or decoder or readers
         return "" if fault is None else str(fault)
 
-    def _tell(self) -> None:
-        listen = self.config.settings.listen
+    def _tell(self, reach: Reach) -> None:
+        listen, has_users = self.config.settings.listen, bool(self.registry.users())
         log.info("gateways enrol at %s and connect to %s", listen.enrol, listen.sync)
-        log.info("page and API on http://%s/", listen.http)
-        if not is_loopback(split_address(listen.http)[0]):
-            log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
+        log.info("page and API on %s://%s/", reach.scheme, listen.http)
+        if not has_users:
+            log.info("page and API are open to everybody on this machine: no user is set up")

@@ -17,6 +17,8 @@ VERBS: Final = {
     "init": "make the cloud's home: settings, certificate authority, registry",
     "serve": "take in, consolidate and show history until stopped",
     "token": "create, list or revoke enrolment tokens",
+    "user": "add, list, change or remove users of page and API",
+    "api-token": "create, list or revoke tokens for the API",
     "gateways": "list gateways; revoke or pardon one",
     "ledger": "tell what became of each gateway's blocks and readings",
     "verify": "count history again and prove its chains",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import OperatorError
+from cloud.http_settings import OF_AUTHORITY
 from cloud.settings import CloudSettings
 from protos.address import split_address
 from protos.settings import SettingsError, read_settings
@@ -79,6 +80,20 @@ class CloudConfig:
     def http_address(self) -> tuple[str, int]:
         """Host and port of page and API."""
         return split_address(self.settings.listen.http)
+
+    @property
+    def page_certificate_path(self) -> Path:
+        """Certificate chain of page and API, where the settings name one."""
+        named = self.settings.http.certificate
+        of_authority = self.authority_folder / "server.crt"
+        return of_authority if named == OF_AUTHORITY else self.home / named
+
+    @property
+    def page_key_path(self) -> Path:
+        """Its private key."""
+        if self.settings.http.certificate == OF_AUTHORITY:
+            return self.authority_folder / "server.key"
+        return self.home / self.settings.http.key
 
     def _advertised(self, listening: str) -> str:
         host = self.settings.listen.hosts[0]

@@ -8,6 +8,7 @@ from cloud.registry.certificates import Certificates
 from cloud.registry.file import AUDIT_ROWS_MAX
 from cloud.registry.marks import MarkRows
 from cloud.registry.operations import OperationRows
+from cloud.registry.people import PeopleRows
 from cloud.registry.rows import Admission, CertificateRow, GatewayRow, TokenRow, columns
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
 STATUS_CHARS_MAX: Final = 16_384
 
 
-class Registry(Certificates, MarkRows, OperationRows):
+class Registry(Certificates, MarkRows, OperationRows, PeopleRows):
     """The registry of one cloud; every method may be called from any thread."""
 
     def add_token(self, token: TokenRow) -> None:

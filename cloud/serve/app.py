@@ -22,6 +22,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from cloud.access.access import Access
+from cloud.access.desk import Desk
+from cloud.access.role import Role
 from cloud.errors import StorageError
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
@@ -29,11 +32,13 @@ from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
-from cloud.serve import formats, stream
+from cloud.serve import formats, session, stream
 from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
 from cloud.serve.body import read_body
 from cloud.serve.endpoint import Endpoint, Method
+from cloud.serve.forwarded import Forwarded
+from cloud.serve.guard import CALLER, Guard
 from cloud.serve.ledger import Aside
 from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
@@ -55,6 +60,9 @@ def build_app(
     *,
     marks: Marks,
     operations: Operations,
+    access: Access,
+    behind: Sequence[str] = (),
+    failures_per_minute_max: int = 10,
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
@@ -68,6 +76,8 @@ def build_app(
     does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
     questions. ``hosts`` are the names under which this server may be
     called, without port; None allows any, which only a server that others guard may do.
+    ``access`` says who may ask, ``behind`` which proxies are believed whom they speak for,
+    ``failures_per_minute_max`` how often a sign-in may be wrong.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
@@ -80,6 +90,11 @@ def build_app(
         Route("/healthz", functools.partial(_health, fault)),
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
         *(_route(site, path, of, turns) for path, of in _by_path(ENDPOINTS).items()),
+        Route(
+            session.PATH,
+            session.SessionRoute(access, Desk(access, failures_per_minute_max)).answer,
+            methods=["GET", "POST", "DELETE"],
+        ),
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
     ]
     elsewhere = functools.partial(_nothing, routes)
@@ -89,7 +104,11 @@ def build_app(
             Route("/api/{rest:path}", elsewhere, methods=_METHODS),
             Mount("/", page(dist)),
         ],
-        middleware=[Middleware(Shell, hosts=hosts)],
+        middleware=[
+            Middleware(Forwarded, behind=behind),
+            Middleware(Shell, hosts=hosts),
+            Middleware(Guard, access=access),
+        ],
         exception_handlers={
             Refusal: _refused,
             HTTPException: _http_error,
@@ -112,6 +131,8 @@ def _route(site: Site, path: str, of: Mapping[Method, Endpoint], turns: Turns) -
         is_get = request.method in ("GET", "HEAD")
         endpoint = of[Method.GET if is_get else Method(request.method)]
         values = await _values(endpoint, request)
+        if "author" in values and (author := request.scope[CALLER].author):
+            values["author"] = author
         asked, accept = values.pop("format", None), request.headers.get("accept", "")
         form = formats.chosen(asked, accept, has_rows=endpoint.has_forms)
         values["format"] = form
@@ -141,10 +162,15 @@ async def _openapi(told: Mapping[str, Any], _: Request) -> Response:
     return Response(orjson.dumps(told, default=dict), media_type="application/json")
 
 
-async def _health(fault: Callable[[], str], _: Request) -> Response:
-    """200 while all is well, 503 with the fault otherwise; answered on the loop itself."""
-    found = fault()
-    body = {"status": "fault", "fault": found} if found else {"status": "ok"}
+async def _health(fault: Callable[[], str], request: Request) -> Response:
+    """200 while all is well, 503 with the fault otherwise; answered on the loop itself.
+
+    Who may read nothing is not told what the fault is: it names files.
+    """
+    found, caller = fault(), request.scope[CALLER]
+    body = {"status": "fault"} if found else {"status": "ok"}
+    if found and caller.role >= Role.VIEWER:
+        body["fault"] = found
     return Response(orjson.dumps(body), 503 if found else 200, media_type="application/json")
 
 

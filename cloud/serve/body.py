@@ -2,7 +2,7 @@
 
 A page of another site can make a browser send a form, but neither JSON nor a DELETE, without
 asking first, which this server never grants; what it lets through all the same says where it is
-from.
+from (`cloud.serve.guard`).
 """
 
 import asyncio
@@ -20,8 +20,7 @@ SECONDS_MAX: Final = 10.0
 
 
 async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict[str, Any]:
-    """The values sent, None when nothing may be. Refusal 400, 403, 408, 413, 415."""
-    _check_origin(request)
+    """The values sent, None when nothing may be. Refusal 400, 408, 413, 415."""
     if known is None:
         return {}
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
@@ -82,13 +81,3 @@ async def _whole(request: Request) -> bytes:
             message = f"the body is longer than {BYTES_MAX} bytes"
             raise Refusal(413, "too_large", message, "say less in the note")
     return bytes(body)
-
-
-def _check_origin(request: Request) -> None:
-    """Refuse what a page of another site sends."""
-    origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    own = origin is None or origin.partition("://")[2].lower() == host.lower()
-    if not own or site not in ("same-origin", "none"):
-        message = "this request comes from a page of another site"
-        raise Refusal(403, "foreign_origin", message, "only this server's own page may send it")
