@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,8 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
+from cloud.notify.notifier import Notifier
+from cloud.notify.watch import World
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.roles.decoder_keeper import DecoderProcess
@@ -47,8 +50,10 @@ from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
+from cloud.serve.ledger import Gaps
 from cloud.serve.page_door import PageServer, listen, served
 from cloud.serve.shell import LOOPBACK_HOSTS
+from cloud.serve.shown import Shown
 from protos.address import is_loopback, split_address
 
 log = logging.getLogger(__name__)
@@ -96,6 +101,7 @@ class Aggregator:
     decoder: DecoderProcess | None
     courtesy: Courtesy
     standstill: Standstill
+    notifier: Notifier
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -124,11 +130,15 @@ class Aggregator:
             live.start()
             undo.callback(live.stop)
             query, readers = begin_query(settings, live)
+            undo.callback(query.close)
+            notifier = Notifier.of(
+                settings.notify, config.notify_path, config.home, now_us, version("tidegate")
+            )
             undo.pop_all()
         decoder = steps if isinstance(steps, DecoderProcess) else None
         return cls(
             config, authority, registry, journal, live, lake, operations, query, readers, decoder,
-            courtesy, Standstill(settings.lake.interval_s),
+            courtesy, Standstill(settings.lake.interval_s), notifier,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -151,6 +161,7 @@ class Aggregator:
         await gate.start()
         await enrol.start()
         self.lake.start()
+        self.notifier.start(self._world(gate))
         try:
             async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
                 await self._hold(stop, page, door, heard, gate)
@@ -190,11 +201,20 @@ class Aggregator:
 
     def close(self) -> None:
         """End what `assemble` made, readers first."""
+        self.notifier.stop()
         self.lake.stop()
         self.query.close()
         self.live.stop()
         self.journal.close()
         self.registry.close()
+
+    def _world(self, gate: Intake) -> World:
+        """What is looked at for what people are told."""
+        shown = Shown(self.operations, self.live, self.query)
+        return World(
+            self.registry, lambda: gate.presence, self.live, shown.book, self.query.events,
+            Gaps(), self.journal.head, self.config.certificate_life_us,
+        )  # fmt: skip
 
     def _site(self, gate: Intake) -> Starlette:
         host, _ = split_address(self.config.settings.listen.http)
@@ -209,6 +229,7 @@ class Aggregator:
             readers=0 if self.readers is None else self.readers.now.wanted,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
+            told=self.notifier.file,
         )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:

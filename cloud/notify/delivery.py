@@ -74,14 +74,11 @@ class Delivery:
         """There may be something to send. From any thread."""
         self._wake.set()
 
-    def stop(self) -> bool:
-        """Send no more; False when an attempt does not end, which the process' end cuts off."""
+    def end(self) -> threading.Thread | None:
+        """Begin no more attempts; returns the thread, which may still be in one."""
         self._ending.set()
         self._wake.set()
-        if self._thread is None:
-            return True
-        self._thread.join(STOP_S)
-        return not self._thread.is_alive()
+        return self._thread
 
     def step(self) -> float:
         """Send the next message that is due; says after how long to look again, s.

@@ -6,6 +6,7 @@ command line reads it too, and what is to be told survives a power cut. One conn
 a process; times are µs UTC, given by the caller.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from sqlite_utils import Database
 
 from cloud.errors import StorageError
 from cloud.notify.schema import MIGRATIONS, unknown_migrations
+
+log = logging.getLogger(__name__)
 
 BUSY_S: Final = 10.0
 
@@ -52,6 +55,24 @@ class NotifyFile:
             hint = "check the disk and who owns the file; without it nothing is known of the past"
             raise StorageError(tried, str(error), hint) from error
         return made
+
+    @classmethod
+    def open_or_begin(cls, path: Path) -> Self:
+        """As `open`; what is no database any more is put aside, `.damaged`, and a new one begun.
+
+        That the past of what was told is lost must not keep a cloud from taking readings in.
+        """
+        try:
+            return cls.open(path)
+        except StorageError as error:
+            if not isinstance(error.__cause__, sqlite3.DatabaseError) or isinstance(
+                error.__cause__, sqlite3.OperationalError
+            ):
+                raise
+            aside = path.with_name(path.name + ".damaged")
+            log.error("%s; it is put aside as %s, and what is told begins anew", error, aside)
+            path.replace(aside)
+            return cls.open(path)
 
     def close(self) -> None:
         """Close the file."""

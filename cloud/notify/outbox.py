@@ -179,3 +179,23 @@ class Outbox:
             )  # fmt: skip
             for row in found:
                 self.file.dropped(row["channel"], reason, row["many"])
+
+
+def log_test(
+    file: NotifyFile,
+    channel: str,
+    document: Mapping[str, Any],
+    now_us: int,
+    remark: str,
+    error: str | None,
+) -> None:
+    """Log a message that a person sent to try a channel; it is not tried again. StorageError."""
+    with file.transaction():
+        file.change(
+            "INSERT INTO notices (id, channel, severity, subject, document, made_us, due_us,"
+            " attempts, state, error, done_us) VALUES (?1, ?2, ?3, ?4, '', ?5, ?5, 1, ?6, ?7, ?8)",
+            document["id"], channel, document["severity"], document["subject"],
+            document["made_us"], State.DELIVERED if error is None else State.DROPPED,
+            (remark if error is None else error)[:ERROR_CHARS_MAX], now_us,
+        )  # fmt: skip
+        file.dropped(channel, Reason.TEST_FAILED, int(error is not None))

@@ -25,6 +25,7 @@ from starlette.routing import Mount, Route
 from cloud.errors import StorageError
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
+from cloud.notify.file import NotifyFile
 from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
@@ -60,6 +61,7 @@ def build_app(
     apart: Aside = tuple,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
+    told: NotifyFile | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
@@ -67,12 +69,13 @@ def build_app(
     connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
     does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
     questions. ``hosts`` are the names under which this server may be
-    called, without port; None allows any, which only a server that others guard may do.
+    called, without port; None allows any, which only a server that others guard may do. ``told``
+    is what people are told.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), told,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

@@ -88,6 +88,8 @@ class Hook:
     tls: ssl.SSLContext | None = None
     port: int = 0
     posts: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    """Paths as they come, before anything is answered."""
     came: threading.Condition = field(default_factory=threading.Condition)
     server: http.server.ThreadingHTTPServer | None = None
 
@@ -97,6 +99,7 @@ class Hook:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                hook.requests.append(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 with hook.came:
                     hook.posts.append((self.path, headers, body))
