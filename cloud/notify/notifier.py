@@ -87,6 +87,8 @@ class Notifier:
         for delivery in self.deliveries.values():
             delivery.start()
         self._thread.start()
+        if self.deliveries:
+            log.info("people are told by %s", ", ".join(self.deliveries))
 
     def stop(self) -> None:
         """Look no more; what waits is told after the next start."""

@@ -9,6 +9,7 @@ what is told goes to no host that the settings do not name.
 import hashlib
 import hmac
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -87,16 +88,21 @@ class Webhook:
     ) -> tuple[int, str, str]:
         """Status, the beginning of what was said, and where to go instead."""
         split = urlsplit(url)
-        assert split.hostname is not None
-        kind: type[http.client.HTTPConnection] = http.client.HTTPConnection
-        more: dict[str, Any] = {}
-        if split.scheme == "https":
-            kind, more = http.client.HTTPSConnection, {"context": tls(self.ca_file, self.home)}
-        connection = kind(split.hostname, port_of(split), timeout=self.timeout_s, **more)
+        host, port = split.hostname or "", port_of(split)
+        context = tls(self.ca_file, self.home) if split.scheme == "https" else None
+        connection = (
+            http.client.HTTPConnection(host, port, timeout=self.timeout_s)
+            if context is None
+            else http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=context)
+        )
         target = (split.path or "/") + (f"?{split.query}" if split.query else "")
         try:
-            connection.connect()
-            limit.hold(connection.sock)
+            # By hand, so that the deadline has it before TLS is spoken too.
+            sock = socket.create_connection((host, port), self.timeout_s)
+            connection.sock = sock
+            limit.hold(sock)
+            if context is not None:
+                connection.sock = context.wrap_socket(sock, server_hostname=host)
             connection.request("POST", target, body, dict(headers))
             with connection.getresponse() as answer:
                 told = answer.read(ANSWER_BYTES_MAX).decode("utf-8", "replace")

@@ -46,7 +46,7 @@ STANDING: Final = (
     Field("metric", Type.TEXT, "what is measured, where it is about a series", null=True),
     Field("began", Type.TIME, "since when it stands: of a silence, when it was last heard"),
     Field("ended", Type.TIME, "when it ended", null=True),
-    Field("detail", Type.OBJECT, "facts of its kind: value, limit, share, days …"),
+    Field("detail", Type.OBJECT, "facts as it began, or ended: value, limit, share, days …"),
 )
 NOTICES: Final = (
     Field("id", Type.TEXT, "as the receiver got it, each time it was sent"),
