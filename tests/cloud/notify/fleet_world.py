@@ -160,8 +160,10 @@ class Told:
         self.start()
 
     def look(self, seconds: float = 0) -> None:
-        """Let time go by, and look."""
+        """Let time go by, and look as the notifier's thread does: anew where a look failed."""
         self.fleet.clock.go(seconds)
+        if self.notifier._watch is None:
+            self.notifier.begin(self.fleet.world)
         self.notifier.look()
 
     @property

@@ -263,7 +263,6 @@ def test_a_look_that_could_not_be_kept_is_made_again(fleet, told, monkeypatch):
         one.look(400)
     assert one.standing == []
     one.notifier.file._connection.execute("PRAGMA query_only = OFF")
-    one.notifier.begin(fleet.world)
     one.look(5)
     assert one.standing == ["attic"]
 

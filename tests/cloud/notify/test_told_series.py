@@ -1,5 +1,8 @@
 """Series that are past a limit, and episodes of anomalies: told once, until they are over."""
 
+import pytest
+
+from cloud.errors import StorageError
 from tests.cloud.notify.fleet_world import DAY_US, S
 from tests.cloud.notify.told_world import T0
 
@@ -87,3 +90,21 @@ def test_beyond_ten_thousand_standings_more_are_counted_and_not_told(fleet, told
     one.look(5)
     assert len(one.standing) == 10_000
     assert one.notifier.file.drops() == [{"channel": "", "reason": "too many stood", "count": 50}]
+
+
+def test_gaps_of_a_look_that_could_not_be_kept_are_told_at_the_next_and_only_once(fleet, told):
+    fleet.gaps(attic=1)
+    one = told()
+    one.look(5)
+    fleet.gaps(attic=9)
+    one.notifier.file._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(StorageError):
+        one.look(5)
+    one.notifier.file._connection.execute("PRAGMA query_only = OFF")
+    one.look(5)
+    assert one.standing == ["attic/evicted"]
+    one.look(601)
+    assert one.standing == []
+    one.restart()
+    one.look(5)
+    assert one.standing == []
