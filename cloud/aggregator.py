@@ -157,7 +157,7 @@ class Aggregator:
         page = PageServer(served(site, STOP_S))
         door = listen(self.config.settings.listen.http)
         report = Report(self.journal, self.live, self.lake, self.readers, self.decoder,
-                        self.registry, gate, outcomes, site, now_us)  # fmt: skip
+                        self.registry, gate, outcomes, site, now_us, self.notifier)  # fmt: skip
         await gate.start()
         await enrol.start()
         self.lake.start()

@@ -10,17 +10,20 @@ import secrets
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from cloud.errors import TidegateError
+from cloud.errors import StorageError, TidegateError
+from cloud.figures_document import ToldFigures
 from cloud.notify.delivery import STOP_S, Delivery, sender_of
 from cloud.notify.file import NotifyFile
 from cloud.notify.grouping import Group, due
 from cloud.notify.outbox import Outbox, Reason
 from cloud.notify.quiet import Quiet
+from cloud.notify.rule import What
 from cloud.notify.settings import Notify
 from cloud.notify.standing import Key, Standing, turned
 from cloud.notify.standings import Standings
@@ -101,6 +104,19 @@ class Notifier:
         # A thread that is still in an attempt goes with the process, and needs the file so long.
         if not any(thread is not None and thread.is_alive() for thread in (*threads, self._thread)):
             self.file.close()
+
+    def figures(self) -> ToldFigures:
+        """What stands and waits now, and what was ever dropped."""
+        try:
+            waiting = dict.fromkeys(self.deliveries, 0) | self.outbox.waiting()
+            dropped = {(row["channel"], row["reason"]): row["count"] for row in self.file.drops()}
+        except StorageError:
+            return ToldFigures(is_faulty=True)
+        standing = Counter(one.found.what.value for one in list(self._open.values()))
+        by_kind = dict.fromkeys((what.value for what in What), 0) | standing
+        return ToldFigures(
+            standing=by_kind, waiting=waiting, dropped=dropped, is_faulty=bool(self.fault)
+        )
 
     def begin(self, world: World) -> None:
         """Find what stood before, and let go of what the settings name no more. StorageError."""

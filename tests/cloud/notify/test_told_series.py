@@ -108,3 +108,18 @@ def test_gaps_of_a_look_that_could_not_be_kept_are_told_at_the_next_and_only_onc
     one.restart()
     one.look(5)
     assert one.standing == []
+
+
+def test_what_stands_waits_and_was_dropped_is_counted_for_a_monitoring_system(fleet, told):
+    fleet.book.say("a/b/c", -1.0, T0)
+    one = told('[notify.rules.low]\non = "limit"\nbelow = 0.0\n')
+    one.look(5)
+    one.look(20)
+    figures = one.notifier.figures()
+    assert {what: count for what, count in figures.standing.items() if count} == {"limit": 1}
+    assert (figures.waiting, figures.dropped) == ({"ops": 1}, {})
+    fleet.clock.go(8 * 86_400)
+    assert one.notifier.outbox.next("ops", fleet.clock(), 1) is None
+    figures = one.notifier.figures()
+    assert (figures.waiting, figures.dropped) == ({"ops": 0}, {("ops", "too old"): 1})
+    assert not figures.is_faulty
