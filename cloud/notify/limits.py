@@ -41,6 +41,7 @@ class Pattern:
     _book: object = field(init=False, default=None)
     _at: NDArray[np.int64] = field(init=False, default_factory=lambda: np.empty(0, np.int64))
     _seen: int = field(init=False, default=0)
+    _last: Name | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Make ready what is asked of every series."""
@@ -53,13 +54,18 @@ class Pattern:
         return bool(self._test.match(path) and self._gateway.match(name.gateway))
 
     def places(self, book: object, names: Sequence[Name]) -> NDArray[np.int64]:
-        """Where in ``names`` those of the rule stand; ``book`` is whose names they are."""
-        if book is not self._book or len(names) < self._seen:
+        """Where in ``names`` those of the rule stand; ``book`` is whose names they are.
+
+        New names come at the end, or before those of joined series, which then have moved.
+        """
+        has_moved = len(names) < self._seen or (self._seen and names[self._seen - 1] != self._last)
+        if book is not self._book or has_moved:
             self._book, self._seen, self._at = book, 0, self._at[:0]
         new = [i for i in range(self._seen, len(names)) if self.fits(names[i])]
         if new:
             self._at = np.concatenate([self._at, np.array(new, np.int64)])
         self._seen = len(names)
+        self._last = names[-1] if names else None
         return self._at
 
 

@@ -122,3 +122,17 @@ def test_what_the_view_has_not_caught_up_with_at_the_start_is_no_news(lake):
     assert lake.look() == []
     lake.say(gateway.scores("pump", [lake.clock()], [9.0]))
     assert lake.look() == [("odd", "pump")]
+
+
+def test_a_series_that_comes_moves_no_limit_to_another_series_though_some_are_joined(lake):
+    gateway = lake.world.gateway
+    for device, value in (("pump", 60.0), ("a-room", 20.0), ("b-room", 90.0)):
+        lake.say(gateway.numbers(device, [T0], [value]), consolidate=True)
+    for device in ("pump", "b-room"):
+        body = {"kind": "unit", "series": lake.world.id(device), "unit": "K", "author": "me"}
+        assert lake.world.client.post("/api/v1/operations", json=body).status_code < 300
+    lake.notifier.begin(lake.watched)
+    assert lake.look() == [("warm", "pump")]
+    for number in range(3):
+        lake.say(gateway.numbers(f"c-{number}", [T0], [900.0]))
+        assert lake.look() == [("warm", "pump")]
