@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,8 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
+from cloud.notify.notifier import Notifier
+from cloud.notify.watch import World
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.roles.decoder_keeper import DecoderProcess
@@ -49,8 +52,10 @@ from cloud.series.operations import Operations
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.certificate import PageCertificate
+from cloud.serve.ledger import Gaps
 from cloud.serve.page_door import PageServer, listen, served
 from cloud.serve.reach import Reach, reach_of
+from cloud.serve.shown import Shown
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +103,7 @@ class Aggregator:
     decoder: DecoderProcess | None
     courtesy: Courtesy
     standstill: Standstill
+    notifier: Notifier
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -126,11 +132,15 @@ class Aggregator:
             live.start()
             undo.callback(live.stop)
             query, readers = begin_query(settings, live)
+            undo.callback(query.close)
+            notifier = Notifier.of(
+                settings.notify, config.notify_path, config.home, now_us, version("tidegate")
+            )
             undo.pop_all()
         decoder = steps if isinstance(steps, DecoderProcess) else None
         return cls(
             config, authority, registry, journal, live, lake, operations, query, readers, decoder,
-            courtesy, Standstill(settings.lake.interval_s),
+            courtesy, Standstill(settings.lake.interval_s), notifier,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -151,10 +161,11 @@ class Aggregator:
         page = PageServer(served(site, STOP_S, None if shown is None else shown.context))
         door = listen(self.config.settings.listen.http)
         report = Report(self.journal, self.live, self.lake, self.readers, self.decoder,
-                        self.registry, gate, outcomes, site, now_us)  # fmt: skip
+                        self.registry, gate, outcomes, site, now_us, self.notifier)  # fmt: skip
         await gate.start()
         await enrol.start()
         self.lake.start()
+        self.notifier.start(self._world(gate))
         try:
             async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
                 self._tell(reach)
@@ -196,11 +207,20 @@ class Aggregator:
 
     def close(self) -> None:
         """End what `assemble` made, readers first."""
+        self.notifier.stop()
         self.lake.stop()
         self.query.close()
         self.live.stop()
         self.journal.close()
         self.registry.close()
+
+    def _world(self, gate: Intake) -> World:
+        """What is looked at for what people are told."""
+        shown = Shown(self.operations, self.live, self.query)
+        return World(
+            self.registry, lambda: gate.presence, self.live, shown.book, self.query.events,
+            Gaps(), self.journal.head, self.config.certificate_life_us,
+        )  # fmt: skip
 
     def _site(self, gate: Intake, reach: Reach) -> Starlette:
         http = self.config.settings.http
@@ -220,6 +240,7 @@ class Aggregator:
             behind=http.behind,
             failures_per_minute_max=http.failures_per_minute_max,
             hosts=reach.hosts,
+            told=self.notifier.file,
         )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:

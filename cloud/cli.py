@@ -28,6 +28,7 @@ VERBS: Final = {
     "erase": "erase history of a gateway, device or metric for good, by order",
     "vacuum": "remove files of the lake that no table names",
     "quarantine": "list blocks set apart; show, release or discard one",
+    "notify": "try the channels; see what stands and what people were told",
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",
     "import": "bring in a past: CSV, Parquet, Influx lines, Home Assistant",

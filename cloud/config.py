@@ -1,7 +1,7 @@
 """The cloud's configuration: the settings in its home, and where everything in that home lies.
 
-The home holds `cloud.toml`, `ca/`, `registry.db`, `journal/`, `lake/` and, once something was
-imported, `imports/`. What can be wrong is said once, with the way out.
+The home holds `cloud.toml`, `ca/`, `registry.db`, `notify.db`, `journal/`, `lake/` and, once
+something was imported, `imports/`. What can be wrong is said once, with the way out.
 """
 
 import os
@@ -55,6 +55,11 @@ class CloudConfig:
     def lake_folder(self) -> Path:
         """Folder of the lake's tables."""
         return self.home / "lake"
+
+    @property
+    def notify_path(self) -> Path:
+        """The file of what people are told."""
+        return self.home / "notify.db"
 
     @property
     def imports_folder(self) -> Path:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from cloud.http_settings import Http
+from cloud.notify.settings import Notify
 from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
@@ -290,5 +291,6 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     lake: Lake
     retention: dict[str, Retention]
     roles: Roles
+    notify: Notify
     metrics: Metrics
     log: Log

@@ -28,6 +28,7 @@ from cloud.access.role import Role
 from cloud.errors import StorageError
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
+from cloud.notify.file import NotifyFile
 from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
@@ -68,6 +69,7 @@ def build_app(
     apart: Aside = tuple,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
+    told: NotifyFile | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
@@ -77,12 +79,12 @@ def build_app(
     questions. ``hosts`` are the names under which this server may be
     called, without port; None allows any, which only a server that others guard may do.
     ``access`` says who may ask, ``behind`` which proxies are believed whom they speak for,
-    ``failures_per_minute_max`` how often a sign-in may be wrong.
+    ``failures_per_minute_max`` how often a sign-in may be wrong. ``told`` is what people are told.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), told,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

@@ -46,6 +46,8 @@ NEEDS: Final[Mapping[str, Role]] = {
     "POST /api/v1/operations": Role.OPERATOR,
     "GET /api/v1/segments": Role.VIEWER,
     "GET /api/v1/proposals": Role.VIEWER,
+    "GET /api/v1/standing": Role.VIEWER,
+    "GET /api/v1/notices": Role.VIEWER,
 }
 PAGE: Final = frozenset({"/", "/index.html", "/favicon.svg", "/assets/{file}"})
 """Rows of the page's files, which are no routes of their own; they hold no data."""

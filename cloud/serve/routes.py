@@ -15,6 +15,7 @@ from cloud.serve import (
     operations,
     series,
     status,
+    told,
 )
 from cloud.serve.endpoint import CURSOR_OUT, WHOLE, Endpoint, Method
 from cloud.serve.fields import json_schema
@@ -134,6 +135,15 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/ledger", "What became of each gateway's epochs.", _GATEWAY, status.ledger,
         "ledger", status.LEDGER,
+    ),
+    Endpoint(
+        "/api/v1/standing", "What stands that people are told of, the newest first.",
+        told.STANDING_PARAMS, told.standing, "standing", told.STANDING, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/notices", "What people were told, and what became of each message.",
+        told.NOTICES_PARAMS, told.notices, "notices", told.NOTICES,
+        {"dropped": told.DROPPED} | _NOW | _PAGED,
     ),
     Endpoint(
         "/api/v1/marks", "Marks: fault, maintenance, bad data; those that begin last first.",

@@ -8,6 +8,7 @@ from cloud.journal.counts import Tally
 from cloud.journal.cursor import Cursor
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
+from cloud.notify.file import NotifyFile
 from cloud.query.history import Query
 from cloud.registry.registry import GatewayRow
 from cloud.series.marks import Marks
@@ -64,7 +65,8 @@ Presence = Callable[[], Mapping[str, Seen]]
 class Site:
     """``now_us`` is the server's clock, µs UTC; ``version`` the product's.
 
-    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored.
+    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored. ``told`` is
+    what people are told, None where nobody is.
     """
 
     query: Query
@@ -81,3 +83,4 @@ class Site:
     gaps: Gaps
     operations: Operations
     shown: Shown
+    told: NotifyFile | None = None
