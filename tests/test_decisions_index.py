@@ -27,6 +27,7 @@ GROUPS = {
     "Rollups": (52, 55, 80, 81, 88),
     "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105),
     "Being told": (113, 114, 115),
+    "Signing in": (110, 111, 112),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip
 

@@ -37,6 +37,7 @@ PURE_MODULES = {
     "cloud/series/joined.py", "cloud/series/operation.py", "cloud/query/joined.py",
     "cloud/query/one.py",
     "cloud/series/units.py",
+    "cloud/access/role.py", "cloud/access/people.py", "cloud/access/attempts.py",
 }  # fmt: skip
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}

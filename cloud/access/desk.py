@@ -58,15 +58,15 @@ class Desk:
             raise CrowdedError
         self._by_name.failed(name, now_us)
         self._by_address.failed(source, now_us)
-        await self._access.look()
-        user = self._access.user(name)
-        is_right = await self._is_right(user, password)
-        if (
-            user is None
-            or not is_right
-            or not (secret := await self._begun(user, password, address))
-        ):
-            _log.warning("a sign-in as %s from %s was refused", ascii(name), ascii(address[:64]))
+        self._waiting += 1
+        try:
+            secret = await self._secret(name, password, address)
+        finally:
+            self._waiting -= 1
+        if not secret:
+            # What is no name may be a password, typed where the name belongs.
+            who = "an unknown name" if self._access.user(name) is None else name
+            _log.warning("a sign-in as %s from %s was refused", who, ascii(address[:64]))
             raise WrongError
         self._by_name.forgiven(name)
         self._by_address.forgiven(source)
@@ -78,15 +78,14 @@ class Desk:
         await asyncio.to_thread(end, session, self._access.now_us())
         await self._access.changed()
 
-    async def _is_right(self, user: User | None, password: str) -> bool:
+    async def _secret(self, name: str, password: str, address: str) -> str:
+        """The secret of a new session; empty when there is to be none."""
+        await self._access.look()
+        user = self._access.user(name)
         kept = passwords.NOBODYS if user is None else user.password
-        self._waiting += 1
-        try:
-            async with self._hashing:
-                right = await asyncio.to_thread(passwords.is_right, password, kept)
-        finally:
-            self._waiting -= 1
-        return right
+        async with self._hashing:
+            right = await asyncio.to_thread(passwords.is_right, password, kept)
+        return await self._begun(user, password, address) if right and user is not None else ""
 
     async def _begun(self, user: User, password: str, address: str) -> str:
         """The secret of a new session; empty when the user was changed meanwhile."""

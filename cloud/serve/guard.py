@@ -2,7 +2,9 @@
 
 Whoever asks shows a token (`Authorization: Bearer`) or a session's cookie; a token that does not
 serve is refused, a cookie that does not is none. What writes must come from our own page: a page
-of another site is told by its origin, and a session must send a header that no form can.
+of another site is told by its origin, and what a session sends must say that it is JSON, or have a
+header of ours. Neither can a form, nor a script of another site without asking first (the CORS
+preflight of the Fetch standard), which nobody here grants.
 """
 
 import ipaddress
@@ -30,7 +32,7 @@ SECURE_COOKIE: Final = "__Host-tidegate-session"
 """Over TLS: a browser keeps one of that name only from this very host, and sends it nowhere else
 (RFC 6265bis, 4.1.3.2)."""
 OWN_HEADER: Final = "x-tidegate"
-"""What our page sends along with what it writes; its value says nothing."""
+"""What may be sent along with what is no JSON; its value says nothing."""
 _SCHEME: Final = "bearer "
 _WHERE_TO: Final = "sign in on the page, or send `Authorization: Bearer TOKEN`"
 
@@ -93,9 +95,10 @@ class Guard:
             hint = "only this server's own page may send it"
             message = "this request comes from a page of another site"
             return error(403, "foreign_origin", message, hint)
-        if caller.way is Way.SESSION and OWN_HEADER not in headers:
-            hint = f"send the header `{OWN_HEADER}: page` with what writes, or use a token"
-            return error(403, "no_own_header", f"`{OWN_HEADER}` is missing", hint)
+        if caller.way is Way.SESSION and not (OWN_HEADER in headers or _is_json(headers)):
+            message = "a form of any site could have sent this"
+            hint = f"send JSON, or the header `{OWN_HEADER}: page`; or use a token"
+            return error(403, "no_own_header", message, hint)
         return None
 
     def _held(self, caller: Caller, send: Send) -> Send:
@@ -147,6 +150,10 @@ def _is_own(headers: Headers) -> bool:
     site = headers.get("sec-fetch-site", "same-origin")
     own = origin is None or origin.partition("://")[2].lower() == host.lower()
     return own and site in ("same-origin", "none")
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _no_token(message: str) -> Response:

@@ -10,8 +10,16 @@ import "./styles/anomalies.css";
 import "./styles/enrol.css";
 import "./styles/ledger.css";
 import { App } from "./app.tsx";
+import { SessionGate } from "./session/session-gate.tsx";
 import { applyTheme } from "./theme.ts";
 
 applyTheme();
 const page = document.getElementById("page");
-if (page) render(<App />, page);
+if (page) {
+  const gated = (
+    <SessionGate>
+      <App />
+    </SessionGate>
+  );
+  render(gated, page);
+}

@@ -137,12 +137,20 @@ def test_a_page_of_another_site_writes_nothing_with_somebodys_session(world, peo
         assert code(world, "POST", "/api/v1/session", headers, json=signing_in) == told
 
 
-def test_a_session_writes_nothing_without_the_header_that_no_form_can_send(world, people):
-    headers = by_session(people.sessions[Role.OPERATOR])
+@pytest.mark.parametrize(
+    "form",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a", ""],
+)
+def test_a_session_writes_nothing_that_a_form_could_have_sent(world, people, form):
+    headers = by_session(people.sessions[Role.OPERATOR]) | {"content-type": form}
     headers.pop(OWN_HEADER)
-    assert code(world, "POST", "/api/v1/marks", headers, json=mark()) == "no_own_header"
+    said = '{"kind": "bad"}'
+    assert code(world, "POST", "/api/v1/marks", headers, content=said) == "no_own_header"
+    assert code(world, "POST", "/api/v1/session", headers, content=said) == "no_own_header"
     assert code(world, "DELETE", "/api/v1/session", headers) == "no_own_header"
     assert code(world, "GET", "/api/v1/marks", headers) == "ok"
+    own = headers | {OWN_HEADER: "page"}
+    assert code(world, "POST", "/api/v1/marks", own, content=said) == "not_json"
 
 
 def test_a_cookie_under_another_name_is_none(world, people):

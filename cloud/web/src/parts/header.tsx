@@ -1,4 +1,5 @@
 import { formatHash, type Route } from "../route.ts";
+import { Who } from "../session/who.tsx";
 import type { Theme } from "../theme.ts";
 
 interface Props {
@@ -28,6 +29,7 @@ export function Header({ route, theme, toggleTheme }: Props) {
             </a>
           ))}
         </nav>
+        <Who />
         <button type="button" class="theme" data-testid="theme" onClick={toggleTheme}>
           {other === "dark" ? "Dark" : "Light"}
           <span class="sr"> theme</span>
