@@ -19,7 +19,7 @@ from cloud.errors import PeerError, UnreachableError
 from cloud.notify.addresses import port_of
 from cloud.notify.deadline import Deadline, deadline
 from cloud.notify.secret import read_secret
-from cloud.notify.webhook import said, tls
+from cloud.notify.webhook import REACH, said, tls
 from protos.shown import printable
 
 SUBJECT_CHARS_MAX: Final = 180
@@ -107,7 +107,7 @@ class Mail:
 
     def _unreachable(self, error: Exception, limit: Deadline) -> UnreachableError:
         cause = "it did not answer in time" if limit.is_over else said(error)
-        return UnreachableError(self._tried, cause, "it is tried again")
+        return UnreachableError(self._tried, cause, REACH)
 
 
 class _Mails(smtplib.SMTP):

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _DAY_US: Final = 86_400_000_000
 PRUNE_US: Final = 3_600_000_000
+LEAP_US: Final = 30_000_000
+"""A look that comes so much later, or sooner, than it should."""
 NOBODY: Final = ""
 """In place of a channel, where what is dropped was for all of them."""
 
@@ -135,13 +137,19 @@ class Notifier:
         self._started_us = self._started_us or now
         self._watch = Watch.of(world, rules, gaps, self._started_us)
 
-    def look(self) -> Looked:
-        """One look: what began and ended is kept, and what is due becomes messages.
+    def resume(self, now: int) -> None:
+        """This process stood still, or its clock leapt: nobody was silent for what was left out."""
+        self._started_us = now
+        if self._watch is not None:
+            self._watch.started_us = self._started_us
+
+    def look(self, now: int) -> Looked:
+        """One look at ``now``: what began and ended is kept, what is due becomes messages.
 
         Raises:
             StorageError: something cannot be read or written; the next look finds it again.
         """
-        watch, now = self._watch, self.now_us()
+        watch = self._watch
         assert watch is not None
         looked = watch.look(self._open, now)
         try:
@@ -213,11 +221,17 @@ class Notifier:
 
     def _run(self, world: World) -> None:
         """The thread's supervisor: what fails is told, and looked at again."""
+        due_us = self.now_us()
         while not self._ending.is_set():
+            now = self.now_us()
+            if abs(now - due_us) > LEAP_US:
+                log.warning("a look came %.0f s beside its time", (now - due_us) / 1e6)
+                self.resume(now)
+            due_us = now + round(self.settings.look_s * 1e6)
             try:
                 if self._watch is None:
                     self.begin(world)
-                self.look()
+                self.look(now)
                 self.fault = ""
             except TidegateError as error:
                 self._failed(str(error))

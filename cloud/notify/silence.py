@@ -2,7 +2,7 @@
 
 A gateway with a session says every fifteen seconds how it is, and its stream ends a while after its
 line was cut. One whose stream is open and says nothing for a minute hangs. Of a cloud that has just
-started the time counts from its start: it was the cloud that did not hear.
+started, or stood still, the time counts from then: it was the cloud that did not hear.
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,6 +44,7 @@ def silent(
 
 
 def _is_silent(one: GatewayNow, silent_us: int, started_us: int, now_us: int) -> bool:
+    quiet_us = now_us - max(one.heard_us, started_us)
     if one.is_connected:
-        return one.reports and now_us - one.heard_us > max(silent_us, REPORT_LATE_US)
-    return now_us - max(one.heard_us, started_us) >= silent_us
+        return one.reports and quiet_us > max(silent_us, REPORT_LATE_US)
+    return quiet_us >= silent_us

@@ -28,6 +28,7 @@ from cloud.notify.secret import read_secret
 ANSWER_BYTES_MAX: Final = 512
 """Of a refusal's text, which the log tells."""
 REDIRECTS_MAX: Final = 3
+REACH: Final = "does it run, and may this machine reach it?"
 _KEEPS_METHOD: Final = (307, 308)
 
 
@@ -111,7 +112,7 @@ class Webhook:
                 return answer.status, " ".join(told.split())[:200], answer.headers["location"] or ""
         except (OSError, http.client.HTTPException) as error:
             cause = "it did not answer in time" if limit.is_over else said(error)
-            raise UnreachableError(self._tried, cause, "it is tried again") from error
+            raise UnreachableError(self._tried, cause, REACH) from error
         finally:
             connection.close()
 

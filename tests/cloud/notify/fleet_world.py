@@ -1,5 +1,6 @@
 """Gateways, series and a ledger as a watch finds them, set by hand."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,6 +86,8 @@ class Fleet:
     lost: dict[tuple[str, int, int], Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     live: Any = None
+    looks: int = 0
+    looked: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
         self.live = SimpleNamespace(told=0, book=self.book, view=None)
@@ -125,7 +128,16 @@ class Fleet:
         return sorted(found, key=lambda row: -row["ts"])[: ask.limit]
 
     def gateways(self) -> list[GatewayRow]:
+        with self.looked:
+            self.looks += 1
+            self.looked.notify_all()
         return [replace(row, last_seen_us=row.last_seen_us) for row in self.rows.values()]
+
+    def wait_for_looks(self, count: int) -> None:
+        """Return once so many more looks have begun."""
+        with self.looked:
+            until = self.looks + count
+            assert self.looked.wait_for(lambda: self.looks >= until, 30)
 
     @property
     def world(self) -> World:
@@ -164,7 +176,7 @@ class Told:
         self.fleet.clock.go(seconds)
         if self.notifier._watch is None:
             self.notifier.begin(self.fleet.world)
-        self.notifier.look()
+        self.notifier.look(self.fleet.clock())
 
     @property
     def standing(self) -> list[str]:

@@ -102,6 +102,19 @@ def test_a_cloud_that_was_away_does_not_take_all_for_silent_and_forgets_none_tha
     assert [m["standings"][0]["change"] for m in one.messages] == ["begun"]
 
 
+def test_a_machine_that_stood_still_takes_no_connected_gateway_for_silent(fleet, told):
+    fleet.enrol("attic")
+    fleet.hear("attic")
+    one = told('[notify.rules.quiet]\non = "silence"\nsilent_s = 30.0\n')
+    one.look(5)
+    fleet.clock.go(3600)
+    one.notifier.resume(fleet.clock())
+    one.look(60)
+    assert one.standing == []
+    one.look(1)
+    assert one.standing == ["attic"]
+
+
 def test_what_stands_is_told_again_when_the_rule_says_so(fleet, told):
     fleet.enrol("attic")
     fleet.hear("attic")

@@ -48,7 +48,7 @@ class Lake:
     def look(self, seconds: float = 5) -> list[tuple[str, str]]:
         """Rule and metric, or reason, of what stands."""
         self.clock.go(seconds)
-        self.notifier.look()
+        self.notifier.look(self.clock())
         found = [one.found for one in self.notifier.standings.open().values()]
         return sorted((f.rule, f.device or str(f.detail["reason"])) for f in found)
 
