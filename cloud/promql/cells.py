@@ -80,6 +80,13 @@ def told(cells: Cells, selector: Selector, function: str, steps: Steps, stale_us
     return value, count > 0
 
 
+def looked_at(cells: Cells, selector: Selector, steps: Steps) -> int:
+    """How many cells all windows have together, which is what they cost."""
+    times = steps.before(selector.offset_us).times
+    begun = np.searchsorted(cells.start, times - selector.width_us)
+    return int((np.searchsorted(cells.start, times) - begun).sum())
+
+
 def _last(cells: Cells, times: Ints, stale_us: int) -> Values:
     """The last reading at each time that is not older than ``stale_us``."""
     rows = len(cells.start)

@@ -6,6 +6,7 @@ two windows that follow each other. The last reading at a time is of all until t
 own among them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,8 @@ STEPS_MAX: Final = 11_000
 """Times of one answer, as in Prometheus."""
 MILLI_US: Final = 1_000
 _MINUTE_US: Final = 60_000_000
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 86_400_000_000
 _Ints = NDArray[np.int64]
 
 
@@ -49,7 +52,7 @@ class Steps:
 class Layout:
     """Where the cells of a selector lie: ``edges`` are the starts of all, and the last one's end.
 
-    ``unit_us`` divides every edge.
+    ``unit_us`` divides all that windows have; the width of the cell behind them divides it.
     """
 
     edges: _Ints
@@ -57,26 +60,27 @@ class Layout:
 
 
 def layout(selector: Selector, steps: Steps, stale_us: int) -> Layout:
-    """Cells that tell a selector at all steps, of series whose readings go stale in ``stale_us``.
+    """Cells that tell a selector at all steps.
 
-    Each window is made of whole cells. One cell lies before the first, for the reading that held
-    when it began; behind the last time lies one whose first reading may be of that very time.
+    Each window is made of whole cells. With ``stale_us`` one more lies before the first, so long at
+    least: for the reading that held when it began. Where the last reading is asked for, one lies
+    behind the last time, for its first reading may be of that very time.
     """
     times = steps.before(selector.offset_us).times
     edges = times
     if selector.width_us:
         edges = np.union1d(times, times - selector.width_us)
     unit = int(np.gcd.reduce(edges)) or _MINUTE_US
-    lead = -(-stale_us // unit) * unit if unit >= MILLI_US else stale_us
-    ends = [edges[:1] - lead, edges]
+    parts = [edges]
+    if stale_us:
+        parts.insert(0, edges[:1] - -(-stale_us // unit) * unit)
     if not selector.width_us:
-        ends.append(edges[-1:] + _behind(unit))
-    return Layout(np.concatenate(ends), unit)
+        parts.append(edges[-1:] + _behind(unit))
+    return Layout(np.concatenate(parts), unit)
 
 
 def _behind(unit_us: int) -> int:
-    """The width of the cell behind the last time: narrow, but no narrower than need be."""
-    for width in (86_400_000_000, 3_600_000_000, _MINUTE_US):
-        if unit_us % width == 0:
-            return width
-    return unit_us if unit_us < _MINUTE_US else MILLI_US
+    """The width of the cell behind the last time: what fits the others, and little more."""
+    if unit_us % _DAY_US == 0:
+        return _DAY_US
+    return unit_us if unit_us <= _HOUR_US else math.gcd(unit_us, _HOUR_US)

@@ -6,7 +6,7 @@ it, `params` and `kinds` check against it, `openapi` documents it. An answer has
 (and `operation_made`), `stream`; `shown` and `shown_events` tell series as operations joined them,
 `site` is what all are made from, `formats` the form they go out in, `body` what is sent in. `shell`
 surrounds every one with its headers, `turns` says whose turn it is, `asked` counts, and `page_door`
-is the server.
+is the server. `prometheus/` answers as Prometheus does, with a table of routes of its own.
 """
 
 from cloud.serve.app import build_app

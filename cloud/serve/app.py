@@ -37,6 +37,7 @@ from cloud.serve.endpoint import Endpoint, Method
 from cloud.serve.ledger import Aside
 from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
+from cloud.serve.prometheus import door as prometheus
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
@@ -81,6 +82,7 @@ def build_app(
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
         *(_route(site, path, of, turns) for path, of in _by_path(ENDPOINTS).items()),
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
+        *prometheus.routes(site, turns),
     ]
     elsewhere = functools.partial(_nothing, routes)
     return Starlette(

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from cloud.promql.labels import NAME
 from cloud.promql.tree import Aggregation, Binary, Call, Negation, Node, Number, Selector
@@ -13,10 +14,17 @@ Vector = dict[Labels, float]
 
 
 class NaiveModel:
-    """``series`` are readings in order of time; ``stale_us`` is when the last one is no answer."""
+    """``series`` are readings in order of time; ``stale_us`` is when the last one is no answer.
 
-    def __init__(self, series: Mapping[Labels, Sequence[Reading]], stale_us: int) -> None:
-        self.series, self.stale_us = series, stale_us
+    That is by series, or for all the same.
+    """
+
+    def __init__(
+        self, series: Mapping[Labels, Sequence[Reading]], stale_us: int | Mapping[Labels, int]
+    ) -> None:
+        of_all = stale_us if isinstance(stale_us, int) else 0
+        self.series = series
+        self._stale = dict.fromkeys(series, of_all) if of_all else stale_us
 
     def at(self, node: Node, at_us: int) -> Vector | float:
         """What a query is at one time."""
@@ -24,9 +32,9 @@ class NaiveModel:
             case Number():
                 return node.value
             case Selector():
-                return self._each(node, lambda rows: self._last(rows, at_us - node.offset_us))
+                return self._each(node, partial(self._last, at_us - node.offset_us))
             case Call():
-                found = self._each(node.of, lambda rows: self._over(node, rows, at_us))
+                found = self._each(node.of, partial(self._over, node, at_us))
                 return found if node.function == "last_over_time" else nameless(found)
             case Aggregation():
                 return _aggregated(node, self.at(node.of, at_us))
@@ -41,21 +49,21 @@ class NaiveModel:
         for labels, rows in self.series.items():
             held = dict(labels)
             if all(each.accepts([held.get(each.label, "")])[0] for each in selector.matchers):
-                value = of([row for row in rows if not math.isnan(row[1])])
+                value = of([row for row in rows if _is_number(row[1])], self._stale[labels])
                 if value is not None:
                     found[labels] = value
         return found
 
-    def _last(self, rows: Sequence[Reading], at_us: int) -> float | None:
+    def _last(self, at_us: int, rows: Sequence[Reading], stale_us: int) -> float | None:
         until = [row for row in rows if row[0] <= at_us]
-        return until[-1][1] if until and at_us - until[-1][0] < self.stale_us else None
+        return until[-1][1] if until and at_us - until[-1][0] < stale_us else None
 
-    def _over(self, node: Call, rows: Sequence[Reading], at_us: int) -> float | None:
+    def _over(self, node: Call, at_us: int, rows: Sequence[Reading], stale_us: int) -> float | None:
         end = at_us - node.of.offset_us
         start = end - node.of.width_us
         inside = [value for ts, value in rows if start <= ts < end]
         if node.function in ("rate", "increase"):
-            rise = self._rise(rows, inside, start)
+            rise = self._rise(rows, inside, start, stale_us)
             if rise is None or node.function == "increase":
                 return rise
             return rise / (node.of.width_us / 1e6)
@@ -67,13 +75,19 @@ class NaiveModel:
             "count_over_time": float(len(inside)), "last_over_time": inside[-1],
         }[node.function]  # fmt: skip
 
-    def _rise(self, rows: Sequence[Reading], inside: Sequence[float], start: int) -> float | None:
+    def _rise(
+        self, rows: Sequence[Reading], inside: Sequence[float], start: int, stale_us: int
+    ) -> float | None:
         before = [row for row in rows if row[0] < start]
-        known = [before[-1][1]] if before and start - before[-1][0] < self.stale_us else []
+        known = [before[-1][1]] if before and start - before[-1][0] < stale_us else []
         steps = [*known, *inside] if inside else []
         if len(steps) < 2:
             return None
         return sum(b - a if b >= a else b for a, b in itertools.pairwise(steps))
+
+
+def _is_number(value: float | str) -> bool:
+    return not isinstance(value, str) and not math.isnan(value)
 
 
 def nameless(vector: Vector) -> Vector:

@@ -1,0 +1,219 @@
+"""History as a source for PromQL: each selector asked in cells, from rollups where they fit.
+
+One question for history has up to SERIES_ASKED series; what its buckets do not tell, where some
+readings are no numbers, is made of the readings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.lake.names import Name
+from cloud.lake.table.schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
+from cloud.live.joined import JoinedBook
+from cloud.promql.cells import Cells, cells_of, cells_of_readings, looked_at, told
+from cloud.promql.evaluate import Frame, Labels
+from cloud.promql.stale import stale_us
+from cloud.promql.steps import Layout, Steps, layout
+from cloud.promql.tree import Selector
+from cloud.query.history import Ask, History
+from cloud.query.one import TooManyReadings
+from cloud.query.plan import Buckets, Resolution, expected
+from cloud.query.rows import BucketSeries, More, RawSeries
+from cloud.rollup.partials import DENSE_US
+from cloud.serve.prometheus.labelled import Labelled, Table
+from cloud.serve.prometheus.params import TooMuch
+from cloud.serve.site import Site
+
+SERIES_MAX: Final = 1_000
+"""Series of one selector."""
+VALUES_MAX: Final = 1_000_000
+"""Series times steps: some 30 MB of JSON."""
+READINGS_MAX: Final = 10_000_000
+"""Readings and rows of rollups that one query may take, about: seconds of one core."""
+RAW_MAX: Final = 1_000_000
+"""Readings that one query may take out of history one by one."""
+CELLS_MAX: Final = 50_000_000
+"""Cells of all windows, which overlap where a range is longer than the step."""
+SERIES_ASKED: Final = 100
+_RISES: Final = frozenset({"rate", "increase"})
+_ENDS: Final = frozenset({"", "last_over_time", *_RISES})
+"""What depends on when a cell's first and last readings came."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picked:
+    """Series of a selector: ``at`` are their rows of the table, ``stale`` when each goes stale."""
+
+    table: Table
+    at: NDArray[np.int64]
+    stale: NDArray[np.int64]
+
+    @property
+    def names(self) -> list[Name]:
+        return [self.table.known.names[row] for row in self.at.tolist()]
+
+    @property
+    def labels(self) -> Sequence[Labels]:
+        return self.table.labels(self.at.tolist())
+
+
+class HistorySource:
+    """Answers one query, and counts what it takes; what its reader should know is in `warnings`."""
+
+    def __init__(self, site: Site, labelled: Labelled) -> None:
+        self._site = site
+        self._book: JoinedBook = site.shown.book()
+        self._labelled = labelled
+        self._readings = self._raw = self._cells = 0
+        self.warnings: list[str] = []
+
+    def frame(self, selector: Selector, function: str, steps: Steps) -> Frame:
+        """As `evaluate.Source.frame`. TooMuch beyond a bound."""
+        picked = self._picked(selector, steps)
+        rows = len(picked.at)
+        if rows * steps.count > VALUES_MAX:
+            most = max(VALUES_MAX // rows, 1)
+            raise TooMuch(
+                f"{rows} series at {steps.count} steps are more than {VALUES_MAX} values",
+                f"ask for {most} steps at most, or for fewer series",
+            )
+        lead = int(picked.stale.max()) if rows and (function in _RISES or not function) else 0
+        plan = layout(selector, steps, lead)
+        buckets = _buckets(plan)
+        self._spend(picked, plan, buckets)
+        self._warn(picked, plan, buckets)
+        values, there = np.zeros((rows, steps.count)), np.zeros((rows, steps.count), bool)
+        for begin in range(0, rows, SERIES_ASKED):
+            names = picked.names[begin : begin + SERIES_ASKED]
+            for row, each in enumerate(self._cells_of(names, function, plan, buckets), begin):
+                if selector.width_us:
+                    self._look(each, selector, steps)
+                stale = int(picked.stale[row])
+                values[row], there[row] = told(each, selector, function, steps, stale)
+        return Frame(picked.labels, values, there)
+
+    def readings(
+        self, selector: Selector, at_us: int
+    ) -> list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]:
+        """The numbers of a range themselves: labels, times, values of each series."""
+        picked = self._picked(selector, Steps(at_us, 1, 1))
+        end = at_us - selector.offset_us
+        found = []
+        for labels, name in zip(picked.labels, picked.names, strict=True):
+            cells = self._raw_cells(name, end - selector.width_us, end)
+            if len(cells.start):
+                found.append((labels, cells.start, cells.last))
+        return found
+
+    def _picked(self, selector: Selector, steps: Steps) -> _Picked:
+        """The series of a selector that may have a reading for some step."""
+        table = self._labelled.table(self._book)
+        known, now = table.known, self._site.now_us()
+        stale = stale_us(known.readings, known.first_ts, known.last_ts, now)
+        begin = steps.start_us - selector.offset_us - selector.width_us - stale
+        heard = (known.readings > 0) & (known.last_ts >= begin)
+        heard &= known.first_ts <= steps.end_us - selector.offset_us
+        at = np.flatnonzero(table.fulfil(selector.matchers) & heard)
+        if len(at) > SERIES_MAX:
+            hint = "name a gateway or a device in `{…}`"
+            raise TooMuch(f"{len(at)} series are more than {SERIES_MAX}", hint)
+        return _Picked(table, at, stale[at])
+
+    def _spend(self, picked: _Picked, plan: Layout, buckets: Buckets) -> None:
+        """Count what will be read. TooMuch when that is too much."""
+        start, end = int(plan.edges[0]), int(plan.edges[-1])
+        known, at = picked.table.known, picked.at
+        rows = expected(known, start, end)[at]
+        if buckets.tier is not None:
+            in_rollup = np.full(len(at), (end - start) / buckets.tier.width_us)
+            between = (known.last_ts - known.first_ts)[at] / np.maximum(known.readings[at], 1)
+            # Only a dense series has a rollup of minutes.
+            has = (between < DENSE_US) | (buckets.tier is not ROLLUP_1M)
+            rows = np.where(has, np.minimum(rows, in_rollup), rows)
+        self._readings += int(rows.sum())
+        if self._readings > READINGS_MAX:
+            raise TooMuch(
+                f"it takes some {self._readings} readings, more than {READINGS_MAX}",
+                "ask for fewer series or a shorter time; steps and ranges of whole minutes, hours"
+                " or days are told by rollups, and need no readings",
+            )
+
+    def _look(self, cells: Cells, selector: Selector, steps: Steps) -> None:
+        self._cells += looked_at(cells, selector, steps)
+        if self._cells > CELLS_MAX:
+            message = "its ranges overlap too much: they are far longer than the step"
+            raise TooMuch(message, "ask for fewer steps, or for a shorter range")
+
+    def _warn(self, picked: _Picked, plan: Layout, buckets: Buckets) -> None:
+        """Say what retention makes of an answer that rollups of hours could tell."""
+        view = self._site.live.view
+        if buckets.tier in (ROLLUP_1H, ROLLUP_1D) or not view.retired.hulls:
+            return
+        stored = (part.id for name in picked.names for part in self._book.parts(name))
+        if view.has_lost(stored, int(plan.edges[0]), int(plan.edges[-1])):
+            self.warnings.append(
+                "retention removed readings of this time; what is kept of them is told by steps"
+                " and ranges of whole hours"
+            )
+
+    def _cells_of(
+        self, names: Sequence[Name], function: str, plan: Layout, buckets: Buckets
+    ) -> list[Cells]:
+        start, end = int(plan.edges[0]), int(plan.edges[-1])
+        ask = Ask(
+            tuple(name.id for name in names), start, end, grid=buckets, joined=self._book.resolver,
+            more=frozenset({More.INCREASE}) if function in _RISES else frozenset(),
+            ends=function in _ENDS,
+        )  # fmt: skip
+        found = []
+        for name, series in zip(names, self._history(ask).series, strict=True):
+            assert isinstance(series, BucketSeries)
+            found.append(cells_of(series.partials) or self._raw_cells(name, start, end))
+        return found
+
+    def _raw_cells(self, name: Name, start_us: int, end_us: int) -> Cells:
+        """A cell a reading, for what buckets do not tell."""
+        left = RAW_MAX - self._raw
+        ask = Ask(
+            (name.id,), start_us, end_us, resolution=Resolution.RAW, limit=max(left, 1),
+            joined=self._book.resolver,
+        )  # fmt: skip
+        answer = self._history(ask)
+        (series,) = answer.series
+        assert isinstance(series, RawSeries)
+        self._raw += len(series.ts)
+        if answer.next is not None or self._raw > RAW_MAX:
+            message = f"it takes more than {RAW_MAX} readings one by one"
+            raise TooMuch(message, "ask for fewer series, or for a shorter time")
+        return cells_of_readings(series.ts, series.value)
+
+    def _history(self, ask: Ask) -> History:
+        try:
+            return self._site.query.history(ask)
+        except TooManyReadings as error:
+            message = f"it takes {error} readings that no rollup tells"
+            raise TooMuch(message, "ask for a shorter time or fewer series") from error
+
+
+def _buckets(plan: Layout) -> Buckets:
+    """The cells as buckets of history, made from the coarsest rollup that fills them."""
+    edges = plan.edges
+    unit = int(np.gcd.reduce([plan.unit_us, int(edges[-1] - edges[0]), *edges[-2:].tolist()]))
+    widths = np.diff(edges)
+    tier = _tier(unit)
+    name = tier.name if tier is not None else "raw"
+    width = int(widths[0])
+    if (widths == width).all() and edges[0] % width == 0:
+        return Buckets(width, tier, name)
+    return Buckets(0, tier, name, edges)
+
+
+def _tier(unit_us: int) -> TableSpec | None:
+    for tier in (ROLLUP_1D, ROLLUP_1H, ROLLUP_1M):
+        if unit_us % tier.width_us == 0:
+            return tier
+    return None
