@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cloud.lake.names import Name
 from cloud.lake.table.schema import ROLLUP_1D, ROLLUP_1H, ROLLUP_1M, TableSpec
 from cloud.live.joined import JoinedBook
-from cloud.promql.cells import Cells, cells_of, cells_of_readings, looked_at, told
+from cloud.promql.cells import Cells, Values, cells_of, cells_of_readings, looked_at, told
 from cloud.promql.evaluate import Frame, Labels
 from cloud.promql.stale import stale_us
 from cloud.promql.steps import Layout, Steps, layout
@@ -29,7 +29,7 @@ from cloud.serve.prometheus.params import TooMuch
 from cloud.serve.site import Site
 
 SERIES_MAX: Final = 1_000
-"""Series of one selector."""
+"""Series of one selector, but those of which the very last reading is asked for."""
 VALUES_MAX: Final = 1_000_000
 """Series times steps: some 30 MB of JSON."""
 READINGS_MAX: Final = 10_000_000
@@ -42,6 +42,8 @@ SERIES_ASKED: Final = 100
 _RISES: Final = frozenset({"rate", "increase"})
 _ENDS: Final = frozenset({"", "last_over_time", *_RISES})
 """What depends on when a cell's first and last readings came."""
+_LEAD: Final = frozenset({"", *_RISES})
+"""What depends on the last reading before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,10 @@ class _Picked:
     def labels(self) -> Sequence[Labels]:
         return self.table.labels(self.at.tolist())
 
+    def some(self, rows: NDArray[np.int64]) -> "_Picked":
+        """Some of them."""
+        return _Picked(self.table, self.at[rows], self.stale[rows])
+
 
 class HistorySource:
     """Answers one query, and counts what it takes; what its reader should know is in `warnings`."""
@@ -76,23 +82,26 @@ class HistorySource:
         picked = self._picked(selector, steps)
         rows = len(picked.at)
         if rows * steps.count > VALUES_MAX:
-            most = max(VALUES_MAX // rows, 1)
-            raise TooMuch(
-                f"{rows} series at {steps.count} steps are more than {VALUES_MAX} values",
-                f"ask for {most} steps at most, or for fewer series",
-            )
-        lead = int(picked.stale.max()) if rows and (function in _RISES or not function) else 0
+            message = f"{rows} series at {steps.count} steps are more than {VALUES_MAX} values"
+            most = VALUES_MAX // rows
+            raise TooMuch(message, f"ask for fewer {'steps or ' if most else ''}series")
+        values, there = _now(picked, selector, steps)
+        rest = np.flatnonzero(~_is_last(picked, selector, steps))
+        if len(rest) > SERIES_MAX:
+            hint = "name a gateway or a device in `{…}`"
+            raise TooMuch(f"{len(rest)} series are more than {SERIES_MAX}", hint)
+        asked = picked.some(rest)
+        lead = int(asked.stale.max()) if len(rest) and function in _LEAD else 0
         plan = layout(selector, steps, lead)
         buckets = _buckets(plan)
-        self._spend(picked, plan, buckets)
-        self._warn(picked, plan, buckets)
-        values, there = np.zeros((rows, steps.count)), np.zeros((rows, steps.count), bool)
-        for begin in range(0, rows, SERIES_ASKED):
-            names = picked.names[begin : begin + SERIES_ASKED]
-            for row, each in enumerate(self._cells_of(names, function, plan, buckets), begin):
+        self._spend(asked, plan, buckets)
+        self._warn(asked, plan, buckets)
+        for begin in range(0, len(rest), SERIES_ASKED):
+            names = asked.names[begin : begin + SERIES_ASKED]
+            for at, each in enumerate(self._cells_of(names, function, plan, buckets), begin):
                 if selector.width_us:
                     self._look(each, selector, steps)
-                stale = int(picked.stale[row])
+                stale, row = int(asked.stale[at]), rest[at]
                 values[row], there[row] = told(each, selector, function, steps, stale)
         return Frame(picked.labels, values, there)
 
@@ -101,6 +110,9 @@ class HistorySource:
     ) -> list[tuple[Labels, NDArray[np.int64], NDArray[np.float64]]]:
         """The numbers of a range themselves: labels, times, values of each series."""
         picked = self._picked(selector, Steps(at_us, 1, 1))
+        if len(picked.at) > SERIES_MAX:
+            hint = "name a gateway or a device in `{…}`"
+            raise TooMuch(f"{len(picked.at)} series are more than {SERIES_MAX}", hint)
         end = at_us - selector.offset_us
         found = []
         for labels, name in zip(picked.labels, picked.names, strict=True):
@@ -118,9 +130,6 @@ class HistorySource:
         heard = (known.readings > 0) & (known.last_ts >= begin)
         heard &= known.first_ts <= steps.end_us - selector.offset_us
         at = np.flatnonzero(table.fulfil(selector.matchers) & heard)
-        if len(at) > SERIES_MAX:
-            hint = "name a gateway or a device in `{…}`"
-            raise TooMuch(f"{len(at)} series are more than {SERIES_MAX}", hint)
         return _Picked(table, at, stale[at])
 
     def _spend(self, picked: _Picked, plan: Layout, buckets: Buckets) -> None:
@@ -197,6 +206,24 @@ class HistorySource:
         except TooManyReadings as error:
             message = f"it takes {error} readings that no rollup tells"
             raise TooMuch(message, "ask for a shorter time or fewer series") from error
+
+
+def _is_last(picked: _Picked, selector: Selector, steps: Steps) -> NDArray[np.bool_]:
+    """Of which series the very last reading is asked for at all steps: it is known in memory."""
+    known, at = picked.table.known, picked.at
+    if selector.width_us:
+        return np.zeros(len(at), bool)
+    is_number = ~np.isnan(known.last_value[at])
+    found: NDArray[np.bool_] = known.last_ts[at] <= steps.start_us - selector.offset_us
+    return found & is_number
+
+
+def _now(picked: _Picked, selector: Selector, steps: Steps) -> Values:
+    """The very last reading of each series at all steps, as long as it is not stale."""
+    last_ts = picked.table.known.last_ts[picked.at]
+    age = steps.before(selector.offset_us).times[np.newaxis] - last_ts[:, np.newaxis]
+    value = np.repeat(picked.table.known.last_value[picked.at][:, np.newaxis], steps.count, 1)
+    return value + 0.0, age < picked.stale[:, np.newaxis]
 
 
 def _buckets(plan: Layout) -> Buckets:

@@ -59,10 +59,10 @@ def test_random_queries_over_tables_and_tail_give_what_plain_loops_give(world, s
     random, seen = Random(seed), 0
     fill_at_random(world, random)
     model = NaiveModel(world.sent, {key: stale_of(rows) for key, rows in world.sent.items()})
-    for _ in range(12):
+    for _ in range(16):
         query = random_query(random, sorted(FUNCTIONS)).replace("[7m]", "[1h]")
         step = random.choice((60, 600, 3600, 47)) * SECOND_US
-        start = T0 + random.choice((0, HOUR_US, 123_456_000))
+        start = T0 + random.choice((0, HOUR_US, 123_456_000, 3 * HOUR_US - MINUTE_US))
         end = start + step * random.randrange(8)
         found, node = world.ranged(query, start, end, step), parse(query)
         wanted: dict = {}
@@ -227,6 +227,19 @@ def test_a_query_beyond_a_bound_is_refused_and_one_within_it_is_answered(
     assert told.status_code == 422, told.text
     assert told.json()["errorType"] == "execution"
     assert ": ask for " in told.json()["error"] or ": name a " in told.json()["error"]
+
+
+def test_the_very_last_readings_are_told_of_any_number_of_series_without_a_look_at_tables(
+    world, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for device in ("a", "b"):
+        world.put(device, [(T0 + i * SECOND_US, float(i)) for i in range(5)])
+    monkeypatch.setattr(source, "SERIES_MAX", 0)
+    monkeypatch.setattr(world.query, "history", None)
+    last = T0 + 4 * SECOND_US
+    assert world.instant("count(up)", last) == {(): 2.0}
+    found = world.ranged("up", last, last + 20 * SECOND_US, SECOND_US)
+    assert [list(each.values()) for each in found.values()] == [[4.0] * 10] * 2
 
 
 def test_no_more_series_are_told_than_asked_for_and_that_is_said(world) -> None:
