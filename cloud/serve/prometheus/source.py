@@ -95,7 +95,9 @@ class HistorySource:
         plan = layout(selector, steps, lead)
         buckets = _buckets(plan)
         self._spend(asked, plan, buckets)
-        self._warn(asked, plan, buckets)
+        if buckets.tier not in (ROLLUP_1H, ROLLUP_1D):
+            hint = "; what is kept of them is told by steps and ranges of whole hours"
+            self._warn(asked.names, int(plan.edges[0]), int(plan.edges[-1]), hint)
         for begin in range(0, len(rest), SERIES_ASKED):
             names = asked.names[begin : begin + SERIES_ASKED]
             for at, each in enumerate(self._cells_of(names, function, plan, buckets), begin):
@@ -157,17 +159,14 @@ class HistorySource:
             message = "its ranges overlap too much: they are far longer than the step"
             raise TooMuch(message, "ask for fewer steps, or for a shorter range")
 
-    def _warn(self, picked: _Picked, plan: Layout, buckets: Buckets) -> None:
-        """Say what retention makes of an answer that rollups of hours could tell."""
+    def _warn(self, names: Sequence[Name], start_us: int, end_us: int, hint: str) -> None:
+        """Say that retention removed readings of which the answer is made, where it did."""
         view = self._site.live.view
-        if buckets.tier in (ROLLUP_1H, ROLLUP_1D) or not view.retired.hulls:
-            return
-        stored = (part.id for name in picked.names for part in self._book.parts(name))
-        if view.has_lost(stored, int(plan.edges[0]), int(plan.edges[-1])):
-            self.warnings.append(
-                "retention removed readings of this time; what is kept of them is told by steps"
-                " and ranges of whole hours"
-            )
+        stored = (part.id for name in names for part in self._book.parts(name))
+        message = f"retention removed readings of this time{hint}"
+        lost = bool(view.retired.hulls) and view.has_lost(stored, start_us, end_us)
+        if lost and message not in self.warnings:
+            self.warnings.append(message)
 
     def _cells_of(
         self, names: Sequence[Name], function: str, plan: Layout, buckets: Buckets
@@ -186,6 +185,7 @@ class HistorySource:
 
     def _raw_cells(self, name: Name, start_us: int, end_us: int) -> Cells:
         """A cell a reading, for what buckets do not tell."""
+        self._warn([name], start_us, end_us, "")
         left = RAW_MAX - self._raw
         ask = Ask(
             (name.id,), start_us, end_us, resolution=Resolution.RAW, limit=max(left, 1),
