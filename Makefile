@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -93,6 +93,10 @@ bench-tail: .venv/.stamp ## what a reading takes in the tail of the live view, b
 
 bench-view: .venv/.stamp ## what showing a reading costs the first process, with blocks decoded in it and apart
 	@$(PY) -m benchmarks.view
+
+PROMETHEUS_DAYS ?= 30
+bench-prometheus: .venv/.stamp ## ten series over thirty days as Grafana asks them, beside our own history (PROMETHEUS_DAYS=2)
+	@$(PY) -m benchmarks.prometheus --days $(PROMETHEUS_DAYS)
 
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)

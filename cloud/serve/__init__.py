@@ -8,7 +8,8 @@ it, `params` and `kinds` check against it, `openapi` documents it. An answer has
 surrounds every one with its headers, `needs` says which role each takes, `guard` holds requests
 against that, `session` signs in and out, `forwarded` believes proxies, `reach` and `certificate`
 decide at the start who can come by which wire. `turns` says whose turn it is, `asked` counts, and
-`page_door` is the server.
+`page_door` is the server. `prometheus/` answers as Prometheus does, with a table of routes of its
+own.
 """
 
 from cloud.serve.app import build_app

@@ -43,6 +43,7 @@ from cloud.serve.guard import CALLER, Guard
 from cloud.serve.ledger import Aside
 from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
+from cloud.serve.prometheus import door as prometheus
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
@@ -98,6 +99,7 @@ def build_app(
             methods=["GET", "POST", "DELETE"],
         ),
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
+        *prometheus.routes(site, turns),
     ]
     elsewhere = functools.partial(_nothing, routes)
     return Starlette(

@@ -23,17 +23,7 @@ async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict
     """The values sent, None when nothing may be. Refusal 400, 408, 413, 415."""
     if known is None:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        hint = "send JSON, with `content-type: application/json`"
-        raise Refusal(415, "not_json", "the body is not said to be JSON", hint)
-    try:
-        async with asyncio.timeout(SECONDS_MAX):
-            body = await _whole(request)
-    except TimeoutError:
-        message = f"the body did not come within {SECONDS_MAX:g} s"
-        raise Refusal(408, "too_slow", message, "send it again") from None
-    except ClientDisconnect:
-        raise Refusal(400, "cut_off", "the body ended early", "send it again") from None
+    body = await whole(request, "application/json", "send JSON")
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -41,6 +31,23 @@ async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict
     if not isinstance(given, dict):
         raise Refusal(400, "bad_body", "the body is no object", "send `{…}`")
     return values_of(given, known)
+
+
+async def whole(request: Request, media_type: str, hint: str) -> bytes:
+    """The body, which must be said to be of this type. Refusal 400, 408, 413, 415."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != media_type:
+        code = "not_json" if media_type == "application/json" else "bad_media_type"
+        told = "JSON" if media_type == "application/json" else media_type
+        message = f"the body is not said to be {told}"
+        raise Refusal(415, code, message, f"{hint}, with `content-type: {media_type}`")
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            return await _whole(request)
+    except TimeoutError:
+        message = f"the body did not come within {SECONDS_MAX:g} s"
+        raise Refusal(408, "too_slow", message, "send it again") from None
+    except ClientDisconnect:
+        raise Refusal(400, "cut_off", "the body ended early", "send it again") from None
 
 
 def values_of(given: Mapping[str, Any], known: Mapping[str, Param]) -> dict[str, Any]:

@@ -48,6 +48,17 @@ NEEDS: Final[Mapping[str, Role]] = {
     "GET /api/v1/proposals": Role.VIEWER,
     "GET /api/v1/standing": Role.VIEWER,
     "GET /api/v1/notices": Role.VIEWER,
+    "GET /api/prometheus/api/v1/query": Role.VIEWER,
+    "POST /api/prometheus/api/v1/query": Role.VIEWER,
+    "GET /api/prometheus/api/v1/query_range": Role.VIEWER,
+    "POST /api/prometheus/api/v1/query_range": Role.VIEWER,
+    "GET /api/prometheus/api/v1/labels": Role.VIEWER,
+    "POST /api/prometheus/api/v1/labels": Role.VIEWER,
+    "GET /api/prometheus/api/v1/series": Role.VIEWER,
+    "POST /api/prometheus/api/v1/series": Role.VIEWER,
+    "GET /api/prometheus/api/v1/label/{name}/values": Role.VIEWER,
+    "GET /api/prometheus/api/v1/metadata": Role.VIEWER,
+    "GET /api/prometheus/api/v1/status/buildinfo": Role.VIEWER,
 }
 PAGE: Final = frozenset({"/", "/index.html", "/favicon.svg", "/assets/{file}"})
 """Rows of the page's files, which are no routes of their own; they hold no data."""

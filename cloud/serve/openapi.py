@@ -9,6 +9,7 @@ from cloud.serve.endpoint import Endpoint, Method
 from cloud.serve.fields import Type, json_schema
 from cloud.serve.formats import MEDIA_TYPES, Format
 from cloud.serve.params import Param
+from cloud.serve.prometheus import door as prometheus
 from cloud.serve.stream import PARAMS as LIVE
 
 _ALWAYS: Final = (400, 401, 403, 405, 421, 500, 503)
@@ -78,6 +79,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     }
     paths["/api/v1/live"] = {"get": _stream()}
     paths[session.PATH] = _session()
+    paths |= prometheus.documented(_refusals(frozenset()))
     return {
         "openapi": "3.1.0",
         "info": {

@@ -85,6 +85,9 @@ def _aim(case: Any, series: str, others: int) -> None:
 
     ``others``: so many of the other parameters stay, for of many one is always refused.
     """
+    if case.path.startswith("/api/prometheus/"):
+        _aim_query(case, others)
+        return
     if case.path.startswith("/api/v1/operations"):
         _aim_operation(case, series.partition(",")[0])
         return
@@ -110,3 +113,16 @@ def _aim_operation(case: Any, series: str) -> None:
         case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
     else:
         case.query = {"series": series}
+
+
+def _aim_query(case: Any, others: int) -> None:
+    """A query and times that are some."""
+    start = T0 / 1e6
+    known = {"query": "avg_over_time(temperature[5m])", "match[]": ["temperature"], "time": start}
+    known |= {"start": start, "end": start + 3600, "step": 60}
+    held = case.body if isinstance(case.body, dict) else case.query
+    for name in list(held or {}):
+        if name in known:
+            held[name] = known[name]
+        elif others:
+            del held[name]
