@@ -9,6 +9,7 @@ import uvicorn
 
 from cloud.live.live import Live
 from cloud.rollup.partials import MINUTE_US
+from cloud.serve.shell import error
 from tests.cloud.lake_world import T0, Gateway
 from tests.cloud.serve_world import World
 
@@ -19,11 +20,15 @@ LONG = 3000
 
 
 class Served:
-    """``asked`` has every request as (path, parameters)."""
+    """``asked`` has every request as (path, parameters).
+
+    Once ``answers_left`` is down to 0 it answers as to somebody who may not ask.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.answers_left: int | None = None
         # With its protocol named, asyncio sends small answers at once.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
@@ -42,6 +47,12 @@ class Served:
     async def _app(self, scope, receive, send) -> None:
         query = dict(parse_qsl(scope.get("query_string", b"").decode()))
         self.asked.append((urlsplit(scope["path"]).path, query))
+        if self.answers_left == 0:
+            refused = error(401, "not_signed_in", "sign in", "on the page")
+            await refused(scope, receive, send)
+            return
+        if self.answers_left is not None:
+            self.answers_left -= 1
         await self.world.app(scope, receive, send)
 
     def close(self) -> None:
