@@ -245,7 +245,7 @@ class Questions(ABC, Generic[R]):
             ids = names.ids(line, series)
             from_us, to_us = span["from"], span["to"]
             if from_us is None or to_us is None:
-                from_us, to_us = _known_span(line, ids, said.query(span))
+                from_us, to_us = _known_span(line, ids, from_us, to_us)
             for part in parts(said.hundred(ids) if wide else ids, from_us, to_us):
                 yield {**query, **part}
 
@@ -281,11 +281,16 @@ class Questions(ABC, Generic[R]):
         return lambda ids, from_us, to_us: bucketed(ids, from_us, to_us, width, across)
 
 
-def _known_span(line: Line, ids: list[str], span: Query) -> tuple[int, int]:
+def _known_span(
+    line: Line, ids: list[str], from_us: int | None, to_us: int | None
+) -> tuple[int, int]:
     """The range of a question that leaves an end open, as the cloud would take it.
 
-    It is asked once, so that all pages of an answer are about the same.
+    It is asked once, so that all pages of an answer are about the same. Where nothing was read
+    since the start, the range is empty.
     """
-    ask = {"points": "2", "columns": "count"}
-    told = [line.json(HISTORY, {**ask, **span, "series": some}) for some in plan.by_hundreds(ids)]
-    return min(each["from"] for each in told), max(each["to"] for each in told)
+    ask = {"points": "2", "columns": "count"} | said.query({"to": to_us})
+    told = [line.json(HISTORY, {**ask, "series": some}) for some in plan.by_hundreds(ids)]
+    from_us = min(each["from"] for each in told) if from_us is None else from_us
+    to_us = max(each["to"] for each in told) if to_us is None else to_us
+    return from_us, max(from_us, to_us)

@@ -191,6 +191,16 @@ def test_a_range_left_open_is_asked_once_and_is_that_of_the_cloud(
     assert len(set(spans[1:])) == 1
 
 
+def test_nothing_read_since_the_start_is_an_empty_answer(cloud: tidegate.Client) -> None:
+    for result in (
+        cloud.history("long/temperature", "-1h"),
+        cloud.history("long/temperature", "-1h", resolution="1m"),
+        cloud.wide("long/temperature", "-1h"),
+    ):
+        assert result.to_polars().height == 0
+    assert cloud.history("long/temperature", T0 + 2_999_000_000).to_polars().height == 1
+
+
 def test_nothing_is_asked_before_rows_are_taken_and_then_a_page_at_a_time(served: Served) -> None:
     cloud = tidegate.connect(served.url, page_rows=100)
     (long,) = ids(served, "long")
