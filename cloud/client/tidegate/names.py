@@ -1,6 +1,7 @@
 """Which series are meant: by id, by name, by a row that has an id, or by another question."""
 
 import difflib
+import glob
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -11,7 +12,7 @@ from tidegate.wire import Line
 
 PATH: Final = "/api/v1/series"
 NEAR_ROWS: Final = 10_000
-"""Names that are looked at to find the nearest."""
+"""Of one name, and looked at to find the nearest."""
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 Series = str | Mapping[str, Any] | Result | Iterable[Any]
@@ -61,8 +62,7 @@ def _ids(line: Line, series: object) -> Iterator[str]:
 
 def _by_name(line: Line, name: str) -> str:
     """The one series of this name."""
-    asked = {"q": name[:255], "limit": str(NEAR_ROWS)}
-    rows = [row for row in line.json(PATH, asked)["series"] if name in _names(row)]
+    rows = list({row["id"]: row for row in _called(line, name)}.values())
     if len(rows) == 1:
         return str(rows[0]["id"])
     if not rows:
@@ -70,6 +70,14 @@ def _by_name(line: Line, name: str) -> str:
     some = ", ".join(f"{row['id']} ({row['gateway']})" for row in rows[:5])
     hint = "name one as gateway/device/metric or by its id"
     raise QuestionError(f"{len(rows)} series are called {name!r}: {some}", hint)
+
+
+def _called(line: Line, name: str) -> Iterator[Mapping[str, Any]]:
+    """Series called so. Any part of a name may have slashes, so whole names are compared."""
+    whole = glob.escape(name)
+    for pattern in (f"*/{whole}", whole):
+        rows = line.json(PATH, {"match": pattern, "limit": str(NEAR_ROWS)})["series"]
+        yield from (row for row in rows if name in _names(row))
 
 
 def _names(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -139,7 +139,7 @@ class Questions(ABC, Generic[R]):
         *,
         bad: str | None = None,
     ) -> R:
-        """What switches and texts more over time, as stretches, one series after another."""
+        """What switches and texts said over time, as stretches, one series after another."""
 
         def parts(ids: list[str], from_us: int, to_us: int) -> Iterator[Query]:
             for some in plan.by_hundreds(ids, plan.STATES_SERIES_MAX):

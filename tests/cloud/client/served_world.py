@@ -1,7 +1,9 @@
 """A cloud's HTTP API over real tables, served on a real socket; every request is noted."""
 
+import math
 import socket
 import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -89,8 +91,35 @@ def filled(folder: Path) -> Served:
     )
     other = Gateway(world.journal, "gw-2")
     other.send(other.numbers("pump", minutes[30:50], [float(i) for i in range(20)]))
+    other.send(
+        other.numbers("a/[b]*", minutes[:1], [1.0]), other.numbers("a/b", minutes[:1], [2.0])
+    )
     follow(world.live)
     mark = {"kind": "bad", "from": str(minutes[3]), "to": str(minutes[5]), "author": "ann"}
     made = world.client.post("/api/v1/marks", json={**mark, "gateway": "gw-1", "device": "pump"})
     assert made.status_code == 201, made.text
+    return Served(world)
+
+
+def recent(folder: Path) -> Served:
+    """The last half hour of three bays and a pump, as the demo names them, and what was said."""
+    world = World(folder / "lake")
+    gateway, now = world.gateway, time.time_ns() // 1000
+    every = [now - 1_000_000 * at for at in range(1800, 0, -10)]
+    bays = [f"greenhouse/bay{number}/climate" for number in (1, 2, 3)]
+    for number, bay in enumerate(bays):
+        waves = [20 + number + math.sin(at / 9e7) for at in every]
+        gateway.send(gateway.numbers(bay, every, waves))
+    gateway.send(gateway.scores(bays[0], every[9:10], [9.0]))
+    while world.consolidator.run_once().more:
+        pass
+    gateway.send(gateway.texts("plant/pump1", every[::60], ["run", "idle", "run"]))
+    follow(world.live)
+    span = {"from": str(every[20]), "to": str(every[30])}
+    for said in (
+        {"kind": "bad", "gateway": gateway.name, "device": bays[1]},
+        {"kind": "maintenance", "gateway": gateway.name},
+    ):
+        made = world.client.post("/api/v1/marks", json={**span, **said, "author": "ann"})
+        assert made.status_code == 201, made.text
     return Served(world)

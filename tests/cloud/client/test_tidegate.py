@@ -191,6 +191,21 @@ def test_a_range_left_open_is_asked_once_and_is_that_of_the_cloud(
     assert len(set(spans[1:])) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a/[b]*/temperature", 1.0),
+        ("gw-2/a/[b]*/temperature", 1.0),
+        ("a/b/temperature", 2.0),
+        ("gw-2/a/b/temperature", 2.0),
+    ],
+)
+def test_a_name_is_taken_as_it_is_whatever_signs_are_in_it(
+    cloud: tidegate.Client, name: str, value: float
+) -> None:
+    assert cloud.history(name, *HOUR).to_polars()["value"].to_list() == [value]
+
+
 def test_nothing_read_since_the_start_is_an_empty_answer(cloud: tidegate.Client) -> None:
     for result in (
         cloud.history("long/temperature", "-1h"),
