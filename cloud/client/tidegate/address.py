@@ -97,6 +97,8 @@ def _parts(url: str) -> tuple[str, str, int, str]:
     if found.username or found.password or found.query or found.fragment:
         told = "an address holds no name, password or question"
         raise SetupError(told, "pass the token as `token=` or in TIDEGATE_API_TOKEN")
+    if not all(33 <= ord(each) <= 126 for each in found.hostname + found.path):
+        raise SetupError(f"the address {url!r} holds signs that no address has", hint)
     return found.scheme, found.hostname, port or _PORTS[found.scheme], found.path.rstrip("/")
 
 

@@ -153,12 +153,14 @@ class Result(Tabular):
 
 
 class _told(contextlib.AbstractContextManager[None]):  # noqa: N801 - used as a function
-    """Raise the error that ended ``source`` in place of what came of it."""
+    """Raise what ended ``source`` early in place of what came of it, were it nothing at all."""
 
     def __init__(self, source: Spliced) -> None:
         self._source = source
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         failed = self._source.failed
-        if error is not None and failed is not None and error is not failed:
+        if failed is not None and error is not failed:
             raise failed from error
+        if error is None and not self._source.is_drained:
+            raise AnswerError("the rows ended before the answer did", "ask again")

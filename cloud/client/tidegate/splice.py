@@ -6,8 +6,7 @@ schema in each other page; a dictionary in a later page takes the place of the o
 format allows. (Arrow columnar format, "IPC Streaming Format", "Dictionary Messages".)
 """
 
-import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 import nanoarrow
@@ -23,30 +22,30 @@ _HEAD_BYTES: Final = 8
 Shape = tuple[Any, ...]
 
 
-class Spliced(io.RawIOBase):
-    """A readable file of the pages' messages; ``failed`` is the error that ended it early.
+class Spliced:
+    """The pages' messages, to be read piece by piece; ``failed`` is what ended them early.
 
-    Whoever reads it through Arrow's C interface is told of an error by a number alone, so it is
+    Whoever reads them through Arrow's C interface is told of an error by a number alone, so it is
     kept here as well.
     """
 
     def __init__(self, pages: Iterator[Answer]) -> None:
-        super().__init__()
-        self.failed: TidegateError | None = None
+        self.failed: BaseException | None = None
         self._pages = pages
         self._shape: Shape | None = None
         self._left = memoryview(b"")
         self._has_ended = False
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether all was read, to the mark of the end."""
+        return self._has_ended and not self._left
+
     def begin(self) -> None:
         """Read the first page. Raises a TidegateError."""
         self._turn()
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
+    def fill(self, buffer: Any) -> int:
         """Fill ``buffer`` as far as the page goes; 0 at the end. Raises a TidegateError."""
         while not self._left and not self._has_ended:
             self._turn()
@@ -58,26 +57,18 @@ class Spliced(io.RawIOBase):
 
     def close(self) -> None:
         """Ask for no more pages."""
-        if not self.closed:
-            self._left = memoryview(b"")
-            self._has_ended = True
-            close = getattr(self._pages, "close", None)
-            if close is not None:
-                close()
-        super().close()
+        close = getattr(self._pages, "close", None)
+        if close is not None:
+            close()
 
     def _turn(self) -> None:
         self._left = memoryview(b"")  # or two pages would be held at once
-        try:
-            page = next(self._pages, None)
-            if page is None:
-                self._has_ended = True
-                self._left = memoryview(END)
-                return
+        page = next(self._pages, None)
+        if page is None:
+            self._has_ended = True
+            self._left = memoryview(END)
+        else:
             self._left = self._messages(page.body)
-        except TidegateError as error:
-            self.failed = error
-            raise
 
     def _messages(self, body: bytes) -> memoryview:
         """A page's messages without its end, and but for the first page without its schema."""
@@ -95,11 +86,38 @@ class Spliced(io.RawIOBase):
         return messages[schema_bytes:]
 
 
+class _Readable:
+    """The messages as a file, as far as nanoarrow asks for one.
+
+    nanoarrow takes an interruption (Ctrl-C) in `readinto` for the end of the file, and the answer
+    would be cut short without a word. A function of Python can be interrupted before its first
+    line; a generator that waits within `try` cannot, so its `send` is what reads.
+    """
+
+    def __init__(self, source: Spliced) -> None:
+        reading = _reading(source)
+        next(reading)
+        self.readinto = reading.send
+
+
+def _reading(source: Spliced) -> Generator[int, Any, None]:
+    count = 0
+    try:
+        while True:
+            count = source.fill((yield count))
+    except TidegateError as error:
+        source.failed = error
+        raise
+    except (KeyboardInterrupt, SystemExit) as error:
+        source.failed = error
+        raise InterruptedError("the reading was interrupted") from error
+
+
 class Stream:
     """The pages as Arrow's C interface has them; the rows may be taken once."""
 
     def __init__(self, source: Spliced) -> None:
-        self._stream = nanoarrow.c_array_stream(InputStream.from_readable(source))
+        self._stream = nanoarrow.c_array_stream(InputStream.from_readable(_Readable(source)))
         self._schema = self._stream.get_schema()
 
     def __arrow_c_schema__(self) -> object:

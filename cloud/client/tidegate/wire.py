@@ -182,7 +182,7 @@ class Line:
     def _object(body: bytes) -> dict[str, Any] | None:
         try:
             told = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return told if isinstance(told, dict) else None
 

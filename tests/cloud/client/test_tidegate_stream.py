@@ -18,7 +18,7 @@ from tests.cloud.client.served_world import Served, follow
 from tests.cloud.lake_world import T0
 from tests.cloud.serve_world import World
 from tidegate.splice import Spliced, Stream
-from tidegate.wire import Answer
+from tidegate.wire import Answer, Line
 
 READINGS = 1_000_000
 PAGE_ROWS = 20_000
@@ -38,6 +38,36 @@ for number, batch in enumerate(cloud.history("many/temperature", 0, "2100-01-01"
     first = first or number == 4 and resident_kb() or 0
     most = max(most, resident_kb())
 print(rows, most - first)
+"""
+
+INTERRUPTED = """
+import io, signal
+import pyarrow as pa
+from tidegate.splice import Spliced, Stream
+from tidegate.wire import Answer
+
+sink, table = io.BytesIO(), pa.table({"x": pa.array(range(20_000))})
+with pa.ipc.new_stream(sink, table.schema) as writer:
+    for _ in range(40):
+        writer.write_table(table)
+page = Answer(sink.getvalue(), {})
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+told = []
+for at in range(400):
+    source = Spliced(iter([page]))
+    try:
+        stream = Stream(source)
+        signal.setitimer(signal.ITIMER_REAL, 2e-5 * (at + 1) if at < 390 else 0)
+        told.append(pa.table(stream).num_rows)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except (OSError, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        told.append(0)
+print(*sorted(set(told)))
 """
 
 
@@ -112,6 +142,38 @@ def test_columns_that_change_between_pages_are_told(other: Answer) -> None:
     with pytest.raises(OSError, match="the columns changed while they were read"):
         pa.table(Stream(source))
     assert isinstance(source.failed, tidegate.AnswerError)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("take", ["to_arrow", "to_polars", "to_pandas", "to_duckdb", "rows"])
+def test_an_interruption_is_no_shorter_answer(
+    served: Served, monkeypatch: pytest.MonkeyPatch, take: str, interruption: type[BaseException]
+) -> None:
+    result = tidegate.connect(served.url, page_rows=10).history("gw-2/pump/temperature", 0, T0 * 2)
+    ask = Line.arrow
+    pages = []
+
+    def interrupted(line: Line, path: str, query: dict[str, str]) -> Answer:
+        pages.append(path)
+        if len(pages) == 2:
+            raise interruption
+        return ask(line, path, query)
+
+    monkeypatch.setattr(Line, "arrow", interrupted)
+    with pytest.raises(interruption):
+        list(getattr(result, take)())
+    pages.clear()
+    with pytest.raises(OSError, match="the reading was interrupted"):
+        pa.table(result)
+
+
+def test_a_signal_at_any_moment_of_a_reading_is_no_shorter_answer_either() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "cloud/client")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["0", "800000"], done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("take", ["to_arrow", "to_polars", "to_pandas", "to_duckdb", "rows"])

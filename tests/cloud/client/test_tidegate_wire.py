@@ -204,6 +204,8 @@ def test_the_token_is_sent_as_a_bearer_and_never_shown(
         ({"url": "cloud.example.org"}, "is none of a cloud"),
         ({"url": "ftp://cloud"}, "is none of a cloud"),
         ({"url": "http://cloud:70000"}, "cannot be read"),
+        ({"url": "http://cloud/a b"}, "signs that no address has"),
+        ({"url": "http://cl\u00f6ud"}, "signs that no address has"),
         ({"url": "http://me:secret@cloud"}, "holds no name, password or question"),
         ({"url": "https://cloud", "ca": "/there/is/none.pem"}, "there is no file"),
         ({"url": "https://cloud", "ca": __file__}, "cannot be read"),
