@@ -72,10 +72,14 @@ class Spliced:
 
     def _messages(self, body: bytes) -> memoryview:
         """A page's messages without its end, and but for the first page without its schema."""
+        told, hint = "the answer is no whole Arrow stream", "is a proxy changing it?"
         schema_bytes = _HEAD_BYTES + int.from_bytes(body[4:_HEAD_BYTES], "little")
-        if body[:4] != _MARK or len(body) < schema_bytes or not body.endswith(END):
-            raise AnswerError("the answer is no whole Arrow stream", "is a proxy changing it?")
-        shape = _shape(nanoarrow.ArrayStream.from_readable(body[:schema_bytes] + END).schema)
+        if body[:4] != _MARK or len(body) < schema_bytes + len(END) or not body.endswith(END):
+            raise AnswerError(told, hint)
+        try:
+            shape = _shape(nanoarrow.ArrayStream.from_readable(body[:schema_bytes] + END).schema)
+        except RuntimeError as error:  # of which nanoarrow's own is one
+            raise AnswerError(told, hint) from error
         messages = memoryview(body)[: -len(END)]
         if self._shape is None:
             self._shape = shape

@@ -1,6 +1,7 @@
 """The line of `import tidegate`: what it asks again and what not, whom it trusts, what it tells."""
 
 import datetime
+import io
 import ipaddress
 import ssl
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 import tidegate
 from tidegate import wire
+from tidegate.splice import END
 
 OK = (b"application/json", 200, b'{"readings": 7}')
 BUSY = (b"application/json", 503, b'{"error": {"message": "too many questions", "code": "busy"}}')
@@ -57,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", kind.decode())
         if status == 302:
             self.send_header("location", "https://elsewhere.example/")
+        if kind == wire.ARROW.encode():
+            self.send_header("tidegate-next", "again")
         short = kind == b"short"
         self.send_header("content-length", str(len(body) + 100 * short))
         self.end_headers()
@@ -131,17 +136,17 @@ def test_a_refusal_is_asked_once_and_has_a_type_of_its_own(
 
 def test_what_is_too_slow_is_asked_once_so_that_no_work_piles_up(door: Door) -> None:
     hold = threading.Event()
-    door.answers = [lambda: assert_ended(hold)]
+
+    def held() -> None:
+        assert hold.wait(60)
+
+    door.answers = [held]
     try:
         with pytest.raises(tidegate.TooSlowError, match="did not answer within"):
             tidegate.connect(url(door), timeout=0.2).status()
     finally:
         hold.set()
     assert len(door.heard) == 1
-
-
-def assert_ended(hold: threading.Event) -> None:
-    assert hold.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +173,29 @@ def test_a_proxy_without_a_cloud_behind_it_is_a_fault_of_the_server(door: Door) 
         tidegate.connect(url(door)).status()
 
 
-def test_an_arrow_stream_cut_short_is_no_shorter_answer(door: Door) -> None:
-    door.answers = [(wire.ARROW.encode(), 200, b"\xff\xff\xff\xff\x10\x00\x00\x00")]
+@pytest.mark.parametrize("at", [0, 3, 8])
+def test_an_arrow_stream_cut_short_is_no_shorter_answer(door: Door, at: int) -> None:
+    door.answers = [(wire.ARROW.encode(), 200, END[:4] + b"\x10" + bytes(3) + END[at:])]
     with pytest.raises(tidegate.AnswerError, match="no whole Arrow stream"):
         tidegate.connect(url(door)).gaps().to_polars()
+
+
+def test_a_cloud_that_goes_round_in_circles_is_left(door: Door) -> None:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, pa.schema([("x", pa.int64())])) as writer:
+        writer.write_batch(pa.record_batch({"x": [1]}))
+    door.answers = [(wire.ARROW.encode(), 200, sink.getvalue())] * 9
+    with pytest.raises(tidegate.AnswerError, match="the same page again and again"):
+        tidegate.connect(url(door)).gaps().to_polars()
+    assert len(door.heard) == 2
+
+
+def test_an_answer_longer_than_any_page_is_not_read(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "ANSWER_BYTES_MAX", len(OK[2]) - 1)
+    with pytest.raises(tidegate.AnswerError, match="fewer `page_rows`"):
+        tidegate.connect(url(door)).status()
 
 
 def test_nobody_there_is_told_with_what_to_do(pauses: None) -> None:
@@ -224,7 +248,7 @@ def test_what_cannot_be_connected_to_is_refused_before_anything_is_sent(
     assert "secret" not in str(refused.value)
 
 
-def authority(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+def authority(folder: Path, host: ipaddress.IPv4Address) -> tuple[Path, ssl.SSLContext]:
     """A certificate of its own authority for ``host``, as a file and a server's context."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
@@ -237,7 +261,7 @@ def authority(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(_ip(host))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -255,12 +279,8 @@ def authority(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
     return ca, context
 
 
-def _ip(host: str) -> ipaddress.IPv4Address:
-    return ipaddress.IPv4Address(host)
-
-
 def test_an_authority_of_ones_own_is_trusted_when_it_is_named(tmp_path: Path) -> None:
-    ca, context = authority(tmp_path, "127.0.0.1")
+    ca, context = authority(tmp_path, ipaddress.IPv4Address("127.0.0.1"))
     for door in opened(Door(context)):
         at = url(door).replace("http", "https")
         assert tidegate.connect(at, ca=ca, token="t").status() == {"readings": 7}
@@ -270,7 +290,7 @@ def test_an_authority_of_ones_own_is_trusted_when_it_is_named(tmp_path: Path) ->
 
 
 def test_a_certificate_of_another_name_is_not_believed(tmp_path: Path) -> None:
-    ca, context = authority(tmp_path, "127.0.0.2")
+    ca, context = authority(tmp_path, ipaddress.IPv4Address("127.0.0.2"))
     for door in opened(Door(context)):
         with pytest.raises(tidegate.CertificateError, match="does not hold"):
             tidegate.connect(url(door).replace("http", "https"), ca=ca).status()
