@@ -42,8 +42,9 @@ format: .venv/.stamp ## format the Python
 stubs: .venv/.stamp ## regenerate the gRPC stubs
 	@$(PY) -m protos.generate
 
-wheel: setup ## build the wheel into dist/
+wheel: setup ## build the wheel, and that of the Python client alone, into dist/
 	@rm -rf dist && $(PY) -m hatchling build -t wheel
+	@cd cloud/client && ../../$(PY) -m hatchling build -t wheel -d ../../dist
 
 servers: ## install the real servers the tests use (Debian packages)
 	@.ci/servers

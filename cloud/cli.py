@@ -40,9 +40,12 @@ VERBS: Final = {
 NEEDS: Final = Extra(
     "cloud",
     frozenset(
-        {"deltalake", "duckdb", "httptools", "orjson", "pyarrow", "pytz", "starlette", "uvicorn"}
+        {
+            "deltalake", "duckdb", "httptools", "nanoarrow", "orjson", "pyarrow", "pytz",
+            "starlette", "uvicorn",
+        }
     ),
-)
+)  # fmt: skip
 
 
 @click.group(
