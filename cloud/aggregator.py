@@ -45,6 +45,7 @@ from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
 from cloud.serve.page_door import PageServer, listen, served
@@ -203,6 +204,8 @@ class Aggregator:
             PAGE if (PAGE / "index.html").is_file() else None,
             marks=Marks(self.registry),
             operations=self.operations,
+            verdicts=Verdicts(self.registry),
+            zone=self.config.settings.page.zone,
             presence=lambda: gate.presence,
             fault=self._fault,
             apart=self.journal.quarantined,

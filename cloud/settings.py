@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from cloud.page_settings import Page
 from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
@@ -288,5 +289,6 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     lake: Lake
     retention: dict[str, Retention]
     roles: Roles
+    page: Page
     metrics: Metrics
     log: Log

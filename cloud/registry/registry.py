@@ -9,6 +9,7 @@ from cloud.registry.file import AUDIT_ROWS_MAX
 from cloud.registry.marks import MarkRows
 from cloud.registry.operations import OperationRows
 from cloud.registry.rows import Admission, CertificateRow, GatewayRow, TokenRow, columns
+from cloud.registry.verdicts import VerdictRows
 
 __all__ = [
     "AUDIT_ROWS_MAX", "Admission", "CertificateRow", "GatewayRow", "Registry", "TokenRow",
@@ -17,7 +18,7 @@ __all__ = [
 STATUS_CHARS_MAX: Final = 16_384
 
 
-class Registry(Certificates, MarkRows, OperationRows):
+class Registry(Certificates, MarkRows, OperationRows, VerdictRows):
     """The registry of one cloud; every method may be called from any thread."""
 
     def add_token(self, token: TokenRow) -> None:

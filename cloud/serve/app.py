@@ -29,6 +29,7 @@ from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve import formats, stream
 from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
@@ -55,6 +56,8 @@ def build_app(
     *,
     marks: Marks,
     operations: Operations,
+    verdicts: Verdicts,
+    zone: str = "",
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
@@ -63,16 +66,18 @@ def build_app(
 ) -> Starlette:
     """The whole site as an ASGI application.
 
-    ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
-    connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
-    does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
-    questions. ``hosts`` are the names under which this server may be
-    called, without port; None allows any, which only a server that others guard may do.
+    ``dist`` is the built page's folder, None if there is none. ``zone`` is the plant's, an IANA
+    name or empty. ``presence`` tells who is connected, ``fault`` what stands in the way of storing
+    or consolidating, empty when nothing does, ``apart`` the blocks set apart. ``readers`` are
+    processes beside this one that work on questions. ``hosts`` are the names under which this
+    server may be called, without port; None allows any, which only a server that others guard may
+    do.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
+        zone,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

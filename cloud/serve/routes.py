@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from cloud.serve import (
     endpoint,
+    episodes,
     events,
     fleet,
     history,
@@ -15,6 +16,7 @@ from cloud.serve import (
     operations,
     series,
     status,
+    verdicts,
 )
 from cloud.serve.endpoint import CURSOR_OUT, WHOLE, Endpoint, Method
 from cloud.serve.fields import json_schema
@@ -124,7 +126,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "/api/v1/episodes", "Episodes of anomalies, the newest or the highest peak first.",
-        events.EPISODES_PARAMS, events.episodes, "episodes", events.EPISODES, _PAGED,
+        episodes.PARAMS, episodes.episodes, "episodes", episodes.EPISODES, _PAGED,
     ),
     Endpoint(
         "/api/v1/gaps", "What gateways declared lost, newest first.",
@@ -150,6 +152,15 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/marks/{mark}", "Withdraw a mark; what it left out comes back.", marks.WITHDRAW,
         marks.withdraw, whole=_MARK, method=Method.DELETE, refuses=frozenset({403, 404}),
+    ),
+    Endpoint(
+        "/api/v1/verdicts", "What was said of episodes, the last first.", verdicts.PARAMS,
+        verdicts.verdicts, "verdicts", verdicts.VERDICTS, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/verdicts", "Confirm or dismiss an episode, or take that back.", {},
+        verdicts.give, whole=json_schema(verdicts.VERDICTS), method=Method.POST,
+        body=verdicts.BODY, refuses=frozenset({403, 404, 408, 409, 413, 415}),
     ),
     Endpoint(
         "/api/v1/operations", "Operations on series, the newest first.", operations.PARAMS,

@@ -12,6 +12,7 @@ from cloud.query.history import Query
 from cloud.registry.registry import GatewayRow
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.ledger import Aside, Gaps
 from cloud.serve.shown import Shown
 from protos import sync_pb2 as pb
@@ -64,7 +65,8 @@ Presence = Callable[[], Mapping[str, Seen]]
 class Site:
     """``now_us`` is the server's clock, µs UTC; ``version`` the product's.
 
-    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored.
+    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored. ``zone`` is
+    the plant's, empty where nobody told.
     """
 
     query: Query
@@ -81,3 +83,5 @@ class Site:
     gaps: Gaps
     operations: Operations
     shown: Shown
+    verdicts: Verdicts
+    zone: str

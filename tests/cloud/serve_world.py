@@ -13,6 +13,7 @@ from cloud.registry.registry import Registry as OwnRegistry
 from cloud.rollup.partials import MINUTE_US
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
@@ -48,7 +49,7 @@ class World:
         self.operations = Operations(self.registry)
         self.app = build_app(
             self.query, self.live, Registry(), self.journal, dist, marks=self.marks,
-            operations=self.operations, **more,
+            operations=self.operations, verdicts=Verdicts(self.registry), **more,
         )  # fmt: skip
         self.client = TestClient(self.app, base_url="http://localhost:8460")
 

@@ -6,6 +6,8 @@ import "./styles/frame.css";
 import "./styles/tables.css";
 import "./styles/series.css";
 import "./styles/chart.css";
+import "./styles/compare.css";
+import "./styles/notes.css";
 import "./styles/anomalies.css";
 import "./styles/enrol.css";
 import "./styles/ledger.css";

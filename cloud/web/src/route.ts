@@ -1,3 +1,4 @@
+import { type ChartChoice, formatChart, parseChart } from "./chart/chart-address.ts";
 import { DAY_US, HOUR_US, isoFromUs, MINUTE_US, SECOND_US, usFromIso } from "./format/time.ts";
 
 /** What part of time a chart shows. `last` and `all` keep following new readings. */
@@ -12,7 +13,15 @@ export type Route =
   | { view: "ledger"; gateway: string | undefined }
   | { view: "gateway"; gateway: string }
   | { view: "device"; gateway: string; device: string }
-  | { view: "series"; gateway: string; device: string; series: string; range: Range }
+  | {
+      view: "series";
+      gateway: string;
+      device: string;
+      series: string;
+      range: Range;
+      /** Without it the chart is as usual. */
+      chart?: ChartChoice;
+    }
   | { view: "unknown"; hash: string };
 
 export const DEFAULT_RANGE: Range = { kind: "last", spanUs: DAY_US };
@@ -42,7 +51,11 @@ export function parseHash(hash: string): Route {
   if (d !== "devices" || !device) return { view: "unknown", hash };
   if (parts.length === 4) return { view: "device", gateway, device };
   if (s !== "series" || !series || parts.length !== 6) return { view: "unknown", hash };
-  return { view: "series", gateway, device, series, range: parseRange(search) };
+  const query = new URLSearchParams(search);
+  const chart = parseChart(query, series);
+  const range = parseRange(query);
+  const place = { gateway, device, series, range };
+  return formatChart(chart) ? { view: "series", ...place, chart } : { view: "series", ...place };
 }
 
 /** Write the address of a route, from `#` on. */
@@ -59,15 +72,15 @@ export function formatHash(route: Route): string {
       return `#/gateways/${e(route.gateway)}/devices/${e(route.device)}`;
     case "series": {
       const path = `#/gateways/${e(route.gateway)}/devices/${e(route.device)}/series/${e(route.series)}`;
-      return `${path}?${formatRange(route.range)}`;
+      const chart = route.chart ? formatChart(route.chart) : "";
+      return `${path}?${formatRange(route.range)}${chart}`;
     }
     case "unknown":
       return route.hash;
   }
 }
 
-function parseRange(search: string): Range {
-  const query = new URLSearchParams(search);
+function parseRange(query: URLSearchParams): Range {
   const fromUs = usFromIso(query.get("from") ?? "");
   const toUs = usFromIso(query.get("to") ?? "");
   if (fromUs !== undefined && toUs !== undefined && fromUs < toUs) {

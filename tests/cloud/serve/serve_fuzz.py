@@ -19,6 +19,7 @@ from cloud.rollup.partials import HOUR_US
 from cloud.serve.openapi import document
 from cloud.serve.routes import ENDPOINTS
 from tests.cloud.lake_world import T0
+from tests.cloud.serve.test_events import episodes, follow
 from tests.cloud.serve_world import World
 
 CHECKS = [
@@ -28,6 +29,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 MARK = "0" * 16
+EPISODE = 7
 
 
 def operations() -> list[tuple[str, str, GenerationMode]]:
@@ -45,9 +47,11 @@ def operations() -> list[tuple[str, str, GenerationMode]]:
 
 
 def world_at(folder: Path) -> World:
-    """A small lake with a tail, texts, anomalies and a mark."""
+    """A small lake with a tail, texts, anomalies, an episode and a mark."""
     world = World(folder / "lake", hosts={"localhost", "testserver"})
     world.fill()
+    world.gateway.send(episodes(world.gateway, [EPISODE], [T0], [T0 + 5], [4.0]))
+    follow(world)
     mark = {"id": MARK, "kind": "bad", "from": T0, "to": T0 + HOUR_US, "author": "ann"}
     told = world.client.post("/api/v1/marks", json=mark | {"series": [world.id("pump")]})
     assert told.status_code == 201
@@ -85,6 +89,10 @@ def _aim(case: Any, series: str, others: int) -> None:
     """
     if case.path.startswith("/api/v1/operations"):
         _aim_operation(case, series.partition(",")[0])
+        return
+    if isinstance(case.body, dict) and "verdict" in case.body:
+        pump = series.partition(",")[0]
+        case.body |= {"episode": f"{EPISODE:032x}", "series": [pump], "from": T0}
         return
     if "series" in (case.query or {}):
         kept = [name for name in case.query if name not in ("series", "from", "to")][:others]

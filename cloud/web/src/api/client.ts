@@ -49,7 +49,8 @@ export async function getJson<T>(
   return (await response.json()) as T;
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+/** What a server that refused said of it. */
+export async function refusal(response: Response): Promise<ApiError> {
   try {
     const { error } = (await response.json()) as {
       error: { code: string; message: string; hint: string };

@@ -5,6 +5,8 @@ export interface Status {
   history: { readings: number; series: number; anomalies: number };
   version: string;
   now: number;
+  /** The zone of the plant, empty where the server was not told. */
+  zone?: string;
 }
 
 export interface Gateway {
@@ -140,4 +142,56 @@ export interface LiveReadings {
   id: string;
   t: number[];
   v: (number | null)[];
+}
+
+/** For how long one value of a series stood. */
+export interface Stretch {
+  series: string;
+  from: number;
+  to: number;
+  value: number | null;
+  text: string | null;
+  readings: number;
+  since: number;
+  open: boolean;
+}
+
+export interface Episode {
+  id: string;
+  series: string;
+  gateway: string;
+  device: string;
+  metric: string;
+  from: number;
+  to: number;
+  state: number;
+  peak_ts: number;
+  peak: number;
+  threshold: number;
+  model: string;
+  points: number;
+  /** What somebody said of it, null while nobody did or it was taken back. */
+  verdict: VerdictKind | null;
+  verdict_note: string;
+  verdict_author: string;
+}
+
+export type VerdictKind = "confirmed" | "dismissed";
+
+export type MarkKind = "fault" | "maintenance" | "bad";
+
+/** What somebody said of an interval of series, a device or a gateway. */
+export interface Mark {
+  id: string;
+  kind: MarkKind;
+  from: number;
+  to: number;
+  series: string[];
+  gateway: string;
+  device: string;
+  note: string;
+  author: string;
+  created: number;
+  withdrawn: number | null;
+  withdrawn_by: string;
 }
