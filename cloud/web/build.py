@@ -16,11 +16,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 WEB = Path(__file__).resolve().parent
 DIST = WEB / "dist"
@@ -146,7 +147,13 @@ def build(node: Node, sources: str) -> str:
     install(node, checkers=False)
     shutil.rmtree(FRESH, ignore_errors=True)
     node.run(MODULES / "vite" / "bin" / "vite.js", "build", "--logLevel", "warn")
-    sizes = {kind: _gzip_bytes(kind) for kind in ("js", "css")}
+    first = first_load(json.loads((FRESH / ".vite" / "manifest.json").read_text()))
+    shutil.rmtree(FRESH / ".vite")
+    sizes = {
+        "js": _gzip_bytes(FRESH / name for name in first),
+        "js_all": _gzip_bytes(FRESH.rglob("*.js")),
+        "css": _gzip_bytes(FRESH.rglob("*.css")),
+    }
     if sizes["js"] > SCRIPT_GZIP_BYTES_MAX:
         raise BuildError(
             f"The page's script is {sizes['js']:,} B gzipped, above its budget of "
@@ -157,13 +164,28 @@ def build(node: Node, sources: str) -> str:
     shutil.rmtree(DIST, ignore_errors=True)
     FRESH.rename(DIST)
     return (
-        f"page built: script {sizes['js']:,} B, style {sizes['css']:,} B gzipped "
-        f"(script budget {SCRIPT_GZIP_BYTES_MAX:,} B)"
+        f"page built: script {sizes['js']:,} B at first load (budget {SCRIPT_GZIP_BYTES_MAX:,} B), "
+        f"{sizes['js_all']:,} B in all, style {sizes['css']:,} B, gzipped"
     )
 
 
-def _gzip_bytes(kind: str) -> int:
-    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in FRESH.rglob(f"*.{kind}"))
+def first_load(manifest: Mapping[str, Any]) -> set[str]:
+    """The scripts that are fetched before anything is seen: the entry, and what it imports.
+
+    What is imported when it is needed is not among them.
+    """
+    found: set[str] = set()
+    left = [chunk for chunk in manifest.values() if chunk.get("isEntry")]
+    while left:
+        chunk = left.pop()
+        if chunk["file"] not in found:
+            found.add(chunk["file"])
+            left += [manifest[name] for name in chunk.get("imports", ())]
+    return found
+
+
+def _gzip_bytes(paths: Iterable[Path]) -> int:
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in paths)
 
 
 def check(node: Node) -> None:

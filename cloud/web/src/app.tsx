@@ -1,11 +1,12 @@
 import { useEffect } from "preact/hooks";
-import { SeriesView } from "./chart/series-view.tsx";
 import { DeviceView } from "./device/device-view.tsx";
 import { GatewayView } from "./device/gateway-view.tsx";
 import { FleetView } from "./fleet/fleet-view.tsx";
+import { shownZone, type ZoneChoice } from "./format/zone.ts";
 import { LedgerView } from "./ledger/ledger-view.tsx";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
+import { Later } from "./parts/later.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
 
@@ -13,6 +14,7 @@ import { type Theme, useTheme } from "./theme.ts";
 export function App() {
   const route = useRoute();
   const [theme, toggleTheme] = useTheme();
+  shownZone.choose(zoneOf(route));
   useEffect(() => {
     document.title = titleOf(route);
   });
@@ -40,7 +42,17 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
     case "device":
       return <DeviceView gateway={route.gateway} device={route.device} />;
     case "series":
-      return <SeriesView key={route.series} route={route} theme={theme} />;
+      return (
+        <Later load={chart}>
+          {({ SeriesView }) => <SeriesView key={route.series} route={route} theme={theme} />}
+        </Later>
+      );
+    case "review":
+      return (
+        <Later load={chart}>
+          {({ ReviewView }) => <ReviewView choice={route.choice} theme={theme} />}
+        </Later>
+      );
     case "unknown":
       return (
         <p class="notice" data-testid="not-found">
@@ -51,10 +63,21 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
   }
 }
 
+/** The chart is fetched when it is first looked at: the fleet is shown without it. */
+const chart = () => import("./chart/views.ts");
+
+/** Charts and reviews may show another zone than the reader's. */
+function zoneOf(route: Route): ZoneChoice {
+  if (route.view === "series") return route.chart?.zone ?? "local";
+  return route.view === "review" ? route.choice.zone : "local";
+}
+
 function titleOf(route: Route): string {
   switch (route.view) {
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
+    case "review":
+      return "Review · Tidegate";
     case "gateway":
       return `${route.gateway} · Tidegate`;
     case "device":

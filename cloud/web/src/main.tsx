@@ -8,6 +8,7 @@ import "./styles/series.css";
 import "./styles/chart.css";
 import "./styles/compare.css";
 import "./styles/notes.css";
+import "./styles/review.css";
 import "./styles/anomalies.css";
 import "./styles/enrol.css";
 import "./styles/ledger.css";

@@ -1,5 +1,6 @@
 import { type ChartChoice, formatChart, parseChart } from "./chart/chart-address.ts";
 import { DAY_US, HOUR_US, isoFromUs, MINUTE_US, SECOND_US, usFromIso } from "./format/time.ts";
+import { formatReview, parseReview, type ReviewChoice } from "./review/review-address.ts";
 
 /** What part of time a chart shows. `last` and `all` keep following new readings. */
 export type Range =
@@ -22,6 +23,7 @@ export type Route =
       /** Without it the chart is as usual. */
       chart?: ChartChoice;
     }
+  | { view: "review"; choice: ReviewChoice }
   | { view: "unknown"; hash: string };
 
 export const DEFAULT_RANGE: Range = { kind: "last", spanUs: DAY_US };
@@ -45,6 +47,8 @@ export function parseHash(hash: string): Route {
   const [g, gateway, d, device, s, series] = parts;
   if (parts.length === 0) return { view: "fleet" };
   if (g === "ledger" && parts.length === 1) return { view: "ledger", gateway: undefined };
+  if (g === "review" && parts.length === 1)
+    return { view: "review", choice: parseReview(new URLSearchParams(search)) };
   if (g !== "gateways" || !gateway) return { view: "unknown", hash };
   if (parts.length === 2) return { view: "gateway", gateway };
   if (d === "ledger" && parts.length === 3) return { view: "ledger", gateway };
@@ -75,6 +79,8 @@ export function formatHash(route: Route): string {
       const chart = route.chart ? formatChart(route.chart) : "";
       return `${path}?${formatRange(route.range)}${chart}`;
     }
+    case "review":
+      return formatReview(route.choice);
     case "unknown":
       return route.hash;
   }

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Anomaly } from "../api/types.ts";
+import { shownZone } from "../format/zone.ts";
 import type { Theme } from "../theme.ts";
 import { AnomalyMarkers } from "./anomaly-markers.tsx";
 import type { Panel } from "./panels.ts";
@@ -106,6 +107,7 @@ function shapeOf({ panel, panels, right }: Props): PlotShape {
     bars: panel.bars,
     axisPx: panels > 1 ? AXIS_PX : undefined,
     right,
+    zone: shownZone.zone,
   };
 }
 
@@ -117,7 +119,8 @@ function usePlot(
 ): void {
   const latest = useRef(props);
   latest.current = props;
-  const shape = JSON.stringify(shapeOf(props));
+  const { zone, ...shape } = shapeOf(props);
+  const made = `${zone.name} ${JSON.stringify(shape)}`;
   // Run again only for these: they change the canvas's colours, or what it is made of
   useEffect(() => {
     const element = host.current;
@@ -129,20 +132,20 @@ function usePlot(
       pointed: (us) => latest.current.hand.onPointed(us),
       drawn: setFrame,
     };
-    const made = new Plot(element, shapeOf(latest.current), events);
-    plot.current = made;
-    made.show(contentOf(latest.current), latest.current.control.window);
+    const drawing = new Plot(element, shapeOf(latest.current), events);
+    plot.current = drawing;
+    drawing.show(contentOf(latest.current), latest.current.control.window);
     const observer = new ResizeObserver(() => {
-      made.resize(element.clientWidth, element.clientHeight);
+      drawing.resize(element.clientWidth, element.clientHeight);
       latest.current.onWidth(element.clientWidth);
     });
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.destroy();
+      drawing.destroy();
       plot.current = undefined;
     };
-  }, [props.theme, shape]);
+  }, [props.theme, made]);
 }
 
 function stateOf(histories: readonly ChartHistory[], points: number): string {

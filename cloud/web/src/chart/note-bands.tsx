@@ -1,6 +1,7 @@
 import type { Episode, Mark } from "../api/types.ts";
 import { measure } from "../format/number.ts";
 import { moment } from "../format/time.ts";
+import type { Draft } from "../marks/mark-form.tsx";
 import { MARK_NAMES } from "../marks/mark-names.ts";
 import type { PlotFrame } from "./plot.ts";
 
@@ -13,13 +14,15 @@ interface Props {
   frame: PlotFrame;
   episodes: readonly Episode[];
   marks: readonly Mark[];
+  /** An interval that is about to be marked. */
+  draft?: Draft | undefined;
   /** Id of the selected episode. */
   selected: string | undefined;
   onSelect(id: string | undefined): void;
 }
 
 /** Over a plot: marks as bands from top to bottom, episodes as bars along the foot. */
-export function NoteBands({ frame, episodes, marks, selected, onSelect }: Props) {
+export function NoteBands({ frame, episodes, marks, draft, selected, onSelect }: Props) {
   return (
     <div
       class="bands"
@@ -45,6 +48,13 @@ export function NoteBands({ frame, episodes, marks, selected, onSelect }: Props)
           </div>
         );
       })}
+      {draft && (
+        <div
+          class="band draft"
+          data-testid="draft-band"
+          style={placed(frame, draft.fromUs, draft.toUs)?.style}
+        />
+      )}
       {episodes.flatMap((one) => {
         const place = placed(frame, one.from, one.to);
         if (!place) return [];

@@ -1,7 +1,7 @@
 import type uPlot from "uplot";
 import { axisNumbers } from "../format/axis-number.ts";
 import { axisLabels } from "../format/axis-time.ts";
-import { shownZone } from "../format/zone.ts";
+import type { Zone } from "../format/zone.ts";
 import { zoneTicks } from "../format/zone-ticks.ts";
 import type { Palette } from "./palette.ts";
 
@@ -24,6 +24,8 @@ export interface PlotShape {
   axisPx: number | undefined;
   /** There is an axis on the right, here or in another plot of the chart. */
   right: boolean;
+  /** Whose clocks the time axis shows. */
+  zone: Zone;
 }
 
 export interface PlotHooks {
@@ -74,7 +76,7 @@ export function plotOptions(
           fill: palette.traces[line.colour]?.band ?? palette.grid,
         })),
     axes: [
-      xAxis(palette),
+      xAxis(palette, shape),
       yAxis(palette, shape, "y"),
       ...(right ? [yAxis(palette, shape, "y2")] : []),
     ],
@@ -111,7 +113,7 @@ function colourOf(plot: uPlot, at: number, palette: Palette): string {
   return typeof found === "string" ? found : palette.ink;
 }
 
-function xAxis(palette: Palette): uPlot.Axis {
+function xAxis(palette: Palette, shape: PlotShape): uPlot.Axis {
   return {
     stroke: palette.ink,
     font: palette.font,
@@ -120,7 +122,7 @@ function xAxis(palette: Palette): uPlot.Axis {
     space: X_LABEL_PX,
     grid: { stroke: palette.grid, width: 1 },
     ticks: { stroke: palette.grid, width: 1, size: 6 },
-    splits: (_plot, _axis, min, max, step) => zoneTicks(min, max, step, shownZone.zone),
+    splits: (_plot, _axis, min, max, step) => zoneTicks(min, max, step, shape.zone),
     values: (_plot, splits, _axis, _space, step) => axisLabels(splits, step),
   };
 }

@@ -22,7 +22,7 @@ import { SeriesHead } from "./series-head.tsx";
 import { SidePanel } from "./side-panel.tsx";
 import { choiceOf, type SeriesRoute } from "./use-choice.ts";
 import { type Heard, useHistories } from "./use-histories.ts";
-import { useKeys } from "./use-keys.ts";
+import { type Key, useKeys } from "./use-keys.ts";
 import { useNotes } from "./use-notes.ts";
 import { useWindow } from "./use-window.ts";
 import { type Extent, fixed } from "./window.ts";
@@ -117,8 +117,28 @@ function SeriesChart({ route, theme, series }: ChartProps) {
     highlight,
     onHighlight: setHighlight,
   };
-  const keys = [
+  const step = (by: number) => {
+    const at = notes.episodes.findIndex((one) => one.id === chart.episode);
+    const place = Math.min(Math.max(at < 0 ? 0 : at + by, 0), notes.episodes.length - 1);
+    const next = notes.episodes[place];
+    if (next) choice.change({ episode: next.id, side: "episodes" });
+  };
+  const letGo = () => {
+    setDraft(undefined);
+    setBrush("zoom");
+    if (chart.episode) choice.change({ episode: undefined });
+  };
+  const keys: Key[] = [
     ...windowKeys(control),
+    { keys: ["n"], shown: "n", says: "the next episode of the window", act: () => step(1) },
+    { keys: ["p"], shown: "p", says: "the previous episode of the window", act: () => step(-1) },
+    {
+      keys: ["m"],
+      shown: "m",
+      says: "mark: a drag over the chart marks",
+      act: () => setBrush("mark"),
+    },
+    { keys: ["Escape"], shown: "Esc", says: "let go of episode, mark and drag", act: letGo },
     { keys: ["?"], shown: "?", says: "these keys", act: () => setHelp(true) },
   ];
   useKeys(keys);
@@ -159,6 +179,7 @@ function SeriesChart({ route, theme, series }: ChartProps) {
                   frame={frame}
                   episodes={notes.episodes.filter((one) => speaks(panel, one.series))}
                   marks={notes.marks.filter((one) => marksPanel(panel, one))}
+                  draft={draft}
                   selected={chart.episode}
                   onSelect={(episode) =>
                     choice.change(episode ? { episode, side: "episodes" } : { episode })

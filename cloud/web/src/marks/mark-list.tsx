@@ -19,7 +19,8 @@ interface Props {
 /** The marks that meet the window; each can be taken back, and what it left out returns. */
 export function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
   const sending = useSending();
-  const [author, setAuthor] = useState(knownAuthor);
+  const [typed, setTyped] = useState<string | undefined>();
+  const author = typed ?? knownAuthor();
   const withdraw = (mark: Mark) =>
     sending.run(async () => {
       await sendJson("DELETE", `marks/${mark.id}`, { author: author.trim() });
@@ -41,7 +42,7 @@ export function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
           <input
             value={author}
             data-testid="withdraw-author"
-            onInput={(event) => setAuthor(event.currentTarget.value)}
+            onInput={(event) => setTyped(event.currentTarget.value)}
           />
         </label>
       )}

@@ -1,3 +1,4 @@
+import { formatReview, PLAIN_REVIEW } from "../review/review-address.ts";
 import { formatHash, type Route } from "../route.ts";
 import type { Theme } from "../theme.ts";
 
@@ -28,6 +29,9 @@ export function Header({ route, theme, toggleTheme }: Props) {
             </a>
           ))}
         </nav>
+        <a class="head-link" href={formatReview(PLAIN_REVIEW)}>
+          Review
+        </a>
         <button type="button" class="theme" data-testid="theme" onClick={toggleTheme}>
           {other === "dark" ? "Dark" : "Light"}
           <span class="sr"> theme</span>
@@ -52,6 +56,7 @@ function Mark() {
 function crumbs(route: Route): [string, string][] {
   const way: [string, string][] = [["Fleet", formatHash({ view: "fleet" })]];
   if (route.view === "fleet" || route.view === "unknown") return way;
+  if (route.view === "review") return [...way, ["Review", formatHash(route)]];
   const { gateway } = route;
   if (gateway) way.push([gateway, formatHash({ view: "gateway", gateway })]);
   if (route.view === "ledger") {

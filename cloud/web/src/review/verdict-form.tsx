@@ -11,7 +11,7 @@ const AUTHOR_CHARS_MAX = 100;
 
 interface Props {
   episode: Episode;
-  onGiven(): void;
+  onGiven(said: Pick<Episode, "verdict" | "verdict_note" | "verdict_author">): void;
 }
 
 /** Confirm or dismiss one episode with a note, or take that back. Its key is the episode's id. */
@@ -26,7 +26,12 @@ export function VerdictForm({ episode, onGiven }: Props) {
       const body = { episode: id, series: [series], from, ...said };
       await sendJson("POST", "verdicts", {}, body);
       keepAuthor(author.trim());
-      onGiven();
+      const taken = verdict === "open";
+      onGiven({
+        verdict: taken ? null : verdict,
+        verdict_note: taken ? "" : note,
+        verdict_author: taken ? "" : author.trim(),
+      });
     });
   const nameless = author.trim() === "";
   return (
