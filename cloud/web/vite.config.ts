@@ -11,7 +11,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: ["chrome123", "firefox128", "safari17.5"],
     reportCompressedSize: false,
-    manifest: true, // build.py reads of it what a first load fetches, and takes it away
   },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 });

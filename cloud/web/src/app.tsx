@@ -6,9 +6,12 @@ import { shownZone, type ZoneChoice } from "./format/zone.ts";
 import { LedgerView } from "./ledger/ledger-view.tsx";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
-import { Later } from "./parts/later.tsx";
+import { lazily } from "./parts/lazily.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
+
+const ReviewView = lazily(() => import("./views/review.ts"));
+const SeriesView = lazily(() => import("./views/chart.ts"));
 
 /** The frame of every view, and the view that the address names. */
 export function App() {
@@ -42,17 +45,9 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
     case "device":
       return <DeviceView gateway={route.gateway} device={route.device} />;
     case "series":
-      return (
-        <Later load={chart}>
-          {({ SeriesView }) => <SeriesView key={route.series} route={route} theme={theme} />}
-        </Later>
-      );
+      return <SeriesView key={route.series} route={route} theme={theme} />;
     case "review":
-      return (
-        <Later load={chart}>
-          {({ ReviewView }) => <ReviewView choice={route.choice} theme={theme} />}
-        </Later>
-      );
+      return <ReviewView choice={route.review} theme={theme} />;
     case "unknown":
       return (
         <p class="notice" data-testid="not-found">
@@ -63,13 +58,10 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
   }
 }
 
-/** The chart is fetched when it is first looked at: the fleet is shown without it. */
-const chart = () => import("./chart/views.ts");
-
 /** Charts and reviews may show another zone than the reader's. */
 function zoneOf(route: Route): ZoneChoice {
   if (route.view === "series") return route.chart?.zone ?? "local";
-  return route.view === "review" ? route.choice.zone : "local";
+  return route.view === "review" ? route.review.zone : "local";
 }
 
 function titleOf(route: Route): string {

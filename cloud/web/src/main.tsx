@@ -1,15 +1,8 @@
 import { render } from "preact";
-import "uplot/dist/uPlot.min.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/tables.css";
-import "./styles/series.css";
-import "./styles/chart.css";
-import "./styles/compare.css";
-import "./styles/notes.css";
-import "./styles/review.css";
-import "./styles/anomalies.css";
 import "./styles/enrol.css";
 import "./styles/ledger.css";
 import { App } from "./app.tsx";

@@ -23,7 +23,7 @@ export type Route =
       /** Without it the chart is as usual. */
       chart?: ChartChoice;
     }
-  | { view: "review"; choice: ReviewChoice }
+  | { view: "review"; review: ReviewChoice }
   | { view: "unknown"; hash: string };
 
 export const DEFAULT_RANGE: Range = { kind: "last", spanUs: DAY_US };
@@ -48,7 +48,7 @@ export function parseHash(hash: string): Route {
   if (parts.length === 0) return { view: "fleet" };
   if (g === "ledger" && parts.length === 1) return { view: "ledger", gateway: undefined };
   if (g === "review" && parts.length === 1)
-    return { view: "review", choice: parseReview(new URLSearchParams(search)) };
+    return { view: "review", review: parseReview(new URLSearchParams(search)) };
   if (g !== "gateways" || !gateway) return { view: "unknown", hash };
   if (parts.length === 2) return { view: "gateway", gateway };
   if (d === "ledger" && parts.length === 3) return { view: "ledger", gateway };
@@ -80,7 +80,7 @@ export function formatHash(route: Route): string {
       return `${path}?${formatRange(route.range)}${chart}`;
     }
     case "review":
-      return formatReview(route.choice);
+      return formatReview(route.review);
     case "unknown":
       return route.hash;
   }

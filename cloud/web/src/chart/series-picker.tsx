@@ -52,14 +52,19 @@ export function SeriesPicker({ without, onPick }: Props) {
   };
   if (!open) {
     return (
-      <button type="button" class="plain" data-testid="add-series" onClick={() => setOpen(true)}>
+      <button
+        type="button"
+        class="small-key"
+        data-testid="add-series"
+        onClick={() => setOpen(true)}
+      >
         + Add a series
       </button>
     );
   }
   const offered = found.filter((one) => !without.includes(one.id));
   return (
-    <search class="picker" onKeyDown={(event) => event.key === "Escape" && close()}>
+    <search class="adder" onKeyDown={(event) => event.key === "Escape" && close()}>
       <input
         ref={field}
         type="search"
@@ -70,11 +75,11 @@ export function SeriesPicker({ without, onPick }: Props) {
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Enter" && offered[0] && pick(offered[0].id)}
       />
-      <button type="button" class="plain" onClick={close}>
+      <button type="button" class="small-key" onClick={close}>
         Cancel
       </button>
       {fault && <p class="hot">{fault}</p>}
-      <ul class="picker-found" data-testid="picker-found">
+      <ul class="adder-found" data-testid="picker-found">
         {offered.map((one) => (
           <li key={one.id}>
             <button type="button" data-series={one.id} onClick={() => pick(one.id)}>

@@ -3,6 +3,7 @@ import { getJson } from "../api/client.ts";
 import { usePolled } from "../api/poll.ts";
 import { serverClock } from "../api/server-clock.ts";
 import type { Mark, Series, Status } from "../api/types.ts";
+import { ExportDetails } from "../export/export-details.tsx";
 import { shownZone } from "../format/zone.ts";
 import { type Draft, MarkForm } from "../marks/mark-form.tsx";
 import { Failure } from "../parts/failure.tsx";
@@ -217,6 +218,7 @@ function SeriesChart({ route, theme, series }: ChartProps) {
         />
       </div>
       <ReadingTable shown={shown} window={control.window} />
+      <ExportDetails shown={shown} window={control.window} withoutBad={chart.withoutBad} />
       <KeysHelp keys={keys} open={help} onClose={() => setHelp(false)} />
     </article>
   );

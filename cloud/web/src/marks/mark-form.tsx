@@ -136,7 +136,7 @@ export function MarkForm({ draft, series, onMade, onCancel }: Props) {
         <button type="submit" class="main" disabled={sending.busy || wrong} data-testid="mark-save">
           Mark it
         </button>
-        <button type="button" class="plain" onClick={onCancel}>
+        <button type="button" class="small-key" onClick={onCancel}>
           Cancel
         </button>
       </div>

@@ -31,7 +31,7 @@ export function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
     <section class="anomalies" aria-label="Marks in this window">
       <h2>
         Marks <span class="figure">{count(marks.length)}</span>
-        <button type="button" class="plain" data-testid="mark-window" onClick={onNew}>
+        <button type="button" class="small-key" data-testid="mark-window" onClick={onNew}>
           Mark this window
         </button>
       </h2>
@@ -64,7 +64,7 @@ export function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
             </button>
             <button
               type="button"
-              class="plain"
+              class="small-key"
               disabled={sending.busy || author.trim() === ""}
               data-testid="mark-withdraw"
               aria-label={`Put back: ${MARK_NAMES[mark.kind]}, ${instant(mark.from, SECOND_US)}`}

@@ -37,7 +37,7 @@ export function ReviewView({ choice, theme }: { choice: ReviewChoice; theme: The
   const at = rows.findIndex((one) => one.id === choice.episode);
   const selected = rows[at];
   const change = (part: Partial<ReviewChoice>, how: "push" | "replace" = "replace") =>
-    go({ view: "review", choice: { ...choice, ...part } }, how);
+    go({ view: "review", review: { ...choice, ...part } }, how);
   const step = (by: number) => {
     const next = rows[Math.min(Math.max(at < 0 ? 0 : at + by, 0), rows.length - 1)];
     if (next) change({ episode: next.id });
@@ -63,7 +63,7 @@ export function ReviewView({ choice, theme }: { choice: ReviewChoice; theme: The
           {count(rows.length)}
           {episodes.more && "+"} listed
         </p>
-        <button type="button" class="plain" onClick={() => setHelp(true)}>
+        <button type="button" class="small-key" onClick={() => setHelp(true)}>
           Keys <kbd>?</kbd>
         </button>
       </header>
@@ -112,7 +112,7 @@ function Listed({ episodes, choice, onSelect }: ListedProps) {
         onSelect={onSelect}
       />
       {episodes.more && (
-        <button type="button" class="plain" data-testid="more-episodes" onClick={episodes.load}>
+        <button type="button" class="small-key" data-testid="more-episodes" onClick={episodes.load}>
           More
         </button>
       )}

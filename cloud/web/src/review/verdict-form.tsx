@@ -83,7 +83,7 @@ export function VerdictForm({ episode, onGiven }: Props) {
         </button>
         <button
           type="button"
-          class="plain"
+          class="small-key"
           disabled={sending.busy || nameless}
           data-testid="dismiss"
           onClick={() => give("dismissed")}
@@ -93,7 +93,7 @@ export function VerdictForm({ episode, onGiven }: Props) {
         {episode.verdict && (
           <button
             type="button"
-            class="plain"
+            class="small-key"
             disabled={sending.busy || nameless}
             data-testid="take-back"
             onClick={() => give("open")}
