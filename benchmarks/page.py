@@ -34,14 +34,19 @@ FRAMES = """([seconds, moves]) => new Promise((done) => {
   const over = document.querySelector(".u-over");
   const { left, top, width, height } = over.getBoundingClientRect();
   const place = { clientX: left + width / 2, clientY: top + height / 2 };
+  const chart = document.querySelector("[data-testid=chart]");
   const frames = [];
+  let windows = 0;
+  let shown;
   let last;
   let begun;
   const step = (now) => {
     begun ??= now;
     if (last !== undefined) frames.push(now - last);
     last = now;
-    if (now - begun > seconds * 1000) return done(frames);
+    if (chart.dataset.from !== shown) windows += 1;
+    shown = chart.dataset.from;
+    if (now - begun > seconds * 1000) return done({ frames, windows });
     const way = Math.floor((now - begun) / 1000) % 2 ? 1 : -1;
     const how = { deltaX: way * width * 0.004, bubbles: true, cancelable: true, ...place };
     if (moves) over.dispatchEvent(new WheelEvent("wheel", how));
@@ -72,10 +77,11 @@ def drawn(page: Page) -> int:
 
 
 def frames(page: Page, seconds: float, *, moves: bool) -> dict[str, float]:
-    """How long frames took, ms: half of them, 95 in a hundred, all."""
+    """How long frames took, ms: half of them, 95 in a hundred, all; how many windows were seen."""
     found = page.evaluate(FRAMES, [seconds, moves])
-    p50, p95, most = np.percentile(found, [50, 95, 100])
-    return {"frames": len(found), "p50": p50, "p95": p95, "max": most}
+    p50, p95, most = np.percentile(found["frames"], [50, 95, 100])
+    shown = {"frames": len(found["frames"]), "windows": found["windows"]}
+    return {**shown, "p50": p50, "p95": p95, "max": most}
 
 
 def measure(page: Page, server: str, readings: int, seconds: float) -> dict[str, Any]:

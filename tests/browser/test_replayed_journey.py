@@ -4,6 +4,7 @@ With TIDEGATE_SCREENSHOT=1 the picture of the README is made anew.
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +109,34 @@ def test_the_picture_of_the_page(screen: Page, replayed: Stack, tmp_path: Path) 
     screen.screenshot(path=picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 20_000
+
+
+def test_the_command_of_the_export_fetches_what_the_chart_shows(
+    screen: Page, replayed: Stack, tmp_path: Path
+) -> None:
+    open_series(screen, replayed)
+    screen.get_by_test_id("export").locator("summary").click()
+    command = screen.get_by_test_id("curl").inner_text()
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    (file,) = tmp_path.glob("tidegate-*.csv")
+    rows = file.read_text().splitlines()[1:]
+    # A bucket at the window's edge is in the file by its readings, on the screen by its middle.
+    assert abs(len(rows) - facts(screen)["points"]) <= 2
+
+
+def test_a_mark_made_on_the_page_is_kept_by_the_cloud_and_put_back(
+    screen: Page, replayed: Stack
+) -> None:
+    open_series(screen, replayed)
+    screen.get_by_test_id("side-marks").click()
+    screen.get_by_test_id("mark-window").click()
+    screen.get_by_role("radio", name="Maintenance").check()
+    screen.get_by_test_id("mark-note").fill("air conditioning cleaned")
+    screen.get_by_test_id("mark-author").fill("ann")
+    screen.get_by_test_id("mark-save").click()
+    expect(screen.get_by_test_id("mark-item")).to_contain_text("air conditioning cleaned")
+    (mark,) = replayed.get("/api/v1/marks")["marks"]
+    assert (mark["kind"], mark["author"]) == ("maintenance", "ann")
+    screen.get_by_test_id("mark-withdraw").click()
+    expect(screen.get_by_test_id("mark-item")).to_have_count(0)
+    assert replayed.get("/api/v1/marks")["marks"] == []

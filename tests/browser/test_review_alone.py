@@ -65,7 +65,7 @@ def test_filters_leave_what_they_say_and_stand_in_the_address(page: Page, server
     expect(page.get_by_test_id("episode-item")).to_have_count(3)
     assert listed(page) == kept
     page.get_by_test_id("filter-model").fill("another")
-    expect(page.get_by_text("No episode is like this.")).to_be_visible()
+    expect(page.get_by_text("No episode is like this")).to_be_visible()
 
 
 def test_n_and_p_go_through_the_list_and_a_link_shows_the_same_episode(

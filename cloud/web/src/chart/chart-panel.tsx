@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Anomaly } from "../api/types.ts";
 import { shownZone } from "../format/zone.ts";
 import type { Theme } from "../theme.ts";
@@ -45,7 +45,8 @@ export function ChartPanel(props: Props) {
   const plot = useRef<Plot | undefined>(undefined);
   const [frame, setFrame] = useState<PlotFrame | undefined>();
   usePlot(host, plot, props, setFrame);
-  useEffect(() => plot.current?.show(contentOf(props), control.window));
+  // Before the browser paints: a hand that moves on begins from what is drawn
+  useLayoutEffect(() => plot.current?.show(contentOf(props), control.window));
   useEffect(() => plot.current?.point(hand.pointedUs), [hand.pointedUs]);
 
   const { fromUs, toUs } = control.window;

@@ -104,7 +104,12 @@ function Listed({ episodes, choice, onSelect }: ListedProps) {
     <section class="anomalies" aria-label="Episodes">
       <h2>Episodes</h2>
       {episodes.rows === undefined && !episodes.error && <p class="quiet">Loading…</p>}
-      {episodes.rows?.length === 0 && <p class="quiet">No episode is like this.</p>}
+      {episodes.rows?.length === 0 && (
+        <p class="quiet">
+          No episode is like this. Episodes come from models that tell them; single readings that
+          were scored stand beside the chart of their series.
+        </p>
+      )}
       <EpisodeList
         episodes={episodes.rows ?? []}
         selected={choice.episode}
