@@ -1,5 +1,6 @@
 """The settings of the page: one section of `cloud.toml`."""
 
+import difflib
 from typing import Annotated
 
 import msgspec
@@ -23,5 +24,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a zone that there is not."""
         if self.zone and self.zone not in pytz.all_timezones_set:
-            hint = "write a name of the IANA table, as in Europe/Berlin"
+            near = difflib.get_close_matches(self.zone[:80], pytz.all_timezones, 1, 0.5)
+            hint = f"write a name of the IANA table, as in {near[0] if near else 'Europe/Berlin'}"
             raise WrongValueError("zone", f"{self.zone!r} is no time zone", hint)

@@ -16,6 +16,7 @@ VIBRATION_ID, PRESSURE, FLOW, BEARING, VALVE = (
     f"{21:016x}",
     "00000000000000c3",
 )
+STATES = ("open", "closing", "shut")
 
 
 def open_charts(page: Page, address: str, panels: int) -> None:
@@ -57,6 +58,17 @@ def test_stacked_each_series_has_its_plot_below_the_other(page: Page, server: st
     )
     assert len({tuple(one) for one in over}) == 1, "they begin and end at the same place"
     assert panels(page)[2]["stretches"] != "0", "the valve's words are bars"
+
+
+def test_a_state_is_named_inside_its_bar(page: Page, server: str) -> None:
+    page.add_init_script(
+        "window.said = []; const own = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {"
+        " window.said.push([text, this.textAlign]); return own.call(this, text, ...at) }"
+    )
+    open_charts(page, f"{server}{VIBRATION.replace('b2', 'c3')}?last=2h", 1)
+    words = {(w, at) for w, at in page.evaluate("() => window.said") if w in STATES}
+    assert words == {(word, "left") for word in STATES}
 
 
 def test_the_cursor_stands_on_one_instant_in_every_plot(page: Page, server: str) -> None:

@@ -83,7 +83,7 @@ function SeriesChart({ route, theme, series }: ChartProps) {
   const historyOf = useHistories({
     wanted: series.map((one) => ({
       id: one.id,
-      words: one.last_text !== null,
+      words: isBars(one),
       bars: isBars(one),
     })),
     range: route.range,

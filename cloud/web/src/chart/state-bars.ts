@@ -52,6 +52,7 @@ export function drawBars(plot: uPlot, stretches: readonly Stretch[], palette: Pa
   ctx.clip();
   ctx.font = scaled(palette.font);
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   for (const one of stretches) {
     const left = Math.max(plot.valToPos(one.from / 1000, "x", true), bbox.left);
     const right = Math.min(plot.valToPos(one.to / 1000, "x", true), bbox.left + bbox.width);

@@ -26,7 +26,7 @@ export interface Heard {
 /** A series to be shown, and how its readings are asked for. */
 export interface Wanted {
   id: string;
-  /** Its readings are texts: there are no buckets of those. */
+  /** Its readings are states or texts: a mean of those would say nothing. */
   words: boolean;
   /** It is drawn as bars, for how long each value stood. */
   bars: boolean;

@@ -45,7 +45,7 @@ function Drawn({ episode, theme, version, facts }: Props & { facts: Series }) {
   const [highlight, setHighlight] = useState<number | undefined>();
   const { window } = control;
   const historyOf = useHistories({
-    wanted: [{ id: facts.id, words: facts.last_text !== null, bars: isBars(facts) }],
+    wanted: [{ id: facts.id, words: isBars(facts), bars: isBars(facts) }],
     range: { kind: "fixed", fromUs: window.fromUs, toUs: window.toUs },
     window,
     held: control.held,
