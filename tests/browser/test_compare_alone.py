@@ -149,6 +149,13 @@ def test_a_table_for_each_series_says_what_the_plots_show(page: Page, server: st
     assert 55 <= rows.count() <= 61
 
 
+def test_the_series_that_is_silent_longest_is_named(page: Page, server: str) -> None:
+    open_charts(page, f"{server}{VIBRATION}?last=24h&with=00000000000000a1", 1)
+    expect(page.get_by_test_id("chart-foot")).to_contain_text(
+        re.compile(r"of temperature \d+ y ago")
+    )
+
+
 def test_live_readings_of_every_series_arrive(page: Page, server: str) -> None:
     open_charts(page, f"{server}{VIBRATION}?last=10m&with={PRESSURE}", 1)
     expect(page.get_by_test_id("chart")).to_have_attribute("data-live", "open")

@@ -1,6 +1,6 @@
 import { serverClock } from "../api/server-clock.ts";
 import { count, plural } from "../format/number.ts";
-import { ago, moment, span } from "../format/time.ts";
+import { ago, MINUTE_US, moment, span } from "../format/time.ts";
 import { pointsWithin } from "./plot-data.ts";
 import type { Shown } from "./readout.tsx";
 import type { ChartHistory } from "./use-histories.ts";
@@ -42,6 +42,7 @@ export function ChartFoot({ shown, window, lastUs }: Props) {
       </Item>
       <Item name="Freshness">
         <Freshness live={histories[0]?.live ?? "off"} window={window} lastUs={lastUs} />
+        <Quietest shown={shown} lastUs={lastUs} />
       </Item>
       <Item name="Journal">{watermark(histories[0])}</Item>
     </div>
@@ -64,6 +65,19 @@ function Freshness({ live, window, lastUs }: FreshProps) {
     <>
       <span class={`live-lamp ${live}`} aria-hidden="true" />
       {words[live]}, last reading {last}
+    </>
+  );
+}
+
+/** Of several series the one that has been silent longest, where that is longer than the others. */
+function Quietest({ shown, lastUs }: { shown: readonly Shown[]; lastUs: number | null }) {
+  const heard = shown.map(({ facts }) => facts).filter((one) => one.last_ts !== null);
+  const [quietest] = heard.sort((a, b) => (a.last_ts ?? 0) - (b.last_ts ?? 0));
+  if (shown.length < 2 || lastUs === null || !quietest?.last_ts) return null;
+  if (lastUs - quietest.last_ts < MINUTE_US) return null;
+  return (
+    <>
+      , of {quietest.metric} {ago(quietest.last_ts, serverClock.nowUs())}
     </>
   );
 }
