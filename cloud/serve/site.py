@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cloud.journal.counts import Tally
 from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantined
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
 from cloud.query.history import Query
@@ -14,6 +15,7 @@ from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.serve.ledger import Aside, Gaps
 from cloud.serve.shown import Shown
+from cloud.serve.totals import GatewayTotals
 from protos import sync_pb2 as pb
 
 
@@ -59,6 +61,11 @@ class Seen(Protocol):
 Presence = Callable[[], Mapping[str, Seen]]
 """Gateways heard since the process started: `lambda: ingest.presence`."""
 
+BytesOf = Callable[[Quarantined], bytes | None]
+"""The bytes of a block set apart; None where they are not held."""
+Pace = Callable[[str], float | None]
+"""How fast a gateway's backlog grows (`cloud.serve.backlog.Backlogs.pace`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -81,3 +88,6 @@ class Site:
     gaps: Gaps
     operations: Operations
     shown: Shown
+    pace: Pace
+    totals: GatewayTotals
+    apart_data: BytesOf

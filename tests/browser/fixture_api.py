@@ -26,13 +26,12 @@ from fixture_data import (
     HOUR,
     MINUTE,
     Line,
-    gateways,
     hourly_temperature,
-    ledger,
     live_vibration,
     minute_line,
     valve_states,
 )
+from fixture_fleet import FleetApi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -67,7 +66,8 @@ class World:
         self.lines = {line.id: line for line in lines}
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0}
+        self.searched: list[dict[str, str]] = []
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
 
     def now(self) -> int:
         return time.time_ns() // 1_000
@@ -137,15 +137,6 @@ class Api:
             {"journal": journal, "history": history, "version": "0.1.0", "now": now}
         )
 
-    async def gateways(self, _request: Request) -> Response:
-        found = [] if self.world.mode["empty"] else gateways(self.world.now())
-        return JSONResponse({"now": self.world.now(), "gateways": found})
-
-    async def ledger(self, request: Request) -> Response:
-        wanted = request.query_params.get("gateway")
-        rows = [] if self.world.mode["empty"] else ledger()
-        return JSONResponse({"ledger": [r for r in rows if wanted in (None, r["gateway"])]})
-
     async def devices(self, request: Request) -> Response:
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for line in self._lines(request):
@@ -158,9 +149,6 @@ class Api:
             row["readings"] += len(line.t)
             row["anomalies"] += len(line.anomalies)
         return JSONResponse({"devices": list(rows.values())})
-
-    async def series(self, request: Request) -> Response:
-        return JSONResponse({"series": [line.facts() for line in self._lines(request)]})
 
     async def history(self, request: Request) -> Response:
         query = dict(request.query_params)
@@ -226,7 +214,7 @@ class Api:
         return JSONResponse(self.world.asked)
 
     def routes(self) -> list[Route]:
-        reads = ["status", "gateways", "ledger", "devices", "series", "history", "anomalies"]
+        reads = ["status", "devices", "history", "anomalies"]
         return [
             *(Route(f"/api/v1/{name}", getattr(self, name)) for name in (*reads, "live")),
             Route("/fixture/push", self.push, methods=["POST"]),
@@ -247,7 +235,10 @@ def make_app(*, tick: bool) -> ASGIApp:
             ticking.cancel()
 
     page = StaticFiles(directory=DIST, html=True)
-    app = Starlette(routes=[*Api(world).routes(), Mount("/", page)], lifespan=lifespan)
+    app = Starlette(
+        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        lifespan=lifespan,
+    )
     return _policy(app, world)
 
 

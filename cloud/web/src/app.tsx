@@ -1,13 +1,17 @@
 import { useEffect } from "preact/hooks";
-import { SeriesView } from "./chart/series-view.tsx";
-import { DeviceView } from "./device/device-view.tsx";
-import { GatewayView } from "./device/gateway-view.tsx";
 import { FleetView } from "./fleet/fleet-view.tsx";
-import { LedgerView } from "./ledger/ledger-view.tsx";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
+import { lazily } from "./parts/lazily.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
+
+const DeviceView = lazily(() => import("./device/device-view.tsx"));
+const FindView = lazily(() => import("./series/find-view.tsx"));
+const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
+const LedgerView = lazily(() => import("./ledger/ledger-view.tsx"));
+const QuarantineView = lazily(() => import("./quarantine/quarantine-view.tsx"));
+const SeriesView = lazily(() => import("./views/chart.ts"));
 
 /** The frame of every view, and the view that the address names. */
 export function App() {
@@ -32,13 +36,17 @@ export function App() {
 function View({ route, theme }: { route: Route; theme: Theme }) {
   switch (route.view) {
     case "fleet":
-      return <FleetView />;
+      return <FleetView route={route} />;
+    case "find":
+      return <FindView route={route} />;
     case "ledger":
-      return <LedgerView key={route.gateway} gateway={route.gateway} />;
+      return <LedgerView key={route.gateway} route={route} />;
+    case "quarantine":
+      return <QuarantineView route={route} />;
     case "gateway":
-      return <GatewayView gateway={route.gateway} />;
+      return <GatewayView key={route.gateway} route={route} />;
     case "device":
-      return <DeviceView gateway={route.gateway} device={route.device} />;
+      return <DeviceView route={route} />;
     case "series":
       return <SeriesView key={route.series} route={route} theme={theme} />;
     case "unknown":
@@ -53,6 +61,10 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
 
 function titleOf(route: Route): string {
   switch (route.view) {
+    case "find":
+      return "Series · Tidegate";
+    case "quarantine":
+      return "Quarantine · Tidegate";
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
     case "gateway":

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import type { Choice } from "./choice.ts";
 import { formatHash, parseHash, type Range, type Route } from "./route.ts";
 
 /** What a history entry remembers beside its address. */
@@ -43,4 +44,22 @@ export function go(
   if (how === "push") history.pushState(mark, "", hash);
   else history.replaceState(mark, "", hash);
   window.dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** A route whose view can be searched, filtered, ordered. */
+export type Chosen = Exclude<Route, { view: "series" | "unknown" }>;
+
+/** Choose otherwise in the present view; what is typed overwrites the entry before, a click adds one. */
+export function choose(
+  route: Chosen,
+  change: Record<string, string | undefined>,
+  how: "push" | "replace" = "push",
+): void {
+  const choice = { ...route.choice };
+  for (const [key, value] of Object.entries(change)) {
+    if (value) choice[key] = value;
+    else delete choice[key];
+  }
+  const { choice: _, ...rest } = route;
+  go({ ...rest, ...(Object.keys(choice).length ? { choice: choice as Choice } : {}) }, how);
 }
