@@ -1,5 +1,4 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Choice } from "./choice.ts";
 import { formatHash, parseHash, type Range, type Route } from "./route.ts";
 
 /** What a history entry remembers beside its address. */
@@ -49,17 +48,24 @@ export function go(
 /** A route whose view can be searched, filtered, ordered. */
 export type Chosen = Exclude<Route, { view: "series" | "unknown" }>;
 
-/** Choose otherwise in the present view; what is typed overwrites the entry before, a click adds one. */
+/**
+ * Choose otherwise in the present view; what is typed overwrites the entry before, a click adds one.
+ * What was chosen is read from the address: two fields may be told of one after the other before
+ * the view is drawn anew.
+ */
 export function choose(
   route: Chosen,
   change: Record<string, string | undefined>,
   how: "push" | "replace" = "push",
 ): void {
-  const choice = { ...route.choice };
+  const here = parseHash(location.hash);
+  const choice: Record<string, string> = {
+    ...(here.view === route.view && "choice" in here ? here.choice : {}),
+  };
   for (const [key, value] of Object.entries(change)) {
     if (value) choice[key] = value;
     else delete choice[key];
   }
   const { choice: _, ...rest } = route;
-  go({ ...rest, ...(Object.keys(choice).length ? { choice: choice as Choice } : {}) }, how);
+  go({ ...rest, ...(Object.keys(choice).length ? { choice } : {}) }, how);
 }

@@ -5,6 +5,8 @@ import { serverClock } from "../api/server-clock.ts";
 import type { Series } from "../api/types.ts";
 
 const PAGE_ROWS = 200;
+/** A list of one page is asked for again, so that its values and ages stay true. */
+const AGAIN_MS = 15_000;
 
 interface Answer {
   series: Series[];
@@ -80,6 +82,14 @@ export function useFound(params: Params): Found {
     ask(key, null);
     return () => asking.current?.stop.abort();
   }, [key, ask]);
+  const isShort = held.key === key && held.series.length <= PAGE_ROWS;
+  useEffect(() => {
+    if (!isShort) return;
+    const again = setInterval(() => {
+      if (!document.hidden && asking.current === null) ask(key, null);
+    }, AGAIN_MS);
+    return () => clearInterval(again);
+  }, [isShort, key, ask]);
   const more = useCallback(() => {
     if (asking.current === null && held.key === key && held.next !== null && !held.error) {
       ask(key, held.next);
