@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +48,7 @@ from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
+from cloud.serve.backlog import Backlogs
 from cloud.serve.page_door import PageServer, listen, served
 from cloud.serve.shell import LOOPBACK_HOSTS
 from protos.address import is_loopback, split_address
@@ -97,6 +98,7 @@ class Aggregator:
     decoder: DecoderProcess | None
     courtesy: Courtesy
     standstill: Standstill
+    backlogs: Backlogs = field(default_factory=Backlogs)
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -209,6 +211,8 @@ class Aggregator:
             presence=lambda: gate.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
+            apart_data=self.journal.quarantined_blocks.data,
+            pace=self.backlogs.pace,
             readers=0 if self.readers is None else self.readers.now.wanted,
             # Off loopback the operator put a proxy in front, which decides about names.
             hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
@@ -221,6 +225,8 @@ class Aggregator:
             while not heard.empty():
                 one = heard.get_nowait()
                 told[one.gateway] = one
+            for one in told.values():
+                self.backlogs.note(one)
             with told_only("note which gateways were heard"):
                 await asyncio.to_thread(note_all, self.registry, list(told.values()))
 

@@ -62,7 +62,9 @@ class Registry(Certificates, MarkRows, OperationRows, VerdictRows):
         rows = self._rows(
             "SELECT g.*, coalesce((SELECT max(min(c.not_after_us, c.issued_us + ?)) FROM"
             " certificates c WHERE c.gateway = g.name AND c.revoked_us IS NULL), 0)"
-            " AS certificate_not_after_us FROM gateways g ORDER BY g.name",
+            " AS certificate_not_after_us, coalesce((SELECT max(c.issued_us) FROM certificates c"
+            " WHERE c.gateway = g.name AND c.revoked_us IS NULL), 0) AS certificate_issued_us"
+            " FROM gateways g ORDER BY g.name",
             self.life_us,
         )
         return [GatewayRow(**(row | {"status": json.loads(row["status"])})) for row in rows]

@@ -41,10 +41,15 @@ from cloud.serve.params import Refusal
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
-from cloud.serve.site import Journal, Presence, Registry, Site
+from cloud.serve.site import BytesOf, Journal, Pace, Presence, Registry, Site
+from cloud.serve.totals import GatewayTotals
 from cloud.serve.turns import THREADS, TURNS, Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def _nothing_of(_: object) -> None:
+    """What a site without a journal of its own, or without gateways, has of any."""
 
 
 def build_app(
@@ -61,6 +66,8 @@ def build_app(
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
+    apart_data: BytesOf = _nothing_of,
+    pace: Pace = _nothing_of,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
 ) -> Starlette:
@@ -68,16 +75,17 @@ def build_app(
 
     ``dist`` is the built page's folder, None if there is none. ``zone`` is the plant's, an IANA
     name or empty. ``presence`` tells who is connected, ``fault`` what stands in the way of storing
-    or consolidating, empty when nothing does, ``apart`` the blocks set apart. ``readers`` are
-    processes beside this one that work on questions. ``hosts`` are the names under which this
-    server may be called, without port; None allows any, which only a server that others guard may
-    do.
+    or consolidating, empty when nothing does, ``apart`` the blocks set apart, ``apart_data`` the bytes of one, ``pace`` how backlogs
+    grow. ``readers`` are processes beside this one that work on questions. ``hosts`` are the names
+    under which this server may be called, without port; None allows any, which only a server that
+    others guard may do.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
         Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
         zone,
+        pace, GatewayTotals(), apart_data,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

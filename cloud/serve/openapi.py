@@ -15,7 +15,7 @@ _ALWAYS: Final = (400, 405, 421, 500, 503)
 _WHY: Final[Mapping[int, str]] = {
     400: "A parameter that cannot be used; `parameter` names it.",
     403: "A request that a page of another site sent.",
-    404: "There is no such series, mark or route.",
+    404: "There is no such series, mark, block or route.",
     405: "The route is not called with this method.",
     406: "`Accept` allows no form that there is.",
     408: "The body came too slowly.",

@@ -14,6 +14,7 @@ from cloud.serve import (
     kinds,
     marks,
     operations,
+    quarantine,
     series,
     status,
     verdicts,
@@ -95,7 +96,8 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "/api/v1/gateways", "Each gateway: connection, backlog, clock, counts.",
-        {**_LIST, "cursor": endpoint.cursor(str)}, fleet.gateways,
+        {"gateway": Param(kinds.TEXT, "this one alone"), **_LIST, "cursor": endpoint.cursor(str)},
+        fleet.gateways,
         "gateways", fleet.GATEWAYS, _NOW | _PAGED,
     ),
     Endpoint(
@@ -136,6 +138,15 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/ledger", "What became of each gateway's epochs.", _GATEWAY, status.ledger,
         "ledger", status.LEDGER,
+    ),
+    Endpoint(
+        "/api/v1/quarantine", "Blocks set apart and why, the last first.", quarantine.PARAMS,
+        quarantine.quarantine, "quarantine", quarantine.QUARANTINE,
+        {"total": WHOLE} | _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/quarantine/{block}", "One block set apart, and what it says of itself.",
+        quarantine.BLOCK, quarantine.one, whole=quarantine.ONE, refuses=frozenset({404}),
     ),
     Endpoint(
         "/api/v1/marks", "Marks: fault, maintenance, bad data; those that begin last first.",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from cloud.journal.counts import Tally
 from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantined
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
 from cloud.query.history import Query
@@ -15,6 +16,7 @@ from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
 from cloud.serve.ledger import Aside, Gaps
 from cloud.serve.shown import Shown
+from cloud.serve.totals import GatewayTotals
 from protos import sync_pb2 as pb
 
 
@@ -60,6 +62,11 @@ class Seen(Protocol):
 Presence = Callable[[], Mapping[str, Seen]]
 """Gateways heard since the process started: `lambda: ingest.presence`."""
 
+BytesOf = Callable[[Quarantined], bytes | None]
+"""The bytes of a block set apart; None where they are not held."""
+Pace = Callable[[str], float | None]
+"""How fast a gateway's backlog grows (`cloud.serve.backlog.Backlogs.pace`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -85,3 +92,6 @@ class Site:
     shown: Shown
     verdicts: Verdicts
     zone: str
+    pace: Pace
+    totals: GatewayTotals
+    apart_data: BytesOf

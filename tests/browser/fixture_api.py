@@ -27,13 +27,12 @@ from fixture_data import (
     HOUR,
     MINUTE,
     Line,
-    gateways,
     hourly_temperature,
-    ledger,
     live_vibration,
     minute_line,
     valve_states,
 )
+from fixture_fleet import FleetApi
 from fixture_said import Said
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -69,7 +68,8 @@ class World:
         self.lines = {line.id: line for line in lines}
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0}
+        self.searched: list[dict[str, str]] = []
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
 
     def now(self) -> int:
         return time.time_ns() // 1_000
@@ -140,15 +140,6 @@ class Api:
             {"journal": journal, "history": history, "version": "0.1.0", "now": now}
             | {"zone": "Europe/Berlin"}
         )
-
-    async def gateways(self, _request: Request) -> Response:
-        found = [] if self.world.mode["empty"] else gateways(self.world.now())
-        return JSONResponse({"now": self.world.now(), "gateways": found})
-
-    async def ledger(self, request: Request) -> Response:
-        wanted = request.query_params.get("gateway")
-        rows = [] if self.world.mode["empty"] else ledger()
-        return JSONResponse({"ledger": [r for r in rows if wanted in (None, r["gateway"])]})
 
     async def devices(self, request: Request) -> Response:
         rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -221,7 +212,7 @@ class Api:
         return JSONResponse(self.world.asked)
 
     def routes(self) -> list[Route]:
-        reads = ["status", "gateways", "ledger", "devices", "history"]
+        reads = ["status", "devices", "history"]
         return [
             *self.said.routes(),
             *(Route(f"/api/v1/{name}", getattr(self, name)) for name in (*reads, "live")),
@@ -243,7 +234,10 @@ def make_app(*, tick: bool) -> ASGIApp:
             ticking.cancel()
 
     page = StaticFiles(directory=DIST, html=True)
-    app = Starlette(routes=[*Api(world).routes(), Mount("/", page)], lifespan=lifespan)
+    app = Starlette(
+        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        lifespan=lifespan,
+    )
     return _policy(app, world)
 
 

@@ -74,13 +74,6 @@ class Said:
             if all(asked.get(k) in (None, getattr(line, k)) for k in ("gateway", "device"))
         ]
 
-    async def series(self, request: Request) -> Response:
-        lines = [] if self.world.mode["empty"] else self._of(request)
-        q = request.query_params.get("q", "").lower()
-        named = [one for one in lines if q in f"{one.gateway}/{one.device}/{one.metric}".lower()]
-        facts = [line.facts() for line in named]
-        return JSONResponse({"series": facts, "total": len(facts), "next": None})
-
     async def states(self, request: Request) -> Response:
         start, end = (int(request.query_params[k]) for k in ("from", "to"))
         found = [one for line in self._of(request) for one in stretches(line, start, end)]
@@ -175,7 +168,6 @@ class Said:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/api/v1/series", self.series),
             Route("/api/v1/states", self.states),
             Route("/api/v1/anomalies", self.anomalies),
             Route("/api/v1/episodes", self.episodes),

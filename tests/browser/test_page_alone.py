@@ -42,7 +42,7 @@ def test_silent_gateways_come_first(page: Page, server: str) -> None:
 def test_links_lead_from_the_fleet_to_a_metric(page: Page, server: str) -> None:
     page.goto(server)
     page.get_by_role("link", name="pump-house").click()
-    page.get_by_role("link", name="pump-1").click()
+    page.get_by_role("link", name="pump-1", exact=True).click()
     row = page.get_by_test_id("metric-row").filter(has_text="vibration")
     expect(row.locator(".spark-line")).to_have_attribute("d", re.compile("^M"))
     row.get_by_role("link").click()
@@ -105,6 +105,8 @@ def test_a_phone_needs_no_sideways_scrolling_and_pinches(browser: Browser, serve
     for route in (
         "#/",
         "#/ledger",
+        "#/series",
+        "#/quarantine",
         "#/gateways/pump-house",
         "#/gateways/pump-house/devices/pump-1",
     ):

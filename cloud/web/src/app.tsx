@@ -1,15 +1,17 @@
 import { useEffect } from "preact/hooks";
-import { DeviceView } from "./device/device-view.tsx";
-import { GatewayView } from "./device/gateway-view.tsx";
 import { FleetView } from "./fleet/fleet-view.tsx";
 import { shownZone, type ZoneChoice } from "./format/zone.ts";
-import { LedgerView } from "./ledger/ledger-view.tsx";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
 import { lazily } from "./parts/lazily.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
 
+const DeviceView = lazily(() => import("./device/device-view.tsx"));
+const FindView = lazily(() => import("./series/find-view.tsx"));
+const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
+const LedgerView = lazily(() => import("./ledger/ledger-view.tsx"));
+const QuarantineView = lazily(() => import("./quarantine/quarantine-view.tsx"));
 const ReviewView = lazily(() => import("./views/review.ts"));
 const SeriesView = lazily(() => import("./views/chart.ts"));
 
@@ -37,13 +39,17 @@ export function App() {
 function View({ route, theme }: { route: Route; theme: Theme }) {
   switch (route.view) {
     case "fleet":
-      return <FleetView />;
+      return <FleetView route={route} />;
+    case "find":
+      return <FindView route={route} />;
     case "ledger":
-      return <LedgerView key={route.gateway} gateway={route.gateway} />;
+      return <LedgerView key={route.gateway} route={route} />;
+    case "quarantine":
+      return <QuarantineView route={route} />;
     case "gateway":
-      return <GatewayView gateway={route.gateway} />;
+      return <GatewayView key={route.gateway} route={route} />;
     case "device":
-      return <DeviceView gateway={route.gateway} device={route.device} />;
+      return <DeviceView route={route} />;
     case "series":
       return <SeriesView key={route.series} route={route} theme={theme} />;
     case "review":
@@ -66,6 +72,10 @@ function zoneOf(route: Route): ZoneChoice {
 
 function titleOf(route: Route): string {
   switch (route.view) {
+    case "find":
+      return "Series · Tidegate";
+    case "quarantine":
+      return "Quarantine · Tidegate";
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
     case "review":

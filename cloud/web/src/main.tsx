@@ -3,8 +3,8 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/tables.css";
+import "./styles/tools.css";
 import "./styles/enrol.css";
-import "./styles/ledger.css";
 import { App } from "./app.tsx";
 import { applyTheme } from "./theme.ts";
 

@@ -23,9 +23,18 @@ export interface Gateway {
   anomalies: number;
   backlog_rows: number | null;
   backlog_bytes: number | null;
+  /** Readings a second by which the backlog grows; below 0 it shrinks. */
+  backlog_pace: number | null;
+  backlog_eta_s: number | null;
+  buffer_bytes: number | null;
+  buffer_bytes_max: number | null;
+  rejected: number | null;
+  evicted: number | null;
   clock: string | null;
   key_tier: string | null;
   agent_version: string | null;
+  last_ts: number | null;
+  certificate_issued: number | null;
   certificate_not_after: number | null;
 }
 
@@ -49,6 +58,49 @@ export interface LedgerRow {
   in_lake: number;
   gaps: Record<string, { records: number; readings: number }>;
   reasons: string[];
+}
+
+/** A stretch that a gateway declared lost. */
+export interface Gap {
+  gateway: string;
+  from: number;
+  to: number;
+  readings: number;
+  reason: string;
+  epoch: number;
+}
+
+/** A block that the lake could not take, or of another stream under the same name. */
+export interface Apart {
+  /** Its hash, hexadecimal. */
+  block: string;
+  gateway: string;
+  epoch: number;
+  seq: number;
+  cause: "poison" | "fork";
+  state: "held" | "releasing" | "released" | "discarded";
+  reason: string;
+  why: string;
+  attempts: number;
+  since: number;
+  settled: number | null;
+  readings: number;
+  bytes: number;
+  offset: number;
+}
+
+/** One such block, looked at. */
+export interface ApartBlock extends Apart {
+  kept: boolean;
+  header: {
+    rows: Record<string, number>;
+    ts_min: number;
+    ts_max: number;
+    sealed: number;
+    boot_id: string;
+    chunks: number;
+  } | null;
+  fault: string;
 }
 
 export interface Fleet {
