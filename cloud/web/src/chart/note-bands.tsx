@@ -69,6 +69,7 @@ export function NoteBands({ frame, episodes, marks, draft, selected, onSelect }:
             data-episode={one.id}
             data-verdict={one.verdict ?? "open"}
             aria-pressed={lit}
+            title={`score ${measure(one.peak)} over ${measure(one.threshold)}, ${one.model}`}
             aria-label={`Episode of ${one.metric}, ${moment(one.from)}, score ${measure(one.peak)}, ${one.model}, ${one.verdict ?? "not reviewed"}`}
             style={place.style}
             onClick={() => onSelect(lit ? undefined : one.id)}
