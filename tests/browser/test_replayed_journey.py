@@ -1,7 +1,4 @@
-"""The real page over the real system: a recorded series is replayed, and seen with its anomalies.
-
-With TIDEGATE_SCREENSHOT=1 the picture of the README is made anew.
-"""
+"""The real page over the real system: a recording is replayed, and seen with its anomalies."""
 
 import os
 import subprocess
@@ -16,7 +13,6 @@ from deploy.demo.broker import mosquitto_path
 from deploy.demo.stack import Stack, new_stack, run, wait_until
 from tests.browser.screen import drag, facts, settled
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "page.png"
 READINGS = 7267
 
 pytestmark = [pytest.mark.broker, pytest.mark.browser]
@@ -99,16 +95,6 @@ def test_the_chart_shows_the_very_values_of_the_recording(screen: Page, replayed
     )
     recorded = [float(line.split(",")[1]) for line in RECORDING.read_text().splitlines()[1:]]
     assert sorted(answer["series"][0]["v"]) == sorted(recorded)
-
-
-def test_the_picture_of_the_page(screen: Page, replayed: Stack, tmp_path: Path) -> None:
-    open_series(screen, replayed)
-    screen.mouse.move(2, 2)
-    picture = PICTURE if os.environ.get("TIDEGATE_SCREENSHOT") == "1" else tmp_path / "page.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    screen.screenshot(path=picture)
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size > 20_000
 
 
 def test_the_command_of_the_export_fetches_what_the_chart_shows(

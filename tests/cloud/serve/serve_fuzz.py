@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from cloud.journal.sqlite.quarantine import Cause, Quarantined
 from cloud.rollup.partials import HOUR_US
 from cloud.serve.openapi import document
 from cloud.serve.routes import ENDPOINTS
@@ -30,6 +31,7 @@ CHECKS = [
 ]
 MARK = "0" * 16
 EPISODE = 7
+BLOCK = Quarantined("gw-1", 1, 9, bytes(32), Cause.POISON, 9, "torn", 1, T0, 8)
 
 
 def operations() -> list[tuple[str, str, GenerationMode]]:
@@ -47,8 +49,11 @@ def operations() -> list[tuple[str, str, GenerationMode]]:
 
 
 def world_at(folder: Path) -> World:
-    """A small lake with a tail, texts, anomalies, an episode and a mark."""
-    world = World(folder / "lake", hosts={"localhost", "testserver"})
+    """A small lake with a tail, texts, anomalies, an episode, a mark, and a block set apart."""
+    hosts = {"localhost", "testserver"}
+    world = World(
+        folder / "lake", hosts=hosts, apart=lambda: [BLOCK], apart_data=lambda _: b"no block"
+    )
     world.fill()
     world.gateway.send(episodes(world.gateway, [EPISODE], [T0], [T0 + 5], [4.0]))
     follow(world)
@@ -102,6 +107,8 @@ def _aim(case: Any, series: str, others: int) -> None:
         case.query["series"] = series
     if "mark" in (case.path_parameters or {}):
         case.path_parameters["mark"] = MARK
+    if "block" in (case.path_parameters or {}):
+        case.path_parameters["block"] = BLOCK.hash.hex()
     if isinstance(case.body, dict) and "kind" in case.body:
         body = {name: said for name, said in case.body.items() if name not in ("gateway", "device")}
         case.body = body | {"series": series.split(","), "from": T0, "to": T0 + HOUR_US}

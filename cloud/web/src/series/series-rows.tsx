@@ -56,7 +56,7 @@ export function SeriesRows({ found, busy }: { found: Found; busy: boolean }) {
                 Latest
               </th>
               <th scope="col" class="found-spark">
-                Last 24 h
+                Up to 24 h
               </th>
               <th scope="col">Last reading</th>
               <th scope="col" class="num">

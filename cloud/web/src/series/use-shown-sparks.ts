@@ -28,7 +28,10 @@ export function useShownSparks(shown: readonly Series[]): ReadonlyMap<string, Sp
         (one) =>
           !kept.current.has(one.id) && one.last_text === null && (one.last_ts ?? fromUs) > fromUs,
       );
-      ask(missing.slice(0, AT_ONCE), { fromUs, toUs }, stop.signal).then(
+      const asked = missing.slice(0, AT_ONCE);
+      // Of series that are younger than a day, all of it.
+      const firstUs = Math.min(toUs - 1, ...asked.map((one) => one.first_ts ?? fromUs));
+      ask(asked, { fromUs: Math.max(fromUs, firstUs), toUs }, stop.signal).then(
         (sparks) => {
           if (kept.current.size > KEPT_MAX) kept.current.clear();
           for (const [id, spark] of sparks) kept.current.set(id, spark);
