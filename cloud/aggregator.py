@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -49,8 +49,10 @@ from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
+from cloud.serve.backlog import Backlogs
 from cloud.serve.certificate import PageCertificate
 from cloud.serve.ledger import Gaps
 from cloud.serve.page_door import PageServer, listen, served
@@ -104,6 +106,7 @@ class Aggregator:
     courtesy: Courtesy
     standstill: Standstill
     notifier: Notifier
+    backlogs: Backlogs = field(default_factory=Backlogs)
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -229,9 +232,13 @@ class Aggregator:
             PAGE if (PAGE / "index.html").is_file() else None,
             marks=Marks(self.registry),
             operations=self.operations,
+            verdicts=Verdicts(self.registry),
+            zone=self.config.settings.page.zone,
             presence=lambda: gate.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
+            apart_data=self.journal.quarantined_blocks.data,
+            pace=self.backlogs.pace,
             readers=0 if self.readers is None else self.readers.now.wanted,
             access=Access(
                 self.registry, now_us, may_be_open=reach.may_be_open,
@@ -250,6 +257,8 @@ class Aggregator:
             while not heard.empty():
                 one = heard.get_nowait()
                 told[one.gateway] = one
+            for one in told.values():
+                self.backlogs.note(one)
             with told_only("note which gateways were heard"):
                 await asyncio.to_thread(note_all, self.registry, list(told.values()))
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from cloud.http_settings import Http
 from cloud.notify.settings import Notify
+from cloud.page_settings import Page
 from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
@@ -292,5 +293,6 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention: dict[str, Retention]
     roles: Roles
     notify: Notify
+    page: Page
     metrics: Metrics
     log: Log

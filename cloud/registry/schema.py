@@ -89,6 +89,16 @@ def m0005_sign_in(db: Database) -> None:
     )
 
 
+def m0006_verdicts(db: Database) -> None:
+    """Keep what people say of episodes, in its order; `series` is an id in hexadecimal."""
+    db.execute(
+        "CREATE TABLE verdicts (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id TEXT NOT NULL UNIQUE, episode TEXT NOT NULL, series TEXT NOT NULL,"
+        " from_us INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL,"
+        " author TEXT NOT NULL, created_us INTEGER NOT NULL) STRICT"
+    )
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Name the steps a newer version took, which this one cannot know."""
     known = {step.name for step in MIGRATIONS.applied(db)} | {

@@ -33,6 +33,7 @@ from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve import formats, session, stream
 from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
@@ -47,10 +48,15 @@ from cloud.serve.prometheus import door as prometheus
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
-from cloud.serve.site import Journal, Presence, Registry, Site
+from cloud.serve.site import BytesOf, Journal, Pace, Presence, Registry, Site
+from cloud.serve.totals import GatewayTotals
 from cloud.serve.turns import THREADS, TURNS, Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def _nothing_of(_: object) -> None:
+    """What a site without a journal of its own, or without gateways, has of any."""
 
 
 def build_app(
@@ -63,29 +69,35 @@ def build_app(
     marks: Marks,
     operations: Operations,
     access: Access,
+    verdicts: Verdicts,
     behind: Sequence[str] = (),
     failures_per_minute_max: int = 10,
+    zone: str = "",
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
+    apart_data: BytesOf = _nothing_of,
+    pace: Pace = _nothing_of,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
     told: NotifyFile | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
-    ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
-    connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
-    does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
-    questions. ``hosts`` are the names under which this server may be
-    called, without port; None allows any, which only a server that others guard may do.
-    ``access`` says who may ask, ``behind`` which proxies are believed whom they speak for,
-    ``failures_per_minute_max`` how often a sign-in may be wrong. ``told`` is what people are told.
+    ``dist`` is the built page's folder, None if there is none. ``zone`` is the plant's, an IANA
+    name or empty. ``presence`` tells who is connected, ``fault`` what stands in the way of storing
+    or consolidating, empty when nothing does, ``apart`` the blocks set apart, ``apart_data`` the
+    bytes of one, ``pace`` how backlogs grow. ``readers`` are processes beside this one that work on
+    questions. ``hosts`` are the names under which this server may be called, without port; None
+    allows any, which only a server that others guard may do. ``access`` says who may ask,
+    ``behind`` which proxies are believed whom they speak for, ``failures_per_minute_max`` how often
+    a sign-in may be wrong. ``told`` is what people are told.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), told,
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
+        zone, pace, GatewayTotals(), apart_data, told,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

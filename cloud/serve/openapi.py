@@ -17,7 +17,7 @@ _WHY: Final[Mapping[int, str]] = {
     400: "A parameter that cannot be used; `parameter` names it.",
     401: "Nobody is signed in, or the token does not serve.",
     403: "The role is not enough, or a page of another site sent it.",
-    404: "There is no such series, mark or route.",
+    404: "There is no such series, mark, block or route.",
     405: "The route is not called with this method.",
     406: "`Accept` allows no form that there is.",
     408: "The body came too slowly.",

@@ -15,6 +15,7 @@ from cloud.registry.registry import Registry as OwnRegistry
 from cloud.rollup.partials import MINUTE_US
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
@@ -59,7 +60,7 @@ class World:
         )  # fmt: skip
         self.app = build_app(
             self.query, self.live, Registry(), self.journal, dist, marks=self.marks,
-            operations=self.operations,
+            operations=self.operations, verdicts=Verdicts(self.registry),
             access=self.access, **more,
         )  # fmt: skip
         self.client = TestClient(self.app, base_url="http://localhost:8460")
