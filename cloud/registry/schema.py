@@ -89,6 +89,7 @@ def m0005_sign_in(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
 def m0006_verdicts(db: Database) -> None:
     """Keep what people say of episodes, in its order; `series` is an id in hexadecimal."""
     db.execute(
