@@ -20,6 +20,7 @@ from cloud.query.clean import NONE, Bad, bad_of
 from cloud.query.history import Ask, Query
 from cloud.query.plan import Resolution
 from cloud.query.rows import BucketSeries
+from cloud.rollup.partials import Partials, take
 from cloud.series.joined import NOTHING_JOINED, Joined, Resolver, Segment
 from cloud.series.marks import Marks
 from cloud.series.operation import BEGINNING, END
@@ -35,6 +36,8 @@ class View(Enum):
     STORED = "stored"
 
 
+DAYS_MAX: Final = 10_000
+"""Buckets that the end of a segment is looked for in, each a day or more."""
 VIEW: Final = Param(
     kinds.one_of(View), "series as operations joined them, or as gateways sent them", View.JOINED
 )
@@ -68,17 +71,23 @@ class Shown:
         first = max(segment.from_us, self._query.first_ts(series))
         if first >= segment.to_us:
             return None
-        ask = Ask(
-            (series,), first, segment.to_us, points=1, resolution=Resolution.DAY,
-            without={series: query_joined.outside(segment, NONE)},
-        )  # fmt: skip
-        (found,) = self._query.history(ask).series
-        assert isinstance(found, BucketSeries)
-        held = found.partials
-        if not len(held):
+        ask = Ask((series,), first, segment.to_us, points=1, resolution=Resolution.DAY)
+        cut = self._days(replace(ask, without={series: query_joined.outside(segment, NONE)}))
+        # Of a day that the seam parts nothing is known once its readings left, but for its last.
+        whole = self._days(replace(ask, points=DAYS_MAX))
+        inside = (whole.last_ts >= segment.from_us) & (whole.last_ts < segment.to_us)
+        found = [part for part in (cut, take(whole, inside)) if len(part)]
+        if not found:
             return None
+        held = max(found, key=lambda part: int(part.last_ts[-1]))
         value, text = float(held.last[-1]), held.last_text[-1]
         return Said(int(held.last_ts[-1]), value, text, int(held.last_quality[-1]))
+
+    def _days(self, ask: Ask) -> Partials:
+        """What a series was by days."""
+        (found,) = self._query.history(ask).series
+        assert isinstance(found, BucketSeries)
+        return found.partials
 
 
 def bad_of_parts(marks: Marks, shown: Name, parts: Iterable[Name]) -> dict[int, Bad]:

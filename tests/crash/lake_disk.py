@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +61,8 @@ class Notes:
             found = {}
             for entry in os.scandir(folder):
                 is_folder = entry.is_dir(follow_symlinks=False)
-                found[entry.name] = 0 if is_folder else self._kept(Path(entry.path))
+                with suppress(FileNotFoundError):  # another thread removed it meanwhile
+                    found[entry.name] = 0 if is_folder else self._kept(Path(entry.path))
             self._note({"folder": str(folder.relative_to(self.home)), "entries": found})
 
     def _kept(self, path: Path) -> int:

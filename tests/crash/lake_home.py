@@ -31,7 +31,7 @@ COMMAND_SOUGHT: Final = 0.6
 TRIES: Final = 3
 """How often a round goes on to be ended where too few were, before it is left to live."""
 ODDS: Final = (1.0, 0.3, 0.1, 0.03)
-TEAR: Final = 0.5
+TEAR: Final = 0.2
 """How often a round begins with a torn log, while points of mending one are left."""
 FEW: Final = 20
 """Where so few points are left, a life dies at any of them that it comes past."""

@@ -184,6 +184,15 @@ def test_many_interleavings_of_everything_are_the_histories_of_a_naive_list(
     lives(is_apart, 400)
 
 
+def test_the_last_before_a_seam_is_known_though_the_readings_of_its_day_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small(monkeypatch)
+    seam = T0 + 3 * HOUR_US
+    numbers = [("many", 3, T0), ("operate", (KIND.REPLACE, 3, 2, seam))]
+    play(tmp_path, is_apart=False, actions=[*numbers, ("consolidate",), ("retire", 2, 38)])
+
+
 @pytest.mark.parametrize("is_apart", [False, True], ids=["together", "apart"])
 def test_a_view_that_consolidation_outran_goes_on_at_once_from_the_tables(
     tmp_path: Path, is_apart: bool
