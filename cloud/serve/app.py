@@ -120,11 +120,7 @@ def build_app(
             Route("/api/{rest:path}", elsewhere, methods=_METHODS),
             Mount("/", page(dist)),
         ],
-        middleware=[
-            Middleware(Forwarded, behind=behind),
-            Middleware(Shell, hosts=hosts),
-            Middleware(Guard, access=access),
-        ],
+        middleware=_around(access, behind, hosts),
         exception_handlers={
             Refusal: _refused,
             HTTPException: _http_error,
@@ -133,6 +129,17 @@ def build_app(
             TooHeavy: _too_heavy,
         },
     )
+
+
+def _around(
+    access: Access, behind: Sequence[str], hosts: Collection[str] | None
+) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    return [
+        Middleware(Forwarded, behind=behind),
+        Middleware(Shell, hosts=hosts),
+        Middleware(Guard, access=access),
+    ]
 
 
 def _by_path(endpoints: Sequence[Endpoint]) -> dict[str, dict[Method, Endpoint]]:
