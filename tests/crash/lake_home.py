@@ -37,6 +37,8 @@ FEW: Final = 20
 """Where so few points are left, a life dies at any of them that it comes past."""
 MENDING: Final = re.compile(r" replace of \w+ log | log \.torn$")
 """Points where a torn log is mended, which one finds after few power cuts alone."""
+ORPHANED: Final = re.compile(r"^serve, erasure")
+"""Points of an order that the cloud carries out since its command, `erase`, did not live to."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
 
@@ -153,7 +155,7 @@ class Home:
 
     def _command(self, chance: random.Random) -> str:
         """Mostly the cloud itself; of the others rather one that has points nobody died at."""
-        left = {point.split(":")[0].split(",")[0] for point in self._left()}
+        left = {ORPHANED.sub("erase,", p).split(":")[0].split(",")[0] for p in self._left()}
         names = [name for name in COMMANDS if name in left or name not in self.calls]
         likely = COMMAND_SOUGHT if names else COMMAND
         return chance.choice(names or COMMANDS) if chance.random() < likely else "serve"
