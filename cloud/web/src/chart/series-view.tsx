@@ -5,9 +5,10 @@ import { serverClock } from "../api/server-clock.ts";
 import type { Mark, Series, Status } from "../api/types.ts";
 import { ExportDetails } from "../export/export-details.tsx";
 import { shownZone } from "../format/zone.ts";
-import { type Draft, MarkForm } from "../marks/mark-form.tsx";
+import type { Draft } from "../marks/mark-form.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { KeysHelp } from "../parts/keys-help.tsx";
+import { lazily } from "../parts/lazily.tsx";
 import type { Theme } from "../theme.ts";
 import { ChartFoot } from "./chart-foot.tsx";
 import { windowKeys } from "./chart-keys.ts";
@@ -29,6 +30,9 @@ import { useWindow } from "./use-window.ts";
 import { type Extent, fixed } from "./window.ts";
 
 const FACTS_MS = 10_000;
+
+// Fetched with the first drag that marks.
+const MarkForm = lazily(() => import("../marks/mark-form.tsx"));
 
 /** One metric of one device through time, and others beside it. */
 export function SeriesView({ route, theme }: { route: SeriesRoute; theme: Theme }) {

@@ -1,15 +1,18 @@
 import type { Anomaly, Episode } from "../api/types.ts";
 import { HOUR_US } from "../format/time.ts";
 import type { Draft } from "../marks/mark-form.tsx";
-import { MarkList } from "../marks/mark-list.tsx";
+import { lazily } from "../parts/lazily.tsx";
 import { Switch } from "../parts/switch.tsx";
-import { EpisodeSide } from "../review/episode-side.tsx";
 import { AnomalyList } from "./anomaly-list.tsx";
 import type { ChartHand } from "./chart-panel.tsx";
 import type { ChoiceControl } from "./use-choice.ts";
 import type { Notes } from "./use-notes.ts";
 import type { WindowControl } from "./use-window.ts";
 import { fixed } from "./window.ts";
+
+// Nobody begins with what people said: fetched when it is first asked for.
+const EpisodeSide = lazily(() => import("../review/episode-side.tsx"));
+const MarkList = lazily(() => import("../marks/mark-list.tsx"));
 
 interface Props {
   choice: ChoiceControl;

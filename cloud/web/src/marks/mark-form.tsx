@@ -27,7 +27,7 @@ interface Props {
 type Scope = "first" | "all" | "device" | "gateway";
 
 /** What is to be said of an interval: its kind, of what, a note, and who says it. */
-export function MarkForm({ draft, series, onMade, onCancel }: Props) {
+export default function MarkForm({ draft, series, onMade, onCancel }: Props) {
   const [id] = useState(ownId);
   const [kind, setKind] = useState<MarkKind>("fault");
   const [scope, setScope] = useState<Scope>("first");

@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** The marks that meet the window; each can be taken back, and what it left out returns. */
-export function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
+export default function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
   const sending = useSending();
   const [typed, setTyped] = useState<string | undefined>();
   const author = typed ?? knownAuthor();

@@ -12,7 +12,7 @@ interface Props {
 }
 
 /** The window's episodes beside the chart; the selected one can be confirmed or dismissed. */
-export function EpisodeSide({ episodes, selected, named, onSelect, onGiven }: Props) {
+export default function EpisodeSide({ episodes, selected, named, onSelect, onGiven }: Props) {
   return (
     <section class="anomalies" aria-label="Episodes in this window">
       <h2>
