@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -15,6 +15,9 @@ setup: .venv/.stamp page models ## make .venv, the page and the shipped models
 
 page: .venv/.stamp ## build the page (rebuilds only what changed)
 	@$(PY) cloud/web/build.py
+
+pictures: setup servers ## take the pictures of README and guide anew, from a running system; five minutes
+	@TIDEGATE_PICTURES=1 $(PY) -m pytest -q tests/browser/test_pictures.py
 
 models: .venv/.stamp ## build the shipped ONNX models from their code
 	@$(PY) -m edge.shipped_models.build
@@ -42,8 +45,9 @@ format: .venv/.stamp ## format the Python
 stubs: .venv/.stamp ## regenerate the gRPC stubs
 	@$(PY) -m protos.generate
 
-wheel: setup ## build the wheel into dist/
+wheel: setup ## build the wheel, and that of the Python client alone, into dist/
 	@rm -rf dist && $(PY) -m hatchling build -t wheel
+	@cd cloud/client && ../../$(PY) -m hatchling build -t wheel -d ../../dist
 
 servers: ## install the real servers the tests use (Debian packages)
 	@.ci/servers
@@ -93,6 +97,15 @@ bench-tail: .venv/.stamp ## what a reading takes in the tail of the live view, b
 
 bench-view: .venv/.stamp ## what showing a reading costs the first process, with blocks decoded in it and apart
 	@$(PY) -m benchmarks.view
+
+PROMETHEUS_DAYS ?= 30
+bench-prometheus: .venv/.stamp ## ten series over thirty days as Grafana asks them, beside our own history (PROMETHEUS_DAYS=2)
+	@$(PY) -m benchmarks.prometheus --days $(PROMETHEUS_DAYS)
+
+PAGE_READINGS ?= 100000
+PAGE_SECONDS ?= 10
+bench-page: setup ## how smoothly a chart of 100,000 readings moves under a hand, beside the page left alone (PAGE_READINGS=20000 PAGE_SECONDS=2)
+	@$(PY) -m benchmarks.page --readings $(PAGE_READINGS) --seconds $(PAGE_SECONDS)
 
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)

@@ -15,12 +15,14 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
 
+from cloud.access.access import Access, Lives
 from cloud.config import CloudConfig
 from cloud.errors import StorageError
 from cloud.figures import Report, told_outside
@@ -35,6 +37,8 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
+from cloud.notify.notifier import Notifier
+from cloud.notify.watch import World
 from cloud.query.history import Query
 from cloud.registry.registry import Registry
 from cloud.roles.decoder_keeper import DecoderProcess
@@ -45,16 +49,21 @@ from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from cloud.serve.asked import Asked
+from cloud.serve.backlog import Backlogs
+from cloud.serve.certificate import PageCertificate
+from cloud.serve.ledger import Gaps
 from cloud.serve.page_door import PageServer, listen, served
-from cloud.serve.shell import LOOPBACK_HOSTS
-from protos.address import is_loopback, split_address
+from cloud.serve.reach import Reach, reach_of
+from cloud.serve.shown import Shown
 
 log = logging.getLogger(__name__)
 
 PAGE: Final = Path(__file__).parent / "web" / "dist"
 WATCH_S: Final = 0.5
+HOUR_US: Final = 3_600_000_000
 PRESENCE_WAITING_MAX: Final = 4096
 # The loop gets the interpreter back from threads that decode ten times as soon as by default.
 SWITCH_S: Final = 0.0005
@@ -96,6 +105,8 @@ class Aggregator:
     decoder: DecoderProcess | None
     courtesy: Courtesy
     standstill: Standstill
+    notifier: Notifier
+    backlogs: Backlogs = field(default_factory=Backlogs)
 
     @classmethod
     def assemble(cls, config: CloudConfig, journal: OpenJournal) -> "Aggregator":
@@ -124,11 +135,15 @@ class Aggregator:
             live.start()
             undo.callback(live.stop)
             query, readers = begin_query(settings, live)
+            undo.callback(query.close)
+            notifier = Notifier.of(
+                settings.notify, config.notify_path, config.home, now_us, version("tidegate")
+            )
             undo.pop_all()
         decoder = steps if isinstance(steps, DecoderProcess) else None
         return cls(
             config, authority, registry, journal, live, lake, operations, query, readers, decoder,
-            courtesy, Standstill(settings.lake.interval_s),
+            courtesy, Standstill(settings.lake.interval_s), notifier,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -143,17 +158,21 @@ class Aggregator:
         )
         outcomes: Counter[str] = Counter()
         enrol, _ = enrolment_server(self.config, self.authority, self.registry, now_us, outcomes)
-        site = Asked(self._site(gate))
-        page = PageServer(served(site, STOP_S))
+        reach = reach_of(self.config, has_users=bool(self.registry.users()))
+        shown = PageCertificate.of(self.config, self.authority)
+        site = Asked(self._site(gate, reach))
+        page = PageServer(served(site, STOP_S, None if shown is None else shown.context))
         door = listen(self.config.settings.listen.http)
         report = Report(self.journal, self.live, self.lake, self.readers, self.decoder,
-                        self.registry, gate, outcomes, site, now_us)  # fmt: skip
+                        self.registry, gate, outcomes, site, now_us, self.notifier)  # fmt: skip
         await gate.start()
         await enrol.start()
         self.lake.start()
+        self.notifier.start(self._world(gate))
         try:
             async with told_outside(self.config.settings.metrics.listen, report.text, self._fault):
-                await self._hold(stop, page, door, heard, gate)
+                self._tell(reach)
+                await self._hold(stop, page, door, heard, gate, shown)
         finally:
             # Also when a task failed: no stream may outlive the journal.
             await asyncio.gather(gate.close(), enrol.stop(STOP_S))
@@ -165,6 +184,7 @@ class Aggregator:
         door: socket.socket,
         heard: "asyncio.Queue[Presence]",
         gate: Intake,
+        shown: PageCertificate | None,
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(page.serve([door]), name="page")
@@ -175,9 +195,9 @@ class Aggregator:
                 tasks.create_task(self.courtesy.watch(), name="courtesy"),
                 tasks.create_task(gate.tend(), name="tidy"),
                 tasks.create_task(look_seldom(asyncio.sleep), name="garbage"),
+                *([] if shown is None else [tasks.create_task(shown.watch(), name="certificate")]),
                 tasks.create_task(stop.wait(), name="a signal"),
             ]
-            self._tell()
             ends = [serving, watch, *others[-1:]]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping; what is stored stays in the journal")
@@ -190,25 +210,44 @@ class Aggregator:
 
     def close(self) -> None:
         """End what `assemble` made, readers first."""
+        self.notifier.stop()
         self.lake.stop()
         self.query.close()
         self.live.stop()
         self.journal.close()
         self.registry.close()
 
-    def _site(self, gate: Intake) -> Starlette:
-        host, _ = split_address(self.config.settings.listen.http)
+    def _world(self, gate: Intake) -> World:
+        """What is looked at for what people are told."""
+        shown = Shown(self.operations, self.live, self.query)
+        return World(
+            self.registry, lambda: gate.presence, self.live, shown.book, self.query.events,
+            Gaps(), self.journal.head, self.config.certificate_life_us,
+        )  # fmt: skip
+
+    def _site(self, gate: Intake, reach: Reach) -> Starlette:
+        http = self.config.settings.http
         return build_app(
             self.query, self.live, self.registry, self.journal,
             PAGE if (PAGE / "index.html").is_file() else None,
             marks=Marks(self.registry),
             operations=self.operations,
+            verdicts=Verdicts(self.registry),
+            zone=self.config.settings.page.zone,
             presence=lambda: gate.presence,
             fault=self._fault,
             apart=self.journal.quarantined,
+            apart_data=self.journal.quarantined_blocks.data,
+            pace=self.backlogs.pace,
             readers=0 if self.readers is None else self.readers.now.wanted,
-            # Off loopback the operator put a proxy in front, which decides about names.
-            hosts=LOOPBACK_HOSTS if is_loopback(host) else None,
+            access=Access(
+                self.registry, now_us, may_be_open=reach.may_be_open,
+                lives=Lives(http.idle_hours * HOUR_US, http.session_days * 24 * HOUR_US),
+            ),
+            behind=http.behind,
+            failures_per_minute_max=http.failures_per_minute_max,
+            hosts=reach.hosts,
+            told=self.notifier.file,
         )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:
@@ -218,6 +257,8 @@ class Aggregator:
             while not heard.empty():
                 one = heard.get_nowait()
                 told[one.gateway] = one
+            for one in told.values():
+                self.backlogs.note(one)
             with told_only("note which gateways were heard"):
                 await asyncio.to_thread(note_all, self.registry, list(told.values()))
 
@@ -240,9 +281,9 @@ class Aggregator:
         fault = self.journal.failure or tables or decoder or readers
         return "" if fault is None else str(fault)
 
-    def _tell(self) -> None:
-        listen = self.config.settings.listen
+    def _tell(self, reach: Reach) -> None:
+        listen, has_users = self.config.settings.listen, bool(self.registry.users())
         log.info("gateways enrol at %s and connect to %s", listen.enrol, listen.sync)
-        log.info("page and API on http://%s/", listen.http)
-        if not is_loopback(split_address(listen.http)[0]):
-            log.warning("page and API are plain HTTP off loopback: only behind a reverse proxy")
+        log.info("page and API on %s://%s/", reach.scheme, listen.http)
+        if not has_users:
+            log.info("page and API are open to everybody on this machine: no user is set up")

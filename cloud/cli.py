@@ -17,6 +17,8 @@ VERBS: Final = {
     "init": "make the cloud's home: settings, certificate authority, registry",
     "serve": "take in, consolidate and show history until stopped",
     "token": "create, list or revoke enrolment tokens",
+    "user": "add, list, change or remove users of page and API",
+    "api-token": "create, list or revoke tokens for the API",
     "gateways": "list gateways; revoke or pardon one",
     "ledger": "tell what became of each gateway's blocks and readings",
     "verify": "count history again and prove its chains",
@@ -26,6 +28,7 @@ VERBS: Final = {
     "erase": "erase history of a gateway, device or metric for good, by order",
     "vacuum": "remove files of the lake that no table names",
     "quarantine": "list blocks set apart; show, release or discard one",
+    "notify": "try the channels; see what stands and what people were told",
     "backup": "copy the whole cloud into a folder, while it runs",
     "restore": "make a backup a cloud again, in an empty home",
     "import": "bring in a past: CSV, Parquet, Influx lines, Home Assistant",
@@ -37,9 +40,12 @@ VERBS: Final = {
 NEEDS: Final = Extra(
     "cloud",
     frozenset(
-        {"deltalake", "duckdb", "httptools", "orjson", "pyarrow", "pytz", "starlette", "uvicorn"}
+        {
+            "deltalake", "duckdb", "httptools", "nanoarrow", "orjson", "pyarrow", "pytz",
+            "starlette", "uvicorn",
+        }
     ),
-)
+)  # fmt: skip
 
 
 @click.group(

@@ -1,7 +1,7 @@
 """The cloud's configuration: the settings in its home, and where everything in that home lies.
 
-The home holds `cloud.toml`, `ca/`, `registry.db`, `journal/`, `lake/` and, once something was
-imported, `imports/`. What can be wrong is said once, with the way out.
+The home holds `cloud.toml`, `ca/`, `registry.db`, `notify.db`, `journal/`, `lake/` and, once
+something was imported, `imports/`. What can be wrong is said once, with the way out.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import OperatorError
+from cloud.http_settings import OF_AUTHORITY
 from cloud.settings import CloudSettings
 from protos.address import split_address
 from protos.settings import SettingsError, read_settings
@@ -56,6 +57,11 @@ class CloudConfig:
         return self.home / "lake"
 
     @property
+    def notify_path(self) -> Path:
+        """The file of what people are told."""
+        return self.home / "notify.db"
+
+    @property
     def imports_folder(self) -> Path:
         """Folder of the import gateways' ledgers."""
         return self.home / "imports"
@@ -79,6 +85,20 @@ class CloudConfig:
     def http_address(self) -> tuple[str, int]:
         """Host and port of page and API."""
         return split_address(self.settings.listen.http)
+
+    @property
+    def page_certificate_path(self) -> Path:
+        """Certificate chain of page and API, where the settings name one."""
+        named = self.settings.http.certificate
+        of_authority = self.authority_folder / "server.crt"
+        return of_authority if named == OF_AUTHORITY else self.home / named
+
+    @property
+    def page_key_path(self) -> Path:
+        """Its private key."""
+        if self.settings.http.certificate == OF_AUTHORITY:
+            return self.authority_folder / "server.key"
+        return self.home / self.settings.http.key
 
     def _advertised(self, listening: str) -> str:
         host = self.settings.listen.hosts[0]

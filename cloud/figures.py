@@ -22,6 +22,7 @@ from cloud.figures_document import (
     JournalFigures,
     LakeFigures,
     ReaderFigures,
+    ToldFigures,
 )
 from cloud.ingest.service import Presence
 from cloud.journal import counts as journal_counts
@@ -32,6 +33,7 @@ from cloud.lake.sorter import IDLE
 from cloud.lake.table.schema import ANOMALIES, GAPS, READINGS
 from cloud.live.live import Live
 from cloud.memory import resident_bytes
+from cloud.notify.notifier import Notifier
 from cloud.registry.registry import GatewayRow, Registry
 from cloud.roles.decoder_keeper import DecoderProcess
 from cloud.roles.ingest_keeper import JournalApart
@@ -58,6 +60,7 @@ class Report:
     enrolments: Counter[str]
     asked: Asked
     now_us: Callable[[], int]
+    notifier: Notifier | None = None
 
     async def text(self) -> str:
         """The figures as `/metrics` tells them."""
@@ -88,6 +91,7 @@ class Report:
             lake=self._lake(),
             readers=self._readers(),
             decoder=self._decoder(),
+            told=ToldFigures() if self.notifier is None else self.notifier.figures(),
             gateways=self._gateways(present),
         )
 

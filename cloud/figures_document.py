@@ -70,6 +70,18 @@ class DecoderFigures(msgspec.Struct):
     together: int = 0
 
 
+class ToldFigures(msgspec.Struct, kw_only=True):
+    """What people are told: ``standing`` now by kind, messages ``waiting`` by channel.
+
+    ``dropped`` is by channel and reason, ever; ``is_faulty`` while what stands cannot be looked at.
+    """
+
+    standing: dict[str, int] = msgspec.field(default_factory=dict)
+    waiting: dict[str, int] = msgspec.field(default_factory=dict)
+    dropped: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    is_faulty: bool = False
+
+
 class GatewayFigures(msgspec.Struct, kw_only=True):
     """One gateway: its cursor, and what it last said of itself."""
 
@@ -112,4 +124,5 @@ class Figures(msgspec.Struct, kw_only=True):
     lake: LakeFigures = msgspec.field(default_factory=LakeFigures)
     readers: ReaderFigures = msgspec.field(default_factory=ReaderFigures)
     decoder: DecoderFigures = msgspec.field(default_factory=DecoderFigures)
+    told: ToldFigures = msgspec.field(default_factory=ToldFigures)
     gateways: list[GatewayFigures] = msgspec.field(default_factory=list)

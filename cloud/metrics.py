@@ -232,9 +232,35 @@ _GATEWAYS: Final[tuple[Row, ...]] = (
 )
 
 
+_TOLD: Final[tuple[Row, ...]] = (
+    Metric(
+        "tidegate_cloud_standing",
+        MetricKind.GAUGE,
+        "What stands that people are told of.",
+        lambda f: [((what,), float(count)) for what, count in sorted(f.told.standing.items())],
+        ("what",),
+    ),
+    Metric(
+        "tidegate_cloud_notices_waiting",
+        MetricKind.GAUGE,
+        "Messages that wait for their channel.",
+        lambda f: [((name,), float(count)) for name, count in sorted(f.told.waiting.items())],
+        ("channel",),
+    ),
+    Metric(
+        "tidegate_cloud_notices_dropped_total",
+        MetricKind.COUNTER,
+        "What was ever dropped unsaid; without a channel it was for all of them.",
+        lambda f: [(key, float(count)) for key, count in sorted(f.told.dropped.items())],
+        ("channel", "reason"),
+    ),
+    _gauge("notify_faulty", "1 while what stands cannot be looked at.", lambda f: f.told.is_faulty),
+)
+
+
 def _when(at_us: int) -> float | None:
     return at_us / 1e6 if at_us else None
 
 
-TABLE: Final = (*_WAY_IN, *_JOURNAL, *_LAKE, *_READERS, *_GATEWAYS)
+TABLE: Final = (*_WAY_IN, *_JOURNAL, *_LAKE, *_READERS, *_TOLD, *_GATEWAYS)
 """Every metric of the cloud, in the order it is told."""

@@ -10,6 +10,9 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from cloud.http_settings import Http
+from cloud.notify.settings import Notify
+from cloud.page_settings import Page
 from protos.address import split_address
 from protos.limits import MIB, WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX
 from protos.log import LogFormat, LogLevel
@@ -32,8 +35,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True):
     http: Annotated[
         str,
         Meta(
-            description="`host:port` of page and API, plain HTTP: off loopback only behind "
-            "a reverse proxy."
+            description="`host:port` of page and API; off loopback they need users and a "
+            "certificate or a proxy, under `http`."
         ),
     ] = "127.0.0.1:8460"
     hosts: Annotated[
@@ -282,11 +285,14 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All sections of `cloud.toml`."""
 
     listen: Listen
+    http: Http
     enrolment: Enrolment
     certificates: Certificates
     journal: Journal
     lake: Lake
     retention: dict[str, Retention]
     roles: Roles
+    notify: Notify
+    page: Page
     metrics: Metrics
     log: Log

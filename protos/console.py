@@ -75,7 +75,8 @@ class Verbs(click.Group):
         """Import one verb."""
         if cmd_name not in self._verbs:
             return None
-        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = cmd_name.replace("-", "_")
+        module = f"{module}_" if keyword.iskeyword(module) else module
         command = import_module(f"{self._package}.{module}").command
         assert isinstance(command, click.Command)
         return _with_home(command)

@@ -4,7 +4,8 @@ A half describes its settings once, as msgspec structs: one struct a section, on
 key, with its description, limits and unit in `msgspec.Meta`. From that table this module reads a
 TOML text (naming every key that is wrong, what was expected and what it was), and
 `protos.settings_page` writes the commented file that `init` leaves behind and the page of the
-guide. Nothing is described twice. A field that is a dict of structs is a part `[part.NAME]`.
+guide. Nothing is described twice. A field that is a dict of structs is a part `[part.NAME]`, one of
+a section `[section.part.NAME]`.
 """
 
 import difflib
@@ -67,7 +68,9 @@ def read_settings(text: str, table: type[Table]) -> Table:
     sections: dict[str, object] = {
         name: found.section(name, data.get(name, {}), of) for name, of in found.tables.items()
     }
-    sections |= {name: found.named(name, data.get(name, {})) for name in found.tables_named}
+    sections |= {
+        name: found.named(name, data.get(name, {}), of) for name, of in found.tables_named.items()
+    }
     found.unknown_sections(data)
     if found.problems:
         raise found.error()
@@ -103,7 +106,7 @@ class _Finding:
                 what = "section" if isinstance(data[name], dict) else "key"
                 self.complain(f"unknown {what} `{_name(name)}`", self._nearest(name))
 
-    def named(self, name: str, data: object) -> dict[str, msgspec.Struct]:
+    def named(self, name: str, data: object, of: type[msgspec.Struct]) -> dict[str, msgspec.Struct]:
         """Sections `[name.X]` of one kind, by their names."""
         if not isinstance(data, dict) or not all(isinstance(one, dict) for one in data.values()):
             problem = f"`{name}`: expected sections with names"
@@ -115,7 +118,7 @@ class _Finding:
             if problem:
                 self.complain(f"`{name}.{_name(one)}`: {problem}", "choose another name")
                 continue
-            made = self.section(f"{name}.{one}", values, self.tables_named[name])
+            made = self.section(f"{name}.{one}", values, of)
             if made is not None:
                 found[one] = made
         return found
@@ -146,6 +149,9 @@ class _Finding:
     def _value(
         self, key: str, field: msgspec.structs.FieldInfo, data: Mapping[str, object]
     ) -> object:
+        within = named_section(field.type)
+        if within is not None:
+            return self.named(key, data.get(field.name, {}), within)
         expected = expectation(field.type)
         if field.name not in data:
             self.complain(f"missing key `{key}`", f"add it: {expected}")
@@ -154,7 +160,8 @@ class _Finding:
             return msgspec.convert(data[field.name], field.type)
         except msgspec.ValidationError:
             got = _shown(data[field.name])
-            self.complain(f"`{key}`: expected {expected}, got {got}", _way_out(key, field))
+            hint = _near_member(data[field.name], field.type) or _way_out(key, field)
+            self.complain(f"`{key}`: expected {expected}, got {got}", hint)
             return None
 
     def _nearest(self, key: str, section: str = "", of: type[msgspec.Struct] | None = None) -> str:
@@ -197,6 +204,17 @@ def _way_out(key: str, field: msgspec.structs.FieldInfo) -> str:
     if field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory()
     return f"correct `{key}`, or remove it: {field.name} = {toml_value(default)} is the default"
+
+
+def _near_member(value: object, kind: object) -> str:
+    """Which of some words was most likely meant; empty where none is near."""
+    info = kinds.type_info(kind)
+    info = info.type if isinstance(info, kinds.Metadata) else info
+    if not isinstance(info, kinds.EnumType) or not isinstance(value, str):
+        return ""
+    words = [str(member.value) for member in info.cls]
+    near = difflib.get_close_matches(value[:SHOWN_CHARS_MAX], words, 1, NEAREST_CUTOFF)
+    return f"did you mean {toml_value(near[0])}?" if near else ""
 
 
 def expectation(kind: object) -> str:

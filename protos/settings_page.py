@@ -11,12 +11,22 @@ from protos.settings import expectation, named_section, toml_value
 def _rows(section: type[msgspec.Struct]) -> Iterator[tuple[str, str, str, object]]:
     """Key, meaning, what it takes, default (msgspec.NODEFAULT when it must be given)."""
     for field in msgspec.structs.fields(section):
+        if named_section(field.type) is not None:
+            continue
         info = kinds.type_info(field.type)
         schema = info.extra_json_schema or {} if isinstance(info, kinds.Metadata) else {}
         default = field.default
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
         yield field.name, str(schema.get("description", "")), expectation(field.type), default
+
+
+def _within(section: type[msgspec.Struct]) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """The parts of a section that have names, `[section.part.NAME]`."""
+    for field in msgspec.structs.fields(section):
+        of = named_section(field.type)
+        if of is not None:
+            yield field.name, of
 
 
 def _example(section: type[msgspec.Struct], key: str) -> object:
@@ -48,11 +58,7 @@ def settings_file(
             lines += ["", told]
             continue
         if of is not None:
-            lines += ["", f"# {_promise(of)}", f"# [{part.name}.example]"]
-            for key, meaning, expected, default in _rows(of):
-                lines.append(f"# {meaning} Takes {expected}.")
-                shown = _example(of, key) if default is msgspec.NODEFAULT else default
-                lines.append(f"# {key} = {toml_value(shown)}")
+            lines += _example_lines(part.name, of)
             continue
         lines += ["", f"# {_promise(part.type)}", f"[{part.name}]"]
         given = chosen.get(part.name, {})
@@ -60,7 +66,18 @@ def settings_file(
             lines.append(f"# {meaning} Takes {expected}.")
             value = given.get(key, default)
             lines.append(f"{'' if key in given else '# '}{key} = {toml_value(value)}")
+        for name, below in _within(part.type):
+            lines += _example_lines(f"{part.name}.{name}", below)
     return "\n".join(lines) + "\n"
+
+
+def _example_lines(name: str, of: type[msgspec.Struct]) -> Iterator[str]:
+    """A section with a name as comments: every key that must be given by its example."""
+    yield from ("", f"# {_promise(of)}", f"# [{name}.example]")
+    for key, meaning, expected, default in _rows(of):
+        yield f"# {meaning} Takes {expected}."
+        shown = _example(of, key) if default is msgspec.NODEFAULT else default
+        yield f"# {key} = {toml_value(shown)}"
 
 
 def settings_guide(table: type[msgspec.Struct], title: str) -> str:
@@ -72,10 +89,16 @@ def settings_guide(table: type[msgspec.Struct], title: str) -> str:
             lines += ["", f"### [{part.name}.NAME]", ""]
             lines += ["More of the kind above, with its keys, each under a name of its own."]
             continue
-        name = part.name if of is None else f"{part.name}.NAME"
-        lines += ["", f"### [{name}]", "", _promise(of or part.type), ""]
-        lines += ["| key | meaning | takes | default |", "|---|---|---|---|"]
-        for key, meaning, expected, default in _rows(of or part.type):
-            shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
-            lines.append(f"| `{key}` | {meaning} | {expected} | {shown} |")
+        lines += _chapter(part.name if of is None else f"{part.name}.NAME", of or part.type)
+        for name, below in _within(part.type) if of is None else ():
+            lines += _chapter(f"{part.name}.{name}.NAME", below)
     return "\n".join(lines) + "\n"
+
+
+def _chapter(name: str, section: type[msgspec.Struct]) -> Iterator[str]:
+    """One section as Markdown."""
+    yield from ("", f"### [{name}]", "", _promise(section), "")
+    yield from ("| key | meaning | takes | default |", "|---|---|---|---|")
+    for key, meaning, expected, default in _rows(section):
+        shown = "must be given" if default is msgspec.NODEFAULT else f"`{toml_value(default)}`"
+        yield f"| `{key}` | {meaning} | {expected} | {shown} |"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer, cloud, imports, publisher, stages, tail
+from benchmarks import backlog, buffer, cloud, imports, prometheus, publisher, stages, tail
 from edge.catalog import Catalog
 from edge.reading import Reader
 from edge.redelivery import Redelivery
@@ -65,3 +65,13 @@ def test_the_tails_benchmark_holds_every_reading_beside_what_was_decoded() -> No
     assert told["readings"] == 2 * tail.GATEWAYS * tail.ROWS
     assert told["told_bytes_per_reading"] < told["decoded_bytes_per_reading"]
     assert told["us_per_question"] > 0
+
+
+def test_the_benchmark_of_prometheus_asks_both_ways_for_the_same_values() -> None:
+    told = json.loads(json.dumps(prometheus.main(2, 1)))
+    assert told["readings"] == 2 * 28_800
+    for width, steps in (("1h", 48), ("43m", 66)):
+        found = told["steps"][width]
+        assert (found["steps"], found["values"]) == (steps, 10 * steps)
+        for way in ("avg_over_time", "history", "last_reading"):
+            assert found[way]["cpu_ms"] > 0, (width, way)

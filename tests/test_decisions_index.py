@@ -15,7 +15,7 @@ GROUPS = {
     "The contract: blocks, series, delivery": (
         1, 2, 3, 15, 16, 20, 21, 22, 23, 24, 25, 26, 29, 100,
     ),
-    "The house": (4, 5, 40, 45),
+    "The house": (4, 5, 40, 45, 119),
     "Ingest: brokers, devices, messages": (70, 71, 72, 73, 74, 75),
     "Scores and what an agent costs": (14, 76, 77, 78, 79),
     "The gateway's buffer": (10, 11, 12, 13),
@@ -25,7 +25,11 @@ GROUPS = {
         50, 51, 54, 56, 82, 85, 89, 90, 93, 94, 95, 98,
     ),
     "Rollups": (52, 55, 80, 81, 88),
-    "View, queries, page": (53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105),
+    "View, queries, page": (
+        53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105, 116, 117, 118, 120, 121, 122, 123, 124, 125,
+    ),
+    "Being told": (113, 114, 115),
+    "Signing in": (110, 111, 112),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip
 

@@ -43,6 +43,8 @@ What to be woken by:
 | consolidation dies again and again | `increase(tidegate_cloud_lake_restarts_total[1h]) > 3` |
 | readers die again and again | `increase(tidegate_cloud_reader_restarts_total[1h]) > 10` |
 | the decoder dies again and again | `increase(tidegate_cloud_decoder_restarts_total[1h]) > 3` |
+| a channel is down | `min_over_time(tidegate_cloud_notices_waiting[1h]) > 0` |
+| nobody can be told | `tidegate_cloud_notify_faulty == 1` |
 | a block is set apart | `tidegate_cloud_journal_quarantined_blocks > 0` |
 
 """

@@ -37,6 +37,7 @@ PURE_MODULES = {
     "cloud/series/joined.py", "cloud/series/operation.py", "cloud/query/joined.py",
     "cloud/query/one.py",
     "cloud/series/units.py",
+    "cloud/access/role.py", "cloud/access/people.py", "cloud/access/attempts.py",
 }  # fmt: skip
 
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
@@ -66,6 +67,7 @@ PURE_MODULES |= {"edge/recognition.py", "edge/proposal.py"}
 PURE_MODULES |= set(sources("edge/payload/")) - {
     "edge/payload/__init__.py", "edge/payload/registry.py",
 }  # fmt: skip
+PURE_MODULES |= set(sources("cloud/promql/")) - {"cloud/promql/__init__.py"}
 OURS = sources("edge/", "cloud/", "protos/", "deploy/", "benchmarks/", "tests/", ".ci/")
 
 

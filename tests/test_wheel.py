@@ -71,6 +71,8 @@ def test_the_installed_cloud_serves_the_page_and_its_script(
         assert script is not None, page
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}{script[1]}", timeout=30)
         assert "javascript" in answer.headers["content-type"]
+        ask = f"import tidegate; print(list(tidegate.connect('http://127.0.0.1:{port}').series()))"
+        assert call(bin_folder / "python", "-I", "-c", ask, cwd=tmp_path) == "[]\n"
     finally:
         process.terminate()
         assert process.wait(timeout=60) == 0

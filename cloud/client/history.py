@@ -5,12 +5,13 @@ import http.client
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlencode
 
+from cloud.client.wire import Wire, own_wire
+from cloud.config import CloudConfig
 from cloud.errors import OperatorError, PeerError, UnreachableError
 
-TIMEOUT_S: Final = 60.0
 SERIES_MAX: Final = 100_000
 SEGMENTS_SERIES_MAX: Final = 100
 """Series in one question for segments; the server allows no more."""
@@ -45,9 +46,15 @@ class HistoryApi:
     OperatorError names what was asked wrongly; whatever else is refused is a PeerError.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        self._port = port
+    def __init__(self, host: str, port: int, wire: Wire | None = None) -> None:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._wire = wire or Wire(host, port)
+
+    @classmethod
+    def of(cls, config: CloudConfig) -> Self:
+        """The cloud of a home on this machine, as its owner. OperatorError: no such certificate."""
+        wire = own_wire(config)
+        return cls(wire.host, wire.port, wire)
 
     def find(
         self, series: str | None, *, device: str | None, gateway: str | None
@@ -162,13 +169,21 @@ class HistoryApi:
         return self._answer("POST", path, json.dumps(said).encode())
 
     def _answer(self, method: str, target: str, body: bytes | None = None) -> dict[str, Any]:
-        tried = f"ask the cloud at {self._host}:{self._port}"
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        tried = f"ask the cloud at {self._wire.host}:{self._wire.port}"
+        status, answer = self._asked(method, target, body, tried, self._wire.headers())
+        if status == http.client.UNAUTHORIZED and (shown := self._wire.headers(anew=True)):
+            status, answer = self._asked(method, target, body, tried, shown)
+        return self._told(status, answer, tried)
+
+    def _asked(
+        self, method: str, target: str, body: bytes | None, tried: str, shown: dict[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        connection = self._wire.connection()
         try:
             headers = {"content-type": "application/json"} if body is not None else {}
-            connection.request(method, target, body, headers)
+            connection.request(method, target, body, headers | shown)
             response = connection.getresponse()
-            answer = json.loads(response.read())
+            return response.status, json.loads(response.read())
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "strerror", None) or str(error) or "it does not answer"
             hint = "is `tidegate-cloud serve` running?"
@@ -178,7 +193,6 @@ class HistoryApi:
             raise PeerError(tried, cause, hint) from error
         finally:
             connection.close()
-        return self._told(response.status, answer, tried)
 
     @staticmethod
     def _told(status: int, answer: Mapping[str, Any], tried: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def command(place: Place, gateway: str | None, as_json: bool) -> None:
 def _rows(place: Place) -> Sequence[Row]:
     config = load(place.home)
     try:
-        return HistoryApi(*config.http_address).ledger()
+        return HistoryApi.of(config).ledger()
     except UnreachableError:
         from cloud.ledger.account import as_json
         from cloud.ledger.of_files import read_ledger

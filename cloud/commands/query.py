@@ -69,8 +69,7 @@ def command(
     if shares and resolution == "raw":
         raise click.UsageError("--quantile is of rollups: add --resolution 1m, 1h or 1d")
     form = "json" if as_json else "csv" if as_csv else "text"
-    host, port = load(place.home).http_address
-    api = HistoryApi(host, port)
+    api = HistoryApi.of(load(place.home))
     found = api.find(series, device=device, gateway=gateway)
     span = {"from": from_, "to": to, "resolution": resolution}
     more = [*dict.fromkeys(QUANTILES[share] for share in shares)]

@@ -176,7 +176,7 @@ def log(place: Place, series: str | None, gateway: str | None, as_json: bool) ->
 
 
 def _api(place: Place) -> SeriesApi:
-    return SeriesApi(*load(place.home).http_address)
+    return SeriesApi.of(load(place.home))
 
 
 def _operate(

@@ -14,7 +14,8 @@ from protos.console import Place
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _ttl_us(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
+def time_to_live(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
+    """Read how long something lasts, in µs."""
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if not match:
         raise click.BadParameter(f"{text!r} is no time: 90s, 30m, 1h and 7d are")
@@ -29,7 +30,12 @@ def command() -> None:
 @command.command()
 @click.argument("name")
 @click.option(
-    "--ttl", "ttl_us", default="1h", show_default=True, callback=_ttl_us, help="How long it lasts."
+    "--ttl",
+    "ttl_us",
+    default="1h",
+    show_default=True,
+    callback=time_to_live,
+    help="How long it lasts.",
 )
 @click.pass_obj
 def create(place: Place, name: str, ttl_us: int) -> None:

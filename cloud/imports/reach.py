@@ -50,7 +50,7 @@ def _running(config: CloudConfig, ledger: Ledger) -> Iterator[Dial]:
     from cloud.imports.line_sync import SyncLine, enrol, enrolled, retire
 
     if not ledger.has_begun:
-        rows = HistoryApi(*config.http_address).ledger()
+        rows = HistoryApi.of(config).ledger()
         _begin(ledger, {str(row["gateway"]) for row in rows} | enrolled(config))
     shown = enrol(config, ledger, _now_us())
     try:

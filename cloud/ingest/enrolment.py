@@ -10,10 +10,9 @@ refused. Each attempt is logged and audited, and an address that keeps failing h
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import logging
 import secrets
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -21,6 +20,7 @@ from urllib.parse import unquote
 
 import grpc
 
+from cloud.access.attempts import Attempts, source_of
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError, PeerError, StorageError
 from cloud.ingest.identity import Authority, request_key_sha256
@@ -37,8 +37,6 @@ CALLS_PER_CONNECTION_MAX: Final = 2
 CONNECTION_AGE_MS: Final = 20_000
 CONNECTION_GRACE_MS: Final = 5_000
 """An enrolment takes a second; whatever is unfinished after both is ended."""
-ADDRESSES_MAX: Final = 4096
-MINUTE_US: Final = 60_000_000
 TTL_US_MAX: Final = 30 * 24 * 3600 * 1_000_000
 _NEW_TOKEN: Final = "on the cloud, make another with `tidegate-cloud token create NAME`"
 
@@ -51,39 +49,22 @@ class RefusedError(PeerError):
         self.status = status
 
 
-class AttemptLimit:
-    """Counts refusals by address (IPv6: by its /64) in windows of a minute; bounded memory."""
+class AttemptLimit(Attempts):
+    """Counts refusals by the address of a gRPC peer (IPv6: by its /64); bounded memory."""
 
-    def __init__(self, failures_per_minute_max: int) -> None:
-        self._max = failures_per_minute_max
-        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
-
-    def must_wait(self, peer: str, now_us: int) -> bool:
+    def must_wait(self, source: str, now_us: int) -> bool:
         """Say whether this address used up its refusals."""
-        started_us, failures = self._seen.get(_source(peer), (now_us, 0))
-        return 0 <= now_us - started_us < MINUTE_US and failures >= self._max
+        return super().must_wait(_source(source), now_us)
 
-    def failed(self, peer: str, now_us: int) -> None:
+    def failed(self, source: str, now_us: int) -> None:
         """Count one refusal."""
-        source = _source(peer)
-        started_us, failures = self._seen.pop(source, (now_us, 0))
-        if not 0 <= now_us - started_us < MINUTE_US:
-            started_us, failures = now_us, 0
-        self._seen[source] = (started_us, failures + 1)
-        while len(self._seen) > ADDRESSES_MAX:
-            self._seen.popitem(last=False)
+        super().failed(_source(source), now_us)
 
 
 def _source(peer: str) -> str:
-    """The address behind gRPC's `ipv4:1.2.3.4:5` or `ipv6:[::1]:5`, a /64 standing for IPv6."""
+    """The address behind gRPC's `ipv4:1.2.3.4:5` or `ipv6:[::1]:5`."""
     host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return peer[:64]
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+    return source_of(host) if host else peer[:64]
 
 
 def create_token(

@@ -8,7 +8,9 @@ from cloud.registry.certificates import Certificates
 from cloud.registry.file import AUDIT_ROWS_MAX
 from cloud.registry.marks import MarkRows
 from cloud.registry.operations import OperationRows
+from cloud.registry.people import PeopleRows
 from cloud.registry.rows import Admission, CertificateRow, GatewayRow, TokenRow, columns
+from cloud.registry.verdicts import VerdictRows
 
 __all__ = [
     "AUDIT_ROWS_MAX", "Admission", "CertificateRow", "GatewayRow", "Registry", "TokenRow",
@@ -17,7 +19,7 @@ __all__ = [
 STATUS_CHARS_MAX: Final = 16_384
 
 
-class Registry(Certificates, MarkRows, OperationRows):
+class Registry(Certificates, MarkRows, OperationRows, PeopleRows, VerdictRows):
     """The registry of one cloud; every method may be called from any thread."""
 
     def add_token(self, token: TokenRow) -> None:
@@ -61,7 +63,9 @@ class Registry(Certificates, MarkRows, OperationRows):
         rows = self._rows(
             "SELECT g.*, coalesce((SELECT max(min(c.not_after_us, c.issued_us + ?)) FROM"
             " certificates c WHERE c.gateway = g.name AND c.revoked_us IS NULL), 0)"
-            " AS certificate_not_after_us FROM gateways g ORDER BY g.name",
+            " AS certificate_not_after_us, coalesce((SELECT max(c.issued_us) FROM certificates c"
+            " WHERE c.gateway = g.name AND c.revoked_us IS NULL), 0) AS certificate_issued_us"
+            " FROM gateways g ORDER BY g.name",
             self.life_us,
         )
         return [GatewayRow(**(row | {"status": json.loads(row["status"])})) for row in rows]

@@ -58,6 +58,7 @@ class GatewayRow:
     """One gateway; `status` is the last that it sent, `first_seen_us` 0 until it connected.
 
     `certificate_not_after_us` is the end of its certificate's life, 0 when it has none,
+    `certificate_issued_us` when the newest was signed, likewise,
     `renewed_us` when a renewal was last shown, `renewal_asked_us` that an operator waits for one.
     """
 
@@ -70,6 +71,7 @@ class GatewayRow:
     certificate_not_after_us: int
     renewal_asked_us: int | None = None
     renewed_us: int = 0
+    certificate_issued_us: int = 0
 
 
 def columns(row: TokenRow | CertificateRow) -> dict[str, object]:

@@ -67,6 +67,39 @@ def m0004_operations(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m0005_sign_in(db: Database) -> None:
+    """Keep users, their sessions and API tokens; of secrets only their SHA-256."""
+    db.execute(
+        "CREATE TABLE users (name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL,"
+        " created_us INTEGER NOT NULL, changed_us INTEGER NOT NULL,"
+        " signed_in_us INTEGER NOT NULL DEFAULT 0) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE sessions (digest BLOB PRIMARY KEY,"
+        " user TEXT NOT NULL REFERENCES users (name) ON DELETE CASCADE,"
+        " created_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, address TEXT NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX sessions_user ON sessions (user)")
+    db.execute(
+        "CREATE TABLE api_tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,"
+        " digest BLOB NOT NULL UNIQUE, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+        " revoked_us INTEGER, used_us INTEGER NOT NULL DEFAULT 0,"
+        " local INTEGER NOT NULL DEFAULT 0) STRICT"
+    )
+
+
+@MIGRATIONS()
+def m0006_verdicts(db: Database) -> None:
+    """Keep what people say of episodes, in its order; `series` is an id in hexadecimal."""
+    db.execute(
+        "CREATE TABLE verdicts (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " id TEXT NOT NULL UNIQUE, episode TEXT NOT NULL, series TEXT NOT NULL,"
+        " from_us INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL,"
+        " author TEXT NOT NULL, created_us INTEGER NOT NULL) STRICT"
+    )
+
+
 def unknown_migrations(db: Database) -> list[str]:
     """Name the steps a newer version took, which this one cannot know."""
     known = {step.name for step in MIGRATIONS.applied(db)} | {

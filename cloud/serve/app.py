@@ -22,28 +22,41 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from cloud.access.access import Access
+from cloud.access.desk import Desk
+from cloud.access.role import Role
 from cloud.errors import StorageError
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
+from cloud.notify.file import NotifyFile
 from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
-from cloud.serve import formats, stream
+from cloud.series.verdicts import Verdicts
+from cloud.serve import formats, session, stream
 from cloud.serve import ledger as serve_ledger
 from cloud.serve import params as serve_params
 from cloud.serve.body import read_body
 from cloud.serve.endpoint import Endpoint, Method
+from cloud.serve.forwarded import Forwarded
+from cloud.serve.guard import CALLER, Guard
 from cloud.serve.ledger import Aside
 from cloud.serve.openapi import document
 from cloud.serve.params import Refusal
+from cloud.serve.prometheus import door as prometheus
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
-from cloud.serve.site import Journal, Presence, Registry, Site
+from cloud.serve.site import BytesOf, Journal, Pace, Presence, Registry, Site
+from cloud.serve.totals import GatewayTotals
 from cloud.serve.turns import THREADS, TURNS, Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def _nothing_of(_: object) -> None:
+    """What a site without a journal of its own, or without gateways, has of any."""
 
 
 def build_app(
@@ -55,24 +68,36 @@ def build_app(
     *,
     marks: Marks,
     operations: Operations,
+    access: Access,
+    verdicts: Verdicts,
+    behind: Sequence[str] = (),
+    failures_per_minute_max: int = 10,
+    zone: str = "",
     presence: Presence = dict,
     fault: Callable[[], str] = str,
     apart: Aside = tuple,
+    apart_data: BytesOf = _nothing_of,
+    pace: Pace = _nothing_of,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
+    told: NotifyFile | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
-    ``dist`` is the built page's folder, None if there is none. ``presence`` tells who is
-    connected, ``fault`` what stands in the way of storing or consolidating, empty when nothing
-    does, ``apart`` the blocks set apart. ``readers`` are processes beside this one that work on
-    questions. ``hosts`` are the names under which this server may be
-    called, without port; None allows any, which only a server that others guard may do.
+    ``dist`` is the built page's folder, None if there is none. ``zone`` is the plant's, an IANA
+    name or empty. ``presence`` tells who is connected, ``fault`` what stands in the way of storing
+    or consolidating, empty when nothing does, ``apart`` the blocks set apart, ``apart_data`` the
+    bytes of one, ``pace`` how backlogs grow. ``readers`` are processes beside this one that work on
+    questions. ``hosts`` are the names under which this server may be called, without port; None
+    allows any, which only a server that others guard may do. ``access`` says who may ask,
+    ``behind`` which proxies are believed whom they speak for, ``failures_per_minute_max`` how often
+    a sign-in may be wrong. ``told`` is what people are told.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
-        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query),
+        Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
+        zone, pace, GatewayTotals(), apart_data, told,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)
@@ -80,7 +105,13 @@ def build_app(
         Route("/healthz", functools.partial(_health, fault)),
         Route("/api/v1/openapi.json", functools.partial(_openapi, document(ENDPOINTS, version))),
         *(_route(site, path, of, turns) for path, of in _by_path(ENDPOINTS).items()),
+        Route(
+            session.PATH,
+            session.SessionRoute(access, Desk(access, failures_per_minute_max)).answer,
+            methods=["GET", "POST", "DELETE"],
+        ),
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
+        *prometheus.routes(site, turns),
     ]
     elsewhere = functools.partial(_nothing, routes)
     return Starlette(
@@ -89,7 +120,7 @@ def build_app(
             Route("/api/{rest:path}", elsewhere, methods=_METHODS),
             Mount("/", page(dist)),
         ],
-        middleware=[Middleware(Shell, hosts=hosts)],
+        middleware=_around(access, behind, hosts),
         exception_handlers={
             Refusal: _refused,
             HTTPException: _http_error,
@@ -98,6 +129,17 @@ def build_app(
             TooHeavy: _too_heavy,
         },
     )
+
+
+def _around(
+    access: Access, behind: Sequence[str], hosts: Collection[str] | None
+) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    return [
+        Middleware(Forwarded, behind=behind),
+        Middleware(Shell, hosts=hosts),
+        Middleware(Guard, access=access),
+    ]
 
 
 def _by_path(endpoints: Sequence[Endpoint]) -> dict[str, dict[Method, Endpoint]]:
@@ -112,6 +154,8 @@ def _route(site: Site, path: str, of: Mapping[Method, Endpoint], turns: Turns) -
         is_get = request.method in ("GET", "HEAD")
         endpoint = of[Method.GET if is_get else Method(request.method)]
         values = await _values(endpoint, request)
+        if "author" in values and (author := request.scope[CALLER].author):
+            values["author"] = author
         asked, accept = values.pop("format", None), request.headers.get("accept", "")
         form = formats.chosen(asked, accept, has_rows=endpoint.has_forms)
         values["format"] = form
@@ -141,10 +185,15 @@ async def _openapi(told: Mapping[str, Any], _: Request) -> Response:
     return Response(orjson.dumps(told, default=dict), media_type="application/json")
 
 
-async def _health(fault: Callable[[], str], _: Request) -> Response:
-    """200 while all is well, 503 with the fault otherwise; answered on the loop itself."""
-    found = fault()
-    body = {"status": "fault", "fault": found} if found else {"status": "ok"}
+async def _health(fault: Callable[[], str], request: Request) -> Response:
+    """200 while all is well, 503 with the fault otherwise; answered on the loop itself.
+
+    Who may read nothing is not told what the fault is: it names files.
+    """
+    found, caller = fault(), request.scope[CALLER]
+    body = {"status": "fault"} if found else {"status": "ok"}
+    if found and caller.role >= Role.VIEWER:
+        body["fault"] = found
     return Response(orjson.dumps(body), 503 if found else 200, media_type="application/json")
 
 

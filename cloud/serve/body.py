@@ -2,7 +2,7 @@
 
 A page of another site can make a browser send a form, but neither JSON nor a DELETE, without
 asking first, which this server never grants; what it lets through all the same says where it is
-from.
+from (`cloud.serve.guard`).
 """
 
 import asyncio
@@ -20,21 +20,10 @@ SECONDS_MAX: Final = 10.0
 
 
 async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict[str, Any]:
-    """The values sent, None when nothing may be. Refusal 400, 403, 408, 413, 415."""
-    _check_origin(request)
+    """The values sent, None when nothing may be. Refusal 400, 408, 413, 415."""
     if known is None:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        hint = "send JSON, with `content-type: application/json`"
-        raise Refusal(415, "not_json", "the body is not said to be JSON", hint)
-    try:
-        async with asyncio.timeout(SECONDS_MAX):
-            body = await _whole(request)
-    except TimeoutError:
-        message = f"the body did not come within {SECONDS_MAX:g} s"
-        raise Refusal(408, "too_slow", message, "send it again") from None
-    except ClientDisconnect:
-        raise Refusal(400, "cut_off", "the body ended early", "send it again") from None
+    body = await whole(request, "application/json", "send JSON")
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -42,6 +31,23 @@ async def read_body(request: Request, known: Mapping[str, Param] | None) -> dict
     if not isinstance(given, dict):
         raise Refusal(400, "bad_body", "the body is no object", "send `{…}`")
     return values_of(given, known)
+
+
+async def whole(request: Request, media_type: str, hint: str) -> bytes:
+    """The body, which must be said to be of this type. Refusal 400, 408, 413, 415."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != media_type:
+        code = "not_json" if media_type == "application/json" else "bad_media_type"
+        told = "JSON" if media_type == "application/json" else media_type
+        message = f"the body is not said to be {told}"
+        raise Refusal(415, code, message, f"{hint}, with `content-type: {media_type}`")
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            return await _whole(request)
+    except TimeoutError:
+        message = f"the body did not come within {SECONDS_MAX:g} s"
+        raise Refusal(408, "too_slow", message, "send it again") from None
+    except ClientDisconnect:
+        raise Refusal(400, "cut_off", "the body ended early", "send it again") from None
 
 
 def values_of(given: Mapping[str, Any], known: Mapping[str, Param]) -> dict[str, Any]:
@@ -82,13 +88,3 @@ async def _whole(request: Request) -> bytes:
             message = f"the body is longer than {BYTES_MAX} bytes"
             raise Refusal(413, "too_large", message, "say less in the note")
     return bytes(body)
-
-
-def _check_origin(request: Request) -> None:
-    """Refuse what a page of another site sends."""
-    origin, host = request.headers.get("origin"), request.headers.get("host", "")
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    own = origin is None or origin.partition("://")[2].lower() == host.lower()
-    if not own or site not in ("same-origin", "none"):
-        message = "this request comes from a page of another site"
-        raise Refusal(403, "foreign_origin", message, "only this server's own page may send it")

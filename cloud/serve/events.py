@@ -1,4 +1,4 @@
-"""What happened: anomalies, episodes, declared gaps, and the states of a series over time."""
+"""What happened: anomalies, declared gaps, and the states of a series over time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,10 +30,6 @@ RANGE: Final = {
     "limit": endpoint.limit(),
     "cursor": endpoint.cursor(int, int),
 }
-EPISODES_PARAMS: Final = {
-    **RANGE,
-    "order": Param(kinds.one_of(Order), "newest or highest peak first", Order.NEWEST),
-}
 STATES_PARAMS: Final = {
     "series": Param(
         kinds.SERIES, f"up to {STATES_SERIES_MAX} ids of series, by commas", required=True
@@ -43,31 +39,19 @@ STATES_PARAMS: Final = {
     "limit": endpoint.limit(10_000),
     "cursor": endpoint.cursor(int, int),
 }
-_OF: Final = (
+OF: Final = (
     Field("series", Type.TEXT, "id of the series"),
     Field("gateway", Type.TEXT, "the gateway's name"),
     Field("device", Type.TEXT, "the device's name"),
     Field("metric", Type.TEXT, "what is measured"),
 )
 ANOMALIES: Final = (
-    *_OF,
+    *OF,
     Field("value", Type.NUMBER, "the reading"),
     Field("score", Type.NUMBER, "how far from normal"),
     Field("threshold", Type.NUMBER, "what the score had to pass"),
     Field("model", Type.TEXT, "name and version of the model"),
     Field("ts", Type.TIME, "time of the reading"),
-)
-EPISODES: Final = (
-    *_OF,
-    Field("id", Type.TEXT, "of the episode, 32 hex digits"),
-    Field("from", Type.TIME, "when it began"),
-    Field("to", Type.TIME, "when it ended, or was last seen"),
-    Field("state", Type.WHOLE, "as the gateway told it"),
-    Field("peak_ts", Type.TIME, "time of its highest score"),
-    Field("peak", Type.NUMBER, "its highest score"),
-    Field("threshold", Type.NUMBER, "what the score had to pass"),
-    Field("model", Type.TEXT, "name and version of the model"),
-    Field("points", Type.WHOLE, "readings in it"),
 )
 GAPS: Final = (
     Field("gateway", Type.TEXT, "the gateway that declared it"),
@@ -91,26 +75,14 @@ STATES: Final = (
 
 def anomalies(site: Site, values: Values) -> Answer:
     """Anomalies, newest first."""
-    found, next_ = _found(site, values, Events.ANOMALIES)
-    told = [_with_series(row, ("value", "score", "threshold", "model", "ts")) for row in found]
+    rows, next_ = found(site, values, Events.ANOMALIES)
+    told = [with_series(row, ("value", "score", "threshold", "model", "ts")) for row in rows]
     return endpoint.paged("anomalies", told, ANOMALIES, next_)
-
-
-def episodes(site: Site, values: Values) -> Answer:
-    """Episodes that meet the range."""
-    found, next_ = _found(site, values, Events.EPISODES)
-    more = ("state", "peak_ts", "peak", "threshold", "model", "points")
-    told = [
-        _with_series(row, more)
-        | {"id": bytes(row["id"]).hex(), "from": row["ts"], "to": row["end_ts"]}
-        for row in found
-    ]
-    return endpoint.paged("episodes", told, EPISODES, next_)
 
 
 def gaps(site: Site, values: Values) -> Answer:
     """What gateways declared lost."""
-    found, next_ = _found(site, {**values, "series": (), "device": None}, Events.GAPS)
+    rows, next_ = found(site, {**values, "series": (), "device": None}, Events.GAPS)
     told = [
         {
             "gateway": row["gateway"],
@@ -120,17 +92,18 @@ def gaps(site: Site, values: Values) -> Answer:
             "reason": reason_name(row["reason"]),
             "epoch": row["epoch"],
         }
-        for row in found
+        for row in rows
     ]
     return endpoint.paged("gaps", told, GAPS, next_)
 
 
-def _with_series(row: Mapping[str, Any], more: Sequence[str]) -> dict[str, Any]:
+def with_series(row: Mapping[str, Any], more: Sequence[str]) -> dict[str, Any]:
+    """The series of an event, and these columns of it."""
     names = {name: row[name] for name in ("gateway", "device", "metric", *more)}
     return {"series": f"{row['series']:016x}", **names}
 
 
-def _found(site: Site, values: Values, kind: Events) -> tuple[list[dict[str, Any]], str | None]:
+def found(site: Site, values: Values, kind: Events) -> tuple[list[dict[str, Any]], str | None]:
     """The rows of a page, and the cursor of the next.
 
     In order of time a cursor is the last row's time and how many of that time were given, so that
@@ -187,10 +160,10 @@ def state_stretches(site: Site, values: Values) -> Answer:
         if not left:
             return _page(told, (place, begin), from_us, to_us)
         ask = StatesAsk(series, begin, to_us, left, without, book.resolver)
-        found = states(site.query, ask)
-        told += [_stretch(one) for one in found.stretches]
-        if found.more is not None:
-            return _page(told, (place, found.more), from_us, to_us)
+        stood = states(site.query, ask)
+        told += [_stretch(one) for one in stood.stretches]
+        if stood.more is not None:
+            return _page(told, (place, stood.more), from_us, to_us)
     return _page(told, None, from_us, to_us)
 
 

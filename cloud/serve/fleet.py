@@ -1,22 +1,22 @@
 """Gateways and devices, from what is known in memory."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from cloud.journal.cursor import Cursor
 from cloud.live.catalogue import Devices
-from cloud.live.series import NEVER, Known
+from cloud.live.series import NEVER
 from cloud.registry.registry import GatewayRow
 from cloud.serve import endpoint
+from cloud.serve.backlog import seconds_left
 from cloud.serve.endpoint import Values
 from cloud.serve.fields import Field, Type
 from cloud.serve.formats import Answer
 from cloud.serve.kinds import key_text
 from cloud.serve.site import Seen, Site
+from cloud.serve.totals import NOTHING, Totals
 from protos import sync_pb2 as pb
 
 _CLOCK: Final = "CLOCK_"
@@ -34,9 +34,17 @@ GATEWAYS: Final = (
     Field("anomalies", Type.WHOLE, "how many of it are in history"),
     Field("backlog_rows", Type.WHOLE, "readings that wait in its buffer", null=True),
     Field("backlog_bytes", Type.WHOLE, "what they take there", null=True),
+    Field("backlog_pace", Type.NUMBER, "readings a second by which it grows; below 0 it shrinks"),
+    Field("backlog_eta_s", Type.WHOLE, "seconds until it is empty at that pace", null=True),
+    Field("buffer_bytes", Type.WHOLE, "size of its buffer", null=True),
+    Field("buffer_bytes_max", Type.WHOLE, "what its buffer may take", null=True),
+    Field("rejected", Type.WHOLE, "messages it could not read", null=True),
+    Field("evicted", Type.WHOLE, "readings that its full buffer gave up", null=True),
     Field("clock", Type.TEXT, "synced, unsynced, corrected …", null=True),
     Field("key_tier", Type.TEXT, "what guards its key", null=True),
     Field("agent_version", Type.TEXT, "of its agent", null=True),
+    Field("last_ts", Type.TIME, "time of its newest reading in history", null=True),
+    Field("certificate_issued", Type.TIME, "since when its certificate is good", null=True),
     Field("certificate_not_after", Type.TIME, "when its certificate ends", null=True),
 )
 DEVICES: Final = (
@@ -51,11 +59,29 @@ DEVICES: Final = (
 
 def gateways(site: Site, values: Values) -> Answer:
     """One object a gateway, by name: enrolled ones, and any the journal knows besides."""
+    wanted = values["gateway"]
     rows, cursors = site.registry.gateways(), site.journal.cursors()
-    now, known = site.now_us(), site.live.book.known()
-    found = _gateways(rows, cursors, site.presence(), known, now)
-    page, next_ = _page(found, values)
-    return endpoint.paged("gateways", page, GATEWAYS, next_, now=now)
+    by_name = {row.name: row for row in rows if wanted in (None, row.name)}
+    cursor_of = {one.gateway: one for one in cursors if wanted in (None, one.gateway)}
+    names = sorted(by_name.keys() | cursor_of.keys())
+    after, limit = values["cursor"], values["limit"]
+    start = bisect_right(names, after[0]) if after is not None else 0
+    page = names[start : start + limit]
+    now, seen, totals = site.now_us(), site.presence(), site.totals.of(site.live.book)
+    told = [
+        _gateway(
+            name,
+            by_name.get(name),
+            cursor_of.get(name, Cursor(name)),
+            seen.get(name),
+            totals.get(name, NOTHING),
+            site.pace(name),
+            now,
+        )
+        for name in page
+    ]
+    next_ = key_text(page[-1]) if start + len(page) < len(names) else None
+    return endpoint.paged("gateways", told, GATEWAYS, next_, now=now)
 
 
 def devices(site: Site, values: Values) -> Answer:
@@ -94,47 +120,16 @@ def _devices(found: Devices, retired: frozenset[int]) -> list[dict[str, Any]]:
     ]
 
 
-def _page(found: list[dict[str, Any]], values: Values) -> tuple[list[dict[str, Any]], str | None]:
-    """The gateways behind the cursor, by name."""
-    after = values["cursor"]
-    start = bisect_right(found, after[0], key=itemgetter("name")) if after is not None else 0
-    page = found[start : start + values["limit"]]
-    more = start + len(page) < len(found)
-    return page, key_text(page[-1]["name"]) if more else None
-
-
-def _gateways(
-    rows: Sequence[GatewayRow],
-    cursors: Sequence[Cursor],
-    seen: Mapping[str, Seen],
-    known: Known,
-    now_us: int,
-) -> list[dict[str, Any]]:
-    """A connected one is seen now: its stream's keep-alive would have ended it otherwise."""
-    by_name = {row.name: row for row in rows}
-    cursor_of = {cursor.gateway: cursor for cursor in cursors}
-    totals = _totals(known, [name.gateway for name in known.names])
-    return [
-        _gateway(
-            name,
-            by_name.get(name),
-            cursor_of.get(name, Cursor(name)),
-            seen.get(name),
-            totals.get(name, _NONE),
-            now_us,
-        )
-        for name in sorted(by_name.keys() | cursor_of.keys())
-    ]
-
-
 def _gateway(
     name: str,
     row: GatewayRow | None,
     cursor: Cursor,
     seen: Seen | None,
-    totals: Mapping[str, int | None],
+    totals: Totals,
+    pace: float | None,
     now_us: int,
 ) -> dict[str, Any]:
+    """What is known of one; a connected one is seen now: its keep-alive would have ended else."""
     is_here = seen is not None and seen.session != 0
     status = seen.status if seen is not None else None
     told = row.status if row is not None else {}
@@ -146,6 +141,7 @@ def _gateway(
         kept = told.get(field)
         return int(kept) if isinstance(kept, int | str) and str(kept).isdecimal() else None
 
+    rows = number("backlog_rows")
     clock = status.clock_quality if status is not None else told.get("clock_quality")
     tier = status.key_tier if status is not None else told.get("key_tier")
     return {
@@ -157,14 +153,22 @@ def _gateway(
         "session": cursor.session,
         "stored": cursor.stored,
         "archived": cursor.archived,
-        "series": totals["series"],
-        "readings": totals["readings"],
-        "anomalies": totals["anomalies"],
-        "backlog_rows": number("backlog_rows"),
+        "series": totals.series,
+        "readings": totals.readings,
+        "anomalies": totals.anomalies,
+        "last_ts": totals.last_ts if totals.last_ts > NEVER else None,
+        "backlog_rows": rows,
         "backlog_bytes": number("backlog_bytes"),
+        "backlog_pace": pace if is_here else None,
+        "backlog_eta_s": seconds_left(rows, pace if is_here else None),
+        "buffer_bytes": number("buffer_bytes"),
+        "buffer_bytes_max": number("buffer_bytes_max"),
+        "rejected": number("rejected"),
+        "evicted": number("evicted"),
         "clock": _clock(clock),
         "key_tier": tier or None,
         "agent_version": (row.agent_version or None) if row else None,
+        "certificate_issued": (row.certificate_issued_us or None) if row else None,
         "certificate_not_after": (row.certificate_not_after_us or None) if row else None,
     }
 
@@ -179,34 +183,3 @@ def _clock(quality: object) -> str | None:
     if not isinstance(quality, str) or not quality or quality.endswith("UNSPECIFIED"):
         return None
     return quality.removeprefix(_CLOCK).lower().replace("_", "-")
-
-
-_NONE: Final[Mapping[str, int | None]] = {
-    "series": 0,
-    "readings": 0,
-    "anomalies": 0,
-    "last_ts": None,
-}
-
-
-def _totals(known: Known, keys: Sequence[Any]) -> dict[Any, Mapping[str, int | None]]:
-    """Sums over the series of each key."""
-    if not keys:
-        return {}
-    number: dict[Any, int] = {}
-    group = np.array([number.setdefault(key, len(number)) for key in keys])
-    readings, anomalies, count = (np.zeros(len(number), np.int64) for _ in range(3))
-    last = np.full(len(number), np.iinfo(np.int64).min)
-    np.add.at(readings, group, known.readings)
-    np.add.at(anomalies, group, known.anomalies)
-    np.add.at(count, group, 1)
-    np.maximum.at(last, group, known.last_ts)
-    return {
-        key: {
-            "series": int(count[i]),
-            "readings": int(readings[i]),
-            "anomalies": int(anomalies[i]),
-            "last_ts": int(last[i]) if readings[i] else None,
-        }
-        for key, i in number.items()
-    }

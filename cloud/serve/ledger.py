@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from cloud.journal.counts import Tally
 from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantined
 from cloud.lake.table.schema import GAPS
 from cloud.ledger.account import Apart, Lost, as_json, make_ledger
 from cloud.ledger.of_lake import gaps_of
@@ -14,7 +15,7 @@ from cloud.live.view import View
 KEPT_MAX: Final = 100_000
 """Sums of gaps that are kept, over all files; some 30 MB. A file that has no room is read again."""
 
-Aside = Callable[[], Sequence[Apart]]
+Aside = Callable[[], Sequence[Quarantined]]
 """Tells the blocks set apart."""
 Key = tuple[str, int, int]
 """Gateway, epoch and reason of gaps."""

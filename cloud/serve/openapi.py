@@ -4,24 +4,27 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from cloud.serve import kinds
+from cloud.serve import kinds, session
 from cloud.serve.endpoint import Endpoint, Method
 from cloud.serve.fields import Type, json_schema
 from cloud.serve.formats import MEDIA_TYPES, Format
 from cloud.serve.params import Param
+from cloud.serve.prometheus import door as prometheus
 from cloud.serve.stream import PARAMS as LIVE
 
-_ALWAYS: Final = (400, 405, 421, 500, 503)
+_ALWAYS: Final = (400, 401, 403, 405, 421, 500, 503)
 _WHY: Final[Mapping[int, str]] = {
     400: "A parameter that cannot be used; `parameter` names it.",
-    403: "A request that a page of another site sent.",
-    404: "There is no such series, mark or route.",
+    401: "Nobody is signed in, or the token does not serve.",
+    403: "The role is not enough, or a page of another site sent it.",
+    404: "There is no such series, mark, block or route.",
     405: "The route is not called with this method.",
     406: "`Accept` allows no form that there is.",
     408: "The body came too slowly.",
     409: "It says something else under a known id, stands in another's way, or is one too many.",
     413: "The body is too long.",
     415: "The body is not said to be JSON.",
+    429: "Too many sign-ins were refused.",
     421: "This server is not called by that name.",
     500: "A fault of ours; its cause is in the cloud's log.",
     503: "The history cannot be read now, or too many ask at once.",
@@ -75,6 +78,8 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
         }
     }
     paths["/api/v1/live"] = {"get": _stream()}
+    paths[session.PATH] = _session()
+    paths |= prometheus.documented(_refusals(frozenset()))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -173,6 +178,24 @@ def _stream() -> dict[str, Any]:
             "200": {"description": "Events.", "content": {"text/event-stream": {"schema": {}}}},
             **_refusals(frozenset()),
         },
+    }
+
+
+def _session() -> dict[str, Any]:
+    def told(method: str, summary: str, status: str, *own: int) -> dict[str, Any]:
+        answers = {status: {"description": "OK", "content": _json(session.SCHEMA)}}
+        refusals = _refusals(frozenset(own))
+        return {
+            "summary": summary, "operationId": f"{method}_session",
+            "responses": {**answers, **refusals},
+        }  # fmt: skip
+
+    post = told("post", "Sign in: a cookie comes back.", "201", 408, 409, 413, 415, 429)
+    body = {"required": True, "content": _json(body_schema(session.BODY))}
+    return {
+        "get": told("get", "Who asks, and what they may do.", "200"),
+        "post": post | {"requestBody": body},
+        "delete": told("delete", "Sign out.", "200"),
     }
 
 

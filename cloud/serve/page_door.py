@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -178,10 +179,16 @@ def listen(address: str) -> socket.socket:
     return door
 
 
-def served(site: ASGIApp, stop_s: float) -> uvicorn.Config:
-    """How the page is served; streams that live have `stop_s` to end."""
-    return uvicorn.Config(
+def served(site: ASGIApp, stop_s: float, context: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How the page is served, by TLS where there is a context; live streams have `stop_s` to end.
+
+    What proxies say is for `cloud.serve.forwarded` to believe, not for uvicorn.
+    """
+    config = uvicorn.Config(
         site, log_config=None, log_level="warning", access_log=False, server_header=False,
         timeout_graceful_shutdown=int(stop_s), timeout_keep_alive=HEAD_S_MAX, limit_concurrency=512,
-        http=BoundedHttp, ws="none",
+        http=BoundedHttp, ws="none", proxy_headers=False,
     )  # fmt: skip
+    config.load()
+    config.ssl = context
+    return config

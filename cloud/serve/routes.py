@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from cloud.serve import (
     endpoint,
+    episodes,
     events,
     fleet,
     history,
@@ -13,8 +14,11 @@ from cloud.serve import (
     kinds,
     marks,
     operations,
+    quarantine,
     series,
     status,
+    told,
+    verdicts,
 )
 from cloud.serve.endpoint import CURSOR_OUT, WHOLE, Endpoint, Method
 from cloud.serve.fields import json_schema
@@ -93,7 +97,8 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "/api/v1/gateways", "Each gateway: connection, backlog, clock, counts.",
-        {**_LIST, "cursor": endpoint.cursor(str)}, fleet.gateways,
+        {"gateway": Param(kinds.TEXT, "this one alone"), **_LIST, "cursor": endpoint.cursor(str)},
+        fleet.gateways,
         "gateways", fleet.GATEWAYS, _NOW | _PAGED,
     ),
     Endpoint(
@@ -124,7 +129,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "/api/v1/episodes", "Episodes of anomalies, the newest or the highest peak first.",
-        events.EPISODES_PARAMS, events.episodes, "episodes", events.EPISODES, _PAGED,
+        episodes.PARAMS, episodes.episodes, "episodes", episodes.EPISODES, _PAGED,
     ),
     Endpoint(
         "/api/v1/gaps", "What gateways declared lost, newest first.",
@@ -134,6 +139,24 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/ledger", "What became of each gateway's epochs.", _GATEWAY, status.ledger,
         "ledger", status.LEDGER,
+    ),
+    Endpoint(
+        "/api/v1/standing", "What stands that people are told of, the newest first.",
+        told.STANDING_PARAMS, told.standing, "standing", told.STANDING, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/notices", "What people were told, and what became of each message.",
+        told.NOTICES_PARAMS, told.notices, "notices", told.NOTICES,
+        {"dropped": told.DROPPED} | _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/quarantine", "Blocks set apart and why, the last first.", quarantine.PARAMS,
+        quarantine.quarantine, "quarantine", quarantine.QUARANTINE,
+        {"total": WHOLE} | _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/quarantine/{block}", "One block set apart, and what it says of itself.",
+        quarantine.BLOCK, quarantine.one, whole=quarantine.ONE, refuses=frozenset({404}),
     ),
     Endpoint(
         "/api/v1/marks", "Marks: fault, maintenance, bad data; those that begin last first.",
@@ -150,6 +173,15 @@ ENDPOINTS: Final = (
     Endpoint(
         "/api/v1/marks/{mark}", "Withdraw a mark; what it left out comes back.", marks.WITHDRAW,
         marks.withdraw, whole=_MARK, method=Method.DELETE, refuses=frozenset({403, 404}),
+    ),
+    Endpoint(
+        "/api/v1/verdicts", "What was said of episodes, the last first.", verdicts.PARAMS,
+        verdicts.verdicts, "verdicts", verdicts.VERDICTS, _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/verdicts", "Confirm or dismiss an episode, or take that back.", {},
+        verdicts.give, whole=json_schema(verdicts.VERDICTS), method=Method.POST,
+        body=verdicts.BODY, refuses=frozenset({403, 404, 408, 409, 413, 415}),
     ),
     Endpoint(
         "/api/v1/operations", "Operations on series, the newest first.", operations.PARAMS,

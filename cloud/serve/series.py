@@ -90,7 +90,7 @@ def series(site: Site, values: Values) -> Answer:
     page, last = found.page(values["cursor"], values["limit"])
     told = [_series(book.resolver, found.known, i) for i in page.at]
     now = site.now_us()
-    return endpoint.paged("series", told, SERIES, _next(last), total=len(found.at), now=now)
+    return endpoint.paged("series", told, SERIES, _next(last), total=len(found), now=now)
 
 
 def latest(site: Site, values: Values) -> Answer:

@@ -6,14 +6,18 @@ from typing import Protocol
 
 from cloud.journal.counts import Tally
 from cloud.journal.cursor import Cursor
+from cloud.journal.sqlite.quarantine import Quarantined
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
+from cloud.notify.file import NotifyFile
 from cloud.query.history import Query
 from cloud.registry.registry import GatewayRow
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.ledger import Aside, Gaps
 from cloud.serve.shown import Shown
+from cloud.serve.totals import GatewayTotals
 from protos import sync_pb2 as pb
 
 
@@ -59,12 +63,18 @@ class Seen(Protocol):
 Presence = Callable[[], Mapping[str, Seen]]
 """Gateways heard since the process started: `lambda: ingest.presence`."""
 
+BytesOf = Callable[[Quarantined], bytes | None]
+"""The bytes of a block set apart; None where they are not held."""
+Pace = Callable[[str], float | None]
+"""How fast a gateway's backlog grows (`cloud.serve.backlog.Backlogs.pace`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """``now_us`` is the server's clock, µs UTC; ``version`` the product's.
 
-    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored.
+    ``catalogue`` searches the series as they are shown, ``stored`` as they are stored. ``zone`` is
+    the plant's, empty where nobody told. ``told`` is what people are told, None where nobody is.
     """
 
     query: Query
@@ -81,3 +91,9 @@ class Site:
     gaps: Gaps
     operations: Operations
     shown: Shown
+    verdicts: Verdicts
+    zone: str
+    pace: Pace
+    totals: GatewayTotals
+    apart_data: BytesOf
+    told: NotifyFile | None = None

@@ -24,7 +24,7 @@ def _whole(*names: str) -> dict[str, Any]:
 
 STATUS: Final[Mapping[str, Any]] = {
     "type": "object",
-    "required": ["journal", "lake", "history", "version", "now"],
+    "required": ["journal", "lake", "history", "version", "now", "zone"],
     "additionalProperties": False,
     "properties": {
         "journal": _whole("head", "archived", "generation", "blocks", "readings"),
@@ -32,6 +32,7 @@ STATUS: Final[Mapping[str, Any]] = {
         "history": _whole("readings", "series", "anomalies"),
         "version": {"type": "string"},
         "now": WHOLE,
+        "zone": {"type": "string", "description": "the plant's, empty where nobody told"},
     },
 }
 LEDGER: Final = (
@@ -82,6 +83,7 @@ def status(site: Site, _: Values) -> Answer:
             "history": {"readings": readings, "series": series, "anomalies": anomalies},
             "version": site.version,
             "now": site.now_us(),
+            "zone": site.zone,
         }
     )
 

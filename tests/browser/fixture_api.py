@@ -16,6 +16,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from fixture_data import (
     HOUR,
     MINUTE,
     Line,
-    gateways,
     hourly_temperature,
-    ledger,
     live_vibration,
     minute_line,
     valve_states,
 )
+from fixture_fleet import FleetApi
+from fixture_said import Said
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -67,7 +68,8 @@ class World:
         self.lines = {line.id: line for line in lines}
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0}
+        self.searched: list[dict[str, str]] = []
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
 
     def now(self) -> int:
         return time.time_ns() // 1_000
@@ -115,6 +117,7 @@ class Api:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.said = Said(world)
 
     def _lines(self, request: Request) -> list[Line]:
         wanted = {k: request.query_params.get(k) for k in ("gateway", "device")}
@@ -135,16 +138,8 @@ class Api:
         now = self.world.now()
         return JSONResponse(
             {"journal": journal, "history": history, "version": "0.1.0", "now": now}
+            | {"zone": "Europe/Berlin"}
         )
-
-    async def gateways(self, _request: Request) -> Response:
-        found = [] if self.world.mode["empty"] else gateways(self.world.now())
-        return JSONResponse({"now": self.world.now(), "gateways": found})
-
-    async def ledger(self, request: Request) -> Response:
-        wanted = request.query_params.get("gateway")
-        rows = [] if self.world.mode["empty"] else ledger()
-        return JSONResponse({"ledger": [r for r in rows if wanted in (None, r["gateway"])]})
 
     async def devices(self, request: Request) -> Response:
         rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -159,9 +154,6 @@ class Api:
             row["anomalies"] += len(line.anomalies)
         return JSONResponse({"devices": list(rows.values())})
 
-    async def series(self, request: Request) -> Response:
-        return JSONResponse({"series": [line.facts() for line in self._lines(request)]})
-
     async def history(self, request: Request) -> Response:
         query = dict(request.query_params)
         self.world.asked.append(query)
@@ -170,6 +162,9 @@ class Api:
         start, end, points = (int(query[k]) for k in ("from", "to", "points"))
         found = []
         for line in (self.world.lines[one] for one in query["series"].split(",")):
+            if query.get("bad") == "exclude":
+                keep = self.said.kept(line)
+                line = replace(line, t=line.t[keep], v=line.v[keep])
             a, b = (int(np.searchsorted(line.t, at)) for at in (start, end))
             found.append((line, a, b))
         most = max(b - a for _, a, b in found)
@@ -185,15 +180,6 @@ class Api:
         answer = {"from": start, "to": end, "resolution": name, "bucket_us": width}
         mark = {"journal": 19_913, "lake": 19_652}
         return JSONResponse(answer | {"watermark": mark, "series": tracks, "next": None})
-
-    async def anomalies(self, request: Request) -> Response:
-        query = request.query_params
-        marks = [
-            mark
-            for mark in self.world.lines[query["series"]].marks()
-            if int(query["from"]) <= mark["ts"] < int(query["to"])
-        ]
-        return JSONResponse({"anomalies": marks[: int(query.get("limit", 100))]})
 
     async def live(self, request: Request) -> Response:
         return StreamingResponse(self._events(request), media_type="text/event-stream")
@@ -226,8 +212,9 @@ class Api:
         return JSONResponse(self.world.asked)
 
     def routes(self) -> list[Route]:
-        reads = ["status", "gateways", "ledger", "devices", "series", "history", "anomalies"]
+        reads = ["status", "devices", "history"]
         return [
+            *self.said.routes(),
             *(Route(f"/api/v1/{name}", getattr(self, name)) for name in (*reads, "live")),
             Route("/fixture/push", self.push, methods=["POST"]),
             Route("/fixture/mode", self.mode, methods=["POST"]),
@@ -247,7 +234,10 @@ def make_app(*, tick: bool) -> ASGIApp:
             ticking.cancel()
 
     page = StaticFiles(directory=DIST, html=True)
-    app = Starlette(routes=[*Api(world).routes(), Mount("/", page)], lifespan=lifespan)
+    app = Starlette(
+        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        lifespan=lifespan,
+    )
     return _policy(app, world)
 
 

@@ -46,7 +46,7 @@ def settled(page: Page, generation: int) -> dict[str, Any]:
 
 def drag(page: Page, start: float, end: float) -> None:
     """Select from one share of the plot's width to another."""
-    box = page.locator(".u-over").bounding_box()
+    box = page.locator(".u-over").first.bounding_box()
     assert box is not None
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + box["width"] * start, y)

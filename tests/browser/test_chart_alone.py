@@ -160,9 +160,13 @@ def test_buckets_take_a_new_reading_up_soon(page: Page, server: str) -> None:
     settled(page, before["generation"])
 
 
-def test_readings_that_are_words_are_listed(page: Page, server: str) -> None:
-    page.goto(f"{server}{VIBRATION.replace('b2', 'c3')}?last=24h")
-    expect(page.get_by_text("These readings are words")).to_be_visible()
+def test_readings_that_are_words_are_bars_and_listed(page: Page, server: str) -> None:
+    open_chart(page, f"{server}{VIBRATION.replace('b2', 'c3')}?last=24h")
+    assert int(facts(page)["stretches"]) >= 70
+    box = page.locator(".u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    expect(page.get_by_test_id("readout")).to_contain_text(re.compile("open|closing|shut"))
     expect(page.get_by_test_id("latest")).to_contain_text("shut")
     rows = page.get_by_test_id("reading-table").locator("tbody tr")
     expect(rows.first).to_contain_text("shut")

@@ -1,9 +1,7 @@
-"""The real page over the real system: a recorded series is replayed, and seen with its anomalies.
-
-With TIDEGATE_SCREENSHOT=1 the picture of the README is made anew.
-"""
+"""The real page over the real system: a recording is replayed, and seen with its anomalies."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from deploy.demo.broker import mosquitto_path
 from deploy.demo.stack import Stack, new_stack, run, wait_until
 from tests.browser.screen import drag, facts, settled
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "page.png"
 READINGS = 7267
 
 pytestmark = [pytest.mark.broker, pytest.mark.browser]
@@ -100,11 +97,32 @@ def test_the_chart_shows_the_very_values_of_the_recording(screen: Page, replayed
     assert sorted(answer["series"][0]["v"]) == sorted(recorded)
 
 
-def test_the_picture_of_the_page(screen: Page, replayed: Stack, tmp_path: Path) -> None:
+def test_the_command_of_the_export_fetches_what_the_chart_shows(
+    screen: Page, replayed: Stack, tmp_path: Path
+) -> None:
     open_series(screen, replayed)
-    screen.mouse.move(2, 2)
-    picture = PICTURE if os.environ.get("TIDEGATE_SCREENSHOT") == "1" else tmp_path / "page.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    screen.screenshot(path=picture)
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size > 20_000
+    screen.get_by_test_id("export").locator("summary").click()
+    command = screen.get_by_test_id("curl").inner_text()
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    (file,) = tmp_path.glob("tidegate-*.csv")
+    rows = file.read_text().splitlines()[1:]
+    # A bucket at the window's edge is in the file by its readings, on the screen by its middle.
+    assert abs(len(rows) - facts(screen)["points"]) <= 2
+
+
+def test_a_mark_made_on_the_page_is_kept_by_the_cloud_and_put_back(
+    screen: Page, replayed: Stack
+) -> None:
+    open_series(screen, replayed)
+    screen.get_by_test_id("side-marks").click()
+    screen.get_by_test_id("mark-window").click()
+    screen.get_by_role("radio", name="Maintenance").check()
+    screen.get_by_test_id("mark-note").fill("air conditioning cleaned")
+    screen.get_by_test_id("mark-author").fill("ann")
+    screen.get_by_test_id("mark-save").click()
+    expect(screen.get_by_test_id("mark-item")).to_contain_text("air conditioning cleaned")
+    (mark,) = replayed.get("/api/v1/marks")["marks"]
+    assert (mark["kind"], mark["author"]) == ("maintenance", "ann")
+    screen.get_by_test_id("mark-withdraw").click()
+    expect(screen.get_by_test_id("mark-item")).to_have_count(0)
+    assert replayed.get("/api/v1/marks")["marks"] == []

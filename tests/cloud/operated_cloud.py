@@ -17,6 +17,7 @@ from cloud.aggregator import Aggregator, now_us
 from cloud.config import load
 from cloud.ingest.gate import open_journal
 from cloud.rollup.partials import DAY_US
+from cloud.serve.reach import reach_of
 from cloud.settings import Placement
 from protos import records
 from tests.cloud.imports.import_home import call, new_home
@@ -57,7 +58,8 @@ class Cloud:
         self.aggregator = Aggregator.assemble(config, journal)
         self.aggregator.lake.start()
         assert (self.aggregator.lake.pid is not None) is (placement is Placement.APART)
-        site = self.aggregator._site(SimpleNamespace(presence={}))  # type: ignore[arg-type]
+        reach = reach_of(self.aggregator.config, has_users=False)
+        site = self.aggregator._site(SimpleNamespace(presence={}), reach)  # type: ignore[arg-type]
         self.client = TestClient(site, base_url="http://localhost:8460")
         line = Line(journal)
         self.gateway = Gateway(line, epoch=line.epoch)  # type: ignore[arg-type]

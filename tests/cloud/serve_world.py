@@ -1,9 +1,11 @@
 """The HTTP API over a small lake and tail, called without a server."""
 
+import time
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from cloud.access.access import Access
 from cloud.lake.consolidator import Consolidator
 from cloud.lake.names import Names
 from cloud.live.live import Live
@@ -13,6 +15,7 @@ from cloud.registry.registry import Registry as OwnRegistry
 from cloud.rollup.partials import MINUTE_US
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from tests.cloud.lake_world import T0, Gateway, MemoryJournal
@@ -35,7 +38,9 @@ class Seen:
 
 
 class World:
-    def __init__(self, root: Path, dist: Path | None = None, **more) -> None:
+    def __init__(
+        self, root: Path, dist: Path | None = None, *, may_be_open: bool = True, **more
+    ) -> None:
         self.journal = MemoryJournal()
         self.gateway = Gateway(self.journal)
         names = Names(self.journal.series)
@@ -43,12 +48,20 @@ class World:
         self.consolidator = Consolidator(root, self.journal, names, self.live)
         self.consolidator.recover()
         self.query = Query(self.live, threads=1)
-        self.registry = OwnRegistry.open(root.parent / "registry.db")
+        self.registry_path = root.parent / "registry.db"
+        self.registry = OwnRegistry.open(self.registry_path)
         self.marks = Marks(self.registry)
         self.operations = Operations(self.registry)
+        self.ahead_s = 0.0
+        """How far the clock is put ahead by which the access looks at what others changed."""
+        self.access = Access(
+            OwnRegistry.open(self.registry_path), may_be_open=may_be_open,
+            clock_s=lambda: time.monotonic() + self.ahead_s,
+        )  # fmt: skip
         self.app = build_app(
             self.query, self.live, Registry(), self.journal, dist, marks=self.marks,
-            operations=self.operations, **more,
+            operations=self.operations, verdicts=Verdicts(self.registry),
+            access=self.access, **more,
         )  # fmt: skip
         self.client = TestClient(self.app, base_url="http://localhost:8460")
 
@@ -78,3 +91,4 @@ class World:
         self.consolidator.close()
         self.query.close()
         self.registry.close()
+        self.access.registry.close()

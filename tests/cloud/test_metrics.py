@@ -79,7 +79,7 @@ def test_every_number_of_the_document_is_told() -> None:
 @pytest.mark.parametrize(
     ("part", "name"),
     [("journal", "is_failed"), ("lake", "is_faulty"), ("one", "is_connected"),
-     ("one", "is_clock_synced")],
+     ("one", "is_clock_synced"), ("told", "is_faulty")],
 )  # fmt: skip
 def test_every_yes_or_no_is_told(part: str, name: str) -> None:
     no = everything()

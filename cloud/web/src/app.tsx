@@ -1,18 +1,25 @@
 import { useEffect } from "preact/hooks";
-import { SeriesView } from "./chart/series-view.tsx";
-import { DeviceView } from "./device/device-view.tsx";
-import { GatewayView } from "./device/gateway-view.tsx";
 import { FleetView } from "./fleet/fleet-view.tsx";
-import { LedgerView } from "./ledger/ledger-view.tsx";
+import { shownZone, type ZoneChoice } from "./format/zone.ts";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
+import { lazily } from "./parts/lazily.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
+
+const DeviceView = lazily(() => import("./device/device-view.tsx"));
+const FindView = lazily(() => import("./series/find-view.tsx"));
+const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
+const LedgerView = lazily(() => import("./ledger/ledger-view.tsx"));
+const QuarantineView = lazily(() => import("./quarantine/quarantine-view.tsx"));
+const ReviewView = lazily(() => import("./views/review.ts"));
+const SeriesView = lazily(() => import("./views/chart.ts"));
 
 /** The frame of every view, and the view that the address names. */
 export function App() {
   const route = useRoute();
   const [theme, toggleTheme] = useTheme();
+  shownZone.choose(zoneOf(route));
   useEffect(() => {
     document.title = titleOf(route);
   });
@@ -32,15 +39,21 @@ export function App() {
 function View({ route, theme }: { route: Route; theme: Theme }) {
   switch (route.view) {
     case "fleet":
-      return <FleetView />;
+      return <FleetView route={route} />;
+    case "find":
+      return <FindView route={route} />;
     case "ledger":
-      return <LedgerView key={route.gateway} gateway={route.gateway} />;
+      return <LedgerView key={route.gateway} route={route} />;
+    case "quarantine":
+      return <QuarantineView route={route} />;
     case "gateway":
-      return <GatewayView gateway={route.gateway} />;
+      return <GatewayView key={route.gateway} route={route} />;
     case "device":
-      return <DeviceView gateway={route.gateway} device={route.device} />;
+      return <DeviceView route={route} />;
     case "series":
       return <SeriesView key={route.series} route={route} theme={theme} />;
+    case "review":
+      return <ReviewView choice={route.review} theme={theme} />;
     case "unknown":
       return (
         <p class="notice" data-testid="not-found">
@@ -51,10 +64,22 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
   }
 }
 
+/** Charts and reviews may show another zone than the reader's. */
+function zoneOf(route: Route): ZoneChoice {
+  if (route.view === "series") return route.chart?.zone ?? "local";
+  return route.view === "review" ? route.review.zone : "local";
+}
+
 function titleOf(route: Route): string {
   switch (route.view) {
+    case "find":
+      return "Series · Tidegate";
+    case "quarantine":
+      return "Quarantine · Tidegate";
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
+    case "review":
+      return "Review · Tidegate";
     case "gateway":
       return `${route.gateway} · Tidegate`;
     case "device":

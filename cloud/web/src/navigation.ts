@@ -44,3 +44,28 @@ export function go(
   else history.replaceState(mark, "", hash);
   window.dispatchEvent(new PopStateEvent("popstate"));
 }
+
+/** A route whose view can be searched, filtered, ordered. */
+export type Chosen = Exclude<Route, { view: "series" | "review" | "unknown" }>;
+
+/**
+ * Choose otherwise in the present view; what is typed overwrites the entry before, a click adds one.
+ * What was chosen is read from the address: two fields may be told of one after the other before
+ * the view is drawn anew.
+ */
+export function choose(
+  route: Chosen,
+  change: Record<string, string | undefined>,
+  how: "push" | "replace" = "push",
+): void {
+  const here = parseHash(location.hash);
+  const choice: Record<string, string> = {
+    ...(here.view === route.view && "choice" in here ? here.choice : {}),
+  };
+  for (const [key, value] of Object.entries(change)) {
+    if (value) choice[key] = value;
+    else delete choice[key];
+  }
+  const { choice: _, ...rest } = route;
+  go({ ...rest, ...(Object.keys(choice).length ? { choice } : {}) }, how);
+}

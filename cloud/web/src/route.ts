@@ -1,4 +1,7 @@
+import { type ChartChoice, formatChart, parseChart } from "./chart/chart-address.ts";
+import { type Choice, formatChoice, parseChoice } from "./choice.ts";
 import { DAY_US, HOUR_US, isoFromUs, MINUTE_US, SECOND_US, usFromIso } from "./format/time.ts";
+import { formatReview, parseReview, type ReviewChoice } from "./review/review-address.ts";
 
 /** What part of time a chart shows. `last` and `all` keep following new readings. */
 export type Range =
@@ -6,13 +9,24 @@ export type Range =
   | { kind: "all" }
   | { kind: "fixed"; fromUs: number; toUs: number };
 
-/** Everything a view shows is in its address. */
+/** Everything a view shows is in its address; `choice` is what was searched, filtered, ordered. */
 export type Route =
-  | { view: "fleet" }
-  | { view: "ledger"; gateway: string | undefined }
-  | { view: "gateway"; gateway: string }
-  | { view: "device"; gateway: string; device: string }
-  | { view: "series"; gateway: string; device: string; series: string; range: Range }
+  | { view: "fleet"; choice?: Choice }
+  | { view: "find"; choice?: Choice }
+  | { view: "ledger"; gateway: string | undefined; choice?: Choice }
+  | { view: "quarantine"; choice?: Choice }
+  | { view: "gateway"; gateway: string; choice?: Choice }
+  | { view: "device"; gateway: string; device: string; choice?: Choice }
+  | {
+      view: "series";
+      gateway: string;
+      device: string;
+      series: string;
+      range: Range;
+      /** Without it the chart is as usual. */
+      chart?: ChartChoice;
+    }
+  | { view: "review"; review: ReviewChoice }
   | { view: "unknown"; hash: string };
 
 export const DEFAULT_RANGE: Range = { kind: "last", spanUs: DAY_US };
@@ -33,41 +47,75 @@ export function parseHash(hash: string): Route {
   } catch {
     return { view: "unknown", hash };
   }
-  const [g, gateway, d, device, s, series] = parts;
-  if (parts.length === 0) return { view: "fleet" };
-  if (g === "ledger" && parts.length === 1) return { view: "ledger", gateway: undefined };
-  if (g !== "gateways" || !gateway) return { view: "unknown", hash };
-  if (parts.length === 2) return { view: "gateway", gateway };
-  if (d === "ledger" && parts.length === 3) return { view: "ledger", gateway };
-  if (d !== "devices" || !device) return { view: "unknown", hash };
-  if (parts.length === 4) return { view: "device", gateway, device };
-  if (s !== "series" || !series || parts.length !== 6) return { view: "unknown", hash };
-  return { view: "series", gateway, device, series, range: parseRange(search) };
+  if (parts[0] === "gateways") return below(parts.slice(1), search) ?? { view: "unknown", hash };
+  const more = chosenIn(search);
+  if (parts.length === 0) return { view: "fleet", ...more };
+  if (parts.length > 1) return { view: "unknown", hash };
+  switch (parts[0]) {
+    case "series":
+      return { view: "find", ...more };
+    case "ledger":
+      return { view: "ledger", gateway: undefined, ...more };
+    case "review":
+      return { view: "review", review: parseReview(new URLSearchParams(search)) };
+    case "quarantine":
+      return { view: "quarantine", ...more };
+    default:
+      return { view: "unknown", hash };
+  }
+}
+
+/** The view of a gateway or of what belongs to it; undefined where there is none. */
+function below(parts: string[], search: string): Route | undefined {
+  const [gateway, d, device, s, series] = parts;
+  const more = chosenIn(search);
+  if (!gateway) return undefined;
+  if (parts.length === 1) return { view: "gateway", gateway, ...more };
+  if (d === "ledger" && parts.length === 2) return { view: "ledger", gateway, ...more };
+  if (d !== "devices" || !device) return undefined;
+  if (parts.length === 3) return { view: "device", gateway, device, ...more };
+  if (s !== "series" || !series || parts.length !== 5) return undefined;
+  const query = new URLSearchParams(search);
+  const chart = parseChart(query, series);
+  const place = { gateway, device, series, range: parseRange(query) };
+  return formatChart(chart) ? { view: "series", ...place, chart } : { view: "series", ...place };
+}
+
+function chosenIn(search: string): { choice?: Choice } {
+  const choice = parseChoice(search);
+  return Object.keys(choice).length ? { choice } : {};
 }
 
 /** Write the address of a route, from `#` on. */
 export function formatHash(route: Route): string {
   const e = encodeURIComponent;
+  const chosen = "choice" in route ? formatChoice(route.choice) : "";
   switch (route.view) {
     case "fleet":
-      return "#/";
+      return `#/${chosen}`;
+    case "find":
+      return `#/series${chosen}`;
     case "ledger":
-      return route.gateway ? `#/gateways/${e(route.gateway)}/ledger` : "#/ledger";
+      return `${route.gateway ? `#/gateways/${e(route.gateway)}/ledger` : "#/ledger"}${chosen}`;
+    case "quarantine":
+      return `#/quarantine${chosen}`;
     case "gateway":
-      return `#/gateways/${e(route.gateway)}`;
+      return `#/gateways/${e(route.gateway)}${chosen}`;
     case "device":
-      return `#/gateways/${e(route.gateway)}/devices/${e(route.device)}`;
+      return `#/gateways/${e(route.gateway)}/devices/${e(route.device)}${chosen}`;
     case "series": {
       const path = `#/gateways/${e(route.gateway)}/devices/${e(route.device)}/series/${e(route.series)}`;
-      return `${path}?${formatRange(route.range)}`;
+      const chart = route.chart ? formatChart(route.chart) : "";
+      return `${path}?${formatRange(route.range)}${chart}`;
     }
+    case "review":
+      return formatReview(route.review);
     case "unknown":
       return route.hash;
   }
 }
 
-function parseRange(search: string): Range {
-  const query = new URLSearchParams(search);
+function parseRange(query: URLSearchParams): Range {
   const fromUs = usFromIso(query.get("from") ?? "");
   const toUs = usFromIso(query.get("to") ?? "");
   if (fromUs !== undefined && toUs !== undefined && fromUs < toUs) {

@@ -3,8 +3,11 @@ import { test } from "node:test";
 import type { Anomaly, Gateway } from "../src/api/types.ts";
 import { clusterMarkers } from "../src/chart/marker-clusters.ts";
 import { firstLook } from "../src/device/first-look.ts";
+import { outlook } from "../src/fleet/backlog.ts";
+import { COLUMNS, healthCounts, judged, picked } from "../src/fleet/fleet-list.ts";
 import { judge, urgentFirst } from "../src/fleet/health.ts";
 import { byName } from "../src/format/natural.ts";
+import { orderOf, sorted } from "../src/parts/sorting.ts";
 
 const NOW = 1_800_000_000_000_000;
 const DAY = 86_400_000_000;
@@ -24,9 +27,17 @@ function gateway(name: string, facts: Partial<Gateway> = {}): Gateway {
     anomalies: 0,
     backlog_rows: 0,
     backlog_bytes: 0,
+    backlog_pace: 0,
+    backlog_eta_s: 0,
+    buffer_bytes: 1_000,
+    buffer_bytes_max: 100_000,
+    rejected: 0,
+    evicted: 0,
     clock: "synced",
     key_tier: "file",
     agent_version: "0.1.0",
+    last_ts: NOW,
+    certificate_issued: NOW - 65 * DAY,
     certificate_not_after: NOW + 300 * DAY,
     ...facts,
   };
@@ -102,4 +113,52 @@ test("markers that would overlap become one, led by the highest score, and none 
       [40, 1],
     ],
   );
+});
+
+const MIXED = judged(
+  [
+    gateway("bay10", { backlog_rows: 5, clock: "unsynced" }),
+    gateway("bay2", { backlog_rows: 90 }),
+    gateway("attic", { connected: false, last_seen: NOW - DAY, backlog_rows: null }),
+  ],
+  NOW,
+);
+
+function names(rows: typeof MIXED): string[] {
+  return rows.map(([one]) => one.name);
+}
+
+test("a fleet is ordered by any column, either way, and what is unknown stands last", () => {
+  const by = (text: string | undefined) => names(sorted(MIXED, COLUMNS, orderOf(COLUMNS, text)));
+  assert.deepEqual(by(undefined), ["attic", "bay10", "bay2"]);
+  assert.deepEqual(by("name"), ["attic", "bay2", "bay10"]);
+  assert.deepEqual(by("-name"), ["bay10", "bay2", "attic"]);
+  assert.deepEqual(by("backlog"), ["bay2", "bay10", "attic"]);
+  assert.deepEqual(by("-backlog"), ["bay10", "bay2", "attic"]);
+  assert.deepEqual(by("nonsense"), by(undefined));
+});
+
+test("a fleet is searched by names and by troubles, and filtered by health", () => {
+  assert.deepEqual(names(picked(MIXED, { q: "BAY" })), ["bay10", "bay2"]);
+  assert.deepEqual(names(picked(MIXED, { q: "bay not synchronised" })), ["bay10"]);
+  assert.deepEqual(names(picked(MIXED, { show: "silent,well" })), ["attic", "bay2"]);
+  assert.deepEqual(healthCounts(MIXED), { silent: 1, attention: 1, new: 0, well: 1 });
+});
+
+test("a backlog says when it is gone, or that it grows, and nothing where nobody knows", () => {
+  const waiting = { backlog_rows: 9_000 };
+  const shrinks = gateway("g", { ...waiting, backlog_pace: -30, backlog_eta_s: 300 });
+  assert.equal(outlook(shrinks), "gone in 5 min");
+  assert.equal(outlook({ ...shrinks, connected: false }), "");
+  assert.equal(
+    outlook(gateway("g", { ...waiting, backlog_pace: 12, backlog_eta_s: null })),
+    "growing",
+  );
+  assert.equal(outlook(gateway("g", { ...waiting, backlog_pace: null, backlog_eta_s: null })), "");
+  assert.equal(outlook(gateway("g")), "");
+});
+
+test("a buffer that is nearly full is a trouble with a name", () => {
+  const full = gateway("g", { buffer_bytes: 86_400 });
+  assert.deepEqual(judge(full, NOW), { health: "attention", reasons: ["buffer 86 % full"] });
 });

@@ -11,8 +11,16 @@ function series(range: Range): Route {
 test("every route survives its own address", () => {
   const routes: Route[] = [
     { view: "fleet" },
+    { view: "fleet", choice: { q: "a b&c=d", show: "silent,new", sort: "-backlog", page: "3" } },
+    { view: "find" },
+    { view: "find", choice: { q: "hall/°", match: "*/pump-?", kind: "gauge,state" } },
+    { view: "quarantine", choice: { block: "a1" } },
+    { view: "ledger", gateway: undefined, choice: { show: "lacking" } },
+    { view: "ledger", gateway: "g/1" },
     { view: "gateway", gateway: "a b" },
+    { view: "gateway", gateway: "a", choice: { q: "pump" } },
     { view: "device", gateway: "a", device: "x/y%2F" },
+    { view: "device", gateway: "a", device: "d", choice: { page: "2" } },
     series({ kind: "all" }),
     series({ kind: "last", spanUs: 24 * HOUR }),
     series({ kind: "last", spanUs: 1_500_000 }),
@@ -34,5 +42,8 @@ test("a broken range falls back to a day and a broken address is no crash", () =
     assert.deepEqual(route.view === "series" && route.range, { kind: "last", spanUs: 24 * HOUR });
   }
   assert.equal(parseHash("#/gateways/%E0%A4%A").view, "unknown");
-  assert.equal(parseHash("#/nowhere").view, "unknown");
+  for (const bad of ["#/nowhere", "#/series/a", "#/ledger/a", "#/gateways", "#/gateways/g/d"]) {
+    assert.equal(parseHash(bad).view, "unknown", bad);
+  }
+  assert.deepEqual(parseHash("#/?q=&sort="), { view: "fleet" });
 });

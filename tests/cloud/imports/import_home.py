@@ -1,6 +1,5 @@
 """A cloud's home for imports: made, served by a process of its own, and counted."""
 
-import http.client
 import signal
 import socket
 import subprocess
@@ -12,7 +11,9 @@ from pathlib import Path
 
 from cloud.cli import console
 from cloud.client.history import HistoryApi
+from cloud.client.wire import own_wire
 from cloud.config import load
+from cloud.errors import OperatorError
 from cloud.verify.whole import verify
 from tests.cloud.imports.import_world import World, write
 
@@ -45,7 +46,7 @@ def serving(home: Path) -> Iterator[HistoryApi]:
     """A cloud in a process of its own, as long as this lasts."""
     cloud = started(home)
     try:
-        yield HistoryApi(*load(home).http_address)
+        yield HistoryApi.of(load(home))
     finally:
         cloud.send_signal(signal.SIGTERM)
         cloud.wait(60)
@@ -56,8 +57,8 @@ def started(home: Path) -> "subprocess.Popen[bytes]":
     cloud = subprocess.Popen([*PROGRAM, "--home", str(home), "serve"], stderr=subprocess.DEVNULL)
     for _ in range(600):
         assert cloud.poll() is None
-        with suppress(OSError):
-            connection = http.client.HTTPConnection(*load(home).http_address, timeout=5)
+        with suppress(OSError, OperatorError):  # its certificate may not be made yet
+            connection = own_wire(load(home)).connection()
             connection.request("GET", "/healthz")
             assert connection.getresponse().status == 200
             return cloud

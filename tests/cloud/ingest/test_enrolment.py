@@ -10,12 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from cloud.access.attempts import MINUTE_US, SOURCES_MAX
 from cloud.config import CloudConfig
 from cloud.errors import OperatorError
 from cloud.ingest.enrolment import (
-    ADDRESSES_MAX,
     HINT_KEY,
-    MINUTE_US,
     AttemptLimit,
     Desk,
     RefusedError,
@@ -156,7 +155,7 @@ def test_a_whole_ipv6_network_is_one_address() -> None:
 
 def test_remembering_addresses_takes_bounded_memory() -> None:
     limit = AttemptLimit(1)
-    for number in range(ADDRESSES_MAX + 10):
+    for number in range(SOURCES_MAX + 10):
         limit.failed(f"ipv4:10.{number >> 16}.{number >> 8 & 255}.{number & 255}:1", 0)
     assert not limit.must_wait("ipv4:10.0.0.0:1", 0)
     assert limit.must_wait("ipv4:10.0.0.255:1", 0)

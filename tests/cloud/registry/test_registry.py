@@ -101,6 +101,7 @@ def test_what_a_gateway_says_is_kept_for_enrolled_names_only(registry: Registry)
     assert (row.name, row.first_seen_us, row.last_seen_us) == ("pump", 40, 50)
     assert (row.agent_version, row.status) == ("1.1", {"backlog_rows": 0})
     assert row.certificate_not_after_us == 1000
+    assert row.certificate_issued_us == certificate().issued_us
 
 
 def test_a_status_of_absurd_size_is_not_kept(registry: Registry) -> None:

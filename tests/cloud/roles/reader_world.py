@@ -12,6 +12,7 @@ from cloud.roles.reader_query import QueryApart
 from cloud.roles.reader_wire import Start
 from cloud.roles.readers import Readers
 from cloud.rollup.partials import HOUR_US
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from protos.log import LogFormat, LogLevel
 from tests.cloud.lake_world import T0
@@ -49,7 +50,7 @@ class BothForms(World):
         self.apart = QueryApart(self.live, self.readers, threads=1, rows_here=rows_here)
         make = partial(
             build_app, registry=Registry(), journal=self.journal, dist=None, marks=self.marks,
-            operations=self.operations,
+            operations=self.operations, access=self.access, verdicts=Verdicts(self.registry),
         )  # fmt: skip
         app = make(self.apart, self.live, readers=1)
         self.other = TestClient(app, base_url="http://localhost:8460")

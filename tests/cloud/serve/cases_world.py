@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.testclient import TestClient
 
+from cloud.access.access import Access
 from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from cloud.lake.consolidator import Consolidator
 from cloud.lake.names import Names
@@ -18,6 +19,7 @@ from cloud.registry.registry import Registry
 from cloud.rollup.partials import MINUTE_US
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
+from cloud.series.verdicts import Verdicts
 from cloud.serve.app import build_app
 from protos import sync_pb2 as pb
 from protos.records import Batch
@@ -88,6 +90,8 @@ class CasesWorld:
         app = build_app(
             self.query, self.live, self.registry, self.journal, None,
             marks=Marks(self.registry), operations=Operations(self.registry),
+            access=Access(self.registry, may_be_open=True),
+            verdicts=Verdicts(self.registry),
         )  # fmt: skip
         self.client = TestClient(app, base_url="http://localhost:8460")
         self.gateway = Gateway(Line(self.journal, "gw-1"))  # type: ignore[arg-type]

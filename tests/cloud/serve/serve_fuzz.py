@@ -15,10 +15,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from cloud.journal.sqlite.quarantine import Cause, Quarantined
 from cloud.rollup.partials import HOUR_US
 from cloud.serve.openapi import document
 from cloud.serve.routes import ENDPOINTS
 from tests.cloud.lake_world import T0
+from tests.cloud.serve.test_events import episodes, follow
 from tests.cloud.serve_world import World
 
 CHECKS = [
@@ -28,26 +30,35 @@ CHECKS = [
     response_schema_conformance,
 ]
 MARK = "0" * 16
+EPISODE = 7
+BLOCK = Quarantined("gw-1", 1, 9, bytes(32), Cause.POISON, 9, "torn", 1, T0, 8)
 
 
 def operations() -> list[tuple[str, str, GenerationMode]]:
     """Every route with requests that keep to the document, and with some that do not.
 
-    The stream has no end; tests/cloud/serve/test_shell.py asks it.
+    The stream has no end; tests/cloud/serve/test_shell.py asks it, and test_session.py signs in.
     """
     return [
         (path, method, mode)
         for path, of in sorted(document(ENDPOINTS, "1")["paths"].items())
         for method, told in of.items()
         for mode in GenerationMode
-        if path != "/api/v1/live" and (told.get("parameters") or mode is GenerationMode.POSITIVE)
+        if path != "/api/v1/live"
+        and (path, method) != ("/api/v1/session", "post")
+        and (told.get("parameters") or mode is GenerationMode.POSITIVE)
     ]
 
 
 def world_at(folder: Path) -> World:
-    """A small lake with a tail, texts, anomalies and a mark."""
-    world = World(folder / "lake", hosts={"localhost", "testserver"})
+    """A small lake with a tail, texts, anomalies, an episode, a mark, and a block set apart."""
+    hosts = {"localhost", "testserver"}
+    world = World(
+        folder / "lake", hosts=hosts, apart=lambda: [BLOCK], apart_data=lambda _: b"no block"
+    )
     world.fill()
+    world.gateway.send(episodes(world.gateway, [EPISODE], [T0], [T0 + 5], [4.0]))
+    follow(world)
     mark = {"id": MARK, "kind": "bad", "from": T0, "to": T0 + HOUR_US, "author": "ann"}
     told = world.client.post("/api/v1/marks", json=mark | {"series": [world.id("pump")]})
     assert told.status_code == 201
@@ -83,8 +94,15 @@ def _aim(case: Any, series: str, others: int) -> None:
 
     ``others``: so many of the other parameters stay, for of many one is always refused.
     """
+    if case.path.startswith("/api/prometheus/"):
+        _aim_query(case, others)
+        return
     if case.path.startswith("/api/v1/operations"):
         _aim_operation(case, series.partition(",")[0])
+        return
+    if isinstance(case.body, dict) and "verdict" in case.body:
+        pump = series.partition(",")[0]
+        case.body |= {"episode": f"{EPISODE:032x}", "series": [pump], "from": T0}
         return
     if "series" in (case.query or {}):
         kept = [name for name in case.query if name not in ("series", "from", "to")][:others]
@@ -94,6 +112,8 @@ def _aim(case: Any, series: str, others: int) -> None:
         case.query["series"] = series
     if "mark" in (case.path_parameters or {}):
         case.path_parameters["mark"] = MARK
+    if "block" in (case.path_parameters or {}):
+        case.path_parameters["block"] = BLOCK.hash.hex()
     if isinstance(case.body, dict) and "kind" in case.body:
         body = {name: said for name, said in case.body.items() if name not in ("gateway", "device")}
         case.body = body | {"series": series.split(","), "from": T0, "to": T0 + HOUR_US}
@@ -108,3 +128,16 @@ def _aim_operation(case: Any, series: str) -> None:
         case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
     else:
         case.query = {"series": series}
+
+
+def _aim_query(case: Any, others: int) -> None:
+    """A query and times that are some."""
+    start = T0 / 1e6
+    known = {"query": "avg_over_time(temperature[5m])", "match[]": ["temperature"], "time": start}
+    known |= {"start": start, "end": start + 3600, "step": 60}
+    held = case.body if isinstance(case.body, dict) else case.query
+    for name in list(held or {}):
+        if name in known:
+            held[name] = known[name]
+        elif others:
+            del held[name]

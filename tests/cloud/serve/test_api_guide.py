@@ -67,7 +67,7 @@ def test_the_document_has_every_parameter_that_is_read_and_no_other(world):
     "endpoint", [one for one in ENDPOINTS if one.method is Method.GET], ids=lambda one: one.path
 )
 def test_a_parameter_that_is_not_in_the_document_is_refused_by_name(world, endpoint):
-    path = endpoint.path.replace("{mark}", "0" * 16)
+    path = endpoint.path.replace("{mark}", "0" * 16).replace("{block}", "0" * 64)
     error = world.get(f"{path}?nonsense=1", 400)["error"]
     assert (error["code"], error["parameter"]) == ("unknown_parameter", "nonsense")
 

@@ -1,5 +1,8 @@
 /** Asks the server that served this page, and no other. */
 
+/** The event of a request that was refused because nobody is signed in. */
+export const SIGNED_OUT = "tidegate-signed-out";
+
 export type Params = Record<string, string | number | undefined>;
 
 /** A refused or failed request: what the server said, and what to do. */
@@ -49,7 +52,9 @@ export async function getJson<T>(
   return (await response.json()) as T;
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+/** What a server that refused said of it. */
+export async function refusal(response: Response): Promise<ApiError> {
+  if (response.status === 401) dispatchEvent(new Event(SIGNED_OUT));
   try {
     const { error } = (await response.json()) as {
       error: { code: string; message: string; hint: string };

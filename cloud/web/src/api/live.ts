@@ -10,12 +10,12 @@ export interface LiveHandlers {
 }
 
 /**
- * Follow one series as it arrives; returns the function that stops.
+ * Follow series (ids joined by commas) as they arrive; returns the function that stops.
  * The browser reconnects by itself; each `open` after the first means events may have been missed.
  */
-export function followSeries(id: string, handlers: LiveHandlers): () => void {
+export function followSeries(ids: string, handlers: LiveHandlers): () => void {
   handlers.state("connecting");
-  const source = new EventSource(apiUrl("live", { series: id }));
+  const source = new EventSource(apiUrl("live", { series: ids }));
   source.addEventListener("open", () => handlers.state("open"));
   source.addEventListener("error", () => handlers.state("lost"));
   source.addEventListener("readings", (event) => handlers.readings(JSON.parse(event.data)));

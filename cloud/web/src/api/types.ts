@@ -5,6 +5,8 @@ export interface Status {
   history: { readings: number; series: number; anomalies: number };
   version: string;
   now: number;
+  /** The zone of the plant, empty where the server was not told. */
+  zone?: string;
 }
 
 export interface Gateway {
@@ -21,9 +23,18 @@ export interface Gateway {
   anomalies: number;
   backlog_rows: number | null;
   backlog_bytes: number | null;
+  /** Readings a second by which the backlog grows; below 0 it shrinks. */
+  backlog_pace: number | null;
+  backlog_eta_s: number | null;
+  buffer_bytes: number | null;
+  buffer_bytes_max: number | null;
+  rejected: number | null;
+  evicted: number | null;
   clock: string | null;
   key_tier: string | null;
   agent_version: string | null;
+  last_ts: number | null;
+  certificate_issued: number | null;
   certificate_not_after: number | null;
 }
 
@@ -47,6 +58,49 @@ export interface LedgerRow {
   in_lake: number;
   gaps: Record<string, { records: number; readings: number }>;
   reasons: string[];
+}
+
+/** A stretch that a gateway declared lost. */
+export interface Gap {
+  gateway: string;
+  from: number;
+  to: number;
+  readings: number;
+  reason: string;
+  epoch: number;
+}
+
+/** A block that the lake could not take, or of another stream under the same name. */
+export interface Apart {
+  /** Its hash, hexadecimal. */
+  block: string;
+  gateway: string;
+  epoch: number;
+  seq: number;
+  cause: "poison" | "fork";
+  state: "held" | "releasing" | "released" | "discarded";
+  reason: string;
+  why: string;
+  attempts: number;
+  since: number;
+  settled: number | null;
+  readings: number;
+  bytes: number;
+  offset: number;
+}
+
+/** One such block, looked at. */
+export interface ApartBlock extends Apart {
+  kept: boolean;
+  header: {
+    rows: Record<string, number>;
+    ts_min: number;
+    ts_max: number;
+    sealed: number;
+    boot_id: string;
+    chunks: number;
+  } | null;
+  fault: string;
 }
 
 export interface Fleet {
@@ -140,4 +194,56 @@ export interface LiveReadings {
   id: string;
   t: number[];
   v: (number | null)[];
+}
+
+/** For how long one value of a series stood. */
+export interface Stretch {
+  series: string;
+  from: number;
+  to: number;
+  value: number | null;
+  text: string | null;
+  readings: number;
+  since: number;
+  open: boolean;
+}
+
+export interface Episode {
+  id: string;
+  series: string;
+  gateway: string;
+  device: string;
+  metric: string;
+  from: number;
+  to: number;
+  state: number;
+  peak_ts: number;
+  peak: number;
+  threshold: number;
+  model: string;
+  points: number;
+  /** What somebody said of it, null while nobody did or it was taken back. */
+  verdict: VerdictKind | null;
+  verdict_note: string;
+  verdict_author: string;
+}
+
+export type VerdictKind = "confirmed" | "dismissed";
+
+export type MarkKind = "fault" | "maintenance" | "bad";
+
+/** What somebody said of an interval of series, a device or a gateway. */
+export interface Mark {
+  id: string;
+  kind: MarkKind;
+  from: number;
+  to: number;
+  series: string[];
+  gateway: string;
+  device: string;
+  note: string;
+  author: string;
+  created: number;
+  withdrawn: number | null;
+  withdrawn_by: string;
 }

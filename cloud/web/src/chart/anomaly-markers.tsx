@@ -40,13 +40,18 @@ export function AnomalyMarkers({ frame, anomalies, highlight, onHighlight }: Pro
         aria-hidden="true"
       >
         {clusters.map((one) => (
-          <Ring key={one.lead.ts} frame={frame} cluster={one} lit={one === open} />
+          <Ring
+            key={`${one.lead.series} ${one.lead.ts}`}
+            frame={frame}
+            cluster={one}
+            lit={one === open}
+          />
         ))}
       </svg>
       {clusters.map((one) => (
         <button
           type="button"
-          key={one.lead.ts}
+          key={`${one.lead.series} ${one.lead.ts}`}
           class="marker"
           style={{ left: `${one.x}px` }}
           data-testid="anomaly-marker"
@@ -67,12 +72,17 @@ export function AnomalyMarkers({ frame, anomalies, highlight, onHighlight }: Pro
 }
 
 function Ring({ frame, cluster, lit }: { frame: PlotFrame; cluster: Cluster; lit: boolean }) {
-  const y = frame.yOf(cluster.lead.value);
+  const y = frame.yOf(cluster.lead.value, cluster.lead.series);
   return (
     <g class={lit ? "ring lit" : "ring"}>
       <line x1={cluster.x} x2={cluster.x} y1={0} y2={lit ? frame.height : Math.max(y - 6, 0)} />
       {cluster.members.map((one) => (
-        <circle key={one.ts} cx={frame.xOf(one.ts)} cy={frame.yOf(one.value)} r={5} />
+        <circle
+          key={`${one.series} ${one.ts}`}
+          cx={frame.xOf(one.ts)}
+          cy={frame.yOf(one.value, one.series)}
+          r={5}
+        />
       ))}
     </g>
   );

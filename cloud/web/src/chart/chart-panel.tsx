@@ -1,75 +1,115 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Anomaly } from "../api/types.ts";
+import { shownZone } from "../format/zone.ts";
 import type { Theme } from "../theme.ts";
 import { AnomalyMarkers } from "./anomaly-markers.tsx";
+import type { Panel } from "./panels.ts";
 import { Plot, type PlotEvents, type PlotFrame } from "./plot.ts";
 import { pointsWithin } from "./plot-data.ts";
-import type { ChartHistory } from "./use-history.ts";
+import type { PlotShape } from "./plot-options.ts";
+import type { ChartHistory } from "./use-histories.ts";
 import type { WindowControl } from "./use-window.ts";
-import { pan, zoom } from "./window.ts";
 
-interface Props {
-  series: string;
-  title: string;
-  control: WindowControl;
-  history: ChartHistory;
-  anomalies: Anomaly[];
-  theme: Theme;
+/** What a hand on one of a chart's plots does to all of them. */
+export interface ChartHand {
+  /** Where the cursor stands, in whichever plot. */
+  pointedUs: number | null;
+  onPointed(us: number | null): void;
+  onBrushed(fromUs: number, toUs: number): void;
   highlight: number | undefined;
   onHighlight(ts: number | undefined): void;
-  onPointed(index: number | null): void;
-  onWidth(widthPx: number): void;
 }
 
-/** The drawing itself: canvas, anomaly markers above it, gestures and keys. */
+interface Props {
+  panel: Panel;
+  /** Plots of the chart; several begin at the same place. */
+  panels: number;
+  /** Some plot of the chart has an axis on the right. */
+  right: boolean;
+  control: WindowControl;
+  histories: ChartHistory[];
+  anomalies: Anomaly[];
+  hand: ChartHand;
+  theme: Theme;
+  onWidth(widthPx: number): void;
+  children?: (frame: PlotFrame) => preact.ComponentChildren;
+}
+
+/** The axes of plots below each other, wide enough for seven characters. */
+const AXIS_PX = 70;
+
+/** One plot: canvas, anomaly markers above it, gestures. */
 export function ChartPanel(props: Props) {
-  const { control, history, anomalies } = props;
+  const { panel, control, histories, anomalies, hand } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | undefined>(undefined);
   const [frame, setFrame] = useState<PlotFrame | undefined>();
   usePlot(host, plot, props, setFrame);
-  useEffect(() => plot.current?.show(history.data, control.window));
+  // Before the browser paints: a hand that moves on begins from what is drawn
+  useLayoutEffect(() => plot.current?.show(contentOf(props), control.window));
+  useEffect(() => plot.current?.point(hand.pointedUs), [hand.pointedUs]);
 
   const { fromUs, toUs } = control.window;
-  const answer = history.answer?.history;
+  const answer = histories[0]?.answer?.history;
   const inside = anomalies.filter((one) => one.ts >= fromUs && one.ts <= toUs);
-  const gaps = history.data.gaps.filter(([a, b]) => b > fromUs && a < toUs);
-  const points = pointsWithin(history.data, fromUs, toUs);
+  const gaps = histories.flatMap((one) => one.data.gaps).filter(([a, b]) => b > fromUs && a < toUs);
+  const points = histories.reduce((n, one) => n + pointsWithin(one.data, fromUs, toUs), 0);
+  const state = stateOf(histories, points);
+  const names = panel.lines.map(({ facts }) => `${facts.device} ${facts.metric}`).join(", ");
   return (
     // biome-ignore lint/a11y/useSemanticElements: a drawing with keys of its own is a group
     <div
-      class="chart"
+      class={panel.bars ? "chart bars" : "chart"}
       role="group"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: the keys below need the focus
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: whoever moves it by keys wants to see which
       tabIndex={0}
-      aria-label={`${props.title}, chart. Arrow keys move, plus and minus zoom, 0 resets, Backspace zooms out. The readings are in the table below.`}
-      onKeyDown={(event) => onKey(event, control)}
+      aria-label={`${names}, chart. Arrow keys move, plus and minus zoom, question mark lists the keys. The readings are in the table below.`}
       data-testid="chart"
-      data-series={props.series}
-      data-state={stateOf(history, points)}
+      data-series={panel.lines.map(({ facts }) => facts.id).join(",")}
+      data-state={state}
       data-resolution={answer?.resolution}
       data-bucket-us={answer?.bucket_us ?? undefined}
       data-from={fromUs}
       data-to={toUs}
       data-points={points}
       data-gaps={gaps.length}
+      data-stretches={panel.bars ? (histories[0]?.stretches.length ?? 0) : undefined}
+      data-cursor-us={hand.pointedUs ?? undefined}
       data-anomalies-drawn={frame ? inside.length : 0}
-      data-live={history.live}
-      data-generation={history.generation}
+      data-live={histories[0]?.live}
+      data-generation={histories.reduce((n, one) => n + one.generation, 0)}
     >
-      <div class="chart-busy" hidden={!history.loading} />
+      <div class="chart-busy" hidden={!histories.some((one) => one.loading)} />
       <div class="chart-canvas" ref={host} />
-      {frame && (
+      {frame && props.children?.(frame)}
+      {frame && !panel.bars && (
         <AnomalyMarkers
           frame={frame}
           anomalies={inside}
-          highlight={props.highlight}
-          onHighlight={props.onHighlight}
+          highlight={hand.highlight}
+          onHighlight={hand.onHighlight}
         />
       )}
-      {stateOf(history, points) === "empty" && <EmptyWindow history={history} />}
+      {state === "empty" && <p class="chart-empty">No readings in this window.</p>}
     </div>
   );
+}
+
+function contentOf({ histories }: Props) {
+  return {
+    lines: histories.map((one) => one.data),
+    stretches: histories[0]?.stretches ?? [],
+  };
+}
+
+function shapeOf({ panel, panels, right }: Props): PlotShape {
+  return {
+    lines: panel.lines.map(({ facts, colour, axis }) => ({ id: facts.id, colour, axis })),
+    bars: panel.bars,
+    axisPx: panels > 1 ? AXIS_PX : undefined,
+    right,
+    zone: shownZone.zone,
+  };
 }
 
 function usePlot(
@@ -80,65 +120,38 @@ function usePlot(
 ): void {
   const latest = useRef(props);
   latest.current = props;
-  // Run again only for this: the theme changes the canvas's colours
+  const { zone, ...shape } = shapeOf(props);
+  const made = `${zone.name} ${JSON.stringify(shape)}`;
+  // Run again only for these: they change the canvas's colours, or what it is made of
   useEffect(() => {
     const element = host.current;
     if (!element) return;
     const events: PlotEvents = {
       windowAsked: (window, settled) => latest.current.control.ask(window, settled),
+      brushed: (fromUs, toUs) => latest.current.hand.onBrushed(fromUs, toUs),
       zoomOut: () => latest.current.control.zoomOut(),
-      pointed: (index) => latest.current.onPointed(index),
+      pointed: (us) => latest.current.hand.onPointed(us),
       drawn: setFrame,
     };
-    const made = new Plot(element, events);
-    plot.current = made;
-    made.show(latest.current.history.data, latest.current.control.window);
+    const drawing = new Plot(element, shapeOf(latest.current), events);
+    plot.current = drawing;
+    drawing.show(contentOf(latest.current), latest.current.control.window);
     const observer = new ResizeObserver(() => {
-      made.resize(element.clientWidth, element.clientHeight);
+      drawing.resize(element.clientWidth, element.clientHeight);
       latest.current.onWidth(element.clientWidth);
     });
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.destroy();
+      drawing.destroy();
       plot.current = undefined;
     };
-  }, [props.theme]);
+  }, [props.theme, made]);
 }
 
-function stateOf(history: ChartHistory, points: number): string {
-  if (history.loading) return "loading";
-  if (history.error) return "error";
-  return points === 0 ? "empty" : "ready";
-}
-
-function EmptyWindow({ history }: { history: ChartHistory }) {
-  const words = history.data.text.some((text) => text !== null);
-  return (
-    <p class="chart-empty">
-      {words
-        ? "These readings are words; the table below lists them."
-        : "No readings in this window."}
-    </p>
-  );
-}
-
-function onKey(event: KeyboardEvent, control: WindowControl): void {
-  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey)
-    return;
-  const { window } = control;
-  const middle = (window.fromUs + window.toUs) / 2;
-  const keys: Record<string, () => void> = {
-    ArrowLeft: () => control.ask(pan(window, -0.1), false),
-    ArrowRight: () => control.ask(pan(window, 0.1), false),
-    "+": () => control.ask(zoom(window, 0.6, middle), false),
-    "=": () => control.ask(zoom(window, 0.6, middle), false),
-    "-": () => control.ask(zoom(window, 1 / 0.6, middle), false),
-    "0": () => control.reset(),
-    Backspace: () => control.zoomOut(),
-  };
-  const act = keys[event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
+function stateOf(histories: readonly ChartHistory[], points: number): string {
+  if (histories.some((one) => one.loading)) return "loading";
+  if (histories.some((one) => one.error)) return "error";
+  const stretches = histories.some((one) => one.stretches.length > 0);
+  return points === 0 && !stretches ? "empty" : "ready";
 }

@@ -7,6 +7,8 @@ import {
   type History,
   isRaw,
   type RawHistory,
+  type RawTrack,
+  type Stretch,
 } from "../api/types.ts";
 
 /** One question to the server: a stretch of a series at the chart's width. */
@@ -17,12 +19,19 @@ export interface Question {
   points: number;
   /** Its readings are texts: there are no buckets of those. */
   words: boolean;
+  /** It is drawn as bars: for how long each value stood is asked for as well. */
+  bars: boolean;
+  /** Every reading rather than buckets. */
+  every: boolean;
+  /** Readings that are marked as bad are left out. */
+  withoutBad: boolean;
 }
 
 export interface Answer {
   question: Question;
   history: History;
   anomalies: Anomaly[];
+  stretches: Stretch[];
   /** The server holds more anomalies in this stretch than were asked for. */
   anomaliesCut: boolean;
   /** The server holds more readings in this stretch than were fetched. */
@@ -34,6 +43,9 @@ export const ANOMALIES_MAX = 1_000;
 const RAW_PAGE = 20_000;
 /** Raw pages followed before the chart says that it shows only a part. */
 const RAW_PAGES_MAX = 4;
+/** The same where every reading is wanted: 100,000 in the window and half as many on either side. */
+const EVERY_PAGES_MAX = 10;
+const STRETCHES_MAX = 10_000;
 /** Up to this many readings are worth their own points where the finest buckets are too coarse. */
 const RAW_READINGS_MAX = 6_000;
 /** Buckets this many times fewer than asked for are too coarse. */
@@ -45,6 +57,7 @@ interface Asked extends Params {
   series: string;
   from: number;
   to: number;
+  bad: string | undefined;
   points: number;
 }
 
@@ -101,27 +114,36 @@ export class HistoryLoader {
 
 async function fetchAnswer(question: Question, signal: AbortSignal): Promise<Answer> {
   const stretch = { series: question.series, from: question.fromUs, to: question.toUs };
-  const [history, found] = await Promise.all([
-    fetchHistory({ ...stretch, points: question.points }, question.words, signal),
+  const bad = question.withoutBad ? "exclude" : undefined;
+  const states = { ...stretch, bad, limit: STRETCHES_MAX };
+  const [history, found, stood] = await Promise.all([
+    fetchHistory({ ...stretch, bad, points: question.points }, question, signal),
     getJson<{ anomalies: Anomaly[] }>("anomalies", { ...stretch, limit: ANOMALIES_MAX }, signal),
+    question.bars ? getJson<{ states: Stretch[] }>("states", states, signal) : { states: [] },
   ]);
   return {
     question,
     history,
     anomalies: found.anomalies,
+    stretches: stood.states,
     anomaliesCut: found.anomalies.length >= ANOMALIES_MAX,
-    readingsCut: history.next !== null,
+    readingsCut: history.next !== null || stood.states.length >= STRETCHES_MAX,
   };
 }
 
-async function fetchHistory(params: Asked, words: boolean, signal: AbortSignal): Promise<History> {
+async function fetchHistory(
+  params: Asked,
+  { words, every }: Question,
+  signal: AbortSignal,
+): Promise<History> {
   const asRaw = { ...params, resolution: "raw", limit: RAW_PAGE };
-  if (!words) {
+  if (!words && !every) {
     const first = await getJson<History>("history", params, signal);
-    if (isRaw(first)) return wholeRaw(first, params, signal);
+    if (isRaw(first)) return wholeRaw(first, params, RAW_PAGES_MAX, signal);
     if (!rawIsBetter(first, params.points)) return first;
   }
-  return wholeRaw(await getJson<RawHistory>("history", asRaw, signal), asRaw, signal);
+  const first = await getJson<RawHistory>("history", asRaw, signal);
+  return wholeRaw(first, asRaw, every ? EVERY_PAGES_MAX : RAW_PAGES_MAX, signal);
 }
 
 /** Between raw readings a second apart and buckets of a minute there is no tier: look closer. */
@@ -132,30 +154,33 @@ function rawIsBetter(history: BucketHistory, points: number): boolean {
   });
 }
 
+/** All pages of raw readings, up to so many; their columns grow in place. */
 async function wholeRaw(
   first: RawHistory,
   params: Asked,
+  pagesMax: number,
   signal: AbortSignal,
 ): Promise<RawHistory> {
-  let whole = first;
-  for (let page = 1; whole.next !== null && page < RAW_PAGES_MAX; page++) {
-    const more = { ...params, resolution: "raw", limit: RAW_PAGE, cursor: whole.next };
-    const { next, series } = await getJson<RawHistory>("history", more, signal);
-    whole = { ...whole, next, series: whole.series.map((track, i) => joined(track, series[i])) };
+  let next = first.next;
+  for (let page = 1; next !== null && page < pagesMax; page++) {
+    const more = { ...params, resolution: "raw", limit: RAW_PAGE, cursor: next };
+    const found = await getJson<RawHistory>("history", more, signal);
+    for (const [i, track] of first.series.entries()) append(track, found.series[i]);
+    next = found.next;
   }
-  return whole;
+  return { ...first, next };
 }
 
-function joined(
-  a: RawHistory["series"][number],
-  b: RawHistory["series"][number] | undefined,
-): RawHistory["series"][number] {
-  if (!b) return a;
-  const track = {
-    ...a,
-    t: [...a.t, ...b.t],
-    v: [...a.v, ...b.v],
-    quality: [...a.quality, ...b.quality],
-  };
-  return a.text || b.text ? { ...track, text: [...(a.text ?? []), ...(b.text ?? [])] } : track;
+function append(track: RawTrack, more: RawTrack | undefined): void {
+  if (!more) return;
+  if (track.text || more.text) {
+    track.text = [...wordsOf(track), ...wordsOf(more)];
+  }
+  for (const at of more.t) track.t.push(at);
+  for (const value of more.v) track.v.push(value);
+  for (const one of more.quality) track.quality.push(one);
+}
+
+function wordsOf(track: RawTrack): (string | null)[] {
+  return track.text ?? track.t.map(() => null);
 }

@@ -1,4 +1,5 @@
 import { type History, isRaw, type RawTrack } from "../api/types.ts";
+import { firstFrom } from "./align.ts";
 
 /** One series ready to draw: columns of equal length, null where the line must break. */
 export interface PlotData {
@@ -116,10 +117,12 @@ function pick<T>(column: readonly (T | null)[], index: number): T | null {
 
 /** How many drawn points lie within a window (breaks are not points). */
 export function pointsWithin(data: PlotData, fromUs: number, toUs: number): number {
-  return data.x.reduce((n, ms, i) => {
-    const inside = ms >= fromUs / 1000 && ms <= toUs / 1000 && data.mid[i] !== null;
-    return inside ? n + 1 : n;
-  }, 0);
+  let n = 0;
+  for (let i = firstFrom(data.x, fromUs / 1000); i < data.x.length; i++) {
+    if ((data.x[i] ?? 0) > toUs / 1000) break;
+    if (data.mid[i] !== null) n++;
+  }
+  return n;
 }
 
 /** Add readings that arrived live to raw columns: later than all known ones only, so none doubles. */

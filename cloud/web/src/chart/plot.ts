@@ -1,9 +1,12 @@
 import uPlot from "uplot";
+import type { Stretch } from "../api/types.ts";
+import { align, firstFrom } from "./align.ts";
 import { hatchGaps } from "./gap-hatch.ts";
 import { bindTouch, bindWheel } from "./gestures.ts";
 import { type Palette, readPalette } from "./palette.ts";
-import { NO_DATA, type PlotData } from "./plot-data.ts";
-import { plotOptions } from "./plot-options.ts";
+import type { PlotData } from "./plot-data.ts";
+import { type PlotShape, plotOptions } from "./plot-options.ts";
+import { barsData, drawBars } from "./state-bars.ts";
 import type { Window } from "./window.ts";
 import { fixed, pan, zoom } from "./window.ts";
 
@@ -14,65 +17,85 @@ export interface PlotFrame {
   width: number;
   height: number;
   xOf(us: number): number;
-  yOf(value: number): number;
+  /** Of a value of one of its series. */
+  yOf(value: number, series: string): number;
 }
 
 export interface PlotEvents {
   /** A gesture asks for this window; `settled` when the gesture is complete by itself. */
   windowAsked(window: Window, settled: boolean): void;
+  /** A stretch was brushed. */
+  brushed(fromUs: number, toUs: number): void;
   zoomOut(): void;
-  /** The cursor stands on this row of the data, or on none. */
-  pointed(index: number | null): void;
+  /** The cursor stands on this instant, or on none. */
+  pointed(us: number | null): void;
   drawn(frame: PlotFrame): void;
 }
 
-/** A uPlot canvas for one series, spoken to in microseconds. */
+/** What a plot shows: the data of its lines in their order, or the stretches of its bars. */
+export interface PlotContent {
+  lines: readonly PlotData[];
+  stretches: readonly Stretch[];
+}
+
+/** A uPlot canvas for the series of one panel, spoken to in microseconds. */
 export class Plot {
   private readonly events: PlotEvents;
   private readonly palette: Palette;
   private readonly chart: uPlot;
   private readonly unbind: (() => void)[];
-  private data: PlotData = NO_DATA;
+  private readonly shape: PlotShape;
+  private content: PlotContent = { lines: [], stretches: [] };
   private window: Window = { fromUs: 0, toUs: 1, edge: "still" };
+  /** The hand is on this plot, and not on another of the chart. */
+  private pointing = false;
 
-  constructor(host: HTMLElement, events: PlotEvents) {
+  constructor(host: HTMLElement, shape: PlotShape, events: PlotEvents) {
     this.events = events;
+    this.shape = shape;
     this.palette = readPalette(host);
-    const options = plotOptions(this.palette, host.clientWidth, host.clientHeight, {
+    const options = plotOptions(this.palette, shape, host.clientWidth, host.clientHeight, {
       select: (chart) => this.selected(chart),
-      cursor: (chart) => events.pointed(chart.cursor.idx ?? null),
-      gaps: (chart) => hatchGaps(chart, this.data.gaps, this.palette.gap),
-      drawn: (chart) => events.drawn(frameOf(chart)),
+      cursor: (chart) => this.moved(chart),
+      below: (chart) => this.drawBelow(chart),
+      drawn: (chart) => events.drawn(frameOf(chart, shape)),
       zoomOut: events.zoomOut,
     });
-    this.chart = new uPlot(options, [[], [], [], []], host);
-    const target = {
-      zoom: (factor: number, share: number) =>
-        this.ask(
-          zoom(
-            this.window,
-            factor,
-            this.window.fromUs + share * (this.window.toUs - this.window.fromUs),
-          ),
-        ),
-      pan: (share: number) => this.ask(pan(this.window, share)),
-    };
-    this.unbind = [bindWheel(this.chart.over, target), bindTouch(this.chart.over, target)];
+    const empty = [[], ...shape.lines.flatMap(() => [[], [], []])] as uPlot.AlignedData;
+    this.chart = new uPlot(options, empty, host);
+    this.unbind = [
+      bindWheel(this.chart.over, this.target),
+      bindTouch(this.chart.over, this.target),
+      this.bindHand(),
+    ];
   }
 
-  /** Draw this data in this window; either may be the one already there. */
-  show(data: PlotData, window: Window): void {
+  /** Draw this content in this window; either may be the one already there. */
+  show(content: PlotContent, window: Window): void {
     const moved = window.fromUs !== this.window.fromUs || window.toUs !== this.window.toUs;
-    const changed = data !== this.data;
+    const changed =
+      content.stretches !== this.content.stretches ||
+      content.lines.length !== this.content.lines.length ||
+      content.lines.some((one, i) => one !== this.content.lines[i]);
     this.window = window;
     if (!moved && !changed) return;
     this.chart.batch(() => {
       if (changed) {
-        this.data = data;
-        this.chart.setData([data.x, data.mid, data.min, data.max], false);
+        this.content = content;
+        const drawn = this.shape.bars ? [barsData(content.stretches)] : content.lines;
+        const { x, columns } = align(drawn);
+        this.chart.setData([x, ...columns] as uPlot.AlignedData, false);
       }
       this.chart.setScale("x", { min: window.fromUs / 1000, max: window.toUs / 1000 });
     });
+  }
+
+  /** Put the cursor where it stands in another plot. */
+  point(us: number | null): void {
+    if (this.pointing) return;
+    const outside = us === null || us < this.window.fromUs || us > this.window.toUs;
+    const left = outside ? -10 : this.chart.valToPos(us / 1000, "x");
+    this.chart.setCursor({ left, top: outside ? -10 : 0 }, false);
   }
 
   resize(width: number, height: number): void {
@@ -85,8 +108,50 @@ export class Plot {
     this.chart.destroy();
   }
 
+  private readonly target = {
+    zoom: (factor: number, share: number) => {
+      const { fromUs, toUs } = this.window;
+      this.ask(zoom(this.window, factor, fromUs + share * (toUs - fromUs)));
+    },
+    pan: (share: number) => this.ask(pan(this.window, share)),
+  };
+
   private ask(window: Window): void {
     this.events.windowAsked(window, false);
+  }
+
+  private bindHand(): () => void {
+    const { over } = this.chart;
+    const enter = () => {
+      this.pointing = true;
+    };
+    const leave = () => {
+      this.pointing = false;
+      this.events.pointed(null);
+    };
+    over.addEventListener("mouseenter", enter);
+    over.addEventListener("mouseleave", leave);
+    return () => {
+      over.removeEventListener("mouseenter", enter);
+      over.removeEventListener("mouseleave", leave);
+    };
+  }
+
+  private moved(chart: uPlot): void {
+    if (!this.pointing) return;
+    const { left } = chart.cursor;
+    if (left === undefined || left < 0) this.events.pointed(null);
+    else this.events.pointed(this.instantAt(chart, chart.posToVal(left, "x")));
+  }
+
+  /** The nearest point's own time; of bars the very instant. */
+  private instantAt(chart: uPlot, ms: number): number {
+    const x = chart.data[0];
+    if (this.shape.bars || x.length === 0) return ms * 1000;
+    const behind = firstFrom(x, ms);
+    const before = x[behind - 1] ?? Number.NEGATIVE_INFINITY;
+    const after = x[behind] ?? Number.POSITIVE_INFINITY;
+    return (ms - before < after - ms ? before : after) * 1000;
   }
 
   private selected(chart: uPlot): void {
@@ -95,22 +160,35 @@ export class Plot {
     const fromUs = chart.posToVal(left, "x") * 1000;
     const toUs = chart.posToVal(left + width, "x") * 1000;
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.events.windowAsked(fixed(fromUs, toUs), true);
+    const { fromUs: from, toUs: to } = fixed(fromUs, toUs);
+    this.events.brushed(from, to);
+  }
+
+  private drawBelow(chart: uPlot): void {
+    if (this.shape.bars) {
+      drawBars(chart, this.content.stretches, this.palette);
+      return;
+    }
+    // The gaps of several lines at once would say nothing of any.
+    const [only, more] = this.content.lines;
+    if (only && !more) hatchGaps(chart, only.gaps, this.palette.gap);
   }
 }
 
-function frameOf(chart: uPlot): PlotFrame {
+function frameOf(chart: uPlot, shape: PlotShape): PlotFrame {
   const { offsetLeft, offsetTop, clientWidth, clientHeight } = chart.over;
-  const { min: xMin = 0, max: xMax = 1 } = chart.scales.x ?? {};
-  const { min: yMin = 0, max: yMax = 1 } = chart.scales.y ?? {};
-  const part = (v: number, from: number | null | undefined, to: number | null | undefined) =>
-    (v - (from ?? 0)) / ((to ?? 1) - (from ?? 0) || 1);
+  const part = (v: number, scale: string) => {
+    const { min, max } = chart.scales[scale] ?? {};
+    return (v - (min ?? 0)) / ((max ?? 1) - (min ?? 0) || 1);
+  };
+  const { min: xMin, max: xMax } = chart.scales.x ?? {};
+  const axisOf = new Map(shape.lines.map((one) => [one.id, one.axis]));
   return {
     left: offsetLeft,
     top: offsetTop,
     width: clientWidth,
     height: clientHeight,
-    xOf: (us) => part(us / 1000, xMin, xMax) * clientWidth,
-    yOf: (value) => (1 - part(value, yMin, yMax)) * clientHeight,
+    xOf: (us) => ((us / 1000 - (xMin ?? 0)) / ((xMax ?? 1) - (xMin ?? 0) || 1)) * clientWidth,
+    yOf: (value, series) => (1 - part(value, axisOf.get(series) ?? "y")) * clientHeight,
   };
 }

@@ -2,22 +2,21 @@ import { useState } from "preact/hooks";
 import { count, measure } from "../format/number.ts";
 import { instant } from "../format/time.ts";
 import type { PlotData } from "./plot-data.ts";
-import { bucketName } from "./readout.tsx";
+import { bucketName, type Shown } from "./readout.tsx";
 import type { Window } from "./window.ts";
 
 const ROWS_MAX = 200;
 
 interface Props {
-  data: PlotData;
+  shown: readonly Shown[];
   window: Window;
-  unit: string;
-  /** Open from the start: a series of words has no drawing. */
-  atOnce: boolean;
 }
 
-/** The drawing as a table, newest first, for whoever cannot see a canvas or wants the figures. */
-export function ReadingTable({ data, window, unit, atOnce }: Props) {
-  const [open, setOpen] = useState(atOnce);
+/** The drawing as tables, newest first, for whoever cannot see a canvas or wants the figures. */
+export function ReadingTable({ shown, window }: Props) {
+  // Words have no line to look at, so that theirs is open from the start.
+  const words = shown.length === 1 && shown[0]?.facts.last_text !== null;
+  const [open, setOpen] = useState(words);
   return (
     <details
       class="reading-table"
@@ -26,12 +25,24 @@ export function ReadingTable({ data, window, unit, atOnce }: Props) {
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
       <summary>Readings in this window as a table</summary>
-      {open && <Rows data={data} window={window} unit={unit} />}
+      {open &&
+        shown.map((one) => (
+          <Rows key={one.facts.id} shown={one} window={window} named={shown.length > 1} />
+        ))}
     </details>
   );
 }
 
-function Rows({ data, window, unit }: { data: PlotData; window: Window; unit: string }) {
+interface RowsProps {
+  shown: Shown;
+  window: Window;
+  /** Several tables: each says of which series it is. */
+  named: boolean;
+}
+
+function Rows({ shown, window, named }: RowsProps) {
+  const { data } = shown.history;
+  const { unit, device, metric } = shown.facts;
   const within = data.x
     .map((ms, i) => ({ us: ms * 1000, i }))
     .filter(({ us, i }) => us >= window.fromUs && us <= window.toUs && said(data, i));
@@ -40,6 +51,7 @@ function Rows({ data, window, unit }: { data: PlotData; window: Window; unit: st
   return (
     <table>
       <caption>
+        {named && `${device} · ${metric}. `}
         {within.length > ROWS_MAX
           ? `The newest ${ROWS_MAX} of ${count(within.length)}; zoom in for earlier ones.`
           : `${count(within.length)} ${raw ? "readings" : "buckets"}.`}{" "}

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { serverClock } from "../api/server-clock.ts";
 import { go, trail } from "../navigation.ts";
-import { DEFAULT_RANGE, type Range, type Route, sameRange } from "../route.ts";
+import { DEFAULT_RANGE, type Range, sameRange } from "../route.ts";
+import type { SeriesRoute } from "./use-choice.ts";
 import { type Extent, resolve, toRange, type Window, zoom } from "./window.ts";
 
 /** A gesture is over when it has rested this long; its window then goes into the address. */
@@ -19,8 +20,6 @@ export interface WindowControl {
   zoomOut(): void;
   reset(): void;
 }
-
-type SeriesRoute = Extract<Route, { view: "series" }>;
 
 /** The chart's window: what the address says, a gesture in progress, and the present moving on. */
 export function useWindow(route: SeriesRoute, extent: Extent, widthPx: number): WindowControl {

@@ -1,48 +1,52 @@
 import { getJson } from "../api/client.ts";
 import { usePolled } from "../api/poll.ts";
 import { serverClock } from "../api/server-clock.ts";
-import type { History, Series, Status } from "../api/types.ts";
-import { plotData } from "../chart/plot-data.ts";
+import type { Fleet, Gateway, Series } from "../api/types.ts";
+import { NO_CHOICE } from "../choice.ts";
+import { judge } from "../fleet/health.ts";
 import { byName } from "../format/natural.ts";
 import { plural } from "../format/number.ts";
-import { DAY_US } from "../format/time.ts";
+import { choose } from "../navigation.ts";
 import { Failure } from "../parts/failure.tsx";
+import { Lamp } from "../parts/lamp.tsx";
 import { Name } from "../parts/name.tsx";
-import { MetricRow } from "./metric-row.tsx";
-import type { Spark } from "./sparkline.tsx";
+import { Pager, pageOf } from "../parts/pager.tsx";
+import { SearchBox } from "../parts/search-box.tsx";
+import { formatHash, type Route } from "../route.ts";
+import { GapTable } from "./gap-table.tsx";
+import { GatewayPlates } from "./gateway-plates.tsx";
+import { MetricTable } from "./metric-table.tsx";
+import { SPARKS_MAX } from "./use-sparks.ts";
+
+type DeviceRoute = Extract<Route, { view: "device" }>;
 
 const EVERY_MS = 5_000;
-const SERIES_MAX = 1_000;
-const SPARK_MS = 30_000;
-const SPARK_POINTS = 96;
-/** Beyond this many metrics the small pictures cost more than they tell. */
-const SPARKS_MAX = 40;
+/** As many as a device may have before its list is a thing for the series view. */
+const SERIES_MAX = 10_000;
+const SEARCHED_FROM = 12;
 
-/** One device: each metric with its latest value and its last day. */
-export function DeviceView({ gateway, device }: { gateway: string; device: string }) {
-  const polled = usePolled(`device ${gateway}/${device}`, EVERY_MS, async (signal) => {
-    const [found, status] = await Promise.all([
-      getJson<{ series: Series[] }>("series", { gateway, device, limit: SERIES_MAX }, signal),
-      getJson<Status>("status", {}, signal),
+/** One device: each metric with its latest value and its last day, and how its gateway does. */
+export default function DeviceView({ route }: { route: DeviceRoute }) {
+  const { gateway: name, device } = route;
+  const polled = usePolled(`device ${name}/${device}`, EVERY_MS, async (signal) => {
+    const [found, fleet] = await Promise.all([
+      getJson<{ series: Series[] }>("series", { gateway: name, device, limit: SERIES_MAX }, signal),
+      getJson<Fleet>("gateways", { gateway: name }, signal),
     ]);
-    serverClock.learn(status.now);
-    return found;
+    serverClock.learn(fleet.now);
+    return { series: found.series, gateway: fleet.gateways[0], now: fleet.now };
   });
-  const series = polled.value?.series ?? [];
-  const sparks = useSparks(series);
   if (!polled.value) {
     return polled.error ? <Failure error={polled.error} /> : <p class="quiet">Loading…</p>;
   }
+  const { series, gateway, now } = polled.value;
   if (series.length === 0) {
     return (
       <p class="notice" data-testid="not-found">
-        No device named {device} has been heard through gateway {gateway}.
+        No device named {device} has been heard through gateway {name}.
       </p>
     );
   }
-  const sorted = series.toSorted((a, b) => byName(a.metric, b.metric));
-  const { fromUs, toUs } = sparkStretch(series);
-  const young = toUs - fromUs < DAY_US;
   const anomalies = series.reduce((sum, one) => sum + one.anomalies, 0);
   return (
     <>
@@ -55,63 +59,70 @@ export function DeviceView({ gateway, device }: { gateway: string; device: strin
           {plural(series.length, "metric")}, {plural(anomalies, "anomaly", "anomalies")}
         </p>
       </header>
-      <div class="table-frame">
-        <table class="metrics" data-testid="metrics">
-          <thead>
-            <tr>
-              <th scope="col">Metric</th>
-              <th scope="col" class="num">
-                Latest
-              </th>
-              <th scope="col">{young ? "So far" : "Last 24 h"}</th>
-              <th scope="col">Last reading</th>
-              <th scope="col" class="num">
-                Readings
-              </th>
-              <th scope="col" class="num">
-                Anomalies
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {sorted.map((one) => (
-              <MetricRow
-                key={one.id}
-                series={one}
-                spark={sparks?.get(one.id)}
-                nowUs={serverClock.nowUs()}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Metrics route={route} series={series} nowUs={now} />
+      {gateway && <ItsGateway gateway={gateway} nowUs={now} />}
+      <GapTable gateway={name} />
     </>
   );
 }
 
-interface Stretch {
-  fromUs: number;
-  toUs: number;
+interface MetricsProps {
+  route: DeviceRoute;
+  series: readonly Series[];
+  nowUs: number;
 }
 
-/** The last day of a device's data, or all of it while it is younger than that. */
-function sparkStretch(series: Series[]): Stretch {
-  const toUs = Math.max(0, ...series.map((one) => one.last_ts ?? 0)) + 1;
-  const firstUs = Math.min(toUs - 1, ...series.map((one) => one.first_ts ?? toUs - 1));
-  return { fromUs: Math.max(firstUs, toUs - DAY_US), toUs };
+function Metrics({ route, series, nowUs }: MetricsProps) {
+  const choice = route.choice ?? NO_CHOICE;
+  const part = (choice.q ?? "").toLowerCase();
+  const found = series
+    .filter((one) => one.metric.toLowerCase().includes(part))
+    .toSorted((a, b) => byName(a.metric, b.metric));
+  const page = pageOf(choice.page, found.length, SPARKS_MAX);
+  const shown = found.slice((page - 1) * SPARKS_MAX, page * SPARKS_MAX);
+  return (
+    <>
+      {(series.length >= SEARCHED_FROM || part) && (
+        <search class="tools">
+          <SearchBox
+            label="Find a metric"
+            value={choice.q ?? ""}
+            onSearch={(q) => choose(route, { q, page: undefined }, "replace")}
+            main
+            testid="metric-search"
+          />
+        </search>
+      )}
+      {shown.length === 0 ? (
+        <p class="notice">No metric is called so.</p>
+      ) : (
+        <MetricTable caption={`Metrics of ${route.device}`} series={shown} nowUs={nowUs} />
+      )}
+      <Pager
+        what="metrics"
+        total={found.length}
+        page={page}
+        rows={SPARKS_MAX}
+        onPage={(to) => choose(route, { page: to === 1 ? undefined : String(to) })}
+      />
+    </>
+  );
 }
 
-/** The small pictures of every metric, in one request. */
-function useSparks(series: Series[]): Map<string, Spark> | undefined {
-  const drawn = series.slice(0, SPARKS_MAX);
-  const ids = drawn.map((one) => one.id).join(",");
-  const stretch = sparkStretch(drawn);
-  const polled = usePolled(`sparks ${ids}`, SPARK_MS, async (signal) => {
-    if (ids === "") return undefined;
-    const asked = { series: ids, from: stretch.fromUs, to: stretch.toUs, points: SPARK_POINTS };
-    return { history: await getJson<History>("history", asked, signal), stretch };
-  });
-  if (!polled.value) return undefined;
-  const { history, stretch: shown } = polled.value;
-  return new Map(drawn.map((one) => [one.id, { data: plotData(history, one.id), ...shown }]));
+/** A device is as well as the gateway that hears it. */
+function ItsGateway({ gateway, nowUs }: { gateway: Gateway; nowUs: number }) {
+  const verdict = judge(gateway, nowUs);
+  return (
+    <section class="part" aria-labelledby="gateway-head" data-testid="its-gateway">
+      <header class="part-head">
+        <h2 id="gateway-head">
+          Through gateway{" "}
+          <a href={formatHash({ view: "gateway", gateway: gateway.name })}>{gateway.name}</a>
+        </h2>
+        <Lamp health={verdict.health} />
+        <span class="quiet">{verdict.reasons.join("; ")}</span>
+      </header>
+      <GatewayPlates gateway={gateway} nowUs={nowUs} />
+    </section>
+  );
 }

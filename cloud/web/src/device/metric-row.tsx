@@ -1,6 +1,7 @@
 import type { Series } from "../api/types.ts";
 import { count, measure, shortCount } from "../format/number.ts";
 import { ago } from "../format/time.ts";
+import { Name } from "../parts/name.tsx";
 import { formatHash } from "../route.ts";
 import { firstLook } from "./first-look.ts";
 import { type Spark, Sparkline } from "./sparkline.tsx";
@@ -9,10 +10,11 @@ interface Props {
   series: Series;
   spark: Spark | undefined;
   nowUs: number;
+  withDevice: boolean;
 }
 
-/** One metric of a device. */
-export function MetricRow({ series, spark, nowUs }: Props) {
+/** One series of a list. */
+export function MetricRow({ series, spark, nowUs, withDevice }: Props) {
   const { gateway, device, id } = series;
   const href = formatHash({
     view: "series",
@@ -26,6 +28,11 @@ export function MetricRow({ series, spark, nowUs }: Props) {
     <tr data-testid="metric-row" data-series={id} data-metric={series.metric}>
       <th scope="row">
         <a class="row-name" href={href}>
+          {withDevice && (
+            <span class="of-device">
+              <Name text={series.device} /> ·{" "}
+            </span>
+          )}
           {series.metric}
         </a>
         <span class="sub">

@@ -43,6 +43,7 @@ export function GatewayRow({
         {count(gateway.anomalies)}
       </td>
       <td data-label="Clock">{gateway.clock ?? "–"}</td>
+      <td data-label="Key">{gateway.key_tier ?? "–"}</td>
       <td data-label="Certificate">{certificateLeft(gateway.certificate_not_after, nowUs)}</td>
     </tr>
   );

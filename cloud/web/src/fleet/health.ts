@@ -17,6 +17,8 @@ export const SILENT_AFTER_US = 2 * MINUTE_US;
 export const CERTIFICATE_WARN_US = 30 * DAY_US;
 /** More rows than this waiting at a gateway is a backlog worth a word. */
 export const BACKLOG_ROWS_WARN = 50_000;
+/** A buffer this full is a word worth, whatever waits in it. */
+export const BUFFER_FULL_WARN = 0.8;
 /** Blocks stored and not yet in the lake. */
 export const LAKE_LAG_WARN = 1_000;
 
@@ -48,11 +50,26 @@ function concerns(gateway: Gateway, nowUs: number): string[] {
   if ((gateway.backlog_rows ?? 0) >= BACKLOG_ROWS_WARN) {
     reasons.push(`${count(gateway.backlog_rows ?? 0)} readings waiting`);
   }
-  if (gateway.stored - gateway.archived >= LAKE_LAG_WARN) {
-    reasons.push(`${count(gateway.stored - gateway.archived)} blocks not yet in the lake`);
+  const full = bufferShare(gateway);
+  if (full !== null && full >= BUFFER_FULL_WARN) {
+    reasons.push(`buffer ${Math.round(full * 100)} % full`);
+  }
+  if (lag(gateway) >= LAKE_LAG_WARN) {
+    reasons.push(`${count(lag(gateway))} blocks not yet in the lake`);
   }
   if (gateway.clock?.includes("unsync")) reasons.push("clock not synchronised");
   return reasons;
+}
+
+/** Blocks that are stored and not in the lake yet. */
+export function lag(gateway: Gateway): number {
+  return Math.max(gateway.stored - gateway.archived, 0);
+}
+
+/** How much of its buffer is taken, 0 to 1; null when the gateway did not tell. */
+export function bufferShare(gateway: Gateway): number | null {
+  const { buffer_bytes: used, buffer_bytes_max: most } = gateway;
+  return used === null || !most ? null : used / most;
 }
 
 const ORDER: Record<Health, number> = { silent: 0, attention: 1, new: 2, well: 3 };

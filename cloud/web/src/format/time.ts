@@ -1,3 +1,5 @@
+import { shownZone } from "./zone.ts";
+
 export const SECOND_US = 1_000_000;
 export const MINUTE_US = 60 * SECOND_US;
 export const HOUR_US = 60 * MINUTE_US;
@@ -5,15 +7,15 @@ export const DAY_US = 24 * HOUR_US;
 
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 
-/** Short English month name of a local date. */
-export function monthName(date: Date): string {
-  return MONTHS[date.getMonth()] ?? "";
+/** Short English month name of a clock on the wall (`Zone.wall`). */
+export function monthName(wall: Date): string {
+  return MONTHS[wall.getUTCMonth()] ?? "";
 }
 
-/** Local date and time; as fine as `stepUs` (the distance between neighbours) makes it worth. */
+/** Date and time in the shown zone; as fine as `stepUs` (from neighbour to neighbour) is worth. */
 export function instant(us: number, stepUs = SECOND_US): string {
-  const date = new Date(us / 1000);
-  const day = `${date.getDate()} ${monthName(date)} ${date.getFullYear()}`;
+  const wall = shownZone.zone.wall(us / 1000);
+  const day = `${wall.getUTCDate()} ${monthName(wall)} ${wall.getUTCFullYear()}`;
   return stepUs >= DAY_US ? day : `${day} ${clockTime(us, stepUs)}`;
 }
 
@@ -23,12 +25,12 @@ export function moment(us: number): string {
   return instant(us, us % SECOND_US === 0 ? SECOND_US : SECOND_US / 1000);
 }
 
-/** Local time of day, with seconds below a minute's step and milliseconds below a second's. */
+/** Time of day in the shown zone, with seconds below a minute's step, milliseconds below a second's. */
 export function clockTime(us: number, stepUs = SECOND_US): string {
-  const date = new Date(us / 1000);
-  let text = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (stepUs < MINUTE_US) text += `:${two(date.getSeconds())}`;
-  if (stepUs < SECOND_US) text += `.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  const wall = shownZone.zone.wall(us / 1000);
+  let text = `${two(wall.getUTCHours())}:${two(wall.getUTCMinutes())}`;
+  if (stepUs < MINUTE_US) text += `:${two(wall.getUTCSeconds())}`;
+  if (stepUs < SECOND_US) text += `.${String(wall.getUTCMilliseconds()).padStart(3, "0")}`;
   return text;
 }
 
@@ -83,9 +85,9 @@ export function usFromIso(text: string): number | undefined {
   return ms * 1000 + Number((match[2] ?? "0").padEnd(6, "0"));
 }
 
-/** Name of the zone that local times are shown in. */
+/** Name of the zone that times are shown in. */
 export function zoneName(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return shownZone.zone.name;
 }
 
 function two(n: number): string {

@@ -16,13 +16,20 @@ const REASONS: Record<string, string> = {
   deleted_before_loss: "deleted there as archived before the cloud lost its journal",
 };
 
+/** Why readings were lost, in words. */
+export function reasonWords(reason: string): string {
+  return REASONS[reason] ?? reason.replaceAll("_", " ");
+}
+
 /** What became of an epoch, most serious first: never empty. */
 export function accountOf(row: LedgerRow): Line[] {
   const lines: Line[] = [];
   for (const [reason, gap] of Object.entries(row.gaps)) {
-    const why = REASONS[reason] ?? reason.replaceAll("_", " ");
     const size = plural(gap.readings, "reading");
-    lines.push({ tone: "lost", text: `${size} ${why}, in ${plural(gap.records, "gap")}` });
+    lines.push({
+      tone: "lost",
+      text: `${size} ${reasonWords(reason)}, in ${plural(gap.records, "gap")}`,
+    });
   }
   if (row.deleted_blocks) {
     const blocks = plural(row.deleted_blocks, "block");
@@ -49,7 +56,12 @@ export function accountOf(row: LedgerRow): Line[] {
 
 /** How many of an account are not there: what the heading counts. */
 export function troubled(rows: LedgerRow[]): number {
-  return rows.filter((row) => accountOf(row).some((line) => isTrouble(line.tone))).length;
+  return rows.filter(lacksSomething).length;
+}
+
+/** Whether something of an epoch was lost or stands apart. */
+export function lacksSomething(row: LedgerRow): boolean {
+  return accountOf(row).some((line) => isTrouble(line.tone));
 }
 
 function isTrouble(tone: Tone): boolean {

@@ -1,15 +1,26 @@
 import { getJson } from "../api/client.ts";
 import { usePolled } from "../api/poll.ts";
 import type { LedgerRow } from "../api/types.ts";
+import { NO_CHOICE } from "../choice.ts";
 import { count, plural } from "../format/number.ts";
+import { choose } from "../navigation.ts";
+import { Chips } from "../parts/chips.tsx";
 import { Failure } from "../parts/failure.tsx";
-import { formatHash } from "../route.ts";
-import { accountOf, troubled } from "./account.ts";
+import { Pager, pageOf } from "../parts/pager.tsx";
+import { SearchBox } from "../parts/search-box.tsx";
+import { formatHash, type Route } from "../route.ts";
+import "../styles/ledger.css";
+import { accountOf, lacksSomething, troubled } from "./account.ts";
+
+type LedgerRoute = Extract<Route, { view: "ledger" }>;
 
 const EVERY_MS = 5_000;
+const PAGE_ROWS = 100;
+const LACKING = "lacking";
 
 /** What became of every block: one row a gateway and epoch, of one gateway or of all. */
-export function LedgerView({ gateway }: { gateway: string | undefined }) {
+export default function LedgerView({ route }: { route: LedgerRoute }) {
+  const { gateway } = route;
   const polled = usePolled(`ledger ${gateway ?? ""}`, EVERY_MS, (signal) =>
     getJson<{ ledger: LedgerRow[] }>("ledger", { gateway }, signal),
   );
@@ -33,8 +44,59 @@ export function LedgerView({ gateway }: { gateway: string | undefined }) {
       {rows.length === 0 ? (
         <p class="notice">Nothing was stored yet.</p>
       ) : (
-        <LedgerTable rows={rows} />
+        <LedgerList route={route} rows={rows} lacking={bad} />
       )}
+    </>
+  );
+}
+
+interface ListProps {
+  route: LedgerRoute;
+  rows: LedgerRow[];
+  lacking: number;
+}
+
+function LedgerList({ route, rows, lacking }: ListProps) {
+  const choice = route.choice ?? NO_CHOICE;
+  const part = (choice.q ?? "").toLowerCase();
+  const only = choice.show === LACKING;
+  const found = rows.filter(
+    (row) => row.gateway.toLowerCase().includes(part) && (!only || lacksSomething(row)),
+  );
+  const page = pageOf(choice.page, found.length, PAGE_ROWS);
+  return (
+    <>
+      <search class="tools">
+        {route.gateway === undefined && (
+          <SearchBox
+            label="Find a gateway"
+            value={choice.q ?? ""}
+            onSearch={(q) => choose(route, { q, page: undefined }, "replace")}
+            main
+            testid="ledger-search"
+          />
+        )}
+        <Chips
+          legend="Show"
+          chips={[{ key: LACKING, name: "What lacks something", count: lacking }]}
+          on={new Set(only ? [LACKING] : [])}
+          toggle={() => choose(route, { show: only ? undefined : LACKING, page: undefined })}
+        />
+      </search>
+      {found.length === 0 ? (
+        <p class="notice" data-testid="none-found">
+          No epoch is as asked.
+        </p>
+      ) : (
+        <LedgerTable rows={found.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS)} />
+      )}
+      <Pager
+        what="epochs"
+        total={found.length}
+        page={page}
+        rows={PAGE_ROWS}
+        onPage={(to) => choose(route, { page: to === 1 ? undefined : String(to) })}
+      />
     </>
   );
 }
@@ -44,6 +106,7 @@ function LedgerTable({ rows }: { rows: LedgerRow[] }) {
   return (
     <div class="table-frame">
       <table data-testid="ledger">
+        <caption class="sr">Epochs of gateways</caption>
         <thead>
           <tr>
             <th scope="col">Gateway</th>
@@ -95,6 +158,7 @@ function Row({ row }: { row: LedgerRow }) {
           {accountOf(row).map((line) => (
             <li key={line.text} class={line.tone}>
               {line.text}
+              {line.tone === "apart" && <Apart gateway={row.gateway} />}
             </li>
           ))}
           {row.reasons.map((reason) => (
@@ -105,5 +169,15 @@ function Row({ row }: { row: LedgerRow }) {
         </ul>
       </td>
     </tr>
+  );
+}
+
+function Apart({ gateway }: { gateway: string }) {
+  const href = formatHash({ view: "quarantine", choice: { gateway } });
+  return (
+    <>
+      {" "}
+      <a href={href}>Look at them</a>
+    </>
   );
 }

@@ -1,4 +1,6 @@
+import { PLAIN_REVIEW } from "../review/review-address.ts";
 import { formatHash, type Route } from "../route.ts";
+import { Who } from "../session/who.tsx";
 import type { Theme } from "../theme.ts";
 
 interface Props {
@@ -17,17 +19,29 @@ export function Header({ route, theme, toggleTheme }: Props) {
           <Mark />
           Tidegate
         </a>
-        <nav class="crumbs" aria-label="Where you are">
-          {crumbs(route).map(([name, href]) => (
+        <nav class="places" aria-label="Views">
+          {PLACES.map(([name, place]) => (
             <a
-              key={href}
-              href={href}
-              aria-current={href === formatHash(route) ? "page" : undefined}
+              key={name}
+              href={formatHash(place)}
+              aria-current={isWithin(route, place) ? "page" : undefined}
             >
               {name}
             </a>
           ))}
         </nav>
+        <nav class="crumbs" aria-label="Where you are">
+          {crumbs(route).map(([name, href]) => (
+            <a
+              key={href}
+              href={href}
+              aria-current={href === formatHash(route) ? "location" : undefined}
+            >
+              {name}
+            </a>
+          ))}
+        </nav>
+        <Who />
         <button type="button" class="theme" data-testid="theme" onClick={toggleTheme}>
           {other === "dark" ? "Dark" : "Light"}
           <span class="sr"> theme</span>
@@ -49,16 +63,29 @@ function Mark() {
   );
 }
 
+/** The views that lead everywhere. */
+const PLACES: [string, Route][] = [
+  ["Fleet", { view: "fleet" }],
+  ["Series", { view: "find" }],
+  ["Review", { view: "review", review: PLAIN_REVIEW }],
+  ["Ledger", { view: "ledger", gateway: undefined }],
+  ["Quarantine", { view: "quarantine" }],
+];
+
+/** Gateways and devices are of the fleet; a gateway's own ledger is of the ledger. */
+function isWithin(route: Route, place: Route): boolean {
+  if (place.view === "fleet") return ["fleet", "gateway", "device", "series"].includes(route.view);
+  return route.view === place.view;
+}
+
+/** The way down from a gateway; nothing where there is none. */
 function crumbs(route: Route): [string, string][] {
-  const way: [string, string][] = [["Fleet", formatHash({ view: "fleet" })]];
-  if (route.view === "fleet" || route.view === "unknown") return way;
+  if (!("gateway" in route) || !route.gateway) return [];
   const { gateway } = route;
-  if (gateway) way.push([gateway, formatHash({ view: "gateway", gateway })]);
-  if (route.view === "ledger") {
-    way.push(["Ledger", formatHash(route)]);
-    return way;
-  }
-  if (route.view === "gateway") return way;
-  way.push([route.device, formatHash({ ...route, view: "device" })]);
+  const way: [string, string][] = [[gateway, formatHash({ view: "gateway", gateway })]];
+  if (route.view === "ledger") way.push(["Ledger", formatHash({ view: "ledger", gateway })]);
+  if (route.view === "gateway" || route.view === "ledger") return way;
+  const { device } = route;
+  way.push([device, formatHash({ view: "device", gateway, device })]);
   return way;
 }

@@ -1,6 +1,7 @@
 import type { Health } from "../fleet/health.ts";
 
-const WORDS: Record<Health, string> = {
+/** What a health is called. */
+export const WORDS: Record<Health, string> = {
   silent: "Silent",
   attention: "Attention",
   new: "Not yet heard",
