@@ -114,8 +114,7 @@ class Home:
     def rounds(self, count: int) -> None:
         """Go on until ``count`` rounds are done or something is wrong."""
         self.begin()
-        chance = random.Random(self.seed)
-        self.upto = chance.choice((8, 28))
+        self.upto = (chance := random.Random(self.seed)).choice((8, 28))
         self._settle(chance)
         for _ in range(count):
             self._round(chance)
@@ -170,7 +169,9 @@ class Home:
         calls = self.calls.get(name)
         drawn = None
         if calls:
-            point = chance.choice(sorted(calls))
+            orphaned = name == "erase" and any(map(ORPHANED.search, self._left()))
+            orders = [point for point in calls if orphaned and point.startswith("erase, order")]
+            point = chance.choice(sorted(orders or calls))
             most = chance.randint(1, calls[point])  # this life may come past it less often
             drawn = (point, chance.randint(1, most))
         odds = chance.choice(ODDS) if name == "serve" else 1.0  # a command is short
@@ -207,8 +208,7 @@ class Home:
         end = chance.choice(ENDS)
         ends = ENDS if len(self._left()) > FEW else (end,)  # first somehow, then in both ways
         spared = frozenset().union(*(self.spared[one] | self.tally.died[one] for one in ends))
-        seed = f"{self.seed}/{self.lives} dies"
-        return end, Aim(seed, spared, odds, drawn, *self.share)
+        return end, Aim(f"{self.seed}/{self.lives} dies", spared, odds, drawn, *self.share)
 
     def live(
         self, name: str, aim: tuple[str, Aim] | None, *, settles: bool, torn: str = ""
