@@ -24,6 +24,7 @@ from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
+from edge.ending import cancelled
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
@@ -210,8 +211,7 @@ class Agent:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not fatal.done():
                 await self._finish(collect)
-            for task in (*running, stopped):
-                task.cancel()
+            await cancelled((*running, stopped))
         if fatal.done():
             fatal.result()
 
