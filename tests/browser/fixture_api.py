@@ -34,6 +34,7 @@ from fixture_data import (
 )
 from fixture_fleet import FleetApi
 from fixture_said import Said
+from fixture_told import ToldApi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -235,7 +236,12 @@ def make_app(*, tick: bool) -> ASGIApp:
 
     page = StaticFiles(directory=DIST, html=True)
     app = Starlette(
-        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        routes=[
+            *Api(world).routes(),
+            *FleetApi(world).routes(),
+            *ToldApi(world).routes(),
+            Mount("/", page),
+        ],
         lifespan=lifespan,
     )
     return _policy(app, world)
