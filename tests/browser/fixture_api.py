@@ -70,7 +70,8 @@ class World:
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
         self.searched: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0,
+                                     "role": None}  # fmt: skip
 
     def now(self) -> int:
         return time.time_ns() // 1_000

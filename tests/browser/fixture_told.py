@@ -1,4 +1,4 @@
-"""What the stand-in server tells of alerts: what stands, what stood, and the log of messages."""
+"""What the stand-in server tells of people: what they are told of, and who is signed in."""
 
 from __future__ import annotations
 
@@ -13,10 +13,18 @@ SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 
 
 class ToldApi:
-    """Routes about alerts, over the data of a world (`fixture_api.World`)."""
+    """Routes about alerts and the session, over the data of a world (`fixture_api.World`)."""
 
     def __init__(self, world: Any) -> None:
         self.world = world
+
+    async def session(self, _request: Request) -> Response:
+        """Who asks: nobody has to sign in, but where a test says who did."""
+        role = self.world.mode["role"]
+        told = {"sign_in": False, "way": "open", "name": None, "role": "admin", "expires": None}
+        if role is not None:
+            told |= {"sign_in": True, "way": "session", "name": "ann", "role": role}
+        return JSONResponse(told)
 
     async def standing(self, request: Request) -> Response:
         query = request.query_params
@@ -47,6 +55,7 @@ class ToldApi:
         return {name: rows[begin : begin + limit], "next": more, "now": self.world.now()}
 
     def routes(self) -> Iterable[Route]:
+        yield Route("/api/v1/session", self.session)
         yield Route("/api/v1/standing", self.standing)
         yield Route("/api/v1/notices", self.notices)
 
