@@ -8,6 +8,8 @@ const CHARS_MAX = 100;
 export interface Author {
   /** Empty while nobody is signed in and no name was typed. */
   name: string;
+  /** As it was typed. */
+  text: string;
   /** The server takes the name of who is signed in, whatever else is sent. */
   isSignedIn: boolean;
   type(name: string): void;
@@ -18,13 +20,15 @@ export interface Author {
 /** Who is signed in; else who marked or judged last on this browser, until another name is typed. */
 export function useAuthor(): Author {
   const session = useSession();
-  const [typed, setTyped] = useState(known);
+  const [typed, setTyped] = useState<string | undefined>();
   const signed = session && ["session", "token"].includes(session.way) ? session.name : null;
-  const name = signed ?? typed.trim();
+  // Read anew each time: another form of the view may have kept a name since.
+  const text = typed ?? known();
+  const name = signed ?? text.trim();
   const remember = () => {
     if (signed === null) keep(name);
   };
-  return { name, isSignedIn: signed !== null, type: setTyped, keep: remember };
+  return { name, text, isSignedIn: signed !== null, type: setTyped, keep: remember };
 }
 
 interface Props {
@@ -35,7 +39,6 @@ interface Props {
 
 /** The field for a name; where somebody is signed in, that name. */
 export function AuthorField({ author, label, testid }: Props) {
-  const [text, setText] = useState(author.name);
   if (author.isSignedIn) {
     return (
       <p class="quiet" data-testid={testid}>
@@ -49,13 +52,10 @@ export function AuthorField({ author, label, testid }: Props) {
       <input
         required
         maxLength={CHARS_MAX}
-        value={text}
+        value={author.text}
         autocomplete="name"
         data-testid={testid}
-        onInput={(event) => {
-          setText(event.currentTarget.value);
-          author.type(event.currentTarget.value);
-        }}
+        onInput={(event) => author.type(event.currentTarget.value)}
       />
     </label>
   );
