@@ -22,6 +22,7 @@ LISTS = (
 EMPTY = {
     "#/": "enrol-first",
     "#/alerts": "none-stands",
+    "#/review": "state",
     "#/quarantine": "none-found",
     "#/nowhere": "not-found",
 }

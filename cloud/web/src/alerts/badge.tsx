@@ -2,7 +2,7 @@ import { getJson } from "../api/client.ts";
 import { usePolled } from "../api/poll.ts";
 import type { Standing } from "../api/types.ts";
 
-const EVERY_MS = 15_000;
+const EVERY_MS = 5_000;
 const COUNTED_MAX = 99;
 
 interface Answer {
