@@ -34,6 +34,7 @@ from fixture_data import (
 )
 from fixture_fleet import FleetApi
 from fixture_said import Said
+from fixture_told import ToldApi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -69,7 +70,8 @@ class World:
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
         self.searched: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0,
+                                     "role": None}  # fmt: skip
 
     def now(self) -> int:
         return time.time_ns() // 1_000
@@ -235,7 +237,12 @@ def make_app(*, tick: bool) -> ASGIApp:
 
     page = StaticFiles(directory=DIST, html=True)
     app = Starlette(
-        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        routes=[
+            *Api(world).routes(),
+            *FleetApi(world).routes(),
+            *ToldApi(world).routes(),
+            Mount("/", page),
+        ],
         lifespan=lifespan,
     )
     return _policy(app, world)

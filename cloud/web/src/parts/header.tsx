@@ -1,3 +1,4 @@
+import { Badge } from "../alerts/badge.tsx";
 import { PLAIN_REVIEW } from "../review/review-address.ts";
 import { formatHash, type Route } from "../route.ts";
 import { Who } from "../session/who.tsx";
@@ -27,6 +28,7 @@ export function Header({ route, theme, toggleTheme }: Props) {
               aria-current={isWithin(route, place) ? "page" : undefined}
             >
               {name}
+              {place.view === "alerts" && <Badge />}
             </a>
           ))}
         </nav>
@@ -68,6 +70,7 @@ const PLACES: [string, Route][] = [
   ["Fleet", { view: "fleet" }],
   ["Series", { view: "find" }],
   ["Review", { view: "review", review: PLAIN_REVIEW }],
+  ["Alerts", { view: "alerts" }],
   ["Ledger", { view: "ledger", gateway: undefined }],
   ["Quarantine", { view: "quarantine" }],
 ];
