@@ -84,10 +84,9 @@ class Shell:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[: host.find("]") + 1].lower()
-    return host.partition(":")[0].lower()
+    """A Host header without its port; what is more than these is left as it is."""
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdecimal() else host).lower()
 
 
 def _refused(host: str) -> Response:

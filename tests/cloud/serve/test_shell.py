@@ -74,7 +74,10 @@ def test_every_answer_carries_the_security_headers(world):
         assert headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8460", "localhost.evil", ""])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8460", "localhost.evil", "", "[::1].evil", "localhost:1@evil"],
+)
 def test_a_foreign_host_name_is_refused(world, host):
     response = world.client.get("/api/v1/status", headers={"host": host})
     assert response.status_code == 421
