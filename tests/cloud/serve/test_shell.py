@@ -262,3 +262,15 @@ async def test_who_missed_what_is_in_the_tables_by_now_is_told_so(world):
     assert (told["after"], told["lake"], told["journal"]) == (0, 1, 2)
     error = world.get("/api/v1/live?after=-1", 400)["error"]
     assert error["parameter"] == "after"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP"],
+)
+def test_where_no_proxy_is_named_what_one_brings_is_refused(world, header):
+    answer = world.client.get("/api/v1/status", headers={header: "203.0.113.5"})
+    assert answer.status_code == 421
+    error = answer.json()["error"]
+    assert error["code"] == "proxy_not_named"
+    assert "http.behind" in error["hint"]
