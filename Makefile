@@ -20,7 +20,7 @@ pictures: setup servers ## take the pictures of README and guide anew, from a ru
 	@TIDEGATE_PICTURES=1 $(PY) -m pytest -q tests/browser/test_pictures.py
 
 models: .venv/.stamp ## build the shipped ONNX models from their code
-	@$(PY) -m edge.shipped_models.build
+	@$(PY) -m edge.detect.shipped.build
 
 demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DEMO_SECONDS=45)
 	@$(PY) -m deploy.demo
@@ -154,4 +154,4 @@ reconnect: setup ## a cloud is killed, and all its gateways come back with a bac
 	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
 
 clean: ## remove everything that was built
-	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx
+	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/detect/shipped/*.onnx

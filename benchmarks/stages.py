@@ -11,13 +11,13 @@ from benchmarks.load import payloads
 from edge import memory
 from edge.catalog import Catalog
 from edge.collect import READ_TOGETHER
+from edge.detect.models import SHIPPED, load_folder
+from edge.detect.score import Scorer
 from edge.heard import Heard
 from edge.keys import find_key, make_key_file
 from edge.message import MESSAGE_OVERHEAD_BYTES, QOS_SHIFT, Burst, Messages
-from edge.models import SHIPPED, load_folder
 from edge.reading import Reader
 from edge.redelivery import Redelivery
-from edge.score import Scorer
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
 from protos.records import Batch, Quality

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge import agent_parts as parts
-from edge import alert, corrections, memory
+from edge import corrections, memory
 from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -24,13 +24,14 @@ from edge.collect import Anomaly, Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
+from edge.detect import alert
+from edge.detect.score import Scorer
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.memoir import Memoir
 from edge.reading import Reader
 from edge.retry import Retry
-from edge.score import Scorer
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
 

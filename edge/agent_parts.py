@@ -9,13 +9,13 @@ from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
+from edge.detect.models import SHIPPED, Model, load_folder
 from edge.errors import TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
 from edge.ingest_several import SeveralIngest
 from edge.keys import KeySource
-from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.recognition import Recognition

@@ -11,13 +11,14 @@ from importlib.metadata import version
 from typing import Final
 
 from edge import metrics
-from edge.alert import Alerts
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
+from edge.detect.alert import Alerts
+from edge.detect.score import Scorer
 from edge.errors import OperatorError
 from edge.health import (
     AlertsHealth,
@@ -33,7 +34,6 @@ from edge.identity import is_enrolled
 from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.rejected import SHOWN_MAX, Rejected, shown
-from edge.score import Scorer
 from edge.settings import EdgeSettings
 from edge.store.limits import StoreBusy
 from edge.store.store import Store

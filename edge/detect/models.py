@@ -39,7 +39,7 @@ MODEL_BYTES_MAX: Final = 32 * 1024 * 1024
 WINDOW_MAX: Final = 4096
 # A probe that cannot be answered for this batch is found here and not in service.
 PROBE_ROWS: Final = 3
-SHIPPED: Final = Path(__file__).parent / "shipped_models"
+SHIPPED: Final = Path(__file__).parent / "shipped"
 # One intra-op thread: the agent shares its cores with a broker, and a call costs 10 µs anyway.
 THREADS: Final = 1
 # Bytes of windows, and values of a line, in one call: they bound memory, and what a call works on

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge import models, score
-from edge.score import Scorer
-from edge.shipped_models.build import build
+from edge.detect import models, score
+from edge.detect.score import Scorer
+from edge.detect.shipped.build import build
 from protos.records import Batch, Kind, Quality, concat, numbers
 from protos.series import SeriesKind
 

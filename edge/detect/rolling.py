@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.by_series import Groups, by_series
+from edge.detect.by_series import Groups, by_series
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]

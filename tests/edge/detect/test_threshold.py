@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge.threshold import QUIET, WARM_UP, WEEK_US, Thresholds
+from edge.detect.threshold import QUIET, WARM_UP, WEEK_US, Thresholds
 
 START_US = 1_700_000_000_000_000
 MINUTE_US = 60_000_000

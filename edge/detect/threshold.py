@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.by_series import by_series
+from edge.detect.by_series import by_series
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]

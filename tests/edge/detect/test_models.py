@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from edge import agent_parts, models
+from edge import agent_parts
 from edge.config import EdgeConfig
+from edge.detect import models
+from edge.detect.shipped import residual
+from edge.detect.shipped.build import build
 from edge.settings import EdgeSettings
-from edge.shipped_models import residual
-from edge.shipped_models.build import build
 from protos.settings import read_settings
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.by_series import by_series
-from edge.rolling import Windows
+from edge.detect.by_series import by_series
+from edge.detect.rolling import Windows
 
 Reading = tuple[int, float]
 STREAMS = st.lists(

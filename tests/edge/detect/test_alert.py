@@ -8,8 +8,8 @@ import aiomqtt
 import msgspec
 import pytest
 
-from edge import alert
-from edge.alert import Alerts, Anomaly
+from edge.detect import alert
+from edge.detect.alert import Alerts, Anomaly
 
 
 def anomaly(ts: int, device: str = "pump") -> Anomaly:

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.by_series import Groups, by_series
-from edge.models import Model
-from edge.rolling import Windowed, Windows
-from edge.threshold import Thresholds
+from edge.detect.by_series import Groups, by_series
+from edge.detect.models import Model
+from edge.detect.rolling import Windowed, Windows
+from edge.detect.threshold import Thresholds
 from protos.records import Batch, Kind
 from protos.series import SeriesKind
 

@@ -1,4 +1,4 @@
-"""Build the shipped models: `python -m edge.shipped_models.build`.
+"""Build the shipped models: `python -m edge.detect.shipped.build`.
 
 Each becomes one ONNX file and one manifest beside this module. They are made, not committed, and
 the wheel carries them.
@@ -8,11 +8,11 @@ import hashlib
 import sys
 from pathlib import Path
 
-from edge.shipped_models import residual
+from edge.detect.shipped import residual
 
 FOLDER = Path(__file__).parent
 MANIFEST = """\
-# Made by edge/shipped_models/build.py.
+# Made by edge/detect/shipped/build.py.
 name = "{name}"
 version = "{version}"
 file = "{file}"
