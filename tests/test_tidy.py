@@ -32,6 +32,7 @@ PURE_MODULES = {
     "edge/open_marks.py",
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
     "edge/detect/frames.py", "edge/detect/frame_steps.py",
+    "edge/detect/runs.py", "edge/detect/episode.py", "edge/detect/episodes.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "protos/model.py", "protos/model_manifest.py", "protos/stored_zip.py",
