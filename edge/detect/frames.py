@@ -84,7 +84,7 @@ class Frames:
 
     Args:
         channels: values in a frame, at least 1.
-        window: frames in a window, at least 2.
+        window: frames in a window, at least 1.
         sample_us: length of a step in µs, at least 1000.
         gap_us: how long a channel keeps its last value; whole steps of it count.
 
@@ -93,10 +93,10 @@ class Frames:
     """
 
     def __init__(self, channels: int, window: int, sample_us: int, gap_us: int) -> None:
-        if channels < 1 or window < 2 or sample_us < 1000 or gap_us < 0:
+        if channels < 1 or window < 1 or sample_us < 1000 or gap_us < 0:
             raise ValueError(
                 f"frames of {channels} channels, windows of {window}, steps of {sample_us} µs and "
-                f"gaps of {gap_us} µs: at least 1, 2, 1000 and 0 are wanted"
+                f"gaps of {gap_us} µs: at least 1, 1, 1000 and 0 are wanted"
             )
         self.channels, self.window = channels, window
         self.late = 0
