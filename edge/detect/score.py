@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
-from edge.detect.models import Model
+from edge.detect.models import Scoring
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.threshold import Thresholds
 from protos.records import Batch, Kind
@@ -42,7 +42,7 @@ class SeriesKinds(Protocol):
 class Bench:
     """One model in service with the state of its series."""
 
-    model: Model
+    model: Scoring
     windows: Windows
     thresholds: Thresholds
     wanted: NDArray[np.bool_]
@@ -72,7 +72,7 @@ class Scorer:
         alarms_per_week: stated false alarms for each series and week.
     """
 
-    models: Sequence[Model]
+    models: Sequence[Scoring]
     alarms_per_week: float
     _benches: list[Bench] = field(init=False)
 
@@ -135,7 +135,13 @@ class Scorer:
     def standings(self) -> list[Standing]:
         """How each model does."""
         return [
-            Standing(m.name, m.version, bench.scored, bench.anomalies, bench.failure)
+            Standing(
+                m.name,
+                m.version,
+                bench.scored,
+                bench.anomalies,
+                bench.failure or bench.model.trouble,
+            )
             for bench in self._benches
             for m in (bench.model.manifest,)
         ]
@@ -146,7 +152,7 @@ class Scorer:
         scores = self._run(bench, windowed)
         who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
-        bench.scored += len(scores)
+        bench.scored += int(np.isfinite(scores).sum())
         raised = verdict.alarm.nonzero()[0]
         bench.anomalies += len(raised)
         model = np.empty(len(raised), object)
