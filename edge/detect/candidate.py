@@ -61,7 +61,6 @@ class Candidate:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
 
-    @property
     def memory_bytes(self) -> int:
         """What its process holds; 0 without one."""
         return self._apart.memory_bytes() if self._apart else 0

@@ -195,7 +195,7 @@ def test_a_candidate_gives_no_scores_while_its_process_loads_and_then_does() -> 
         assert one.ready(wait=True) is not None
         assert np.isfinite(one.score(LINE, AT)).all()
         assert (one.scored, one.trouble) == (len(AT), "")
-        assert one.memory_bytes > 1 << 20
+        assert one.memory_bytes() > 1 << 20
     finally:
         one.close()
 
