@@ -9,6 +9,8 @@ from protos.console import Verbs
 VERBS: Final = {
     "train": "make a model from history and put it on the shelf",
     "backtest": "try a model on history and write a report",
+    "pack": "make a signed package of anybody's ONNX file",
+    "keygen": "make this cloud's model key if there is none, and tell its public line",
     "list": "list the models on the shelf",
     "show": "show what a model says of itself",
 }

@@ -84,9 +84,9 @@ def _line(one: dict[str, Any]) -> str:
 def show(place: Place, model: str, as_json: bool) -> None:
     """Show what a model says of itself, what its graph holds, and who signed it."""
     from edge.detect.models import read_graph
-    from edge.detect.onnx_wire import WireError, read_facts
     from protos.model import canonical_bytes
     from protos.model_key import public_line
+    from protos.onnx_wire import WireError, read_facts
 
     path = _path(place, model)
     manifest, package = _read(path)

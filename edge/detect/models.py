@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import memory
-from edge.detect.graph_rules import SCORE, graph_problem
 from edge.errors import LibraryError, OperatorError
+from protos.graph_rules import SCORE, graph_problem
 from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes, parse_manifest
 from protos.series import SeriesKind
 
