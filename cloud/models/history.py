@@ -80,14 +80,18 @@ def stories(
     to_us: int,
     told: Progress,
     rows_max: int = ROWS_MAX,
+    *,
+    are_kept: bool = True,
 ) -> Iterator[Story]:
     """Read one series after another, in [from, to) µs; ``told`` hears how many are done.
 
     Raises:
-        OperatorError: they have more than ``rows_max`` readings together.
+        OperatorError: they have more than ``rows_max`` readings together, or one of them alone
+            where the caller lets go of each before the next (``are_kept`` is false).
     """
     rows = 0
     for done, one in enumerate(chosen, 1):
+        rows = rows if are_kept else 0
         said = api.said(one.id, from_us, to_us)
         parts: list[tuple[I8, F8]] = []
         for part in api.readings(one.id, from_us, to_us):

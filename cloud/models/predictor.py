@@ -24,7 +24,7 @@ PROBE_MAX: Final = 4096
 SEASON_AROUND: Final = 1
 """Lags before and after one season that are used too: few periods are whole readings."""
 SCALE_FLOOR: Final = 0.01
-"""Of the median scale of windows: a window that stands still does not divide by nothing."""
+"""Of the mean step of the calmest run: a window that stands still does not divide by nothing."""
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -132,10 +132,9 @@ def _about(lags: int, season: int, series: int) -> str:
 
 
 def _floor(runs: Sequence[F8], window: int) -> float:
-    """A share of the median scale of windows; 1 where all stand still."""
-    sizes = [np.abs(np.diff(run)).mean() for run in runs if len(run) >= window]
-    middle = float(np.median(sizes)) if sizes else 0.0
-    return SCALE_FLOOR * middle if middle > 0 else 1.0
+    """A share of the mean step of the calmest run that moves at all; 1 where all stand still."""
+    sizes = (float(np.abs(np.diff(run)).mean()) for run in runs if len(run) >= window)
+    return SCALE_FLOOR * min((size for size in sizes if size > 0), default=1 / SCALE_FLOOR)
 
 
 def _solved(form: _Form, runs: Sequence[F8], ridge: float) -> tuple[F8, int]:

@@ -146,6 +146,9 @@ class _Wrapping:
         values = self._front(given, ours)
         before, self.nodes = self.nodes, []
         self._behind(gives, values)
+        for node in inner.node:  # exporters note there in which folders they ran
+            node.ClearField("doc_string")
+            node.ClearField("metadata_props")
         shape: list[Any] = ["n", *input_shape(self.manifest)[1:]]
         graph = helper.make_graph(
             [*before, *inner.node, *self.nodes],

@@ -7,16 +7,20 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
+from edge.detect.frame_bench import FrameBench
 from edge.detect.judged import Judged
-from edge.detect.models import Scoring
+from edge.detect.looked import Looked
+from edge.detect.places import SeriesNames
 from edge.detect.rolling import Windowed, Windows
+from edge.detect.scoring import Scoring
 from edge.detect.threshold import Thresholds
+from protos.model_manifest import Takes
 from protos.records import Batch, Kind, strings
 from protos.series import SeriesKind
 
@@ -28,15 +32,6 @@ Columns = Mapping[str, NDArray[Any]]
 LINE_VALUES: Final = 64 << 10
 """Values of a line made at once, about: they bound memory, and what is worked on stays in the
 processor's cache. A longer batch is cut between series, so that each brings its past along once."""
-
-
-class SeriesKinds(Protocol):
-    """What scoring wants to know of the series: their kinds, by entry number."""
-
-    @property
-    def kind_of(self) -> NDArray[np.uint8]:
-        """`(entries + 1,)` kind of each series entry."""
-        ...
 
 
 @dataclass(slots=True)
@@ -64,28 +59,6 @@ class Standing:
     failure: str
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What one model said of readings.
-
-    Attributes:
-        rows: `(n,)` int64, where they stand among the numbers that were scored.
-        judged: all that it judged.
-        alarm: `(n,)` which of them became anomalies.
-    """
-
-    rows: I8
-    judged: Judged
-    alarm: NDArray[np.bool_]
-
-    def within(self, first: int, end: int) -> "Looked | None":
-        """The part whose rows lie in ``first`` to ``end``; None when there is none."""
-        at = ((self.rows >= first) & (self.rows < end)).nonzero()[0]
-        if not len(at):
-            return None
-        return Looked(self.rows[at], self.judged.at(at), self.alarm[at])
-
-
 @dataclass(slots=True)
 class Scorer:
     """Scores every batch with every model.
@@ -97,20 +70,22 @@ class Scorer:
 
     models: Sequence[Scoring]
     alarms_per_week: float
-    _benches: list[Bench] = field(init=False)
+    _benches: list[Bench | FrameBench] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._benches = [
-            Bench(
-                model,
-                Windows(model.manifest.window),
-                Thresholds(self.alarms_per_week),
-                np.isin(np.arange(max(SeriesKind) + 1), sorted(model.kinds)),
-            )
-            for model in self.models
-        ]
+        self._benches = [self._bench(model) for model in self.models]
 
-    def score(self, batch: Batch, catalog: SeriesKinds) -> Batch:
+    def _bench(self, model: Scoring) -> Bench | FrameBench:
+        if model.manifest.takes is Takes.FRAME:
+            return FrameBench(model, self.alarms_per_week)
+        return Bench(
+            model,
+            Windows(model.manifest.window),
+            Thresholds(self.alarms_per_week),
+            np.isin(np.arange(max(SeriesKind) + 1), sorted(model.kinds)),
+        )
+
+    def score(self, batch: Batch, catalog: SeriesNames) -> Batch:
         """Score the numbers of one batch.
 
         Returns:
@@ -118,7 +93,7 @@ class Scorer:
         """
         return self.score_each([batch], catalog)[0]
 
-    def score_each(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
+    def score_each(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Batch]:
         """Score the numbers of several batches that follow each other, at once.
 
         Together they cost less: each model call brings the past of every series along.
@@ -132,7 +107,7 @@ class Scorer:
             for first, end in zip([0, *ends], ends, strict=False)
         ]
 
-    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> tuple[list[Looked], I8]:
+    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> tuple[list[Looked], I8]:
         """What every model says of the numbers of several batches that follow each other.
 
         Returns:
@@ -146,9 +121,21 @@ class Scorer:
         }
         looked: list[Looked] = []
         for bench in self._benches:
-            if not bench.failure and len(numbers["series"]):
+            if bench.failure or not len(numbers["series"]):
+                continue
+            if isinstance(bench, FrameBench):
+                looked += self._of_frames(bench, numbers, catalog)
+            else:
                 looked += self._looked(bench, numbers, bench.wanted[catalog.kind_of])
         return looked, ends
+
+    def _of_frames(self, bench: FrameBench, numbers: Columns, catalog: SeriesNames) -> list[Looked]:
+        """What one model of several metrics says of ``numbers``."""
+        try:
+            return list(bench.look(numbers, catalog))
+        except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
+            _set_aside(bench, error)
+            return []
 
     def _looked(
         self, bench: Bench, numbers: Columns, wanted: NDArray[np.bool_]
@@ -162,6 +149,14 @@ class Scorer:
         for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
             here = np.arange(start, end) if at is None else at[start:end]
             yield self._judged(bench, here, {name: c[here] for name, c in numbers.items()})
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of windows that are held for all series and devices."""
+        return sum(
+            bench.nbytes if isinstance(bench, FrameBench) else bench.windows.nbytes
+            for bench in self._benches
+        )
 
     def standings(self) -> list[Standing]:
         """How each model does."""
@@ -196,11 +191,13 @@ class Scorer:
         try:
             return bench.model.score(windowed.line, windowed.at)
         except Exception as error:  # noqa: BLE001 — supervisor of a foreign graph: ingest goes on
-            bench.failure = (str(error) or type(error).__name__).splitlines()[0][:300]
-            log.error(
-                "model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure
-            )
+            _set_aside(bench, error)
             return np.full(len(windowed.at), np.nan)
+
+
+def _set_aside(bench: Bench | FrameBench, error: Exception) -> None:
+    bench.failure = (str(error) or type(error).__name__).splitlines()[0][:300]
+    log.error("model %s failed and is set aside: %s", bench.model.manifest.label, bench.failure)
 
 
 def _cuts(groups: Groups, past: int) -> list[int]:
@@ -228,7 +225,8 @@ def scores_within(looked: Sequence[Looked], first: int, end: int) -> Batch:
         at = (one.alarm & (one.rows >= first) & (one.rows < end)).nonzero()[0]
         if len(at):
             told = one.judged
-            columns = (told.series, told.ts, told.value, told.score, told.threshold)
+            led = told.series if told.channel is None else told.channel
+            columns = (led, told.ts, told.value, told.score, told.threshold)
             model = strings([told.detector] * len(at))
             parts.append([*(column[at] for column in columns), model])
     if not parts:

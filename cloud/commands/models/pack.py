@@ -51,7 +51,7 @@ _KINDS: Final = [kind.name.lower() for kind in SeriesKind]
 @click.option("--out", type=_PATH, help="Write this file instead of keeping it on the shelf.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
 @click.pass_obj
-def command(place: Place, file: Path, **said: Any) -> None:
+def command(place: Place, /, file: Path, **said: Any) -> None:
     """Wrap the ONNX model FILE so that gateways take it, and sign it.
 
     Its input may be float32 or float64, `(n, window)` or with more axes of the same size, its

@@ -138,7 +138,7 @@ def test_a_model_that_exhausts_its_memory_in_service_is_ended() -> None:
 def test_a_model_that_gives_no_number_in_service_is_ended() -> None:
     with apart(not_a_number(ABOVE)) as one:
         one.score(LINE, AT)
-        with pytest.raises(SetAsideError, match="1 of 1 windows") as raised:
+        with pytest.raises(SetAsideError, match="1 of 1 scores") as raised:
             one.score(WILD, ONE)
         assert raised.value.reason is Reason.NO_NUMBER
 

@@ -1,0 +1,55 @@
+"""Pure: a threshold that came with its model, for all series the same."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detect.by_series import by_series
+from edge.detect.threshold import QUIET, Verdict
+
+F8 = NDArray[np.float64]
+I8 = NDArray[np.int64]
+
+
+class FixedThreshold:
+    """Judges scores as `Thresholds` does, by a threshold that never changes.
+
+    An alarm is raised once per run, as there: scores past the threshold within `QUIET` scores of
+    the last excess belong to its run.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        if not threshold > 0:
+            raise ValueError(f"a threshold must be above 0, not {threshold}")
+        self.threshold = threshold
+        self._seen: I8 = np.zeros(0, np.int64)
+        # Ordinal of the last score past the threshold; far back when there was none.
+        self._excess_at: I8 = np.zeros(0, np.int64)
+
+    def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
+        """Judge one batch; arguments and result as those of `Thresholds.judge`."""
+        alarm = np.zeros(len(scores), np.bool_)
+        usable = np.isfinite(scores).nonzero()[0]
+        if len(usable):
+            groups = by_series(series[usable])
+            rows = usable if groups.order is None else usable[groups.order]
+            self._grow(int(groups.series[-1]) + 1)
+            before = self._seen[groups.series]
+            self._seen[groups.series] += groups.counts
+            ordinal = np.arange(len(rows)) + np.repeat(before - groups.starts, groups.counts)
+            over = (scores[rows] > self.threshold).nonzero()[0]
+            alarm[rows[over]] = self._begins(groups.who[over].astype(np.int64), ordinal[over])
+        return Verdict(np.full(len(scores), self.threshold), alarm)
+
+    def _begins(self, who: I8, ordinal: I8) -> NDArray[np.bool_]:
+        """Which of these scores past the threshold begin a run; sorted by series."""
+        if not len(who):
+            return np.zeros(0, np.bool_)
+        before = self._excess_at[who]
+        before[1:] = np.where(who[1:] == who[:-1], ordinal[:-1], before[1:])
+        self._excess_at[who] = ordinal  # of the same series the last one stays, the newest
+        return ordinal - before > QUIET
+
+    def _grow(self, size: int) -> None:
+        more = max(size - len(self._seen), 0)
+        self._seen = np.concatenate([self._seen, np.zeros(more, np.int64)])
+        self._excess_at = np.concatenate([self._excess_at, np.full(more, -(QUIET + 1))])

@@ -1,0 +1,90 @@
+"""Pure: which series is which channel of which device, for a model of several metrics.
+
+A model names its channels as metrics. A device is scored once all of them were heard from it; then
+it has a number, from 0, and keeps it. Series of one device with other labels (`core=1`, `core=2`)
+are not mixed: what is aligned has one device and one set of labels. Of several series of one
+channel, as when its unit is learned later, each brings values, and the newest stands for it.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.model_manifest import Manifest
+from protos.series import SeriesKey, SeriesKind
+
+I8 = NDArray[np.int64]
+Owner = tuple[str, tuple[tuple[str, str], ...]]
+"""Device and labels."""
+
+
+class SeriesNames(Protocol):
+    """What is to be known of the series, by entry number."""
+
+    @property
+    def kind_of(self) -> NDArray[np.uint8]:
+        """`(entries + 1,)` kind of each series entry."""
+        ...
+
+    def key(self, entry: int) -> SeriesKey | None:
+        """The name of a series; None for one that is erased."""
+        ...
+
+
+class Places:
+    """The devices of one model.
+
+    Args:
+        manifest: names ``channels``, ``kinds`` and what it ``applies`` to.
+
+    Attributes:
+        device, channel: `(entries + 1,)` int64 of each series entry, -1 for those of no device.
+        series: `(devices, channels)` uint32, the entry that stands for each channel.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._channels = {name: number for number, name in enumerate(manifest.channels)}
+        self._kinds = {SeriesKind[kind.upper()] for kind in manifest.kinds}
+        self._heard: dict[Owner, list[tuple[int, int]]] = {}
+        self._numbers: dict[Owner, int] = {}
+        self.device: I8 = np.full(0, -1)
+        self.channel: I8 = np.full(0, -1)
+        self.series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
+
+    def learn(self, names: SeriesNames) -> None:
+        """Take up the series that are new since the last call."""
+        first, end = len(self.device), len(names.kind_of)
+        if first == end:
+            return
+        more = np.full(end - first, -1)
+        self.device = np.concatenate([self.device, more])
+        self.channel = np.concatenate([self.channel, more])
+        for entry in range(first, end):
+            key = names.key(entry)
+            if key is not None and key.kind in self._kinds and self._is_meant(key):
+                self._place(entry, (key.device, key.labels), self._channels[key.metric])
+
+    def _is_meant(self, key: SeriesKey) -> bool:
+        of_class = dict(key.labels).get("class", "")
+        applies = self._manifest.applies
+        return key.metric in self._channels and applies.to(
+            key.device, key.metric, key.unit, of_class
+        )
+
+    def _place(self, entry: int, owner: Owner, channel: int) -> None:
+        heard = self._heard.setdefault(owner, [])
+        heard.append((entry, channel))
+        number = self._numbers.get(owner)
+        if number is None:
+            if len({known for _, known in heard}) < len(self._channels):
+                return
+            number = self._numbers[owner] = len(self._numbers)
+            self.series = np.concatenate(
+                [self.series, np.zeros_like(self.series, shape=(1, len(self._channels)))]
+            )
+        for known, of in heard:
+            self.device[known], self.channel[known] = number, of
+            self.series[number, of] = known
+        heard.clear()
