@@ -73,6 +73,11 @@ class CloudConfig:
         return self.home / "models"
 
     @property
+    def model_key_path(self) -> Path:
+        """The private key that this cloud signs models with, once it made one."""
+        return self.home / "model.key"
+
+    @property
     def certificate_hosts(self) -> tuple[str, ...]:
         """Every name the server's certificate answers to: what is advertised, and this machine."""
         return tuple(dict.fromkeys((*self.settings.listen.hosts, "localhost", "127.0.0.1", "::1")))

@@ -6,7 +6,7 @@ down, so one that told of any counts for all of them, all of the time. Of each s
 report draws is kept: it is read, scored and let go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.client.training import Said, TrainingApi
+from cloud.errors import OperatorError
 from cloud.models.account import Account, Truth, Worth
 from cloud.models.chosen import Choice, Chosen, choose
+from cloud.models.devices import device_stories
 from cloud.models.drawn import Drawn, drawn_of
 from cloud.models.episodes import Found, episodes_of
 from cloud.models.history import Progress, Story, stories
@@ -141,7 +143,7 @@ def backtest(
     made = Backtest(replays[0], from_us, to_us, accounts)
     served: dict[str, Account] = {}
     watched, occurrences = 0.0, 0
-    for story in stories(api, chosen, from_us, to_us, told, are_kept=False):
+    for story in _told(api, chosen, replays, (from_us, to_us), told):
         _take(made, replays, story)
         _in_service(served, api, made, story)
         watched += watched_us(story.ts, story.ts)
@@ -153,10 +155,30 @@ def backtest(
     return made
 
 
+def _told(
+    api: TrainingApi,
+    chosen: Sequence[Chosen],
+    replays: Sequence[Replay],
+    span: tuple[int, int],
+    told: Progress,
+) -> Iterator[Story]:
+    """Series one by one; for models of frames, devices, whose series are held together."""
+    forms = {
+        (one.channels, one.window, one.sample_s, one.gap_s) if one.channels else None
+        for one in (replay.manifest for replay in replays)
+    }
+    if len(forms) > 1:
+        cause = "one takes frames that the other does not"
+        raise OperatorError("try two models beside each other", cause, "try one after the other")
+    (form,) = forms
+    found = stories(api, chosen, *span, told, are_kept=form is not None)
+    return iter(found) if form is None else device_stories(found, *form)
+
+
 def _take(made: Backtest, replays: Sequence[Replay], story: Story) -> None:
     truth = Truth.of(story.said, made.from_us, made.to_us)
     for index, replay in enumerate(replays):
-        score = replay.score(story.value)
+        score = replay.of(story)
         found = episodes_of(story.ts, score, replay.threshold)
         account = made.accounts[index]
         caught = account.caught

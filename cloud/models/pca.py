@@ -181,7 +181,9 @@ def _rounding(frames: F8) -> F8:
     steps = np.abs(np.diff(frames, axis=0))
     least = np.where(steps > 0, steps, np.inf).min(axis=0)
     still = np.maximum(np.abs(frames).max(axis=0) * STILL, STILL)
-    return np.maximum(np.where(np.isfinite(least), least, 0.0) / math.sqrt(12), still)
+    least = np.where(np.isfinite(least), least, 0.0) / math.sqrt(12)
+    rounding: F8 = np.maximum(least, still)
+    return rounding
 
 
 def _wander(means: F8, good: NDArray[np.bool_], noise: F8) -> F8:

@@ -10,8 +10,9 @@ import numpy as np
 
 from cloud.client.training import TrainingApi
 from cloud.errors import OperatorError
-from cloud.models import fault, pattern, predictor
+from cloud.models import channels, fault, pattern, predictor
 from cloud.models.calibration import calibrate
+from cloud.models.channels import ChannelSettings
 from cloud.models.chosen import Choice, Chosen, choose
 from cloud.models.fault import FaultSettings, Occurrence, occurrences_of
 from cloud.models.fitted import Fitted
@@ -36,6 +37,11 @@ class Way(Enum):
     """Shapes of one series that repeats itself."""
     FAULT = "fault"
     """One fault that people confirmed, known again."""
+    CHANNELS = "channels"
+    """Several metrics of a device together."""
+
+
+Settings = PredictorSettings | PatternSettings | FaultSettings | ChannelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,7 @@ class Order:
     rate: float = 1.0
     calibration: CalibrationKind = CalibrationKind.FIXED
     words: str = ""
-    settings: PredictorSettings | PatternSettings | FaultSettings = field(
-        default_factory=PredictorSettings
-    )
+    settings: Settings = field(default_factory=PredictorSettings)
 
     def check(self) -> None:
         """OperatorError or PackageError for what is wrong whatever history has."""
@@ -125,8 +129,9 @@ class Made:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read: lessons, occurrences, and the account of both."""
+    """What was read: stories where channels need them whole, else lessons; occurrences; account."""
 
+    stories: list[Story] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
     hash: DataHash = field(default_factory=DataHash)
@@ -149,11 +154,12 @@ def train(api: TrainingApi, order: Order, told: Progress) -> Made:
         cause = "no reading is left to learn from in that time"
         hint = "marks and confirmed episodes are left out; --from and --to widen it"
         raise OperatorError(f"train {order.name}", cause, hint)
-    fitted, threshold = _fitted(order, read)
+    fitted, threshold, steps = _fitted(order, read)
     proof = prove(fitted)
     manifest = Manifest(
         name=order.name, version=order.version, window=fitted.window, takes=fitted.takes,
         channels=fitted.channels, kinds=tuple(order.choice.kinds), applies=order.choice.applies,
+        sample_s=steps.get("sample_s", 0.0), gap_s=steps.get("gap_s", 0.0),
         score=fitted.meaning, about=fitted.about,
         calibration=Calibration(kind=order.calibration, threshold=threshold, rate=order.rate),
         trained=Trained(
@@ -183,6 +189,8 @@ def _read(found: Iterable[Story], order: Order) -> _Read:
             for from_us, to_us in spans:
                 used |= (story.ts >= from_us) & (story.ts < to_us)
         read.lessons.append(lesson_of(story.ts, story.value, story.normal))
+        if order.way is Way.CHANNELS:
+            read.stories.append(story)
         read.hash.add(story.of.id, story.ts[used], story.value[used])
         if used.any():
             ts = story.ts[used]
@@ -191,22 +199,29 @@ def _read(found: Iterable[Story], order: Order) -> _Read:
     return read
 
 
-def _fitted(order: Order, read: _Read) -> tuple[Fitted, float]:
-    """The fitted model and its threshold."""
+def _fitted(order: Order, read: _Read) -> tuple[Fitted, float, dict[str, float]]:
+    """The fitted model, its threshold, and how its frames are made, if it takes any."""
     lessons = [lesson for lesson in read.lessons if lesson.values]
+    step_us = float(np.median([lesson.step_us for lesson in lessons]))
+    steps: dict[str, float] = {}
     match order.settings:
         case FaultSettings():
-            return fault.fit(lessons, read.occurrences, order.settings)
+            return *fault.fit(lessons, read.occurrences, order.settings), {}
+        case ChannelSettings():
+            learned = channels.fit(read.stories, order.settings)
+            fitted, step_us = learned.fitted, learned.sample_s * 1e6
+            steps = {"sample_s": learned.sample_s, "gap_s": learned.gap_s}
         case PatternSettings():
             fitted = pattern.fit(lessons, order.settings)
         case PredictorSettings():
             fitted = predictor.fit(lessons, order.settings)
-    step_us = float(np.median([lesson.step_us for lesson in lessons]))
     try:
-        return fitted, calibrate(fitted.held_out, step_us, order.rate).threshold
+        threshold = calibrate(fitted.held_out, step_us, order.rate).threshold
     except ValueError as error:
         hint = "choose a longer time by --from and --to"
         raise OperatorError(f"calibrate {order.name}", str(error), hint) from error
+    # Channels were foretold for a longer time than was held out: their own limit is the least.
+    return fitted, max(threshold, 1.0) if steps else threshold, steps
 
 
 def _iso(at_us: int) -> str:

@@ -19,13 +19,14 @@ from protos.shown import json_line, printable
 @click.argument("model", metavar="NAME[@VERSION]|FILE")
 @choice_options
 @click.option("--against", help="Another model to run over the same readings: likewise.")
+@click.option("--threshold", type=float, help="Of MODEL. [default: its manifest's]")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report here, one HTML file that needs no other.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
 @click.pass_obj
 def command(
-    place: Place, /, model: str, against: str | None, report: Path | None, as_json: bool,
-    **said: Any,
+    place: Place, /, model: str, against: str | None, threshold: float | None,
+    report: Path | None, as_json: bool, **said: Any,
 ) -> None:  # fmt: skip
     """Try MODEL on history of the running cloud, as a gateway would score it.
 
@@ -39,8 +40,9 @@ def command(
     from cloud.models.report import page
 
     config = load(place.home)
-    named = [model, *([against] if against else [])]
-    replays = [replay_of(package_of(config, each)) for each in named]
+    replays = [replay_of(package_of(config, model), threshold)]
+    if against:
+        replays.append(replay_of(package_of(config, against)))
     manifest = replays[0].manifest
     choice = choice_of(said) if is_chosen(said) else Choice(manifest.applies, kinds=manifest.kinds)
     span = time_of(said["from_"], "--from"), time_of(said["to"], "--to")

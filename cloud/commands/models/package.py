@@ -12,8 +12,6 @@ from cloud.models.shelf import Shelf
 from protos.model import PACKAGE_BYTES_MAX, SUFFIX, Package, PackageError, read_package
 from protos.model_key import load_key, make_key, save_key
 
-KEY_FILE = "model.key"
-
 
 @contextmanager
 def packages_told() -> Iterator[None]:
@@ -38,7 +36,7 @@ def key_of(config: CloudConfig, path: Path | None) -> tuple[Ed25519PrivateKey, b
     with packages_told():
         if path is not None:
             return load_key(path), False
-        own = config.home / KEY_FILE
+        own = config.model_key_path
         if own.exists():
             return load_key(own), False
         key = make_key()

@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cloud.models.shelf import Shelf
@@ -170,3 +171,36 @@ def test_what_is_not_there_is_told(world, tmp_path):
     (tmp_path / "broken.tgm").write_bytes(b"PK")
     assert "broken.tgm" in world.call("model", "backtest", str(tmp_path / "broken.tgm"), code=2)
     assert len(Shelf(world.home / "models").list()) == 1
+
+
+def test_a_model_of_several_channels_is_tried_device_by_device(world):
+    for seed, device in enumerate(("pump-1", "pump-2")):
+        speed = daily(READINGS, seed)
+        noise = np.random.default_rng(seed + 10).normal(0, 0.1, READINGS)
+        flow = 2 * speed + noise
+        if device == "pump-1":
+            flow[THIRD : THIRD + FAULT_READINGS] -= 5.0
+        world.send(device, speed, "speed")
+        world.send(device, flow, "flow")
+    world.mark("fault", THIRD, THIRD + FAULT_READINGS, gateway="gw-1", device="pump-1")
+    named = ("--channel", "speed", "--channel", "flow")
+    until = ("--to", str(time_of(THIRD - 100)))
+    world.call("model", "train", "whole", "--way", "channels", *named, *until)
+    told = json.loads(world.call("model", "backtest", "whole", "--json"))
+    tried = told["models"][0]
+    assert (told["series"], tried["caught"], tried["occurrences"]) == (2, 1, 1)
+    assert {one["name"] for one in told["episodes"] if one["worth"] == "known"} == {
+        "pump-1/speed+flow"
+    }
+    assert tried["series_weeks"] == pytest.approx(2 * READINGS / 10_080, rel=0.05)
+    world.call("model", "train", "flow", "--metric", "flow", *until)
+    refused = world.call("model", "backtest", "whole", "--against", "flow", code=2)
+    assert "takes frames that the other does not" in refused
+
+
+def test_a_threshold_of_ones_own_takes_the_place_of_the_manifests(world):
+    faulty(world)
+    learned(world)
+    asked = ("model", "backtest", "cavitation", "--json", "--threshold")
+    assert json.loads(world.call(*asked, "1000"))["models"][0]["episodes"] == 0
+    assert "no threshold above 0" in world.call(*asked, "0", code=2)

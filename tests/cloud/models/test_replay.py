@@ -123,8 +123,10 @@ def test_a_graph_that_is_not_what_its_manifest_says_is_refused(tmp_path):
 
 def test_a_package_without_a_threshold_says_so():
     made = fitted("predictor")
-    with pytest.raises(OperatorError, match="names no threshold"):
+    with pytest.raises(OperatorError, match="no threshold above 0 is named"):
         replay_of(package(made, calibration=Calibration()))
     begins = Calibration(threshold=3.0)
     assert replay_of(package(made, calibration=begins)).learns
-    assert isinstance(replay_of(package(made)), Replay)
+    other = replay_of(package(made, calibration=Calibration()), 2.5)
+    assert isinstance(other, Replay)
+    assert other.threshold == 2.5

@@ -169,7 +169,7 @@ def test_shapes_are_of_one_series(world):
         (("pump", "--rate", "0"), "give more than 0"),
         (("pump", "--lags", "0"), "give 1 to 256"),
         (("pump", "--season", "5000"), "or -1 to look for it"),
-        (("pump", "--window", "16"), "--window is of --way pattern and fault"),
+        (("pump", "--window", "16"), "--window is of --way pattern and fault and channels"),
         (("pump", "--fault", "leak"), "--fault is of --way fault"),
         (("pump", "--way", "fault", "--adaptive"), "--adaptive is not of --way fault"),
         (("pump", "--way", "pattern", "--kept", "1"), "0.5 up to below 1"),
@@ -203,3 +203,56 @@ def test_the_shelf_is_listed_and_a_package_shown(world):
     assert shown == world.call("model", "show", str(world.home / "models" / row["file"]))
     assert "there is pump-normal 1" in world.call("model", "show", "pump-normal@2", code=2)
     assert "no such file" in world.call("model", "show", "nothing.tgm", code=2)
+
+
+def channels(world: HistoryWorld, device: str, seed: int) -> None:
+    """A device whose flow follows its speed, with a temperature that follows neither."""
+    speed = daily(READINGS, seed)
+    rng = np.random.default_rng(seed + 100)
+    world.send(device, speed, "speed")
+    world.send(device, 2 * speed + rng.normal(0, 0.1, READINGS), "flow")
+    world.send(device, rng.normal(20, 0.1, READINGS), "temperature")
+
+
+def test_several_channels_are_learned_together_and_what_parts_them_is_strange(world):
+    channels(world, "pump-1", 1)
+    channels(world, "pump-2", 2)
+    world.send("pump-3", daily(300, 3), "speed")
+    world.mark("fault", 500, 600, gateway="gw-1", device="pump-1")
+    named = ("--channel", "speed", "--channel", "flow", "--channel", "temperature")
+    made = json.loads(
+        world.call("model", "train", "pump-whole", "--way", "channels", *named, "--json")
+    )
+    assert (made["figures"]["devices"], made["figures"]["sample_s"]) == (2, 60)
+    package = read_package(Shelf(world.home / "models").get("pump-whole", "1"))
+    manifest = package.manifest
+    assert (manifest.takes, manifest.channels) == (
+        Takes.FRAME, ("speed", "flow", "temperature"),
+    )  # fmt: skip
+    assert (manifest.sample_s, manifest.gap_s) == (60, 300)
+
+    from cloud.models.proof import session_of
+
+    speed = daily(made["window"], 9)
+    whole = np.stack([speed, 2 * speed, np.full(len(speed), 20.0)], axis=1)
+    parted = whole.copy()
+    parted[-10:, 1] -= 5.0
+    scores = session_of(package.graph).run(["score"], {"window": np.stack([whole, parted])})[0]
+    assert scores[0] < made["threshold"] < scores[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (("--channel", "speed"), "name 2 to 64 metrics"),
+        (("--channel", "speed", "--channel", "speed"), "none twice"),
+        (("--channel", "speed", "--channel", "level"), "no device has all of speed, level"),
+        (("--channel", "speed", "--channel", "flow", "--sample-s", "0.0001"), "give 0.001"),
+        (("--channel", "speed", "--channel", "flow", "--horizon", "0"), "0 < horizon"),
+        (("--channel", "speed", "--channel", "flow", "--lags", "3"), "--lags is of --way"),
+        (("--channel", "speed", "--channel", "flow", "--sample-s", "9000"), "longer time"),
+    ],
+)
+def test_channels_that_cannot_be_are_refused_with_a_way_out(world, said, told):
+    channels(world, "pump", 1)
+    assert told in world.call("model", "train", "p", "--way", "channels", *said, code=2)
