@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -81,6 +81,11 @@ engines: .servers/history/.stamp ## install engines that are no dependency: tabl
 
 .servers/history/.stamp: requirements/history.txt .venv/.stamp
 	@rm -rf .servers/history && .venv/bin/uv pip install -q --python $(PY) --target .servers/history --require-hashes -r requirements/history.txt && touch $@
+
+exporters: .servers/exporters/.stamp ## install scikit-learn and skl2onnx: `model pack` is tried with their exports
+
+.servers/exporters/.stamp: requirements/exporters.txt .venv/.stamp
+	@rm -rf .servers/exporters && .venv/bin/uv pip install -q --python $(PY) --target .servers/exporters --require-hashes -r requirements/exporters.txt && touch $@
 
 HISTORY_READINGS ?= 100000000
 HISTORY_DEVICES ?= 1000

@@ -220,7 +220,7 @@ def models(config: EdgeConfig) -> Sequence[Model]:
 
 def trust(config: EdgeConfig) -> Trust:
     """Whose models run here; a damaged file of the cloud's keys is told, and counts as none."""
-    lines = config.settings.models.trusted_keys
+    lines = config.settings.models.keys
     try:
         return trust_of(config.identity_folder, lines)
     except OperatorError as error:

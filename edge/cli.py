@@ -27,6 +27,7 @@ VERBS: Final = {
     "replay": "publish a recorded CSV as a sensor would",
     "buffer": "what waits for the cloud: stats, verify, export, drain",
     "key": "rotate the buffer's key",
+    "model": "list, show or check models; a check runs one apart",
     "selftest": "try whether readings can be trusted to a card",
     "completion": "print the shell's completion script",
 }

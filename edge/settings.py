@@ -180,7 +180,7 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_per_series_per_week: Annotated[
         float, Meta(description="The rate that thresholds adapt to hold.", gt=0, le=10_000)
     ] = 1.0
-    trusted_keys: Annotated[
+    keys: Annotated[
         list[str],
         Meta(
             description="Public keys, `ed25519:…`, whose signed models may run here, beside those "
@@ -202,12 +202,12 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse a line that is no key."""
         from protos.model_key import read_public  # heavy, and mostly there is no key
 
-        for line in self.trusted_keys:
+        for line in self.keys:
             try:
                 read_public(line)
             except ValueError as error:
-                hint = "`tidegate-cloud model key` prints the line of a cloud's key"
-                raise WrongValueError("trusted_keys", str(error), hint) from error
+                hint = "copy the line that `tidegate-cloud model keygen` told"
+                raise WrongValueError("keys", str(error), hint) from error
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):

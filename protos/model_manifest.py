@@ -25,6 +25,8 @@ WINDOW_MAX: Final = 4096
 CHANNELS_MAX: Final = 64
 VALUES_MAX: Final = 1 << 16
 """Values of one window over all its channels: half a megabyte."""
+GAP_STEPS_MAX: Final = 4096
+"""Steps for which a channel keeps its value, whatever `gap_s` says: each is a frame to be made."""
 PATTERNS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 1000
 SECONDS_MAX: Final = 366 * 86400.0

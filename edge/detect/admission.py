@@ -51,6 +51,17 @@ def package_of(path: Path) -> Package:
         raise refused(path, error.why, error.hint) from error
 
 
+def apart(package: Package, bounds: Bounds) -> Apart:
+    """A package's model in a process of its own, its trial over; who asks ends it.
+
+    Raises:
+        SetAsideError: it did not come through, and why.
+    """
+    one = Apart.start(package.manifest, package.graph, bounds)
+    one.report()
+    return one
+
+
 def tried(path: Path | str, package: Package, bounds: Bounds) -> Report:
     """Try a package's model in a process of its own, and end that.
 
@@ -58,13 +69,11 @@ def tried(path: Path | str, package: Package, bounds: Bounds) -> Report:
         ModelRefusedError: it did not come through, and why.
     """
     try:
-        apart = Apart.start(package.manifest, package.graph, bounds)
-        try:
-            report = apart.report()
-        finally:
-            apart.close()
+        one = apart(package, bounds)
     except SetAsideError as error:
         raise refused(path, error.cause, error.hint) from error
+    report = one.report()
+    one.close()
     assert report is not None
     return report
 

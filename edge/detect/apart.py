@@ -26,6 +26,7 @@ from edge.detect.apart_wire import (
     GIVEN,
     I8,
     LENGTH,
+    OF_CONTRIBUTIONS,
     OF_FRAMES,
     OF_LINE,
     REPORT_BYTES_MAX,
@@ -163,6 +164,20 @@ class Apart:
             scores.append(self._asked(question, len(part)))
         return np.concatenate(scores)
 
+    @property
+    def tells(self) -> bool:
+        """Whether it says what channels contributed, as far as it is known."""
+        return self._report is not None and self._report.tells
+
+    def contributions(self, frames: F8) -> F8:
+        """Contributions as `Model.contributions`; SetAsideError as `score`."""
+        width, told = len(self.manifest.channels), [np.zeros((0, len(self.manifest.channels)))]
+        for start in range(0, len(frames), WINDOWS_MAX):
+            part = frames[start : start + WINDOWS_MAX]
+            question = encode_question(OF_CONTRIBUTIONS, part, np.zeros(0, np.int64))
+            told.append(self._asked(question, len(part), width).reshape(-1, width))
+        return np.concatenate(told)
+
     def memory_bytes(self) -> int:
         """What the process holds; 0 when it is gone."""
         try:
@@ -180,25 +195,26 @@ class Apart:
             if pipe is not None:
                 pipe.close()
 
-    def _asked(self, question: bytes, windows: int) -> F8:
+    def _asked(self, question: bytes, windows: int, width: int = 1) -> F8:
+        """The answer for so many windows, of ``width`` numbers each."""
         self.report()
         deadline_s = time.monotonic() + self.bounds.answer_s(windows)
         try:
             self._send(question, deadline_s)
-            body = self._frame(deadline_s, max(8 * windows, TEXT_BYTES_MAX) + 1) or b""
+            body = self._frame(deadline_s, max(8 * windows * width, TEXT_BYTES_MAX) + 1) or b""
         except TimeoutError:
             cause = f"no answer for {windows} windows in {self.bounds.answer_s(windows):.1f} s"
             raise self._ended(Reason.HUNG, cause) from None
         if body[:1] != bytes((GIVEN,)):
             text = body[1:].decode(errors="replace") or "no answer"
             raise self._ended(Reason.GREW if lacks_memory(text) else Reason.FAILED, text)
-        if len(body) != 1 + 8 * windows:
+        if len(body) != 1 + 8 * windows * width:
             cause = f"{windows} windows gave {len(body) - 1} bytes of scores"
             raise self._ended(Reason.FAILED, cause)
-        scores: F8 = np.frombuffer(body, "<f8", windows, 1)
+        scores: F8 = np.frombuffer(body, "<f8", windows * width, 1)
         if not np.isfinite(scores).all():
             bad = int((~np.isfinite(scores)).sum())
-            cause = f"{bad} of {windows} windows gave a score that is no number"
+            cause = f"{bad} of {len(scores)} scores are no numbers"
             raise self._ended(Reason.NO_NUMBER, cause)
         held = self.memory_bytes()
         if held > self._memory_max:

@@ -24,7 +24,8 @@ from edge.detect.apart_wire import (
     FAILED,
     GIVEN,
     LENGTH,
-    OF_FRAMES,
+    OF_CONTRIBUTIONS,
+    OF_LINE,
     TEXT_BYTES_MAX,
     Reason,
     Report,
@@ -132,7 +133,7 @@ def _tried(task: Task, graph: bytes) -> tuple[Model | None, Report]:
         report = Report(reason=Reason.SLOW, cause=cause, hint=hint, window_us=window_us)
         return None, report
     grown = max(_held("VmRSS") - before, 0)
-    return model, Report(window_us=window_us, memory_bytes=grown)
+    return model, Report(window_us=window_us, memory_bytes=grown, tells=model.tells)
 
 
 def _window_us(model: Model) -> float:
@@ -159,11 +160,12 @@ def _answer(model: Model, task: Task, answers: BinaryIO) -> None:
         manifest = model.manifest
         with _alarm(2 * task.bounds.answer_s(len(at) or len(values))):
             try:
-                if kind == OF_FRAMES:
-                    shape = (-1, manifest.window, len(manifest.channels))
-                    scores = model.score_frames(values.reshape(shape))
-                else:
+                if kind == OF_LINE:
                     scores = model.score(values, at)
+                else:
+                    frames = values.reshape((-1, manifest.window, len(manifest.channels)))
+                    tells = kind == OF_CONTRIBUTIONS
+                    scores = model.contributions(frames) if tells else model.score_frames(frames)
             except Exception as error:  # noqa: BLE001 — a foreign graph raises what it likes
                 text = told(error).encode()[:TEXT_BYTES_MAX]
                 _say(answers, bytes((FAILED,)) + text)

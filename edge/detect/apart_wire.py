@@ -21,6 +21,7 @@ LENGTH: Final = struct.Struct("<I")
 HEAD: Final = struct.Struct("<BII")
 OF_LINE: Final = 0
 OF_FRAMES: Final = 1
+OF_CONTRIBUTIONS: Final = 2
 GIVEN: Final = 0
 FAILED: Final = 1
 REPORT_BYTES_MAX: Final = 16 << 10
@@ -69,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How the trial went; ``reason`` is empty when the model is taken.
 
     ``window_us`` is the time of one window in a batch of 256, ``memory_bytes`` what the trial added
-    to the process.
+    to the process, ``tells`` whether the graph says what channels contributed.
     """
 
     reason: str = ""
@@ -77,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     window_us: float = 0.0
     memory_bytes: int = 0
+    tells: bool = False
 
 
 def encode_task(task: Task, graph: bytes) -> bytes:

@@ -61,7 +61,6 @@ class Candidate:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
 
-    @property
     def memory_bytes(self) -> int:
         """What its process holds; 0 without one."""
         return self._apart.memory_bytes() if self._apart else 0
@@ -77,6 +76,17 @@ class Candidate:
     def score_frames(self, frames: F8) -> F8:
         """Score frames as `Model.score_frames` does; NaN and SetAsideError as `score`."""
         return self._scored(len(frames), lambda apart: apart.score_frames(frames))
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says what channels contributed; not while it is set aside."""
+        return self._apart is not None and self._apart.tells
+
+    def contributions(self, frames: F8) -> F8:
+        """Contributions as `Model.contributions`; NaN and SetAsideError as `score`."""
+        width = len(self.manifest.channels)
+        told = self._asked(len(frames), lambda apart: apart.contributions(frames))
+        return np.full((len(frames), width), np.nan) if told is None else told
 
     def ready(self, *, wait: bool = False) -> Report | None:
         """How its trial went, which is begun if it is due; None while it is not over, or not due.
@@ -107,24 +117,26 @@ class Candidate:
             self._apart = None
 
     def _scored(self, windows: int, ask: Callable[[Apart], F8]) -> F8:
-        nothing = np.full(windows, np.nan)
+        scores = self._asked(windows, ask)
+        if scores is None:
+            self.skipped += windows
+            return np.full(windows, np.nan)
+        self.scored += windows
+        return scores
+
+    def _asked(self, windows: int, ask: Callable[[Apart], F8]) -> F8 | None:
+        """What it answers; None where there is no answer for now."""
         if self.is_out:
             assert self._last is not None
             raise self._last
-        if not windows:
-            return nothing
         try:
-            if self.ready() is None or self._apart is None:
-                self.skipped += windows
-                return nothing
-            scores = ask(self._apart)
+            if not windows or self.ready() is None or self._apart is None:
+                return None
+            return ask(self._apart)
         except SetAsideError as error:
             if self._last is not error:
                 self._set_aside(error)
-            self.skipped += windows
-            return nothing
-        self.scored += windows
-        return scores
+            return None
 
     def _set_aside(self, error: SetAsideError) -> None:
         self.close()

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
 from edge.detect.frame_steps import NEVER, Opened, Steps, steps_of
+from protos.model_manifest import GAP_STEPS_MAX
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -54,6 +55,12 @@ class Framed:
     ts: I8
     line: F8
     at: I8
+
+    def only(self, which: NDArray[np.bool_]) -> "Framed":
+        """Some of the windows, `(m,)` of them marked."""
+        return Framed(
+            self.rows[which], self.device[which], self.ts[which], self.line, self.at[which]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,8 @@ class Frames:
         channels: values in a frame, at least 1.
         window: frames in a window, at least 1.
         sample_us: length of a step in µs, at least 1000.
-        gap_us: how long a channel keeps its last value; whole steps of it count, and at most a
-            window of them, for a window of nothing but held values tells nothing.
+        gap_us: how long a channel keeps its last value; whole steps of it count, `GAP_STEPS_MAX`
+            at most.
 
     Raises:
         ValueError: one of them is out of range.
@@ -102,7 +109,7 @@ class Frames:
             )
         self.channels, self.window = channels, window
         self.late = 0
-        self._sample_us, self._gap = sample_us, min(gap_us // sample_us, window)
+        self._sample_us, self._gap = sample_us, min(gap_us // sample_us, GAP_STEPS_MAX)
         self._history: F8 = np.zeros((0, window - 1, channels))
         # Frames since the window started anew, counted up to a full window.
         self._run: I8 = np.zeros(0, np.int64)

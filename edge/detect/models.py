@@ -20,14 +20,14 @@ this is refused with its reason and stops nothing.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import memory
-from edge.detect.graph_rules import SCORE, graph_problem
 from edge.errors import LibraryError, OperatorError
+from protos.graph_rules import SCORE, graph_problem
 from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes, parse_manifest
 from protos.series import SeriesKind
 
@@ -46,31 +46,7 @@ CALL_BYTES_MAX: Final = 384 << 10
 CALL_VALUES_MAX: Final = 16 << 10
 
 
-class Scoring(Protocol):
-    """What scores: a model with a session here, or one apart."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the model says of itself."""
-        ...
-
-    @property
-    def kinds(self) -> frozenset[SeriesKind]:
-        """Kinds of series it scores."""
-        ...
-
-    @property
-    def trouble(self) -> str:
-        """Why it gives no scores for now, empty while it does."""
-        ...
-
-    def score(self, line: F8, at: I8) -> F8:
-        """Score windows of a line as `Model.score` does; NaN where there is no score for now."""
-        ...
-
-    def score_frames(self, frames: F8) -> F8:
-        """Score frames as `Model.score_frames` does; NaN where there is no score for now."""
-        ...
+CONTRIBUTION: Final = "contribution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +110,29 @@ class Model:
         most = max(1, CALL_BYTES_MAX // (8 * frames[0].size)) if len(frames) else 1
         parts = [frames[start : start + most] for start in range(0, len(frames), most)]
         return np.concatenate([np.zeros(0), *(self._run(part, len(part)) for part in parts)])
+
+    @property
+    def tells(self) -> bool:
+        """Whether the graph says what each channel of a frame contributed."""
+        return CONTRIBUTION in {one.name for one in self.session.get_outputs()}
+
+    def contributions(self, frames: F8) -> F8:
+        """What each channel contributed to the score of each frame, of a model that tells it.
+
+        Args:
+            frames: `(n, window, channels)` float64, few enough for one call.
+
+        Returns:
+            `(n, channels)` float64.
+
+        Raises:
+            Exception: as `score`.
+        """
+        given = self.session.run([CONTRIBUTION], {self.manifest.takes.input_name: frames})[0]
+        told: F8 = np.asarray(given, np.float64)
+        if told.shape != (len(frames), len(self.manifest.channels)):
+            raise ValueError(f"{len(frames)} windows gave contributions of {told.shape}")
+        return told
 
     def _run(self, values: F8, count: int) -> F8:
         name = self.manifest.takes.input_name

@@ -16,9 +16,9 @@ from edge.detect.by_series import Groups, by_series
 from edge.detect.frame_bench import FrameBench
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
-from edge.detect.models import Scoring
 from edge.detect.places import SeriesNames
 from edge.detect.rolling import Windowed, Windows
+from edge.detect.scoring import Scoring
 from edge.detect.threshold import Thresholds
 from protos.model_manifest import Takes
 from protos.records import Batch, Kind, strings
@@ -176,10 +176,12 @@ class Scorer:
         series = part["series"].astype(np.uint32, copy=False)
         windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
         scores = self._run(bench, windowed)
-        rows = windowed.rows
+        rows, given = windowed.rows, np.isfinite(scores)
+        if not given.all():  # set aside for now: these readings it did not judge
+            rows, scores = rows[given], scores[given]
         who, when = series[rows], part["ts"][rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
-        bench.scored += int(np.isfinite(scores).sum())
+        bench.scored += len(scores)
         bench.anomalies += int(np.count_nonzero(verdict.alarm))
         label = bench.model.manifest.label
         judged = Judged(label, who, when, part["value"][rows], scores, verdict.threshold)

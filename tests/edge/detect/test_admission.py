@@ -114,7 +114,7 @@ def collected(home: Path, put: Callable[[Path], None], **keys: object) -> tuple[
 
 def gateway(home: Path, **keys: object) -> EdgeConfig:
     lines = "".join(f"{name} = {value}\n" for name, value in keys.items())
-    trusted = f'trusted_keys = ["{public_line(public_of(KEY))}"]\n'
+    trusted = f'keys = ["{public_line(public_of(KEY))}"]\n'
     text = f'[gateway]\nname = "g"\n[models]\n{trusted}{lines}'
     config = EdgeConfig(home, read_settings(text, EdgeSettings))
     config.models_folder.mkdir(parents=True)
@@ -241,10 +241,10 @@ def test_a_damaged_file_of_the_clouds_keys_is_told_and_counts_as_none(
 
 
 def test_a_line_that_is_no_key_is_refused_in_the_settings() -> None:
-    text = '[gateway]\nname = "g"\n[models]\ntrusted_keys = ["hello"]\n'
-    with pytest.raises(SettingsError, match=r"models\.trusted_keys") as raised:
+    text = '[gateway]\nname = "g"\n[models]\nkeys = ["hello"]\n'
+    with pytest.raises(SettingsError, match=r"models\.keys") as raised:
         read_settings(text, EdgeSettings)
-    assert "model key" in raised.value.hint
+    assert "model keygen" in raised.value.hint
 
 
 def test_a_candidate_stands_where_a_model_does() -> None:

@@ -138,7 +138,7 @@ def test_a_model_that_exhausts_its_memory_in_service_is_ended() -> None:
 def test_a_model_that_gives_no_number_in_service_is_ended() -> None:
     with apart(not_a_number(ABOVE)) as one:
         one.score(LINE, AT)
-        with pytest.raises(SetAsideError, match="1 of 1 windows") as raised:
+        with pytest.raises(SetAsideError, match="1 of 1 scores") as raised:
             one.score(WILD, ONE)
         assert raised.value.reason is Reason.NO_NUMBER
 
@@ -195,7 +195,7 @@ def test_a_candidate_gives_no_scores_while_its_process_loads_and_then_does() -> 
         assert one.ready(wait=True) is not None
         assert np.isfinite(one.score(LINE, AT)).all()
         assert (one.scored, one.trouble) == (len(AT), "")
-        assert one.memory_bytes > 1 << 20
+        assert one.memory_bytes() > 1 << 20
     finally:
         one.close()
 

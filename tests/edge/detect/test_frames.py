@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.detect import frames
 from edge.detect.frames import LATE_MAX, Framed, Frames
+from protos.model_manifest import GAP_STEPS_MAX
 
 SECOND = 1_000_000
 START = 1_700_000_000
@@ -81,7 +82,7 @@ def naive(
     for row, (device, channel, ts, value) in enumerate(readings):
         if not np.isfinite(value):
             continue
-        one = devices.setdefault(device, NaiveDevice(channels, window, min(gap, window)))
+        one = devices.setdefault(device, NaiveDevice(channels, window, gap))
         for newest, held in one.take(channel, ts // SECOND, ts, value):
             found[device].append((row, newest, held))
     return dict(found)
@@ -235,10 +236,12 @@ def test_extreme_times_and_an_empty_batch_are_taken() -> None:
     assert len(push(made, [(0, 0, low, 1.0), (0, 0, high, 2.0), (0, 0, low, 3.0)]).rows) == 0
 
 
-def test_a_gap_longer_than_the_window_counts_as_the_window() -> None:
-    told = [*steady(1, 5), *steady(1, 5, START + 4_000_000)]
+def test_what_a_gap_may_fill_is_bounded_whatever_it_says() -> None:
+    told = [*steady(1, 5), *steady(1, 5, START + GAP_STEPS_MAX + 5)]
     made = Frames(1, 3, SECOND, 1 << 62)
-    assert len(push(made, told).rows) == 3 + 3
+    assert len(push(made, told).rows) == 3 + 5
+    further = [*steady(1, 5), *steady(1, 5, START + GAP_STEPS_MAX + 6)]
+    assert len(push(Frames(1, 3, SECOND, 1 << 62), further).rows) == 3 + 5 - 2
 
 
 def test_memory_is_bounded_by_the_devices() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from edge.detect.graph_rules import NODES_MAX, graph_problem
-from edge.detect.onnx_wire import DEPTH_MAX, DOUBLE, WireError, read_facts
 from edge.detect.shipped import residual
+from protos.graph_rules import NODES_MAX, graph_problem
 from protos.model_manifest import Manifest
+from protos.onnx_wire import DEPTH_MAX, DOUBLE, WireError, read_facts
 from tests.edge.detect.graphs import (
     MANIFEST,
     WINDOW,

@@ -6,8 +6,8 @@ knows, whole in its file, of bounded size, and takes and gives what its manifest
 
 from typing import Final
 
-from edge.detect.onnx_wire import DOUBLE, FLOAT, Facts, Value, WireError, read_facts
 from protos.model_manifest import Manifest, Takes
+from protos.onnx_wire import DOUBLE, FLOAT, Facts, Value, WireError, read_facts
 
 NODES_MAX: Final = 4096
 """The largest shipped model has hundreds; at a microsecond each this is a gateway's budget."""

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 FIELDS_MAX: Final = 400_000
-"""Fields looked at in one file: half a second's work. Weights are one field each."""
+"""Fields looked at in one file: a second or two of work. Weights are one field each."""
 DEPTH_MAX: Final = 8
 """Graphs within graphs, as the bodies of Loop and If are."""
 NAME_CHARS_MAX: Final = 200
