@@ -20,6 +20,8 @@ Bools = NDArray[np.bool_]
 NEVER: Final = -(1 << 60)
 """The step before all others: a step is 1 ms at least, and 2⁶³ µs make fewer than 2⁵⁴ of those."""
 
+_EARLIEST: Final = np.iinfo(np.int64).min
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -137,7 +139,7 @@ class Steps:
         step = np.where(is_heard, self.step[frame_of], earlier + after)
 
         values, source = self._held(channel, value, taken, place, base, len(step), opened)
-        newest = np.full(len(self.step), np.iinfo(np.int64).min)
+        newest = np.full(len(self.step), _EARLIEST)
         newest[base] = opened.ts
         np.maximum.at(newest, self.segment[taken], ts[taken])
         last = np.append(base[1:], len(self.step)) - 1
