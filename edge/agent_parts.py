@@ -11,7 +11,8 @@ from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
 from edge.detect.admission import admit_folder, files
 from edge.detect.apart_wire import Bounds
-from edge.detect.models import SHIPPED, Model, load_folder
+from edge.detect.models import SHIPPED, load_folder
+from edge.detect.scoring import Scoring
 from edge.detect.trust import Trust, trust_of
 from edge.errors import OperatorError, TidegateError, UnreachableError
 from edge.ingest import Ingest
@@ -195,16 +196,19 @@ def undelivered(cause: str, hint: str) -> UnreachableError:
     )
 
 
-def models(config: EdgeConfig) -> Sequence[Model]:
+def models(config: EdgeConfig) -> Sequence[Scoring]:
     """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
     if not config.settings.models.enabled:
         return ()
     folder, hint = config.models_folder, "mend it; without a model in it the shipped one serves"
     if files(folder):
-        usable, refusals = admit_folder(folder, trust(config), model_bounds(config))
+        usable, refusals = admit_folder(
+            folder, trust(config), model_bounds(config), apart=config.settings.models.apart
+        )
     else:
         folder, hint = SHIPPED, "install Tidegate again; in a checkout, `make models` builds it"
-        usable, refusals = load_folder(folder)
+        shipped, refusals = load_folder(folder)
+        usable = [*shipped]
     refused: TidegateError
     for refused in refusals:
         log.error("%s", refused)

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Final
 
@@ -111,16 +111,7 @@ class Reporter:
                 sent=self.alerts.told.sent,
                 dropped=self.alerts.told.dropped,
             ),
-            models=[
-                ModelHealth(
-                    name=one.name,
-                    version=one.version,
-                    scored=one.scored,
-                    anomalies=one.anomalies,
-                    failure=one.failure,
-                )
-                for one in self.scorer.standings()
-            ],
+            models=[ModelHealth(**asdict(one)) for one in self.scorer.standings()],
         )
 
     async def rejects(self) -> list[Rejected]:

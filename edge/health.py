@@ -141,13 +141,17 @@ class AlertsHealth(msgspec.Struct, kw_only=True):
 
 
 class ModelHealth(msgspec.Struct, kw_only=True):
-    """One model in service; counts are since the agent's start, `failure` empty while it works."""
+    """One model in service; counts are since the agent's start, `failure` empty while it works.
+
+    ``aside``: how often one in a process of its own was set aside, by why.
+    """
 
     name: str = ""
     version: str = ""
     scored: int = 0
     anomalies: int = 0
     failure: str = ""
+    aside: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Health(msgspec.Struct, kw_only=True):

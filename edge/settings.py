@@ -188,6 +188,13 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
             max_length=16,
         ),
     ] = msgspec.field(default_factory=list)
+    apart: Annotated[
+        bool,
+        Meta(
+            description="Whether models of packages stay in processes of their own, some 50 MB "
+            "each, so that none can end the agent; else they run in it after their trial."
+        ),
+    ] = False
     window_us_max: Annotated[
         float,
         Meta(

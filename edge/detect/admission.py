@@ -3,7 +3,8 @@
 In this order, for each step is safe only after the one before it: a package of bounded size is read
 and its signature verified by code of ours alone; a trusted one is tried in a process of its own,
 which inspects the graph and makes its session; only a model that came through gets a session in
-the agent. A model that came with the installed package, known by its hash, needs none of it.
+the agent, unless the settings leave it in a process of its own. A model that came with the
+installed package, known by its hash, needs none of it.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from edge.detect.apart import Apart, SetAsideError
 from edge.detect.apart_wire import Bounds, Report
+from edge.detect.candidate import Candidate
 from edge.detect.models import (
     Model,
     ModelRefusedError,
@@ -19,6 +21,7 @@ from edge.detect.models import (
     read_manifest,
     refused,
 )
+from edge.detect.scoring import Scoring
 from edge.detect.trust import Trust
 from protos.model import PACKAGE_BYTES_MAX, SUFFIX, Package, PackageError, read_package, verify
 
@@ -94,25 +97,39 @@ def admit(path: Path, trust: Trust, bounds: Bounds) -> Model:
     return Model(package.manifest, open_session(path, package.manifest, package.graph))
 
 
+def admit_apart(path: Path, trust: Trust, bounds: Bounds) -> Scoring:
+    """As `admit`, but a package's model stays in a process of its own for as long as it serves."""
+    if path.suffix != SUFFIX:
+        return admit(path, trust, bounds)
+    package = trusted_package(path, trust)
+    one = Candidate(package.manifest, package.graph, bounds)
+    try:
+        one.ready(wait=True)
+    except SetAsideError as error:
+        raise refused(path, error.cause, error.hint) from error
+    return one
+
+
 def files(folder: Path) -> list[Path]:
     """Packages and manifests of a folder, by name."""
     return sorted([*folder.glob(f"*{SUFFIX}"), *folder.glob("*.toml")])
 
 
 def admit_folder(
-    folder: Path, trust: Trust, bounds: Bounds
-) -> tuple[list[Model], list[ModelRefusedError]]:
+    folder: Path, trust: Trust, bounds: Bounds, *, apart: bool = False
+) -> tuple[list[Scoring], list[ModelRefusedError]]:
     """Every usable model of a folder, and why the others are refused; sorted by file name.
 
-    Of several files with one name and version the first is taken.
+    Of several files with one name and version the first is taken. With ``apart`` those of packages
+    stay in processes of their own.
     """
-    models: list[Model] = []
+    models: list[Scoring] = []
     refusals: list[ModelRefusedError] = []
     for path in files(folder):
         try:
             if len(models) >= MODELS_MAX:
                 raise refused(path, f"there are {MODELS_MAX} models already", "take some away")
-            model = admit(path, trust, bounds)
+            model = (admit_apart if apart else admit)(path, trust, bounds)
             if model.manifest.label in {one.manifest.label for one in models}:
                 cause = f"there is another {model.manifest.label}"
                 raise refused(path, cause, "take one of the two away")

@@ -43,7 +43,7 @@ class Candidate:
     graph: bytes = field(repr=False)
     bounds: Bounds = field(default_factory=Bounds)
     now: Callable[[], float] = time.monotonic
-    aside: Counter[Reason] = field(default_factory=Counter)
+    aside: Counter[str] = field(default_factory=Counter)
     """How often it was set aside, by why."""
     scored: int = 0
     skipped: int = 0

@@ -18,6 +18,7 @@ this is refused with its reason and stops nothing.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +66,11 @@ class Model:
     def trouble(self) -> str:
         """Nothing: it raises, or it scores."""
         return ""
+
+    @property
+    def aside(self) -> Mapping[str, int]:
+        """Nothing: who scores with it sets it aside."""
+        return {}
 
     def score(self, line: F8, at: I8) -> F8:
         """Score the windows of ``line`` that begin at the places ``at``.

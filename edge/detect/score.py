@@ -57,6 +57,7 @@ class Standing:
     scored: int
     anomalies: int
     failure: str
+    aside: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -167,6 +168,7 @@ class Scorer:
                 bench.scored,
                 bench.anomalies,
                 bench.failure or bench.model.trouble,
+                {str(why): count for why, count in bench.model.aside.items()},
             )
             for bench in self._benches
             for m in (bench.model.manifest,)

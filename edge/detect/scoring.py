@@ -1,5 +1,6 @@
 """What the scorer wants of a model, be it a session in the agent or a process apart."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +29,11 @@ class Scoring(Protocol):
     @property
     def trouble(self) -> str:
         """Why it gives no scores for now, empty while it does."""
+        ...
+
+    @property
+    def aside(self) -> Mapping[str, int]:
+        """How often it was set aside, by why."""
         ...
 
     def score(self, line: F8, at: I8) -> F8:

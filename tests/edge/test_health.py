@@ -27,7 +27,7 @@ def running() -> Health:
         cloud=CloudHealth(
             enrolled=True, address="c:1", line="live", certificate_not_after_us=11 * DAY_US
         ),
-        models=[ModelHealth(name="residual", version="1", scored=10)],
+        models=[ModelHealth(name="residual", version="1", scored=10, aside={"died": 2})],
     )
 
 

@@ -258,3 +258,33 @@ def test_a_candidate_stands_where_a_model_does() -> None:
         ]
     finally:
         one.close()
+
+
+def test_a_packages_model_may_stay_apart_and_its_death_is_told_with_its_count(
+    tmp_path: Path,
+) -> None:
+    config = gateway(tmp_path, window_us_max=50_000.0, apart="true")
+    (config.models_folder / MANIFEST.package_file).write_bytes(packed(spread()))
+    (one,) = agent_parts.models(config)
+    assert isinstance(one, Candidate)
+    rig = Rig(scorer=(scorer := Scorer([one], 1.0)))
+    try:
+        rig.collect.start()
+        send(rig, 40)
+        assert scorer.standings()[0].scored > 0
+        killed(one)
+        send(rig, 40)
+        (standing,) = scorer.standings()
+        assert standing.aside == {"died": 1}
+        assert "SIGKILL" in standing.failure
+        assert not rig.fatal
+    finally:
+        assert rig.collect.stop()
+        one.close()
+
+
+def test_a_wrong_model_is_refused_apart_too(tmp_path: Path) -> None:
+    (tmp_path / "bad-1.tgm").write_bytes(packed(not_a_number()))
+    models, (refusal,) = admit_folder(tmp_path, TRUST, BOUNDS, apart=True)
+    assert not models
+    assert "no numbers" in refusal.cause
