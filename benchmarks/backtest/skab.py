@@ -69,8 +69,8 @@ class Cost:
     device_bytes: int = 0
 
 
-def read(path: Path) -> Run:
-    """Read one file.
+def read(path: Path, called: str = "") -> Run:
+    """Read one file; ``called`` is what it is called in what is told.
 
     Raises:
         ValueError: it is not of the form, naming file and row.
@@ -90,7 +90,7 @@ def read(path: Path) -> Run:
     if len(rows) <= TRAINED_ROWS:
         raise ValueError(f"{path}: {len(rows)} rows, and {TRAINED_ROWS} are for training alone")
     return Run(
-        path.name,
+        called or path.name,
         tuple(channels),
         np.array(columns["datetime"], np.int64),
         np.stack([np.array(columns[name]) for name in channels], axis=1),
@@ -174,6 +174,7 @@ def free(run: Run, cost: Cost) -> dict[str, Any]:
         "alarms_per_week": round(alarms / weeks, 1),
         "interval_95": [round(count / weeks, 1) for count in poisson_interval(alarms)],
         "flagged_share": float(flagged[TRAINED_ROWS:].mean()),
+        "flagged_share_at_first": float(flagged[TRAINED_ROWS : 3 * TRAINED_ROWS].mean()),
     }
 
 
@@ -195,7 +196,7 @@ def run(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: a file is not of the form.
     """
-    runs = [read(path) for path in files(folder)]
+    runs = [read(path, str(path.relative_to(folder))) for path in files(folder)]
     labelled = [one for one in runs if one.anomaly is not None]
     cost, told = Cost(), {}
     if labelled:
@@ -229,7 +230,9 @@ def main(folder: Path) -> dict[str, Any]:
         low, high = one["interval_95"]
         print(
             f"{one['file']}: {one['alarms']} alarms in {one['hours']} h without anomalies, "
-            f"{one['alarms_per_week']} a week ({low} to {high}), {one['flagged_share']:.1%} of rows"
+            f"{one['alarms_per_week']} a week ({low} to {high}), "
+            f"{one['flagged_share']:.1%} of rows flagged, "
+            f"{one['flagged_share_at_first']:.1%} of those the model was made to hold for"
         )
     print(
         f"{told['us_per_window']} µs a window, {told['device_bytes']} bytes a device, "

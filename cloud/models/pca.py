@@ -58,7 +58,7 @@ class PcaSettings:
         spread: how many times its calm variance a window may have.
     """
 
-    window: int = 40
+    window: int = 20
     mean_of: int = 10
     horizon: float = 2.0
     floor: float = 0.01

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.fixed import FixedThreshold
-from edge.detect.frames import Framed, Frames
+from edge.detect.frames import SAMPLE_US_MIN, Framed, Frames
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
-from edge.detect.models import CALL_BYTES_MAX, Model
+from edge.detect.models import CALL_BYTES_MAX, Model, Scoring
 from edge.detect.places import Places, SeriesNames
 from edge.detect.threshold import Thresholds, Verdict
 from protos.model_manifest import CalibrationKind
@@ -50,15 +50,14 @@ class FrameBench:
             calibration is adaptive.
     """
 
-    def __init__(self, model: Model, alarms_per_week: float) -> None:
+    def __init__(self, model: Scoring, alarms_per_week: float) -> None:
         manifest = model.manifest
         sample_s = manifest.sample_s or SAMPLE_S
         gap_s = manifest.gap_s or GAP_STEPS * sample_s
         self.model = model
         self.scored, self.anomalies, self.failure = 0, 0, ""
-        self.frames = Frames(
-            len(manifest.channels), manifest.window, round(sample_s * 1e6), round(gap_s * 1e6)
-        )
+        sample_us = max(round(sample_s * 1e6), SAMPLE_US_MIN)
+        self.frames = Frames(len(manifest.channels), manifest.window, sample_us, round(gap_s * 1e6))
         self._places = Places(manifest)
         is_fixed = manifest.calibration.kind is CalibrationKind.FIXED
         self._judge: Judge = (
@@ -66,7 +65,10 @@ class FrameBench:
             if is_fixed
             else Thresholds(alarms_per_week)
         )
-        self._tells = CONTRIBUTION in {one.name for one in model.session.get_outputs()}
+        # A model apart gives scores alone, and many a foreign graph too.
+        session = model.session if isinstance(model, Model) else None
+        outputs = session.get_outputs() if session is not None else ()
+        self._session = session if CONTRIBUTION in {one.name for one in outputs} else None
 
     @property
     def nbytes(self) -> int:
@@ -94,14 +96,14 @@ class FrameBench:
             yield self._judged(framed, mine[framed.rows])
 
     def _judged(self, framed: Framed, rows: I8) -> Looked:
-        scores = self._scores(framed)
+        scores = np.maximum(self._scores(framed), 0.0)
         verdict = self._judge.judge(framed.device.astype(np.uint32), scores, framed.ts)
-        self.scored += len(scores)
+        self.scored += int(np.isfinite(scores).sum())
         self.anomalies += int(np.count_nonzero(verdict.alarm))
         led = np.zeros(len(scores), np.int64)
         strange = (scores > verdict.threshold).nonzero()[0]
-        if len(strange) and self._tells:
-            led[strange] = self._led(framed, strange)
+        if len(strange) and self._session is not None:
+            led[strange] = self._led(self._session, framed, strange)
         series = self._places.series[framed.device]
         newest = framed.line[framed.at + self.frames.window - 1]
         every = np.arange(len(scores))
@@ -118,12 +120,12 @@ class FrameBench:
             [self.model.score_frames(self._windows(framed, part)) for part in parts]
         )
 
-    def _led(self, framed: Framed, which: I8) -> I8:
+    def _led(self, session: Any, framed: Framed, which: I8) -> I8:
         """The channel that contributed most to the score of each of some windows."""
         led = []
         for part in self._parts(len(which)):
             windows = self._windows(framed, which[part])
-            (told,) = self.model.session.run([CONTRIBUTION], {"window": windows})
+            (told,) = session.run([CONTRIBUTION], {"window": windows})
             if told.shape != (len(windows), self.frames.channels):
                 raise ValueError(f"{len(windows)} windows gave contributions of {told.shape}")
             led.append(np.argmax(told, axis=1))

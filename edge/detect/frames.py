@@ -30,6 +30,7 @@ F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 U4 = NDArray[np.uint32]
 
+SAMPLE_US_MIN: Final = 1000
 LATE_MAX: Final = 16
 VALUES_MAX: Final = 256 << 10
 """Values of frames made at once, about: what would make more is worked off in parts."""
@@ -86,21 +87,22 @@ class Frames:
         channels: values in a frame, at least 1.
         window: frames in a window, at least 1.
         sample_us: length of a step in µs, at least 1000.
-        gap_us: how long a channel keeps its last value; whole steps of it count.
+        gap_us: how long a channel keeps its last value; whole steps of it count, and at most a
+            window of them, for a window of nothing but held values tells nothing.
 
     Raises:
         ValueError: one of them is out of range.
     """
 
     def __init__(self, channels: int, window: int, sample_us: int, gap_us: int) -> None:
-        if channels < 1 or window < 1 or sample_us < 1000 or gap_us < 0:
+        if channels < 1 or window < 1 or sample_us < SAMPLE_US_MIN or gap_us < 0:
             raise ValueError(
                 f"frames of {channels} channels, windows of {window}, steps of {sample_us} µs and "
                 f"gaps of {gap_us} µs: at least 1, 1, 1000 and 0 are wanted"
             )
         self.channels, self.window = channels, window
         self.late = 0
-        self._sample_us, self._gap = sample_us, gap_us // sample_us
+        self._sample_us, self._gap = sample_us, min(gap_us // sample_us, window)
         self._history: F8 = np.zeros((0, window - 1, channels))
         # Frames since the window started anew, counted up to a full window.
         self._run: I8 = np.zeros(0, np.int64)

@@ -1,6 +1,8 @@
-"""Models from a folder: one ONNX file and one manifest each, verified before a session is made.
+"""Models: a graph and its manifest, checked, with the session that scores.
 
-A manifest is a TOML file beside its model::
+What is trusted, and where models come from, is `edge.detect.admission`'s; here a graph that is
+taken becomes a session, after `graph_rules` found nothing wrong in its bytes and a probe batch
+nothing in its scores. The shipped models lie in a folder, one ONNX file and one manifest each::
 
     name = "residual"        # with `version`: what anomalies are signed with
     version = "1"
@@ -18,12 +20,13 @@ this is refused with its reason and stops nothing.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import memory
+from edge.detect.graph_rules import SCORE, graph_problem
 from edge.errors import LibraryError, OperatorError
 from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes, parse_manifest
 from protos.series import SeriesKind
@@ -43,6 +46,33 @@ CALL_BYTES_MAX: Final = 384 << 10
 CALL_VALUES_MAX: Final = 16 << 10
 
 
+class Scoring(Protocol):
+    """What scores: a model with a session here, or one apart."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model says of itself."""
+        ...
+
+    @property
+    def kinds(self) -> frozenset[SeriesKind]:
+        """Kinds of series it scores."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why it gives no scores for now, empty while it does."""
+        ...
+
+    def score(self, line: F8, at: I8) -> F8:
+        """Score windows of a line as `Model.score` does; NaN where there is no score for now."""
+        ...
+
+    def score_frames(self, frames: F8) -> F8:
+        """Score frames as `Model.score_frames` does; NaN where there is no score for now."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A verified model with its session."""
@@ -54,6 +84,11 @@ class Model:
     def kinds(self) -> frozenset[SeriesKind]:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
+
+    @property
+    def trouble(self) -> str:
+        """Nothing: it raises, or it scores."""
+        return ""
 
     def score(self, line: F8, at: I8) -> F8:
         """Score the windows of ``line`` that begin at the places ``at``.
@@ -102,7 +137,7 @@ class Model:
 
     def _run(self, values: F8, count: int) -> F8:
         name = self.manifest.takes.input_name
-        scores: F8 = np.asarray(self.session.run(["score"], {name: values})[0], np.float64)
+        scores: F8 = np.asarray(self.session.run([SCORE], {name: values})[0], np.float64)
         if scores.shape != (count,):
             raise ValueError(f"{count} windows gave scores of shape {scores.shape}")
         return scores
@@ -154,11 +189,14 @@ def read_graph(path: Path, manifest: Manifest) -> bytes:
 
 
 def open_session(path: Path | str, manifest: Manifest, content: bytes) -> Any:
-    """Make the session and try it on a probe batch.
+    """See that the graph is one that is taken, make its session and try it on a probe batch.
 
     Raises:
-        ModelRefusedError: the runtime or the probe says that it is not ours.
+        ModelRefusedError: the graph, the runtime or the probe says that it is not ours.
     """
+    problem = graph_problem(content, manifest)
+    if problem:
+        raise refused(path, *problem)
     try:
         memory.load("onnxruntime")
     except LibraryError as error:

@@ -16,7 +16,7 @@ from edge.detect.by_series import Groups, by_series
 from edge.detect.frame_bench import FrameBench
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
-from edge.detect.models import Model
+from edge.detect.models import Scoring
 from edge.detect.places import SeriesNames
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.threshold import Thresholds
@@ -38,7 +38,7 @@ processor's cache. A longer batch is cut between series, so that each brings its
 class Bench:
     """One model in service with the state of its series."""
 
-    model: Model
+    model: Scoring
     windows: Windows
     thresholds: Thresholds
     wanted: NDArray[np.bool_]
@@ -68,14 +68,14 @@ class Scorer:
         alarms_per_week: stated false alarms for each series and week.
     """
 
-    models: Sequence[Model]
+    models: Sequence[Scoring]
     alarms_per_week: float
     _benches: list[Bench | FrameBench] = field(init=False)
 
     def __post_init__(self) -> None:
         self._benches = [self._bench(model) for model in self.models]
 
-    def _bench(self, model: Model) -> Bench | FrameBench:
+    def _bench(self, model: Scoring) -> Bench | FrameBench:
         if model.manifest.takes is Takes.FRAME:
             return FrameBench(model, self.alarms_per_week)
         return Bench(
@@ -161,7 +161,13 @@ class Scorer:
     def standings(self) -> list[Standing]:
         """How each model does."""
         return [
-            Standing(m.name, m.version, bench.scored, bench.anomalies, bench.failure)
+            Standing(
+                m.name,
+                m.version,
+                bench.scored,
+                bench.anomalies,
+                bench.failure or bench.model.trouble,
+            )
             for bench in self._benches
             for m in (bench.model.manifest,)
         ]
@@ -173,7 +179,7 @@ class Scorer:
         rows = windowed.rows
         who, when = series[rows], part["ts"][rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
-        bench.scored += len(scores)
+        bench.scored += int(np.isfinite(scores).sum())
         bench.anomalies += int(np.count_nonzero(verdict.alarm))
         label = bench.model.manifest.label
         judged = Judged(label, who, when, part["value"][rows], scores, verdict.threshold)

@@ -69,7 +69,7 @@ def test_a_level_may_wander_as_far_as_its_past_foretells_and_a_steady_one_may_no
         still[400:, 3] += 1.5  # a third of where the wandering one ends up
         steady.append((fitted(still[:400], SETTINGS).score(windows(still[400:]))[0] > 1).mean())
     assert np.mean(flagged) < 0.1
-    assert np.mean(plain) > 0.4
+    assert np.mean(plain) > 0.3
     assert np.mean(steady) > 0.9
 
 
@@ -114,7 +114,7 @@ def test_gaps_in_the_training_rows_are_left_out() -> None:
 def test_a_fit_gives_the_same_bytes_again_and_says_how_it_is_to_be_used() -> None:
     first, told = fit(calm(400))
     assert first == fit(calm(400))[0]
-    assert (told["takes"], told["window"]) == ("frame", 40)
+    assert (told["takes"], told["window"]) == ("frame", 20)
     assert told["calibration"] == {"kind": "fixed", "threshold": 1.0}
 
 

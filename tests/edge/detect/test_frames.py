@@ -81,7 +81,7 @@ def naive(
     for row, (device, channel, ts, value) in enumerate(readings):
         if not np.isfinite(value):
             continue
-        one = devices.setdefault(device, NaiveDevice(channels, window, gap))
+        one = devices.setdefault(device, NaiveDevice(channels, window, min(gap, window)))
         for newest, held in one.take(channel, ts // SECOND, ts, value):
             found[device].append((row, newest, held))
     return dict(found)
@@ -233,6 +233,12 @@ def test_extreme_times_and_an_empty_batch_are_taken() -> None:
     assert len(push(made, []).rows) == 0
     low, high = -(1 << 63), (1 << 63) - 1
     assert len(push(made, [(0, 0, low, 1.0), (0, 0, high, 2.0), (0, 0, low, 3.0)]).rows) == 0
+
+
+def test_a_gap_longer_than_the_window_counts_as_the_window() -> None:
+    told = [*steady(1, 5), *steady(1, 5, START + 4_000_000)]
+    made = Frames(1, 3, SECOND, 1 << 62)
+    assert len(push(made, told).rows) == 3 + 3
 
 
 def test_memory_is_bounded_by_the_devices() -> None:
