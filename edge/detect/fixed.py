@@ -4,10 +4,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import by_series
-from edge.detect.threshold import QUIET, Verdict
+from edge.detect.threshold import QUIET, Thresholds, Verdict
+from protos.model_manifest import Calibration, CalibrationKind
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
+
+
+def judge_of(calibration: Calibration, alarms_per_week: float) -> "FixedThreshold | Thresholds":
+    """What judges the scores of a model: its own threshold, or one that each series learns.
+
+    Args:
+        calibration: of the model's manifest.
+        alarms_per_week: stated false alarms for each series and week, where it is learned.
+    """
+    if calibration.kind is CalibrationKind.FIXED:
+        return FixedThreshold(calibration.threshold)
+    return Thresholds(alarms_per_week)
 
 
 class FixedThreshold:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
+from edge.detect.fixed import FixedThreshold, judge_of
 from edge.detect.frame_bench import FrameBench
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
@@ -40,7 +41,7 @@ class Bench:
 
     model: Scoring
     windows: Windows
-    thresholds: Thresholds
+    thresholds: Thresholds | FixedThreshold
     wanted: NDArray[np.bool_]
     """By kind of series: whether the model is for it."""
     scored: int = 0
@@ -82,7 +83,7 @@ class Scorer:
         return Bench(
             model,
             Windows(model.manifest.window),
-            Thresholds(self.alarms_per_week),
+            judge_of(model.manifest.calibration, self.alarms_per_week),
             np.isin(np.arange(max(SeriesKind) + 1), sorted(model.kinds)),
         )
 

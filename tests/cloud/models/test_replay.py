@@ -8,11 +8,14 @@ import pytest
 
 from cloud.errors import OperatorError
 from cloud.models import fault, pattern, predictor
+from cloud.models.episodes import episodes_of
 from cloud.models.fitted import Fitted
 from cloud.models.predictor import PredictorSettings
 from cloud.models.replay import Replay, replay_of
 from cloud.models.runs import lesson_of
-from edge.detect.models import load
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
+from edge.detect.models import Model, load, open_session
 from edge.detect.score import Scorer
 from edge.detect.shipped.build import build
 from protos import records
@@ -130,3 +133,25 @@ def test_a_package_without_a_threshold_says_so():
     other = replay_of(package(made, calibration=Calibration()), 2.5)
     assert isinstance(other, Replay)
     assert other.threshold == 2.5
+
+
+def test_the_third_fault_is_an_episode_at_the_gateway_as_in_the_backtest(tmp_path):
+    """What two occurrences taught catches a third with no cloud there: one file, read and run."""
+    made = package(fitted("fault"), calibration=Calibration(
+        kind=CalibrationKind.FIXED, threshold=2.0
+    ))  # fmt: skip
+    values = with_fault(daily(READINGS, 20), 2500, 21)
+    replay = replay_of(made)
+    mine = episodes_of(TIMES, replay.score(values), replay.threshold)
+    scorer = Scorer([Model(made.manifest, open_session("m", made.manifest, made.graph))], 1.0)
+    episodes, told = Episodes("gw", Course()), {}
+    for start in range(0, READINGS, 250):
+        part, ts = values[start : start + 250], TIMES[start : start + 250]
+        batch = records.numbers(np.full(250, 2), ts, part, np.zeros(250), ts)
+        for looked in scorer.look([batch], Gauges())[0]:
+            episodes.take(looked.judged, 0.0)
+        while changes := episodes.told().changes:
+            told |= {one.id: (one.start, one.end, one.points) for one in changes}
+    told |= {one.id: (one.start, one.end, one.points) for one in episodes.open_of("m@1")}
+    assert sorted(told.values()) == [(one.from_us, one.to_us, one.points) for one in mine]
+    assert [time_of(2500) <= one.from_us < time_of(2540) for one in mine] == [True]

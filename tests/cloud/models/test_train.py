@@ -104,6 +104,10 @@ def test_only_the_series_and_the_time_that_were_chosen_are_learned_from(world):
     assert sorted(made["series"]) == sorted(world.world.id(each) for each in ("pump-1", "pump-2"))
     shown = json.loads(world.call("model", "show", "p", "--json"))
     assert shown["applies"]["device"] == ["pump-*"]
+    named = ("--label", "room:hall*", "--unit", "°C", "--gateway", "gw-1", *span)
+    assert json.loads(world.call("model", "train", "q", *named, "--json"))["rows"] == 3 * 1500
+    for none in (("--class", "pump"), ("--unit", "bar"), ("--label", "floor"), ("--kind", "state")):
+        assert "no series with readings fits" in world.call("model", "train", "q", *none, code=2)
     told = world.call("model", "train", "p", "--device", "pmup*", code=2)
     assert "no series with readings fits" in told
 
