@@ -33,6 +33,7 @@ PURE_MODULES = {
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
+    "protos/model.py", "protos/model_manifest.py", "protos/stored_zip.py",
     "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",
     "cloud/lake/correction.py",
     "cloud/series/joined.py", "cloud/series/operation.py", "cloud/query/joined.py",
