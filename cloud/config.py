@@ -67,6 +67,11 @@ class CloudConfig:
         return self.home / "imports"
 
     @property
+    def models_folder(self) -> Path:
+        """Folder of the model packages on the shelf."""
+        return self.home / "models"
+
+    @property
     def certificate_hosts(self) -> tuple[str, ...]:
         """Every name the server's certificate answers to: what is advertised, and this machine."""
         return tuple(dict.fromkeys((*self.settings.listen.hosts, "localhost", "127.0.0.1", "::1")))

@@ -296,4 +296,3 @@ def make_server(
     chain = [(credentials.key_pem, credentials.certificate_pem)]
     secure = grpc.ssl_server_credentials(chain, credentials.authority_pem, require_client_auth=True)
     return server, server.add_secure_port(address, secure)
-

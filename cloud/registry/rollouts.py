@@ -87,9 +87,7 @@ class RolloutRows(RegistryFile):
             for row in self._rows(sql)
         ]  # fmt: skip
 
-    def note_behaviours(
-        self, said: Mapping[str, Sequence[pb.ModelBehaviour]], now_us: int
-    ) -> None:
+    def note_behaviours(self, said: Mapping[str, Sequence[pb.ModelBehaviour]], now_us: int) -> None:
         """Keep what gateways say now in place of what they said before."""
         with self.transaction():
             for gateway, models in said.items():
