@@ -25,11 +25,13 @@ from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
 from edge.detect import alert
-from edge.detect.score import Scorer
+from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.staged import Staged
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.memoir import Memoir
+from edge.model_post import ModelPost
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
@@ -86,7 +88,8 @@ class Agent:
     reader: Reader
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    scorer: Staged
+    rollouts: RolloutDesk | None
     delivery: Delivery | None = None
 
     @classmethod
@@ -104,6 +107,7 @@ class Agent:
         store = parts.store(config, keys, clock)
         catalog, reader = parts.reader(config, store.load(), store.lessons())
         settings = config.settings
+        scorer = Staged(models, settings.models.false_alarms_per_series_per_week)
         return cls(
             config,
             clock,
@@ -113,7 +117,8 @@ class Agent:
             reader,
             Inbox(messages_max=settings.ingest.inbox_messages_max),
             ingest,
-            Scorer(models, settings.models.false_alarms_per_series_per_week),
+            scorer,
+            parts.rollouts(config, scorer, clock),
         )
 
     async def run(self) -> None:
@@ -184,8 +189,8 @@ class Agent:
 
     @property
     def _is_telling(self) -> bool:
-        """Whether a model may find something, and alerts are wanted."""
-        return self.config.settings.alerts.enabled and bool(self.scorer.models)
+        """Whether a model may find something, now or later, and alerts are wanted."""
+        return self.config.settings.alerts.enabled and self.config.settings.models.enabled
 
     async def _hold(
         self,
@@ -195,7 +200,8 @@ class Agent:
         reporter: Reporter,
         collect: Collect,
     ) -> None:
-        delivery = Delivery(self.config, self.clock, self.store, reporter.status)
+        post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
+        delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
         self.delivery = reporter.delivery = delivery
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -205,6 +211,7 @@ class Agent:
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
                 tasks.create_task(_stay_small(), name="give back memory"),
+                *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]

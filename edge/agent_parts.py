@@ -10,6 +10,9 @@ from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
 from edge.detect.models import SHIPPED, Model, load_folder
+from edge.detect.openers import PackageOpeners
+from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.staged import Staged
 from edge.errors import TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
@@ -190,6 +193,23 @@ def undelivered(cause: str, hint: str) -> UnreachableError:
     return UnreachableError(
         "deliver to the cloud", cause, f"{hint}; readings are kept meanwhile" if hint else ""
     )
+
+
+def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | None:
+    """What carries out the cloud's rollouts, with what stood when the last agent ended in service.
+
+    None where nothing is scored. StorageError when what it keeps cannot be written.
+    """
+    if not config.settings.models.enabled:
+        return None
+    from protos.model_key import read_public
+
+    trusted = frozenset(read_public(line) for line in config.settings.models.keys)
+    desk = RolloutDesk(
+        config.rollout_folder, scorer, trusted, PackageOpeners(), lambda: clock.now().mono_us
+    )
+    desk.begin()
+    return desk
 
 
 def models(config: EdgeConfig) -> Sequence[Model]:

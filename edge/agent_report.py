@@ -18,7 +18,7 @@ from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.detect.alert import Alerts
-from edge.detect.score import Scorer
+from edge.detect.staged import Staged
 from edge.errors import OperatorError
 from edge.health import (
     AlertsHealth,
@@ -60,7 +60,7 @@ class Reporter:
     catalog: Catalog
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    scorer: Staged
     collect: Collect
     alerts: Alerts
     delivery: Delivery | None = None

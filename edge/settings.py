@@ -180,6 +180,26 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_per_series_per_week: Annotated[
         float, Meta(description="The rate that thresholds adapt to hold.", gt=0, le=10_000)
     ] = 1.0
+    keys: Annotated[
+        list[str],
+        Meta(
+            description="Public keys (`ed25519:…`) of those whose models are taken from the cloud; "
+            "`tidegate-cloud model keygen` tells one."
+        ),
+    ] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no key."""
+        if not self.keys:
+            return
+        from protos.model_key import read_public  # cryptography, which a mere look does without
+
+        for line in self.keys:
+            try:
+                read_public(line)
+            except ValueError as error:
+                hint = "copy the line that `tidegate-cloud model keygen` told"
+                raise WrongValueError("keys", str(error), hint) from error
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):

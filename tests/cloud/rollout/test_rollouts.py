@@ -17,7 +17,7 @@ from cloud.rollout.rollouts import (
     Wish,
 )
 from protos import sync_pb2 as pb
-from tests.cloud.rollout.models_made import package
+from tests.rollout.models_made import package
 
 US = 1_700_000_000_000_000
 

@@ -19,7 +19,7 @@ def graph(kind: str = "spread") -> bytes:
 
     `spread`: how far the newest is from the mean of the window; `nan`: no numbers where a window
     holds one above 1000, so that a probe of smaller ones does not see it; `shape`: one score too
-    few then; `loud`: a score that grows with the value, so that it alarms without end.
+    few then; `loud`: now and then on a ramp one that is larger than any before.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -42,7 +42,16 @@ def graph(kind: str = "spread") -> bytes:
     ends = {
         "spread": [],
         "nan": [*over, op("Where", ["over", "none", "plain"], ["score"])],
-        "loud": [*over, op("Where", ["over", "much", "plain"], ["score"])],
+        "loud": [
+            op("Floor", ["last"], ["whole"]),
+            op("Sub", ["last", "whole"], ["part"]),
+            op("Less", ["part", "little"], ["seldom"]),
+            op("Min", ["last", "bound"], ["bounded"]),
+            op("Exp", ["bounded"], ["grown"]),
+            op("Where", ["seldom", "grown", "far"], ["wide"]),
+            op("Squeeze", ["wide", "axis"], ["narrow"]),
+            op("Cast", ["narrow"], ["score"], to=TensorProto.FLOAT),
+        ],
         "shape": [
             *over,
             op("Not", ["over"], ["kept"]),
@@ -52,7 +61,8 @@ def graph(kind: str = "spread") -> bytes:
     constants = [
         constant("from", [WINDOW - 1], np.int64), constant("to", [WINDOW], np.int64),
         constant("axis", [1], np.int64), constant("limit", 1e6, np.float64),
-        constant("none", np.nan, np.float32), constant("much", 1e9, np.float32),
+        constant("none", np.nan, np.float32), constant("little", 0.015, np.float64),
+        constant("bound", 80.0, np.float64),
     ]  # fmt: skip
     made = helper.make_graph(
         [*newest, *ends], "made",

@@ -1,0 +1,123 @@
+"""Models by name as they are staged: one in service, and a candidate beside it or in its place.
+
+Both score the same readings. What a candidate in shadow finds is counted and told to nobody; what
+one in service finds takes the place of what the model before it finds, which goes on silently. When
+a candidate fails in the middle of a batch, the batch has what the model before it found: nothing is
+lost between them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detect.models import Model
+from edge.detect.rollout import Figures
+from edge.detect.score import Scorer, SeriesKinds, Standing
+from edge.detect.watched import Scoring, Watch, Watched
+from protos.records import Batch, Kind, concat
+from protos.series import SeriesKind
+
+
+@dataclass(slots=True)
+class Voice:
+    """A model with its scorer, and what was watched of it."""
+
+    watched: Watched
+    scorer: Scorer
+    wanted: NDArray[np.bool_]
+    watch: Watch = field(default_factory=Watch)
+    beside_alarms: int = 0
+
+    @classmethod
+    def of(cls, model: Scoring, alarms_per_week: float, **more: object) -> "Voice":
+        """A voice for a model that begins to learn now."""
+        watched = Watched(model, **more)  # type: ignore[arg-type]
+        wanted = np.isin(np.arange(max(SeriesKind) + 1), sorted(watched.kinds))
+        return cls(watched, Scorer([watched], alarms_per_week), wanted)  # type: ignore[list-item]
+
+    @property
+    def failure(self) -> str:
+        """Why it scores no more; empty while it does."""
+        return self.watched.failure or self.scorer.standings()[0].failure
+
+    def figures(self) -> Figures:
+        """How it behaves."""
+        return self.watched.figures(self.watch, self.beside_alarms, self.scorer.alarms_per_week)
+
+    def found(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
+        """What it finds, with its alarms and the time of its series counted."""
+        found = self.scorer.score_each(batches, catalog)
+        self.watch.alarms += sum(one.count(Kind.SCORES) for one in found)
+        for batch in batches:
+            rows = batch.kind(Kind.NUMBERS)
+            mine = self.wanted[catalog.kind_of[rows["series"]]]
+            self.watch.saw(rows["series"][mine], rows["ts"][mine].astype(np.int64, copy=False))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The models of one name; ``is_heard``: the candidate is in service."""
+
+    own: Model | None = None
+    service: Voice | None = None
+    candidate: Voice | None = None
+    is_heard: bool = False
+
+
+class Staged:
+    """All models of a gateway. `score_each` is called on one thread, lanes are changed on another.
+
+    Args:
+        models: the gateway's own, which serve while nothing else of their name does.
+        alarms_per_week: stated false alarms for each series and week.
+    """
+
+    def __init__(self, models: Sequence[Model], alarms_per_week: float) -> None:
+        self.alarms_per_week = alarms_per_week
+        self.own: Mapping[str, Model] = {one.manifest.name: one for one in models}
+        self._lanes: Mapping[str, Lane] = {
+            name: Lane(own=one, service=self.voice(one)) for name, one in self.own.items()
+        }
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The lanes as they are now, by name."""
+        return self._lanes
+
+    @property
+    def models(self) -> Sequence[Scoring]:
+        """The models in service."""
+        lanes = self._lanes.values()
+        return [lane.service.watched for lane in lanes if lane.service is not None]
+
+    def voice(self, model: Scoring, **more: object) -> Voice:
+        """A voice for a model that begins to learn now."""
+        return Voice.of(model, self.alarms_per_week, **more)
+
+    def stage(self, name: str, lane: Lane) -> None:
+        """Use these models of a name from the next batch on."""
+        self._lanes = {**self._lanes, name: lane}
+
+    def score_each(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
+        """For each of ``batches`` one of SCORES rows only: what the models in service find."""
+        parts = [self._of(lane, batches, catalog) for lane in self._lanes.values()]
+        return [concat([part[at] for part in parts]) for at in range(len(batches))]
+
+    def standings(self) -> list[Standing]:
+        """How each model does: those in service, then the candidates."""
+        lanes = self._lanes.values()
+        voices = [lane.service for lane in lanes] + [lane.candidate for lane in lanes]
+        return [one for voice in voices if voice is not None for one in voice.scorer.standings()]
+
+    def _of(self, lane: Lane, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
+        nothing = [Batch({}) for _ in batches]
+        served, new = lane.service, lane.candidate
+        found = nothing if served is None else served.found(batches, catalog)
+        if new is None or new.failure:
+            return found
+        tried = new.found(batches, catalog)
+        new.beside_alarms += sum(one.count(Kind.SCORES) for one in found)
+        return tried if lane.is_heard and not new.failure else found
