@@ -1,0 +1,1 @@
+"""Models made from history: `shelf` keeps their packages."""
