@@ -1,7 +1,8 @@
 """The cloud's configuration: the settings in its home, and where everything in that home lies.
 
 The home holds `cloud.toml`, `ca/`, `registry.db`, `notify.db`, `journal/`, `lake/` and, once
-there is something in them, `imports/` and `models/`. What can be wrong is said once, with the way out.
+there is something in them, `imports/` and `models/`. What can be wrong is said once, with the way
+out.
 """
 
 import os
