@@ -37,6 +37,7 @@ class Chunk:
 
     ``new_entries`` continue the series table without a hole and precede their first use;
     ``marks`` are ``MARK_BYTES`` each, oldest first; ``counters`` are added to persisted totals.
+    ``kept`` are names and what detection keeps under them (no bytes: let go), the last of a name.
     """
 
     batch: Batch
@@ -44,6 +45,7 @@ class Chunk:
     marks: bytes = b""
     rejects: tuple[Reject, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+    kept: tuple[tuple[str, bytes], ...] = ()
 
     def pieces(self) -> list["Chunk"]:
         """The same as chunks of at most `SCORES_MAX` anomalies; the first has all that is else."""

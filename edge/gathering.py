@@ -122,4 +122,5 @@ def _joined(chunks: list[Chunk]) -> Chunk:
         b"".join(one.marks for one in chunks),
         tuple(reject for one in chunks for reject in one.rejects),
         totals,
+        tuple({name: (name, body) for one in chunks for name, body in one.kept}.values()),
     )

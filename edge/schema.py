@@ -54,7 +54,13 @@ def _third(db: Database) -> None:
     db.table("lessons").create(columns, pk="no", not_null=set(columns), strict=True)
 
 
-MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second, _third)
+def _fourth(db: Database) -> None:
+    """To version 4: what detection learned, and its open episodes, outlive a restart."""
+    columns: dict[str, type] = {"no": int, "data": bytes}
+    db.table("remembered").create(columns, pk="no", not_null=set(columns), strict=True)
+
+
+MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second, _third, _fourth)
 """The step from each version to the next; the steps of released versions never change."""
 
 if len(MIGRATIONS) != SCHEMA_VERSION:

@@ -31,6 +31,7 @@ PURE_MODULES = {
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/detect/rolling.py",
     "edge/open_marks.py",
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
+    "edge/detect/runs.py", "edge/detect/episode.py", "edge/detect/episodes.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "protos/model.py", "protos/model_manifest.py", "protos/stored_zip.py",

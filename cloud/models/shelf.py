@@ -96,6 +96,11 @@ class Shelf:
             raise self._unknown(name, "")
         return entries[-1]
 
+    def next_version(self, name: str) -> str:
+        """A version behind the highest of a name: its first number and one; `1` for the first."""
+        entries = [entry for entry in self.list() if entry.name == name]
+        return str(version_order(entries[-1].version)[0] + 1) if entries else "1"
+
     def list(self) -> list[Entry]:
         """Every package that can be read, by name and version."""
         return [*self.read()[0]]

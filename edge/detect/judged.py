@@ -24,6 +24,8 @@ class Judged:
         score: `(n,)` float64, larger is stranger, never negative.
         threshold: `(n,)` float64, the threshold in force; the reading is strange when its score is
             above it.
+        channel: `(n,)` uint32 series entries: which of the series that are judged together made
+            this reading strangest, where `series` only names them all; None: it is itself.
     """
 
     detector: str
@@ -32,3 +34,12 @@ class Judged:
     value: NDArray[np.float64]
     score: NDArray[np.float64]
     threshold: NDArray[np.float64]
+    channel: NDArray[np.uint32] | None = None
+
+    def at(self, rows: NDArray[np.int64]) -> "Judged":
+        """Those of the readings that stand at these places."""
+        channel = None if self.channel is None else self.channel[rows]
+        return Judged(
+            self.detector, self.series[rows], self.ts[rows], self.value[rows], self.score[rows],
+            self.threshold[rows], channel,
+        )  # fmt: skip

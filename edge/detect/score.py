@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
+from edge.detect.judged import Judged
 from edge.detect.models import Model
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.threshold import Thresholds
-from protos.records import Batch, Kind
+from protos.records import Batch, Kind, strings
 from protos.series import SeriesKind
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,28 @@ class Standing:
     failure: str
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one model said of readings.
+
+    Attributes:
+        rows: `(n,)` int64, where they stand among the numbers that were scored.
+        judged: all that it judged.
+        alarm: `(n,)` which of them became anomalies.
+    """
+
+    rows: I8
+    judged: Judged
+    alarm: NDArray[np.bool_]
+
+    def within(self, first: int, end: int) -> "Looked | None":
+        """The part whose rows lie in ``first`` to ``end``; None when there is none."""
+        at = ((self.rows >= first) & (self.rows < end)).nonzero()[0]
+        if not len(at):
+            return None
+        return Looked(self.rows[at], self.judged.at(at), self.alarm[at])
+
+
 @dataclass(slots=True)
 class Scorer:
     """Scores every batch with every model.
@@ -103,25 +126,34 @@ class Scorer:
         Returns:
             For each of ``batches`` one of SCORES rows only: one row for each anomaly.
         """
+        looked, ends = self.look(batches, catalog)
+        return [
+            scores_within(looked, int(first), int(end))
+            for first, end in zip([0, *ends], ends, strict=False)
+        ]
+
+    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> tuple[list[Looked], I8]:
+        """What every model says of the numbers of several batches that follow each other.
+
+        Returns:
+            What was looked at, rows counted over all ``batches``; and where each of them ends.
+        """
         tables = [batch.kind(Kind.NUMBERS) for batch in batches]
         ends = np.cumsum([len(rows["series"]) for rows in tables])
         numbers = {
             name: tables[0][name] if len(tables) == 1 else np.concatenate([t[name] for t in tables])
             for name in ("series", "ts", "value")
         }
-        found: list[tuple[I8, Columns]] = []
+        looked: list[Looked] = []
         for bench in self._benches:
             if not bench.failure and len(numbers["series"]):
-                found += self._found(bench, numbers, bench.wanted[catalog.kind_of])
-        return [
-            _rows_within([found_in for found_in in found if len(found_in[0])], int(first), int(end))
-            for first, end in zip([0, *ends], ends, strict=False)
-        ]
+                looked += self._looked(bench, numbers, bench.wanted[catalog.kind_of])
+        return looked, ends
 
-    def _found(
+    def _looked(
         self, bench: Bench, numbers: Columns, wanted: NDArray[np.bool_]
-    ) -> Iterator[tuple[I8, Columns]]:
-        """What one model finds: rows of ``numbers``, and their SCORES."""
+    ) -> Iterator[Looked]:
+        """What one model says of ``numbers``."""
         mine = wanted[numbers["series"]]
         at = None if mine.all() else mine.nonzero()[0]
         groups = by_series(numbers["series"] if at is None else numbers["series"][at])
@@ -129,8 +161,7 @@ class Scorer:
             at = groups.order if at is None else at[groups.order]
         for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
             here = np.arange(start, end) if at is None else at[start:end]
-            rows, scores = self._anomalies(bench, {name: c[here] for name, c in numbers.items()})
-            yield here[rows], scores
+            yield self._judged(bench, here, {name: c[here] for name, c in numbers.items()})
 
     def standings(self) -> list[Standing]:
         """How each model does."""
@@ -140,26 +171,18 @@ class Scorer:
             for m in (bench.model.manifest,)
         ]
 
-    def _anomalies(self, bench: Bench, part: Columns) -> tuple[I8, Columns]:
+    def _judged(self, bench: Bench, here: I8, part: Columns) -> Looked:
         series = part["series"].astype(np.uint32, copy=False)
         windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
         scores = self._run(bench, windowed)
-        who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
+        rows = windowed.rows
+        who, when = series[rows], part["ts"][rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
         bench.scored += len(scores)
-        raised = verdict.alarm.nonzero()[0]
-        bench.anomalies += len(raised)
-        model = np.empty(len(raised), object)
-        model[:] = bench.model.manifest.label
-        rows = windowed.rows[raised]
-        return rows, {
-            "series": who[raised],
-            "ts": when[raised],
-            "value": part["value"][rows],
-            "score": scores[raised],
-            "threshold": verdict.threshold[raised],
-            "model": model,
-        }
+        bench.anomalies += int(np.count_nonzero(verdict.alarm))
+        label = bench.model.manifest.label
+        judged = Judged(label, who, when, part["value"][rows], scores, verdict.threshold)
+        return Looked(here[rows], judged, verdict.alarm)
 
     def _run(self, bench: Bench, windowed: Windowed) -> NDArray[np.float64]:
         try:
@@ -188,13 +211,20 @@ def _cuts(groups: Groups, past: int) -> list[int]:
     return sorted({0, *cuts.tolist(), len(groups.who)})
 
 
-def _rows_within(found: Sequence[tuple[I8, Columns]], first: int, end: int) -> Batch:
-    """The SCORES among ``found`` whose rows lie in ``first`` to ``end``."""
+def scores_within(looked: Sequence[Looked], first: int, end: int) -> Batch:
+    """The anomalies among ``looked`` whose rows lie in ``first`` to ``end``, as SCORES."""
     parts = []
-    for rows, scores in found:
-        within = ((rows >= first) & (rows < end)).nonzero()[0]
-        if len(within):
-            parts.append({name: column[within] for name, column in scores.items()})
+    for one in looked:
+        if not one.alarm.any():
+            continue
+        at = (one.alarm & (one.rows >= first) & (one.rows < end)).nonzero()[0]
+        if len(at):
+            told = one.judged
+            columns = (told.series, told.ts, told.value, told.score, told.threshold)
+            model = strings([told.detector] * len(at))
+            parts.append([*(column[at] for column in columns), model])
     if not parts:
         return Batch({})
-    return Batch({Kind.SCORES: {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}})
+    names = ("series", "ts", "value", "score", "threshold", "model")
+    joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Batch({Kind.SCORES: dict(zip(names, joined, strict=True))})

@@ -149,6 +149,7 @@ class Inspection:
         yield from self._others("marks", "no, count, data", RowKind.MARKS)
         yield from self._others("rejects", "no, 0, data", RowKind.REJECT)
         yield from self._others("lessons", "no, 0, data", RowKind.LESSON)
+        yield from self._others("remembered", "no, 0, data", RowKind.REMEMBERED)
 
     def _keys(self) -> Iterator[Damage]:
         for no, *wrapped in self._file.rows("SELECT no, kek_id, salt, sealed FROM keys"):

@@ -7,7 +7,7 @@ from edge.errors import StorageError
 from edge.when_full import WhenFull
 from protos.limits import BLOCK_BYTES_MAX, KIB, MIB
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """``PRAGMA user_version`` of a buffer this code reads; ``edge.schema`` brings older ones to it."""
 PAGE_BYTES: Final = 4 * KIB
 """Pages of the file: the block of ext4 and f2fs, so that a small commit rewrites little."""
@@ -67,6 +67,11 @@ class StoreLimits:
     def lesson_bytes_max(self) -> int:
         """Most that is kept of what devices told of themselves; a sixteenth of a small buffer."""
         return min(2 * MIB, self.bytes_max // 16)
+
+    @property
+    def remembered_bytes_max(self) -> int:
+        """Most that detection keeps over a restart; a sixteenth of a small buffer."""
+        return min(8 * MIB, self.bytes_max // 16)
 
     @property
     def group_bytes_max(self) -> int:

@@ -30,7 +30,7 @@ from protos.block import ChunkRun
 from protos.limits import CHUNK_COUNTER_MAX
 
 PREFIX_BYTES = 12
-_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "lessons", "state")
+_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "lessons", "remembered", "state")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from edge.store.commit import Waiting
 from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
+from edge.store.remembered import Item
 from edge.store.thread import Call, Writer
 from edge.sync_effects import BufferState
 from protos.block import Block, ChunkRun
@@ -140,6 +141,10 @@ class Store:
     def keep_lessons(self, lessons: Sequence[Lesson]) -> "Future[None]":
         """Keep what devices told of themselves; BufferFull, StoreBusy: offer them again."""
         return self._call(lambda: self._buffer.lessons.keep(lessons))
+
+    def remembered(self) -> list[Item]:
+        """What detection kept in earlier runs, oldest first; waits for the buffer."""
+        return self._call(self._buffer.remembered.recall).result()
 
     def close(self) -> None:
         """Finish what is queued, write back, close; StorageError when the store had failed."""

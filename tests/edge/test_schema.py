@@ -16,7 +16,7 @@ from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
 
 TABLES = {
     "keys", "openings", "state", "totals", "entries", "chunks", "blocks", "marks", "rejects",
-    "quarantine", "lessons",
+    "quarantine", "lessons", "remembered",
 }  # fmt: skip
 
 

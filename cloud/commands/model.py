@@ -1,0 +1,19 @@
+"""`tidegate-cloud model`: models made from history, tried on it, kept, and brought to gateways."""
+
+from typing import Final
+
+import click
+
+from protos.console import Verbs
+
+VERBS: Final = {
+    "train": "make a model from history and put it on the shelf",
+    "backtest": "try a model on history and write a report",
+    "list": "list the models on the shelf",
+    "show": "show what a model says of itself",
+}
+
+
+@click.group(cls=Verbs, verbs=VERBS, package="cloud.commands.models")
+def command() -> None:
+    """Make models from history, try them on it, and see what is on the shelf."""
