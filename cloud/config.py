@@ -68,6 +68,11 @@ class CloudConfig:
         return self.home / "imports"
 
     @property
+    def model_key_path(self) -> Path:
+        """The key that this cloud signs models with, once one was made."""
+        return self.home / "model.key"
+
+    @property
     def models_folder(self) -> Path:
         """Folder of the model packages on the shelf."""
         return self.home / "models"

@@ -9,11 +9,15 @@ from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
+from edge.detect.admission import admit_folder, files
+from edge.detect.apart_wire import Bounds
 from edge.detect.models import SHIPPED, Model, load_folder
 from edge.detect.openers import PackageOpeners
 from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.signers import Signers
 from edge.detect.staged import Staged
-from edge.errors import TidegateError, UnreachableError
+from edge.detect.trust import Trust, trust_of
+from edge.errors import OperatorError, TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
@@ -202,11 +206,13 @@ def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | 
     """
     if not config.settings.models.enabled:
         return None
-    from protos.model_key import read_public
-
-    trusted = frozenset(read_public(line) for line in config.settings.models.keys)
+    openers = PackageOpeners(model_bounds(config))
     desk = RolloutDesk(
-        config.rollout_folder, scorer, trusted, PackageOpeners(), lambda: clock.now().mono_us
+        config.rollout_folder,
+        scorer,
+        Signers(config.identity_folder, lambda: trust(config).keys),
+        openers,
+        lambda: clock.now().mono_us,
     )
     desk.begin()
     return desk
@@ -216,10 +222,12 @@ def models(config: EdgeConfig) -> Sequence[Model]:
     """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
     if not config.settings.models.enabled:
         return ()
-    folder, hint = config.models_folder, "mend it; without a manifest in it the shipped one serves"
-    if not any(folder.glob("*.toml")):
+    folder, hint = config.models_folder, "mend it; without a model in it the shipped one serves"
+    if files(folder):
+        usable, refusals = admit_folder(folder, trust(config), model_bounds(config))
+    else:
         folder, hint = SHIPPED, "install Tidegate again; in a checkout, `make models` builds it"
-    usable, refusals = load_folder(folder)
+        usable, refusals = load_folder(folder)
     refused: TidegateError
     for refused in refusals:
         log.error("%s", refused)
@@ -231,3 +239,18 @@ def models(config: EdgeConfig) -> Sequence[Model]:
             hint,
         )
     return usable
+
+
+def trust(config: EdgeConfig) -> Trust:
+    """Whose models run here; a damaged file of the cloud's keys is told, and counts as none."""
+    lines = config.settings.models.trusted_keys
+    try:
+        return trust_of(config.identity_folder, lines)
+    except OperatorError as error:
+        log.error("%s", error)
+        return trust_of(None, lines)
+
+
+def model_bounds(config: EdgeConfig) -> Bounds:
+    """What a model may take in a process of its own."""
+    return Bounds(window_us=config.settings.models.window_us_max)

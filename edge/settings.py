@@ -180,26 +180,34 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_per_series_per_week: Annotated[
         float, Meta(description="The rate that thresholds adapt to hold.", gt=0, le=10_000)
     ] = 1.0
-    keys: Annotated[
+    trusted_keys: Annotated[
         list[str],
         Meta(
-            description="Public keys (`ed25519:…`) of those whose models are taken from the cloud; "
-            "`tidegate-cloud model keygen` tells one."
+            description="Public keys, `ed25519:…`, whose signed models may run here, beside those "
+            "of the gateway's cloud.",
+            max_length=16,
         ),
     ] = msgspec.field(default_factory=list)
+    window_us_max: Annotated[
+        float,
+        Meta(
+            description="Microseconds that a window may take in a batch of 256; a model that takes "
+            "longer is refused.",
+            gt=0,
+            le=100_000,
+        ),
+    ] = 200.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no key."""
-        if not self.keys:
-            return
-        from protos.model_key import read_public  # cryptography, which a mere look does without
+        """Refuse a line that is no key."""
+        from protos.model_key import read_public  # heavy, and mostly there is no key
 
-        for line in self.keys:
+        for line in self.trusted_keys:
             try:
                 read_public(line)
             except ValueError as error:
-                hint = "copy the line that `tidegate-cloud model keygen` told"
-                raise WrongValueError("keys", str(error), hint) from error
+                hint = "`tidegate-cloud model key` prints the line of a cloud's key"
+                raise WrongValueError("trusted_keys", str(error), hint) from error
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):

@@ -362,14 +362,16 @@ class Status(_message.Message):
     def __init__(self, backlog_rows: _Optional[int] = ..., backlog_bytes: _Optional[int] = ..., buffer_bytes: _Optional[int] = ..., buffer_bytes_max: _Optional[int] = ..., clock_quality: _Optional[_Union[ClockQuality, str]] = ..., key_tier: _Optional[str] = ..., certificate_not_after_us: _Optional[int] = ..., rejected: _Optional[int] = ..., evicted: _Optional[int] = ..., ignored: _Optional[int] = ..., collapsed: _Optional[int] = ..., readings: _Optional[int] = ..., anomalies: _Optional[int] = ..., wall_us: _Optional[int] = ..., series: _Optional[int] = ...) -> None: ...
 
 class ModelOffers(_message.Message):
-    __slots__ = ("session", "offers", "withdrawn")
+    __slots__ = ("session", "offers", "withdrawn", "keys")
     SESSION_FIELD_NUMBER: _ClassVar[int]
     OFFERS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     session: int
     offers: _containers.RepeatedCompositeFieldContainer[ModelOffer]
     withdrawn: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, session: _Optional[int] = ..., offers: _Optional[_Iterable[_Union[ModelOffer, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[int]] = ...) -> None: ...
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, session: _Optional[int] = ..., offers: _Optional[_Iterable[_Union[ModelOffer, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ModelOffer(_message.Message):
     __slots__ = ("rollout", "name", "version", "sha256", "size", "stage", "downgrade", "trial_us")

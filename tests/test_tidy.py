@@ -35,6 +35,7 @@ PURE_MODULES = {
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "protos/model.py", "protos/model_manifest.py", "protos/stored_zip.py",
+    "edge/detect/onnx_wire.py", "edge/detect/graph_rules.py",
     "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",
     "cloud/lake/correction.py",
     "cloud/series/joined.py", "cloud/series/operation.py", "cloud/query/joined.py",

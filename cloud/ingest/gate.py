@@ -83,7 +83,7 @@ class Gate:
             OperatorError: it cannot listen there.
         """
         limits = IngestLimits(window_bytes=config.settings.journal.window_bytes)
-        rollouts = RolloutDesk(registry, config.models_folder, now_us)
+        rollouts = RolloutDesk(registry, config.models_folder, now_us, config.model_key_path)
         ingest = Ingest(
             journal,
             admit=lambda certificate: registry.admission(certificate, now_us()),

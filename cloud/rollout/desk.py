@@ -16,7 +16,8 @@ from cloud.registry.rollouts import BY_ITSELF, RolloutRows
 from cloud.rollout.plan import Behaviour, Rollout, judged, members, offers_for
 from protos import sync_pb2 as pb
 from protos.limits import MODEL_REASON_BYTES_MAX, MODEL_REPORTS_MAX
-from protos.model import SUFFIX
+from protos.model import SUFFIX, PackageError
+from protos.model_key import load_key, public_of
 from protos.shown import printable
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,18 @@ class RolloutDesk:
         registry: of the cloud.
         folder: of the shelf, where packages lie under their names and versions.
         now_us: µs UTC.
+        key: file of the key that this cloud signs models with; there need be none.
     """
 
-    def __init__(self, registry: RolloutRows, folder: Path, now_us: Callable[[], int]) -> None:
-        self._registry, self._folder, self._now_us = registry, folder, now_us
+    def __init__(
+        self,
+        registry: RolloutRows,
+        folder: Path,
+        now_us: Callable[[], int],
+        key: Path | None = None,
+    ) -> None:
+        self._registry, self._folder, self._now_us, self._key = registry, folder, now_us, key
+        self._keys: Sequence[bytes] = ()
         self._rollouts: Sequence[Rollout] = ()
         self._shares: Mapping[int, frozenset[str]] = {}
         self._files: Mapping[bytes, str] = {}
@@ -53,7 +62,9 @@ class RolloutDesk:
 
     def offers(self, gateway: str) -> pb.ModelOffers:
         """What this gateway is to run; from memory."""
-        return offers_for(gateway, self._rollouts, self._shares)
+        told = offers_for(gateway, self._rollouts, self._shares)
+        told.keys.extend(self._keys)
+        return told
 
     def read(self, sha256: bytes, offset: int, length: int) -> bytes:
         """Bytes of an offered package; blocks.
@@ -115,12 +126,23 @@ class RolloutDesk:
 
     def _take(self, rollouts: Sequence[Rollout], gateways: Sequence[str]) -> bool:
         shares = {one.id: members(one, gateways) for one in rollouts if one.is_under_way}
-        changed = (rollouts, shares) != (self._rollouts, self._shares)
-        self._rollouts, self._shares = rollouts, shares
+        keys = self._signing()
+        changed = (rollouts, shares, keys) != (self._rollouts, self._shares, self._keys)
+        self._rollouts, self._shares, self._keys = rollouts, shares, keys
         self._files = {
             bytes.fromhex(one.sha256): f"{one.name}-{one.version}{SUFFIX}" for one in rollouts
         }
         return changed
+
+    def _signing(self) -> Sequence[bytes]:
+        """The public keys that gateways are told; none while this cloud has made none."""
+        if self._key is None or not self._key.exists():
+            return ()
+        try:
+            return (public_of(load_key(self._key)),)
+        except PackageError as error:
+            log.error("%s", error)
+            return self._keys
 
 
 def _bounded(told: pb.ModelBehaviour) -> pb.ModelBehaviour:

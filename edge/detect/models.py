@@ -1,6 +1,8 @@
-"""Models from a folder: one ONNX file and one manifest each, verified before a session is made.
+"""Models: a graph and its manifest, checked, with the session that scores.
 
-A manifest is a TOML file beside its model::
+What is trusted, and where models come from, is `edge.detect.admission`'s; here a graph that is
+taken becomes a session, after `graph_rules` found nothing wrong in its bytes and a probe batch
+nothing in its scores. The shipped models lie in a folder, one ONNX file and one manifest each::
 
     name = "residual"        # with `version`: what anomalies are signed with
     version = "1"
@@ -10,33 +12,29 @@ A manifest is a TOML file beside its model::
     kinds = ["gauge"]        # kinds of series it is for
     takes = "line"           # what the graph takes; without the key "window"
 
-The graph gives `score`, float32, where larger is stranger. It takes either `window`, float64
-`(n, window)`, and gives one score for each row; or `line`, float64 `(n,)`, and gives one for each
-window in it, `(n - window + 1,)`. A line costs a fraction, for what windows share is computed once;
-the score of a window must be the same, to the bit, whatever stands beside it in the line. A model
-that does not hold to this is refused with its reason and stops nothing.
+The other keys, and what a graph takes and gives, are in docs/format/model-package.md. A line costs
+a fraction of windows, for what windows share is computed once. A model that does not hold to all
+this is refused with its reason and stops nothing.
 """
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import memory
+from edge.detect.graph_rules import SCORE, graph_problem
 from edge.errors import LibraryError, OperatorError
+from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes, parse_manifest
 from protos.series import SeriesKind
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 
 MODEL_BYTES_MAX: Final = 32 * 1024 * 1024
-WINDOW_MAX: Final = 4096
 # A probe that cannot be answered for this batch is found here and not in service.
 PROBE_ROWS: Final = 3
 SHIPPED: Final = Path(__file__).parent / "shipped"
@@ -48,29 +46,27 @@ CALL_BYTES_MAX: Final = 384 << 10
 CALL_VALUES_MAX: Final = 16 << 10
 
 
-class Takes(Enum):
-    """What a graph takes, which is the name of its input as well."""
-
-    WINDOW = "window"
-    LINE = "line"
-
-
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a model says of itself; see the module's own words."""
-
-    name: str
-    version: str
-    file: str
-    sha256: str
-    window: int
-    kinds: tuple[str, ...] = ("gauge",)
-    takes: Takes = Takes.WINDOW
-    about: str = ""
+class Scoring(Protocol):
+    """What scores: a model with a session here, or one apart."""
 
     @property
-    def label(self) -> str:
-        """Name and version as anomalies carry them."""
-        return f"{self.name}@{self.version}"
+    def manifest(self) -> Manifest:
+        """What the model says of itself."""
+        ...
+
+    @property
+    def kinds(self) -> frozenset[SeriesKind]:
+        """Kinds of series it scores."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why it gives no scores for now, empty while it does."""
+        ...
+
+    def score(self, line: F8, at: I8) -> F8:
+        """Score windows of a line as `Model.score` does; NaN where there is no score for now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +80,11 @@ class Model:
     def kinds(self) -> frozenset[SeriesKind]:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
+
+    @property
+    def trouble(self) -> str:
+        """Nothing: it raises, or it scores."""
+        return ""
 
     def score(self, line: F8, at: I8) -> F8:
         """Score the windows of ``line`` that begin at the places ``at``.
@@ -114,9 +115,25 @@ class Model:
         scores = [self._run(part, len(part) - past) for part in parts]
         return scores[0] if len(scores) == 1 else np.concatenate(scores)
 
+    def score_frames(self, frames: F8) -> F8:
+        """Score frames of a model that takes them.
+
+        Args:
+            frames: `(n, window, channels)` float64.
+
+        Returns:
+            `(n,)` float64.
+
+        Raises:
+            Exception: as `score`.
+        """
+        most = max(1, CALL_BYTES_MAX // (8 * frames[0].size)) if len(frames) else 1
+        parts = [frames[start : start + most] for start in range(0, len(frames), most)]
+        return np.concatenate([np.zeros(0), *(self._run(part, len(part)) for part in parts)])
+
     def _run(self, values: F8, count: int) -> F8:
-        name = self.manifest.takes.value
-        scores: F8 = np.asarray(self.session.run(["score"], {name: values})[0], np.float64)
+        name = self.manifest.takes.input_name
+        scores: F8 = np.asarray(self.session.run([SCORE], {name: values})[0], np.float64)
         if scores.shape != (count,):
             raise ValueError(f"{count} windows gave scores of shape {scores.shape}")
         return scores
@@ -126,28 +143,22 @@ class ModelRefusedError(OperatorError):
     """A model that does not hold what its manifest or this module promises."""
 
 
-def refused(manifest: Path, cause: str, hint: str) -> ModelRefusedError:
-    """The error for one manifest."""
-    return ModelRefusedError(f"load the model of {manifest}", cause, hint)
+def refused(path: Path | str, cause: str, hint: str) -> ModelRefusedError:
+    """The error for one model, called by its manifest's or package's file."""
+    return ModelRefusedError(f"load the model of {path}", cause, hint)
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check one manifest.
+    """Read and check one manifest of a folder.
 
     Raises:
         ModelRefusedError: not TOML, a key is missing, unknown or out of range.
     """
     try:
-        manifest = msgspec.convert(tomllib.loads(path.read_text()), Manifest)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        with path.open("rb") as file:
+            manifest = parse_manifest(file.read(MANIFEST_BYTES_MAX + 1))
+    except (OSError, ValueError) as error:
         raise refused(path, str(error), "compare it with a shipped manifest") from error
-    if not 2 <= manifest.window <= WINDOW_MAX:
-        cause = f"window = {manifest.window} is not between 2 and {WINDOW_MAX}"
-        raise refused(path, cause, "set the window length the graph was made for")
-    known = {kind.name.lower() for kind in SeriesKind}
-    if not set(manifest.kinds) <= known:
-        cause = f"kinds = {list(manifest.kinds)} names a kind that is none of {sorted(known)}"
-        raise refused(path, cause, "name kinds of series")
     if Path(manifest.file).name != manifest.file:
         raise refused(path, f"file = {manifest.file!r} leaves the folder", "name a file beside it")
     return manifest
@@ -173,12 +184,15 @@ def read_graph(path: Path, manifest: Manifest) -> bytes:
     return content
 
 
-def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
-    """Make the session and try it on a probe batch.
+def open_session(path: Path | str, manifest: Manifest, content: bytes) -> Any:
+    """See that the graph is one that is taken, make its session and try it on a probe batch.
 
     Raises:
-        ModelRefusedError: the runtime refuses the graph, or inputs, outputs or shapes are not ours.
+        ModelRefusedError: the graph, the runtime or the probe says that it is not ours.
     """
+    problem = graph_problem(content, manifest)
+    if problem:
+        raise refused(path, *problem)
     try:
         memory.load("onnxruntime")
     except LibraryError as error:
@@ -193,25 +207,53 @@ def open_session(path: Path, manifest: Manifest, content: bytes) -> Any:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         together, alone = _probed(Model(manifest, session))
     except Exception as error:  # the runtime raises many unnamed kinds
-        cause = (str(error) or type(error).__name__).splitlines()[0][:300]
-        raise refused(path, f"the runtime refuses it: {cause}", "export it again") from error
+        raise refused(path, f"the runtime refuses it: {told(error)}", "export it again") from error
     if not np.isfinite(together).all():
         cause = f"probe windows gave scores that are no numbers: {together.tolist()}"
         raise refused(path, cause[:300], "`score` must be one finite number a window")
-    if manifest.takes is Takes.LINE and not np.array_equal(together, alone):
-        cause = "in a line its windows have other scores than by themselves"
+    exact = manifest.takes is Takes.LINE
+    if not (np.array_equal if exact else _alike)(together, alone):
+        beside = "in a line" if exact else "in a batch"
+        cause = f"{beside} its windows have other scores than by themselves"
         raise refused(path, cause, "a score may depend on nothing but its own window")
     return session
 
 
+def told(error: Exception) -> str:
+    """What an error of the runtime says, on one line."""
+    return (str(error) or type(error).__name__).splitlines()[0][:300]
+
+
+def _alike(together: F8, alone: F8) -> bool:
+    """Whether scores are the same but for the order in which a batch is summed."""
+    return np.allclose(together, alone, rtol=1e-3, atol=1e-6)
+
+
+def probe(manifest: Manifest, count: int) -> tuple[F8, I8]:
+    """A line of ``count`` windows of a wave, its extremes in one window each, and of a standstill.
+
+    What divides by a spread must bear none. Returns the line and where its windows begin.
+    """
+    window = manifest.window
+    line = np.sin(np.arange(2 * window + count - 1, dtype=np.float64)) * 1e3 + 7.0
+    line[0], line[window + count - 2], line[-window:] = 5e3, -5e3, 7.0
+    return line, np.append(np.arange(count), len(line) - window)
+
+
+def probe_scores(model: Model, line: F8, at: I8) -> F8:
+    """Scores of windows of a line; for a model of frames each channel is a multiple of it."""
+    if model.manifest.takes is not Takes.FRAME:
+        return model.score(line, at)
+    rows = np.lib.stride_tricks.sliding_window_view(line, model.manifest.window)[at]
+    return model.score_frames(rows[:, :, None] * np.arange(1.0, 1 + len(model.manifest.channels)))
+
+
 def _probed(model: Model) -> tuple[F8, F8]:
     """Scores of a few windows of one line, in one call and one by one."""
+    line, at = probe(model.manifest, PROBE_ROWS)
     window = model.manifest.window
-    line = np.sin(np.arange(window + PROBE_ROWS - 1, dtype=np.float64)) * 1e3 + 7.0
-    line[0], line[-1] = 5e3, -5e3  # the extremes are in one window each
-    at = np.arange(PROBE_ROWS)
-    alone = [model.score(line[start : start + window], at[:1]) for start in range(PROBE_ROWS)]
-    return model.score(line, at), np.concatenate(alone)
+    alone = [probe_scores(model, line[one : one + window], at[:1]) for one in at.tolist()]
+    return probe_scores(model, line, at), np.concatenate(alone)
 
 
 def load(path: Path) -> Model:

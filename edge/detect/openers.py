@@ -1,15 +1,25 @@
 """Models of verified packages: in this process for a good one, apart for one that is tried."""
 
-from edge.detect import models
-from edge.detect.watched import Scoring
+from edge.detect.apart import Apart
+from edge.detect.apart_wire import Bounds
+from edge.detect.models import Model, open_session
 from protos.model import Package
 
 
 class PackageOpeners:
-    """How a gateway opens packages."""
+    """How a gateway opens packages, within ``bounds``."""
 
-    def here(self, package: Package) -> Scoring:
-        """In this process, after its graph was looked at and a probe scored."""
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+
+    def apart(self, package: Package) -> Apart:
+        """In a process of its own, after its trial there. SetAsideError when it failed that."""
+        apart = Apart.start(package.manifest, package.graph, self._bounds)
+        apart.report()
+        return apart
+
+    def here(self, package: Package) -> Model:
+        """In this process, for a model that came through its trial. ModelRefusedError if not."""
         manifest = package.manifest
-        session = models.open_session(manifest.package_file, manifest, package.graph)
-        return models.Model(manifest, session)
+        session = open_session(manifest.package_file, manifest, package.graph)
+        return Model(manifest, session)

@@ -16,7 +16,7 @@ from edge.detect.rollout import Held, Offer, Slot, Stage
 from edge.detect.rollout_folder import RolloutFolder
 from edge.detect.rollout_report import report
 from edge.detect.staged import Lane, Staged, Voice
-from edge.detect.watched import Candidate, Scoring
+from edge.detect.watched import Candidate, Inner
 from edge.errors import StorageError, TidegateError
 from edge.sync_models import Wanted
 from protos import sync_pb2 as pb
@@ -37,8 +37,21 @@ class Openers(Protocol):
         """In a process of its own, probed there."""
         ...
 
-    def here(self, package: Package) -> Scoring:
+    def here(self, package: Package) -> Inner:
         """In this process."""
+        ...
+
+
+class Trusted(Protocol):
+    """Whose models are taken: `edge.detect.signers.Signers`."""
+
+    @property
+    def keys(self) -> Collection[bytes]:
+        """Public keys, 32 bytes each."""
+        ...
+
+    def told(self, keys: Collection[bytes]) -> bool:
+        """The cloud says what its keys are."""
         ...
 
 
@@ -48,7 +61,7 @@ class RolloutDesk:
     Args:
         folder: where packages and state are kept.
         staged: the models as they are scored with.
-        trusted: public keys of those whose models are taken.
+        signers: those whose models are taken.
         openers: make models of packages.
         now_us: a clock that only rises.
     """
@@ -57,11 +70,11 @@ class RolloutDesk:
         self,
         folder: Path,
         staged: Staged,
-        trusted: Collection[bytes],
+        signers: Trusted,
         openers: Openers,
         now_us: Callable[[], int],
     ) -> None:
-        self._folder, self._staged, self._trusted = RolloutFolder(folder), staged, trusted
+        self._folder, self._staged, self._signers = RolloutFolder(folder), staged, signers
         self._openers, self._now_us = openers, now_us
         self._held = Held()
         self._candidates: dict[str, tuple[Offer, Candidate]] = {}
@@ -89,6 +102,7 @@ class RolloutDesk:
 
     def offered(self, told: pb.ModelOffers) -> None:
         """What the cloud wants, whole. StorageError when it cannot be kept."""
+        self._signers.told(told.keys)
         own = {name: model.manifest.version for name, model in self._staged.own.items()}
         before = self._held
         now = rules.offered(before, rules.read_offers(told), frozenset(told.withdrawn), own)
@@ -197,7 +211,7 @@ class RolloutDesk:
     def _try(self, name: str, one: Offer, data: bytes) -> None:
         try:
             package = read_package(data)
-            verify(package, self._trusted)
+            verify(package, self._signers.keys)
             manifest = package.manifest
             if (manifest.name, manifest.version) != (one.name, one.version):
                 self._refuse(name, f"it is {manifest.label}, not what was offered")
@@ -245,7 +259,7 @@ class RolloutDesk:
             self._fail(name, getattr(error, "cause", "") or str(error))
             return
         self._become(rules.proven(self._held, name))
-        voice.watched.inner = here
+        voice.watched.swap(here)
         del self._candidates[name]
         self._staged.stage(name, Lane(own=self._staged.own.get(name), service=voice))
         candidate.close()
@@ -259,7 +273,7 @@ class RolloutDesk:
                 if data is None:
                     raise StorageError(f"serve {name}", "its package is gone or damaged")
                 package = read_package(data)
-                verify(package, self._trusted)
+                verify(package, self._signers.keys)
                 voice = self._staged.voice(self._openers.here(package))
             except (TidegateError, PackageError) as error:
                 why = getattr(error, "cause", "") or getattr(error, "why", "")
@@ -289,8 +303,10 @@ class RolloutDesk:
 
     def _drop(self, name: str) -> None:
         """No candidate of this name is scored with any more."""
-        if name in self._staged.lanes:
+        if (lane := self._staged.lanes.get(name)) is not None:
             self._put(name, candidate=None, is_heard=False)
+            if lane.candidate is not None:
+                lane.candidate.watched.end()
         if (gone := self._candidates.pop(name, None)) is not None:
             gone[1].close()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
 from edge.detect.judged import Judged
-from edge.detect.models import Model
+from edge.detect.models import Scoring
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.threshold import Thresholds
 from protos.records import Batch, Kind, strings
@@ -43,7 +43,7 @@ class SeriesKinds(Protocol):
 class Bench:
     """One model in service with the state of its series."""
 
-    model: Model
+    model: Scoring
     windows: Windows
     thresholds: Thresholds
     wanted: NDArray[np.bool_]
@@ -95,7 +95,7 @@ class Scorer:
         alarms_per_week: stated false alarms for each series and week.
     """
 
-    models: Sequence[Model]
+    models: Sequence[Scoring]
     alarms_per_week: float
     _benches: list[Bench] = field(init=False)
 
@@ -166,7 +166,13 @@ class Scorer:
     def standings(self) -> list[Standing]:
         """How each model does."""
         return [
-            Standing(m.name, m.version, bench.scored, bench.anomalies, bench.failure)
+            Standing(
+                m.name,
+                m.version,
+                bench.scored,
+                bench.anomalies,
+                bench.failure or bench.model.trouble,
+            )
             for bench in self._benches
             for m in (bench.model.manifest,)
         ]
@@ -178,7 +184,7 @@ class Scorer:
         rows = windowed.rows
         who, when = series[rows], part["ts"][rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
-        bench.scored += len(scores)
+        bench.scored += int(np.isfinite(scores).sum())
         bench.anomalies += int(np.count_nonzero(verdict.alarm))
         label = bench.model.manifest.label
         judged = Judged(label, who, when, part["value"][rows], scores, verdict.threshold)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.detect.models import Model
 from edge.detect.rollout import Figures
 from edge.detect.score import Scorer, SeriesKinds, Standing
-from edge.detect.watched import Scoring, Watch, Watched
+from edge.detect.watched import Inner, Watch, Watched
 from protos.records import Batch, Kind, concat
 from protos.series import SeriesKind
 
@@ -31,11 +31,11 @@ class Voice:
     beside_alarms: int = 0
 
     @classmethod
-    def of(cls, model: Scoring, alarms_per_week: float, **more: object) -> "Voice":
+    def of(cls, model: Inner, alarms_per_week: float, **more: object) -> "Voice":
         """A voice for a model that begins to learn now."""
         watched = Watched(model, **more)  # type: ignore[arg-type]
         wanted = np.isin(np.arange(max(SeriesKind) + 1), sorted(watched.kinds))
-        return cls(watched, Scorer([watched], alarms_per_week), wanted)  # type: ignore[list-item]
+        return cls(watched, Scorer([watched], alarms_per_week), wanted)
 
     @property
     def failure(self) -> str:
@@ -88,12 +88,12 @@ class Staged:
         return self._lanes
 
     @property
-    def models(self) -> Sequence[Scoring]:
+    def models(self) -> Sequence[Watched]:
         """The models in service."""
         lanes = self._lanes.values()
         return [lane.service.watched for lane in lanes if lane.service is not None]
 
-    def voice(self, model: Scoring, **more: object) -> Voice:
+    def voice(self, model: Inner, **more: object) -> Voice:
         """A voice for a model that begins to learn now."""
         return Voice.of(model, self.alarms_per_week, **more)
 

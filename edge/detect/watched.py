@@ -1,5 +1,6 @@
 """A model under watch: what it was given, how long it took, and that its scores are numbers."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -24,8 +25,8 @@ STEP_US_MAX: Final = 3_600e6
 """A longer silence of a series is no time in which it was watched."""
 
 
-class Scoring(Protocol):
-    """A model that scores: `edge.detect.models.Model`, or a process apart that runs one."""
+class Inner(Protocol):
+    """A model that scores: `edge.detect.models.Model`, or an `edge.detect.apart.Apart`."""
 
     @property
     def manifest(self) -> Manifest:
@@ -36,8 +37,12 @@ class Scoring(Protocol):
         """Scores of the windows of ``line`` that begin at ``at``; raises where it fails."""
         ...
 
+    def score_frames(self, frames: F8) -> F8:
+        """Scores of frames; raises where it fails."""
+        ...
 
-class Candidate(Scoring, Protocol):
+
+class Candidate(Inner, Protocol):
     """One that runs in a process of its own, which may die or hang without any other noticing."""
 
     def memory_bytes(self) -> int:
@@ -50,18 +55,16 @@ class Candidate(Scoring, Protocol):
 
 
 class Watched:
-    """A model with its figures; it is scored with on one thread, and read on any.
-
-    ``inner`` may be replaced by another copy of the same model.
-    """
+    """A model with its figures; it is scored with on one thread, and read on any."""
 
     def __init__(
         self,
-        inner: Scoring,
+        inner: Inner,
         memory: Callable[[], int] = int,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        self.inner = inner
+        self._inner = inner
+        self._lock, self._is_over = threading.Lock(), False
         self.manifest = inner.manifest
         self._memory, self._memory_at_first = memory, memory()
         self._clock_ns = clock_ns
@@ -75,26 +78,56 @@ class Watched:
         """Kinds of series it scores."""
         return frozenset(SeriesKind[kind.upper()] for kind in self.manifest.kinds)
 
+    @property
+    def trouble(self) -> str:
+        """Why it scores no more, empty while it does."""
+        return self.failure
+
+    def swap(self, inner: Inner) -> None:
+        """Score with another copy of the same model from now on; what scores now is awaited."""
+        with self._lock:
+            self._inner, self._memory, self._memory_at_first = inner, int, 0
+
+    def end(self) -> None:
+        """Score no more; what scores now is awaited, so that its process may be ended."""
+        with self._lock:
+            self._is_over = True
+
     def score(self, line: F8, at: I8) -> F8:
         """As the model scores; ValueError for scores that are no numbers, and what it raises."""
-        if not len(at):
+        return self._timed(len(at), lambda inner: inner.score(line, at))
+
+    def score_frames(self, frames: F8) -> F8:
+        """Likewise."""
+        return self._timed(len(frames), lambda inner: inner.score_frames(frames))
+
+    def _timed(self, windows: int, ask: Callable[[Inner], F8]) -> F8:
+        if not windows:
             return np.zeros(0)
-        begun_ns = self._clock_ns()
-        self.windows += len(at)
-        try:
-            scores = self.inner.score(line, at)
-            if not np.isfinite(scores).all():
-                raise ValueError("it gave scores that are no numbers")
-        except Exception as error:
-            self.errors += 1
-            self.failure = (str(error) or type(error).__name__).splitlines()[0][:300]
-            raise
-        took_us = (self._clock_ns() - begun_ns) / 1000
+        with self._lock:
+            begun_ns = self._clock_ns()
+            self.windows += windows
+            try:
+                scores = self._asked(ask)
+            except Exception as error:
+                self.errors += 1
+                told = getattr(error, "cause", "") or str(error) or type(error).__name__
+                self.failure = told.splitlines()[0][:300]
+                raise
+            took_us = (self._clock_ns() - begun_ns) / 1000
         place = self._calls % CALLS_KEPT
-        self._window_us[place] = took_us / len(at)
-        self._late[place] = took_us > CALL_US + WINDOW_US * len(at)
+        self._window_us[place] = took_us / windows
+        self._late[place] = took_us > CALL_US + WINDOW_US * windows
         self._calls += 1
-        self.scored += len(at)
+        self.scored += windows
+        return scores
+
+    def _asked(self, ask: Callable[[Inner], F8]) -> F8:
+        if self._is_over:
+            raise ValueError("it was ended")
+        scores = ask(self._inner)
+        if not np.isfinite(scores).all():
+            raise ValueError("it gave scores that are no numbers")
         return scores
 
     def figures(self, watch: "Watch", beside_alarms: int, promised_per_week: float) -> Figures:

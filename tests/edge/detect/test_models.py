@@ -211,7 +211,8 @@ def test_a_truncated_model_is_refused(folder: Path) -> None:
 
 def test_a_model_with_the_wrong_output_is_refused(folder: Path) -> None:
     put_graph(folder, tiny("strangeness"))
-    with pytest.raises(models.ModelRefusedError, match="the runtime refuses it"):
+    change(manifest_of(folder), 'takes = "line"\n', "")
+    with pytest.raises(models.ModelRefusedError, match=r"its outputs are \['strangeness'\]"):
         models.load(manifest_of(folder))
 
 

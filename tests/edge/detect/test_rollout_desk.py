@@ -9,11 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.detect import models
-from edge.detect.models import Model
+from edge.detect.apart_wire import Bounds
 from edge.detect.openers import PackageOpeners
 from edge.detect.rollout import Slot
 from edge.detect.rollout_desk import LASTED_US, RolloutDesk
 from edge.detect.rollout_folder import RolloutFolder
+from edge.detect.signers import Signers
 from edge.detect.staged import Staged
 from protos import sync_pb2 as pb
 from protos.limits import MODEL_PIECE_BYTES_MAX
@@ -44,6 +45,9 @@ class Beside:
     def memory_bytes(self) -> int:
         return self.held_bytes
 
+    def score_frames(self, frames: models.F8) -> models.F8:
+        return self.model.score_frames(frames)
+
     def score(self, line: models.F8, at: models.I8) -> models.F8:
         if self.fault:
             raise OSError(self.fault)
@@ -57,12 +61,11 @@ class Openers(PackageOpeners):
     """Those of the agent, but for the process."""
 
     def __init__(self) -> None:
+        super().__init__(Bounds())
         self.opened: list[Beside] = []
 
-    def apart(self, package: Package) -> Beside:
-        model = self.here(package)
-        assert isinstance(model, Model)
-        self.opened.append(Beside(model))
+    def apart(self, package: Package) -> Beside:  # type: ignore[override]
+        self.opened.append(Beside(self.here(package)))
         return self.opened[-1]
 
 
@@ -72,12 +75,13 @@ class Gateway:
     def __init__(self, home: Path, folder: type[RolloutFolder] = RolloutFolder) -> None:
         self.home, self.now_us, self.at, self.is_ramp = home, 1, 0, False
         self.folder = folder
+        self.signers = Signers(home / "identity", lambda: frozenset({PUBLIC}))
         self.restart()
 
     def restart(self) -> None:
         self.openers, self.staged = Openers(), Staged([], 1.0)
         made = RolloutDesk(
-            self.home / "rollout", self.staged, {PUBLIC}, self.openers, lambda: self.now_us
+            self.home / "rollout", self.staged, self.signers, self.openers, lambda: self.now_us
         )
         made._folder = self.folder(self.home / "rollout")
         self.desk = made
@@ -244,7 +248,7 @@ def test_a_package_of_a_stranger_or_with_another_name_is_refused_and_never_run(
     tmp_path: Path,
 ) -> None:
     gateway = Gateway(tmp_path)
-    gateway.desk._trusted = frozenset({bytes(32)})
+    gateway.signers.keys = frozenset({bytes(32)})
     gateway.offer("1")
     gateway.fetch(package("1"))
     told = gateway.told()["1"]
