@@ -74,6 +74,12 @@ def graph(kind: str = "spread") -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def packed(graph: bytes, version: str, name: str = "spread") -> bytes:
+    """A signed package of any graph over windows."""
+    manifest = Manifest(name=name, version=version, window=WINDOW, takes=Takes.WINDOW)
+    return write_package(manifest, graph, KEY)
+
+
 @cache
 def package(
     version: str = "1", kind: str = "spread", name: str = "spread", key: Ed25519PrivateKey = KEY

@@ -4,12 +4,14 @@ from dataclasses import replace
 from random import Random
 
 import msgspec
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.detect import rollout as rules
 from edge.detect.rollout import Figures, Held, Offer, Slot, Stage, trouble
 from protos import sync_pb2 as pb
+from protos.limits import MODEL_PACKAGE_BYTES_MAX
 
 
 def offer(number: int, stage: Stage = Stage.ALL, **more: object) -> Offer:
@@ -125,6 +127,19 @@ def test_offers_that_make_no_sense_are_left_out() -> None:
         )
     ]
     assert len(rules.read_offers(pb.ModelOffers(offers=told))) == 1
+
+
+@given(st.binary(max_size=300))
+def test_whatever_bytes_a_cloud_says_as_offers_only_sound_ones_are_taken(said: bytes) -> None:
+    try:
+        told = pb.ModelOffers.FromString(said)
+    except DecodeError:  # gRPC would end the stream
+        return
+    held = rules.offered(served(1), rules.read_offers(told), set(told.withdrawn), {})
+    for slot in held.slots.values():
+        assert slot.candidate is None or 0 < slot.candidate.size <= MODEL_PACKAGE_BYTES_MAX
+    assert len(held.slots) <= rules.NAMES_MAX
+    assert msgspec.json.decode(msgspec.json.encode(held), type=Held) == held
 
 
 def test_each_kind_of_trouble_is_told_as_what_it_is() -> None:
