@@ -17,7 +17,7 @@ from edge.detect.rollout_desk import RolloutDesk
 from edge.detect.signers import Signers
 from edge.detect.staged import Staged
 from edge.detect.trust import Trust, trust_of
-from edge.errors import OperatorError, TidegateError, UnreachableError
+from edge.errors import OperatorError, StorageError, TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
@@ -202,7 +202,7 @@ def undelivered(cause: str, hint: str) -> UnreachableError:
 def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | None:
     """What carries out the cloud's rollouts, with what stood when the last agent ended in service.
 
-    None where nothing is scored. StorageError when what it keeps cannot be written.
+    None where nothing is scored. A disk that refuses is told, and the gateway's own models serve.
     """
     if not config.settings.models.enabled:
         return None
@@ -214,7 +214,10 @@ def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | 
         openers,
         lambda: clock.now().mono_us,
     )
-    desk.begin()
+    try:
+        desk.begin()
+    except StorageError as error:
+        log.error("%s", error)
     return desk
 
 

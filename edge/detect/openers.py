@@ -1,9 +1,24 @@
 """Models of verified packages: in this process for a good one, apart for one that is tried."""
 
+from typing import Protocol
+
 from edge.detect.apart import Apart
 from edge.detect.apart_wire import Bounds
 from edge.detect.models import Model, open_session
+from edge.detect.watched import Candidate, Inner
 from protos.model import Package
+
+
+class Openers(Protocol):
+    """What makes models of verified packages; both raise TidegateError or PackageError."""
+
+    def apart(self, package: Package) -> Candidate:
+        """In a process of its own, probed there."""
+        ...
+
+    def here(self, package: Package) -> Inner:
+        """In this process."""
+        ...
 
 
 class PackageOpeners:

@@ -7,20 +7,22 @@ ends that model and is told with its reason; nothing of it ends anything else.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from edge.detect import rollout as rules
+from edge.detect.openers import Openers
 from edge.detect.rollout import Held, Offer, Slot, Stage
 from edge.detect.rollout_folder import RolloutFolder
 from edge.detect.rollout_report import report
+from edge.detect.signers import Signers
 from edge.detect.staged import Lane, Staged, Voice
-from edge.detect.watched import Candidate, Inner
+from edge.detect.watched import Candidate
 from edge.errors import StorageError, TidegateError
 from edge.sync_models import Wanted
 from protos import sync_pb2 as pb
-from protos.model import Package, PackageError, read_package, verify
+from protos.model import PackageError, read_package, verify
 
 log = logging.getLogger(__name__)
 
@@ -28,31 +30,6 @@ LASTED_US: Final = 60_000_000
 """An agent that runs for so long did not end because of the models that it began with."""
 SPOILT_MAX: Final = 2
 """Times that a package may come with another hash before it is refused."""
-
-
-class Openers(Protocol):
-    """What makes models of verified packages; both raise TidegateError or PackageError."""
-
-    def apart(self, package: Package) -> Candidate:
-        """In a process of its own, probed there."""
-        ...
-
-    def here(self, package: Package) -> Inner:
-        """In this process."""
-        ...
-
-
-class Trusted(Protocol):
-    """Whose models are taken: `edge.detect.signers.Signers`."""
-
-    @property
-    def keys(self) -> Collection[bytes]:
-        """Public keys, 32 bytes each."""
-        ...
-
-    def told(self, keys: Collection[bytes]) -> bool:
-        """The cloud says what its keys are."""
-        ...
 
 
 class RolloutDesk:
@@ -70,7 +47,7 @@ class RolloutDesk:
         self,
         folder: Path,
         staged: Staged,
-        signers: Trusted,
+        signers: Signers,
         openers: Openers,
         now_us: Callable[[], int],
     ) -> None:
@@ -88,7 +65,11 @@ class RolloutDesk:
         return self._held
 
     def begin(self) -> None:
-        """Take up what stood when the last agent ended, before anything is scored."""
+        """Take up what served when the last agent ended, before anything is scored.
+
+        Candidates are tried at the first `look`: that takes seconds, which readings have not.
+        StorageError when the state cannot be kept.
+        """
         self._held = self._folder.load()
         if not self._held.slots:
             return
@@ -98,7 +79,6 @@ class RolloutDesk:
         self._become(begun)
         for name in list(self._held.slots):
             self._serve(name)
-        self._try_all()
 
     def offered(self, told: pb.ModelOffers) -> None:
         """What the cloud wants, whole. StorageError when it cannot be kept."""
@@ -139,6 +119,7 @@ class RolloutDesk:
     def look(self) -> bool:
         """See how models do, and take back or keep them; says whether something changed."""
         before, now_us = self._held, self._now_us()
+        self._try_all()
         for name, lane in list(self._staged.lanes.items()):
             self._look_at(name, lane, now_us)
         if self._begun_us is not None and now_us - self._begun_us >= LASTED_US:
@@ -282,8 +263,7 @@ class RolloutDesk:
                 continue
             self._put(name, service=voice)
             return
-        own = self._staged.own.get(name)
-        self._put(name, service=None if own is None else self._staged.voice(own))
+        self._put(name, service=self._staged.own_voice(name))
 
     def _put(self, name: str, **changed: object) -> None:
         lane = self._staged.lanes.get(name, Lane(own=self._staged.own.get(name)))

@@ -77,9 +77,13 @@ class Staged:
 
     def __init__(self, models: Sequence[Model], alarms_per_week: float) -> None:
         self.alarms_per_week = alarms_per_week
-        self.own: Mapping[str, Model] = {one.manifest.name: one for one in models}
+        own: dict[str, Model] = {}
+        for one in models:  # a second version of a name serves beside the first, as it is asked
+            name = one.manifest.name
+            own[one.manifest.label if name in own else name] = one
+        self.own: Mapping[str, Model] = own
         self._lanes: Mapping[str, Lane] = {
-            name: Lane(own=one, service=self.voice(one)) for name, one in self.own.items()
+            name: Lane(own=one, service=self.own_voice(name)) for name, one in own.items()
         }
 
     @property
@@ -96,6 +100,11 @@ class Staged:
     def voice(self, model: Inner, **more: object) -> Voice:
         """A voice for a model that begins to learn now."""
         return Voice.of(model, self.alarms_per_week, **more)
+
+    def own_voice(self, name: str) -> Voice | None:
+        """A voice for the gateway's own model of a name, None where it has none."""
+        own = self.own.get(name)
+        return None if own is None else self.voice(own, is_own=True)
 
     def stage(self, name: str, lane: Lane) -> None:
         """Use these models of a name from the next batch on."""

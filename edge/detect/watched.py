@@ -55,15 +55,21 @@ class Candidate(Inner, Protocol):
 
 
 class Watched:
-    """A model with its figures; it is scored with on one thread, and read on any."""
+    """A model with its figures; it is scored with on one thread, and read on any.
+
+    ``is_own``: it is the gateway's own. Scores of it that are no numbers are borne: they raise no
+    alarm, and there is nothing to go back to.
+    """
 
     def __init__(
         self,
         inner: Inner,
         memory: Callable[[], int] = int,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
+        *,
+        is_own: bool = False,
     ) -> None:
-        self._inner = inner
+        self._inner, self._is_own = inner, is_own
         self._lock, self._is_over = threading.Lock(), False
         self.manifest = inner.manifest
         self._memory, self._memory_at_first = memory, memory()
@@ -119,14 +125,14 @@ class Watched:
         self._window_us[place] = took_us / windows
         self._late[place] = took_us > CALL_US + WINDOW_US * windows
         self._calls += 1
-        self.scored += windows
+        self.scored += int(np.isfinite(scores).sum())
         return scores
 
     def _asked(self, ask: Callable[[Inner], F8]) -> F8:
         if self._is_over:
             raise ValueError("it was ended")
         scores = ask(self._inner)
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores).all() and not self._is_own:
             raise ValueError("it gave scores that are no numbers")
         return scores
 

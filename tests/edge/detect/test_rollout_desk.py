@@ -290,6 +290,8 @@ def test_a_restart_in_a_trial_begins_the_trial_anew_and_fetches_nothing_again(
     gateway.restart()
     assert gateway.desk.wanted() is None
     assert gateway.serving == "1"
+    assert not gateway.openers.opened, "a trial takes seconds, which readings have not"
+    gateway.desk.look()
     assert gateway.told()["2"].state == pb.MODEL_TRIED
 
 
