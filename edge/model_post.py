@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
 REPORT_US: Final = 15_000_000
+AGAIN_US: Final = 60_000_000
+"""From a disk that refused a piece to the next question."""
 
 Send = Callable[[pb.GatewayMessage], None]
 
@@ -37,6 +39,7 @@ class ModelPost:
         self._reported_us = -REPORT_US
         self._stirred = asyncio.Event()
         self._told = ""
+        self._again_us = 0
 
     def begin(self, send: Send) -> None:
         """A session begins, which ``send`` says things in."""
@@ -80,14 +83,15 @@ class ModelPost:
             wanted = await asyncio.to_thread(self._desk.wanted)
             self._told = ""
         except StorageError as error:
-            has_news, wanted = False, None
+            # The disk: what is wanted stands in the offers, and is tried again, but not at once.
+            has_news, wanted, self._again_us = False, None, self._now_us() + AGAIN_US
             if str(error) != self._told:
                 self._told = str(error)
                 log.error("%s", error)
-        now_us = self._clock.now().mono_us
+        now_us = self._now_us()
         if self._send is None:
             return
-        if (ask := self._fetch.ask(wanted, now_us)) is not None:
+        if now_us >= self._again_us and (ask := self._fetch.ask(wanted, now_us)) is not None:
             self._asked_for = wanted
             self._send(pb.GatewayMessage(model_ask=ask))
         if self._fetch.may_speak and (has_news or now_us - self._reported_us >= REPORT_US):
@@ -99,12 +103,16 @@ class ModelPost:
 
     async def _hear(self) -> bool:
         """Take what came; whether offers did."""
-        offers, self._offers = self._offers, None
-        piece, self._piece = self._piece, None
+        offers, piece, self._piece = self._offers, self._piece, None
         if offers is not None:
             await asyncio.to_thread(self._desk.offered, offers)
+            if self._offers is offers:  # none came meanwhile
+                self._offers = None
         wanted = self._asked_for
         if piece is not None and wanted is not None and (data := self._fetch.piece(piece)):
             self._asked_for = None
             await asyncio.to_thread(self._desk.piece, wanted, data)
         return offers is not None
+
+    def _now_us(self) -> int:
+        return self._clock.now().mono_us

@@ -57,13 +57,11 @@ class RolloutFolder:
 
     def held_bytes(self, sha256: str, size: int) -> int:
         """Bytes of a package that are here; a part that is too long is none."""
-        if self.path(sha256).exists():
-            return size
-        part = self._part(sha256)
-        try:
-            found = part.stat().st_size
-        except FileNotFoundError:
-            return 0
+        with _told(f"look at what there is in {self.folder}"):
+            if self.path(sha256).exists():
+                return size
+            part = self._part(sha256)
+            found = part.stat().st_size if part.exists() else 0
         return found if found <= size else 0
 
     def is_full(self, sha256: str, size: int) -> bool:
