@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from edge.detect.models import Model
 from edge.detect.rollout import Figures
-from edge.detect.score import Scorer, SeriesKinds, Standing
+from edge.detect.score import Looked, Scorer, SeriesKinds, Standing, scores_within
 from edge.detect.watched import Inner, Watch, Watched
-from protos.records import Batch, Kind, concat
+from protos.records import Batch, Kind
 from protos.series import SeriesKind
 
 
@@ -46,15 +46,20 @@ class Voice:
         """How it behaves."""
         return self.watched.figures(self.watch, self.beside_alarms, self.scorer.alarms_per_week)
 
-    def found(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
-        """What it finds, with its alarms and the time of its series counted."""
-        found = self.scorer.score_each(batches, catalog)
-        self.watch.alarms += sum(one.count(Kind.SCORES) for one in found)
+    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
+        """What it says of readings, with its alarms and the time of its series counted."""
+        looked, _ = self.scorer.look(batches, catalog)
+        self.watch.alarms += alarms(looked)
         for batch in batches:
             rows = batch.kind(Kind.NUMBERS)
             mine = self.wanted[catalog.kind_of[rows["series"]]]
             self.watch.saw(rows["series"][mine], rows["ts"][mine].astype(np.int64, copy=False))
-        return found
+        return looked
+
+
+def alarms(looked: Sequence[Looked]) -> int:
+    """How many anomalies there are."""
+    return sum(int(np.count_nonzero(one.alarm)) for one in looked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,12 @@ class Staged:
 
     @property
     def models(self) -> Sequence[Watched]:
-        """The models in service."""
-        lanes = self._lanes.values()
-        return [lane.service.watched for lane in lanes if lane.service is not None]
+        """The models whose alarms are told."""
+        heard = [
+            lane.candidate if lane.is_heard and lane.candidate is not None else lane.service
+            for lane in self._lanes.values()
+        ]
+        return [one.watched for one in heard if one is not None]
 
     def voice(self, model: Inner, **more: object) -> Voice:
         """A voice for a model that begins to learn now."""
@@ -110,10 +118,27 @@ class Staged:
         """Use these models of a name from the next batch on."""
         self._lanes = {**self._lanes, name: lane}
 
+    @property
+    def labels(self) -> list[str]:
+        """Names and versions of the models whose alarms are told."""
+        return [one.manifest.label for one in self.models]
+
+    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
+        """What the models in service say of the numbers of batches that follow each other.
+
+        Rows are counted over all ``batches``.
+        """
+        lanes = self._lanes.values()
+        return [one for lane in lanes for one in _of(lane, batches, catalog)]
+
     def score_each(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
         """For each of ``batches`` one of SCORES rows only: what the models in service find."""
-        parts = [self._of(lane, batches, catalog) for lane in self._lanes.values()]
-        return [concat([part[at] for part in parts]) for at in range(len(batches))]
+        looked = self.look(batches, catalog)
+        ends = np.cumsum([batch.count(Kind.NUMBERS) for batch in batches])
+        return [
+            scores_within(looked, int(first), int(end))
+            for first, end in zip([0, *ends], ends, strict=False)
+        ]
 
     def standings(self) -> list[Standing]:
         """How each model does: those in service, then the candidates."""
@@ -121,12 +146,12 @@ class Staged:
         voices = [lane.service for lane in lanes] + [lane.candidate for lane in lanes]
         return [one for voice in voices if voice is not None for one in voice.scorer.standings()]
 
-    def _of(self, lane: Lane, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Batch]:
-        nothing = [Batch({}) for _ in batches]
-        served, new = lane.service, lane.candidate
-        found = nothing if served is None else served.found(batches, catalog)
-        if new is None or new.failure:
-            return found
-        tried = new.found(batches, catalog)
-        new.beside_alarms += sum(one.count(Kind.SCORES) for one in found)
-        return tried if lane.is_heard and not new.failure else found
+
+def _of(lane: Lane, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
+    served, new = lane.service, lane.candidate
+    looked = [] if served is None else served.look(batches, catalog)
+    if new is None or new.failure:
+        return looked
+    tried = new.look(batches, catalog)
+    new.beside_alarms += alarms(looked)
+    return tried if lane.is_heard and not new.failure else looked
