@@ -38,7 +38,7 @@ class Stage(StrEnum):
     ALL = "all"
 
 
-_STAGES: Final[Mapping[int, Stage]] = {
+_STAGES: Final[Mapping[pb.ModelStage, Stage]] = {
     pb.MODEL_SHADOW: Stage.SHADOW,
     pb.MODEL_CANARY: Stage.CANARY,
     pb.MODEL_ALL: Stage.ALL,

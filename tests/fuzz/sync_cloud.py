@@ -71,14 +71,10 @@ class Line:
 
 
 class Offered:
-    """One package for every gateway, and a bound on what is kept of what they say."""
-
-    def __init__(self) -> None:
-        self.said: dict[str, pb.ModelReport] = {}
+    """One package for every gateway."""
 
     def offers(self, gateway: str) -> pb.ModelOffers:
-        offer = pb.ModelOffer(rollout=1, name="m", version="1", sha256=OFFERED, size=len(PACKAGE))
-        return pb.ModelOffers(offers=[offer])
+        return pb.ModelOffers(offers=[pb.ModelOffer(sha256=OFFERED, size=len(PACKAGE))])
 
     def read(self, sha256: bytes, offset: int, length: int) -> bytes:
         assert sha256 == OFFERED, "a package that was not offered is read"
@@ -87,7 +83,7 @@ class Offered:
         return PACKAGE[offset : offset + length]
 
     def reported(self, gateway: str, report: pb.ModelReport) -> None:
-        self.said[gateway] = report
+        assert report.session, "a report of no session"
 
 
 class Door(Ingest):
@@ -246,11 +242,11 @@ class Talk:
             case "block":
                 return pb.GatewayMessage(block=pb.BlockData(**where, seq=1, data=b"TGB\1\0"))
             case "model_ask":
-                offset = 1000 * self.source.byte()
-                ask = pb.ModelAsk(session=sender.session, sha256=OFFERED, offset=offset)
-                return pb.GatewayMessage(model_ask=ask)
+                where["offset"] = 1000 * self.source.byte()
+                del where["epoch"]
+                return pb.GatewayMessage(model_ask=pb.ModelAsk(sha256=OFFERED, **where))
             case "model_report":
-                models = [pb.ModelBehaviour(name="m", rollout=1)] * self.source.byte()
+                models = [pb.ModelBehaviour()] * self.source.byte()
                 report = pb.ModelReport(session=sender.session, models=models)
                 return pb.GatewayMessage(model_report=report)
             case _:
