@@ -65,7 +65,7 @@ def test_a_viewer_is_not_offered_the_way_back(page: Page, server: str) -> None:
     button = page.locator(CANARY).get_by_test_id("roll-back")
     for role, is_offered in (("viewer", False), ("operator", True), ("admin", True)):
         page.evaluate("role => { document.documentElement.dataset.role = role }", role)
-        assert button.is_visible() == is_offered, role
+        expect(button).to_be_visible(visible=is_offered)
 
 
 def test_where_nothing_is_published_the_way_to_it_is_told(page: Page, server: str) -> None:

@@ -7,6 +7,8 @@ import { instant, MINUTE_US } from "../format/time.ts";
 import { Command } from "../parts/command.tsx";
 import { Failure } from "../parts/failure.tsx";
 import type { Route } from "../route.ts";
+import "../styles/compare.css";
+import "../styles/notes.css";
 import "../styles/models.css";
 import type { Model, Rollout, Running } from "./model-types.ts";
 import { RolloutCard } from "./rollout-card.tsx";

@@ -121,7 +121,9 @@ function BackForm({ rollout, close }: { rollout: Rollout; close(): void }) {
         if (!nameless) back();
       }}
     >
-      <p>Its gateways go back to the good model before it, within seconds once they are connected.</p>
+      <p>
+        Its gateways go back to the good model before it, within seconds once they are connected.
+      </p>
       {sending.error && <Failure error={sending.error} />}
       <label>
         Why
