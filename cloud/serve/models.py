@@ -190,7 +190,7 @@ def begin(site: Site, values: Values) -> Answer:
         values["hold_s"] * 1_000_000, values["trial_s"] * 1_000_000, bool(values["downgrade"]),
         values["note"],
     )  # fmt: skip
-    return _decided(site, lambda desk: desk.begin(wish, values["author"]), status=201)
+    return _decided(site, lambda desk: desk.begin(wish, values["author"]))
 
 
 def advance(site: Site, values: Values) -> Answer:
@@ -204,7 +204,7 @@ def back(site: Site, values: Values) -> Answer:
     return _decided(site, lambda desk: desk.back(which, values["author"], why))
 
 
-def _decided(site: Site, decide: Callable[[Rollouts], Rollout], status: int = 200) -> Answer:
+def _decided(site: Site, decide: Callable[[Rollouts], Rollout]) -> Answer:
     desk = site.rollouts
     try:
         if desk is None:
@@ -214,7 +214,7 @@ def _decided(site: Site, decide: Callable[[Rollouts], Rollout], status: int = 20
         raise _refusal(404, "unknown_rollout", error) from error
     except RolloutConflictError as error:
         raise _refusal(409, "rollout_conflict", error) from error
-    return Answer(_told(one, [], desk.registry.gateway_names()), status=status)
+    return Answer(_told(one, [], desk.registry.gateway_names()), status=201)
 
 
 def _refusal(status: int, code: str, error: OperatorError) -> Refusal:

@@ -32,7 +32,7 @@ class Home:
         self.world = World(home / "lake", rollouts=self.rollouts)
         self.get = self.world.get
 
-    def post(self, path: str, status: int = 200, **body: object) -> dict:
+    def post(self, path: str, status: int = 201, **body: object) -> dict:
         response = self.world.client.post(path, json={"author": "bob"} | body)
         assert response.status_code == status, response.text
         return response.json()
