@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.detect.rollout_desk import LASTED_US
 from protos import sync_pb2 as pb
 from protos.records import Kind
+from protos.stored_zip import read_stored, write_stored
 from tests.edge.detect.rollout_gateway import TRIAL_US, Gateway, prove, sha256_of
 from tests.rollout.models_made import package
 
@@ -122,6 +124,38 @@ def test_a_package_of_a_stranger_or_with_another_name_is_refused_and_never_run(
     assert "not trusted here" in told.reason
     assert not gateway.openers.opened
     assert not list((tmp_path / "rollout").glob("*.tgm"))
+
+
+def unsigned(data: bytes) -> bytes:
+    entries = [(name, body) for name, body in read_stored(data) if name != "signature"]
+    return write_stored(entries)
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (package("9")[:-40], "cut off"),
+        (unsigned(package("9")), "unsigned"),
+        (package("9", key=Ed25519PrivateKey.from_private_bytes(bytes(32))), "not trusted here"),
+        (package("8"), "it is spread@8, not what was offered"),
+        (b"no package at all", "cut off"),
+    ],
+    ids=["truncated", "unsigned", "signed by another key", "another version", "no package"],
+)
+def test_a_package_that_is_not_whole_and_trusted_is_refused_and_the_good_model_serves(
+    gateway: Gateway, data: bytes, word: str
+) -> None:
+    prove(gateway, "1")
+    gateway.openers.opened.clear()
+    gateway.offer_data(data)
+    told = gateway.told()["9"]
+    assert told.state == pb.MODEL_REFUSED
+    assert word in told.reason
+    assert not gateway.openers.opened
+    assert gateway.serving == "1"
+    (found,) = gateway.read()
+    assert found.count(Kind.NUMBERS) == 0
+    assert gateway.told()["1"].scored > 0
 
 
 def test_bytes_that_are_not_what_was_offered_are_fetched_once_more_and_then_refused(
