@@ -22,7 +22,7 @@ from cloud.notify.delivery import STOP_S, Delivery, sender_of
 from cloud.notify.file import NotifyFile
 from cloud.notify.grouping import Group, due
 from cloud.notify.outbox import Outbox, Reason
-from cloud.notify.quiet import Quiet
+from protos.quiet import Quiet
 from cloud.notify.rule import What
 from cloud.notify.settings import Notify
 from cloud.notify.standing import Key, Standing, turned
