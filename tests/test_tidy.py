@@ -24,14 +24,15 @@ IMPURE = {
 
 # The rules of the house: protocol and arithmetic, which a simulation must be able to drive.
 PURE_MODULES = {
-    "protos/block.py", "protos/limits.py", "protos/quiet.py", "protos/records.py", "protos/series.py",
+    "protos/block.py", "protos/limits.py", "protos/records.py", "protos/series.py",
     "protos/settings.py", "protos/token.py", "protos/codec/body.py", "protos/codec/columns.py",
     "protos/codec/content.py", "protos/codec/decimals.py", "protos/codec/frame.py",
     "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/detect/rolling.py",
     "edge/open_marks.py",
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
-    "edge/detect/found.py", "edge/detect/standing.py", "edge/detect/runs.py", "edge/detect/episode.py", "edge/detect/episodes.py",
+    "edge/detect/found.py", "edge/detect/standing.py", "edge/detect/runs.py",
+    "edge/detect/episode.py", "edge/detect/episodes.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",

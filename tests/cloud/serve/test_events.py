@@ -176,6 +176,23 @@ def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
     )
 
 
+def test_of_words_in_one_block_the_one_that_ended_it_counts_and_the_feed_hears_all(world):
+    gateway = world.gateway
+    gateway.send(gateway.numbers("pump", [T0], [1.0]))
+    words = episodes(gateway, [1, 1, 1], [T0] * 3, [T0 + 5] * 3, [9.0, 9.0, 9.0])
+    words.tables[Kind.EPISODES]["state"][:] = [0, 2, 1]
+    gateway.send(words)
+    for consolidate in (False, True):
+        follow(world, consolidate=consolidate)
+        (row,) = world.get("/api/v1/episodes")["episodes"]
+        assert (row["state"], row["open"]) == (2, False)
+    opened = episodes(gateway, [2], [T0 + 9], [T0 + 9], [4.0])
+    gateway.send(opened)
+    follow(world)
+    newest, _ = world.get("/api/v1/episodes")["episodes"]
+    assert newest["open"]
+
+
 def told(world: World, query: str) -> list[tuple[int, float, int]]:
     rows = world.get(f"/api/v1/episodes?{query}")["episodes"]
     return [(int(row["id"], 16), row["peak"], row["to"] - T0) for row in rows]
