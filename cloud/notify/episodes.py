@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cloud.lake.names import Name
 from cloud.live.series import Known
-from cloud.notify.episodes_told import TrueOne, TrueOnes
+from cloud.notify.episodes_told import Row, TrueOne, TrueOnes
 from cloud.notify.limits import Pattern
 from cloud.notify.rises import Rises
 from cloud.notify.rule import Rule, What
@@ -83,11 +83,11 @@ class Episodes:
     ) -> list[Finding]:
         """The episodes of series of a rule that are not calm yet."""
         self._resume(name, open_, now_us)
-        found = [
-            told
+        true = (
+            _true_finding(pattern, name, rule, open_, series, one)
             for series, one in self._true.standing()
-            if (told := _true_finding(pattern, name, rule, open_, series, one)) is not None
-        ]
+        )
+        found = [one for one in true if one is not None]
         for series, rise in self.rises.within(round(rule.calm_s * 1e6), now_us):
             if series in self._true:
                 continue
@@ -100,11 +100,11 @@ class Episodes:
             detail: dict[str, str | float | int] = {"anomalies": rise.count, "peak": told.peak}
             if told.model:
                 detail["model"] = told.model
-            one = told.name
+            of = told.name
             found.append(
                 Finding(
-                    name, What.EPISODE, subject, rule.severity, one.gateway, since, one.device,
-                    one.metric, detail,
+                    name, What.EPISODE, subject, rule.severity, of.gateway, since, of.device,
+                    of.metric, detail,
                 )
             )  # fmt: skip
             self._resumed.add((name, subject))
@@ -121,7 +121,7 @@ class Episodes:
             return
         asked = sorted(names)[:ASKED_MAX]
         span = now_us - OLD_US, now_us + AHEAD_US
-        rows: dict[int, list[dict[str, Any]]] = {each: [] for each in asked}
+        rows: dict[int, list[Row]] = {each: [] for each in asked}
         ask = EventsAsk(Events.EPISODES, *span, tuple(asked), limit=ROWS_MAX)
         for row in self.ask(ask):
             rows[row["series"]].append(row)

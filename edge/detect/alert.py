@@ -138,6 +138,11 @@ class Alerts:
         while True:
             while self._waiting or self._states:
                 await self._publish_next(client)
+                # `asyncio.wait_for`, by which the client waits, passes over a cancellation that
+                # comes together with what it waits for (Python 3.11), and we would never end.
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise asyncio.CancelledError
             self._wake.clear()
             await self._wake.wait()
 

@@ -154,7 +154,7 @@ def test_of_several_readings_at_one_time_the_last_stands(world):
     ]
 
 
-def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
+def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump", state: int = 1):
     entry, count = gateway.series(device), len(ids)
     number = np.array([each.to_bytes(16, "big") for each in ids], "V16")
     times = np.array(ts, np.int64)
@@ -164,7 +164,7 @@ def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
                 "series": np.full(count, entry, np.uint32),
                 "ts": times,
                 "id": number,
-                "state": np.ones(count, np.uint8),
+                "state": np.full(count, state, np.uint8),
                 "end": np.array(end, np.int64),
                 "peak_ts": times,
                 "peak": np.array(peak, np.float64),
