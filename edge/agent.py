@@ -20,11 +20,13 @@ from edge.agent_report import Reporter, told_outside
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
 from edge.clock import Clock
-from edge.collect import Anomaly, Collect
+from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
 from edge.detect import alert
+from edge.detect.detection import Detection
+from edge.detect.found import Occurrence
 from edge.detect.rollout_desk import RolloutDesk
 from edge.detect.staged import Staged
 from edge.hearing import Hearing
@@ -55,6 +57,8 @@ SETTLED_S: Final = 5.0
 # what is used costs up to 40 ms of a busy agent.
 CODE_KEPT_AT_START_S: Final = 2.5
 CODE_KEPT_S: Final = 30.0
+# How late an episode may end by silence, which is a matter of hours.
+LOOK_AGAIN_S: Final = 30.0
 
 
 async def run(config: EdgeConfig) -> None:
@@ -90,6 +94,7 @@ class Agent:
     ingest: Ingest
     scorer: Staged
     rollouts: RolloutDesk | None
+    detection: Detection
     delivery: Delivery | None = None
 
     @classmethod
@@ -119,6 +124,7 @@ class Agent:
             ingest,
             scorer,
             parts.rollouts(config, scorer, clock),
+            parts.detection(config, scorer, store.remembered(), clock),
         )
 
     async def run(self) -> None:
@@ -129,7 +135,9 @@ class Agent:
         fatal: asyncio.Future[object] = loop.create_future()
         clients = {one.name: parts.clients(self.config, one) for one in self.config.brokers}
         told_at = clients[self.config.alerts_broker.name]
-        alerts = alert.Alerts(lambda: told_at("alerts"), self.config.settings.alerts.topic)
+        alerts = parts.alerts(self.config, lambda: told_at("alerts"))
+        if self._is_telling:
+            alerts.resume(self.detection.standing(self.catalog))
         memoir = Memoir(self.store)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
@@ -140,9 +148,8 @@ class Agent:
         def on_fatal(error: Exception) -> None:
             loop.call_soon_threadsafe(fail, error)
 
-        def on_anomalies(found: tuple[Anomaly, ...]) -> None:
-            told = [self._alert(one) for one in found]
-            loop.call_soon_threadsafe(alerts.add, told)
+        def on_episodes(found: tuple[Occurrence, ...]) -> None:
+            loop.call_soon_threadsafe(alerts.add, found)
 
         collect = Collect(
             inbox=self.inbox,
@@ -150,15 +157,16 @@ class Agent:
             store=self.store,
             reader=self.reader,
             catalog=self.catalog,
-            scorer=self.scorer,
+            detector=self.detection,
             linger=self._linger(),
-            on_anomalies=on_anomalies if self._is_telling else None,
+            on_episodes=on_episodes if self._is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
-                            self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
+                            self.inbox, self.ingest, self.scorer, collect, alerts,
+                            self.detection)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -189,8 +197,9 @@ class Agent:
 
     @property
     def _is_telling(self) -> bool:
-        """Whether a model may find something, now or later, and alerts are wanted."""
-        return self.config.settings.alerts.enabled and self.config.settings.models.enabled
+        """Whether something may be found, now or by what is rolled out, and alerts are wanted."""
+        settings = self.config.settings
+        return settings.alerts.enabled and (settings.models.enabled or bool(self.detection.labels))
 
     async def _hold(
         self,
@@ -210,6 +219,7 @@ class Agent:
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
+                tasks.create_task(_look_again(collect), name="end silent episodes"),
                 tasks.create_task(_stay_small(), name="give back memory"),
                 *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
@@ -264,16 +274,16 @@ class Agent:
         ingest = self.config.settings.ingest
         return Linger(min_s=ingest.linger_ms_min / 1000, max_s=ingest.linger_ms_max / 1000)
 
-    def _alert(self, found: Anomaly) -> alert.Anomaly:
-        return alert.Anomaly(
-            gateway=self.config.name, device=found.series.device, metric=found.series.metric,
-            ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
-            model=found.model,
-        )  # fmt: skip
-
 
 def _is_news(error: str, known: set[str]) -> bool:
     return error not in known and len(known) < CAUSES_MAX
+
+
+async def _look_again(collect: Collect) -> None:
+    """Let episodes end of which nothing is heard any more, though nothing else comes either."""
+    while True:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        collect.look_again()
 
 
 async def _stay_small() -> None:

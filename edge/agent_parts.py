@@ -2,20 +2,27 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
+from edge.detect import alert
 from edge.detect.admission import admit_folder, files
 from edge.detect.apart_wire import Bounds
+from edge.detect.detection import Detection
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
 from edge.detect.models import SHIPPED, Model, load_folder
 from edge.detect.openers import PackageOpeners
 from edge.detect.rollout_desk import RolloutDesk
 from edge.detect.signers import Signers
 from edge.detect.staged import Staged
+from edge.detect.standing import Naming, Standing
 from edge.detect.trust import Trust, trust_of
 from edge.errors import OperatorError, StorageError, TidegateError, UnreachableError
 from edge.ingest import Ingest
@@ -31,8 +38,10 @@ from edge.settings import ClockTrust
 from edge.settings_links import BrokerClient
 from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
+from edge.store.remembered import Item
 from edge.store.store import Store
 from protos.limits import MIB
+from protos.quiet import Quiet
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -103,7 +112,7 @@ def reader(
         catalog,
         redelivery,
         ignore=settings.ingest.ignore,
-        alerts=settings.alerts.topic,
+        alerts=settings.alerts.own_topics,
         recognition=taught,
     )
 
@@ -219,6 +228,32 @@ def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | 
     except StorageError as error:
         log.error("%s", error)
     return desk
+
+
+def detection(config: EdgeConfig, scorer: Staged, kept: Sequence[Item], clock: Clock) -> Detection:
+    """What detects, as the settings ask for it, with what an earlier run ``kept``."""
+    detect = config.settings.detect
+    course = Course(
+        stay_share=detect.stay_share,
+        calm_readings=detect.calm_readings,
+        calm_us=round(detect.calm_s * 1e6),
+        least_readings=detect.least_readings,
+        least_us=round(detect.least_s * 1e6),
+        gap_us=round(detect.gap_s * 1e6),
+    )
+    episodes = Episodes(config.name, course)
+    made = Detection([scorer], episodes, now_us=lambda: clock.now().wall_us)
+    made.restore(kept)
+    return made
+
+
+def alerts(config: EdgeConfig, connect: "Callable[[], aiomqtt.Client]") -> alert.Alerts:
+    """Who tells of episodes at the broker that the settings name."""
+    settings = config.settings.alerts
+    quiet = Quiet.of(settings.quiet, settings.quiet_zone())
+    naming = Naming(config.name, settings.topic, settings.home_assistant, version("tidegate"))
+    standing = Standing(naming, lambda: quiet.holds(time.time_ns() // 1000))
+    return alert.Alerts(connect, standing)
 
 
 def models(config: EdgeConfig) -> Sequence[Model]:

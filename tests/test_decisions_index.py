@@ -30,6 +30,7 @@ GROUPS = {
     ),
     "Models and their rollout": (147, 148, 149),
     "Being told": (113, 114, 115),
+    "Detection": (133, 134, 135),
     "Signing in": (110, 111, 112),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
 from edge.detect.judged import Judged
+from edge.detect.learned import BySeries
 from edge.detect.models import Scoring
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.threshold import Thresholds
@@ -126,20 +127,19 @@ class Scorer:
         Returns:
             For each of ``batches`` one of SCORES rows only: one row for each anomaly.
         """
-        looked, ends = self.look(batches, catalog)
+        looked = self.look(batches, catalog)
+        ends = np.cumsum([batch.count(Kind.NUMBERS) for batch in batches])
         return [
             scores_within(looked, int(first), int(end))
             for first, end in zip([0, *ends], ends, strict=False)
         ]
 
-    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> tuple[list[Looked], I8]:
+    def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
         """What every model says of the numbers of several batches that follow each other.
 
-        Returns:
-            What was looked at, rows counted over all ``batches``; and where each of them ends.
+        Rows are counted over all ``batches``.
         """
         tables = [batch.kind(Kind.NUMBERS) for batch in batches]
-        ends = np.cumsum([len(rows["series"]) for rows in tables])
         numbers = {
             name: tables[0][name] if len(tables) == 1 else np.concatenate([t[name] for t in tables])
             for name in ("series", "ts", "value")
@@ -148,7 +148,7 @@ class Scorer:
         for bench in self._benches:
             if not bench.failure and len(numbers["series"]):
                 looked += self._looked(bench, numbers, bench.wanted[catalog.kind_of])
-        return looked, ends
+        return looked
 
     def _looked(
         self, bench: Bench, numbers: Columns, wanted: NDArray[np.bool_]
@@ -162,6 +162,18 @@ class Scorer:
         for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
             here = np.arange(start, end) if at is None else at[start:end]
             yield self._judged(bench, here, {name: c[here] for name, c in numbers.items()})
+
+    @property
+    def labels(self) -> list[str]:
+        """Names and versions of the models."""
+        return [bench.model.manifest.label for bench in self._benches]
+
+    def learning(self) -> dict[str, dict[str, BySeries]]:
+        """What is known of each series, by model."""
+        return {
+            bench.model.manifest.label: {"windows": bench.windows, "thresholds": bench.thresholds}
+            for bench in self._benches
+        }
 
     def standings(self) -> list[Standing]:
         """How each model does."""

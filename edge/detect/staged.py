@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.learned import BySeries
 from edge.detect.models import Model
 from edge.detect.rollout import Figures
 from edge.detect.score import Looked, Scorer, SeriesKinds, Standing, scores_within
@@ -48,7 +49,7 @@ class Voice:
 
     def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
         """What it says of readings, with its alarms and the time of its series counted."""
-        looked, _ = self.scorer.look(batches, catalog)
+        looked = self.scorer.look(batches, catalog)
         self.watch.alarms += alarms(looked)
         for batch in batches:
             rows = batch.kind(Kind.NUMBERS)
@@ -122,6 +123,11 @@ class Staged:
     def labels(self) -> list[str]:
         """Names and versions of the models whose alarms are told."""
         return [one.manifest.label for one in self.models]
+
+    def learning(self) -> dict[str, dict[str, BySeries]]:
+        """What the models in service know of each series, by model; nothing of candidates."""
+        served = [lane.service for lane in self._lanes.values() if lane.service is not None]
+        return {label: parts for one in served for label, parts in one.scorer.learning().items()}
 
     def look(self, batches: Sequence[Batch], catalog: SeriesKinds) -> list[Looked]:
         """What the models in service say of the numbers of batches that follow each other.

@@ -138,7 +138,7 @@ def unsigned(data: bytes) -> bytes:
         (unsigned(package("9")), "unsigned"),
         (package("9", key=Ed25519PrivateKey.from_private_bytes(bytes(32))), "not trusted here"),
         (package("8"), "it is spread@8, not what was offered"),
-        (b"no package at all", "cut off"),
+        (b"no package at all", "begin as a zip"),
     ],
     ids=["truncated", "unsigned", "signed by another key", "another version", "no package"],
 )

@@ -1,0 +1,77 @@
+"""Pure: the metrics of detection: what models did, and what became of episodes."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from edge.health import EpisodesHealth, Health, ModelHealth
+from protos.exposition import Metric, MetricKind, Sample
+
+
+def _models(read: Callable[[ModelHealth], float]) -> Callable[[Health], Iterable[Sample]]:
+    def samples(health: Health) -> Iterable[Sample]:
+        return [((one.name, one.version), float(read(one))) for one in health.models]
+
+    return samples
+
+
+def _episodes(
+    read: Callable[[EpisodesHealth], float],
+) -> Callable[[Health], Iterable[Sample]]:
+    def samples(health: Health) -> Iterable[Sample]:
+        return [((one.detector,), float(read(one))) for one in health.episodes]
+
+    return samples
+
+
+DETECTED: Final[tuple[Metric[Health], ...]] = (
+    Metric(
+        "tidegate_edge_model_scored_total",
+        MetricKind.COUNTER,
+        "Windows scored since the start.",
+        _models(lambda one: one.scored),
+        ("model", "version"),
+    ),
+    Metric(
+        "tidegate_edge_model_anomalies_total",
+        MetricKind.COUNTER,
+        "Anomalies found since the start.",
+        _models(lambda one: one.anomalies),
+        ("model", "version"),
+    ),
+    Metric(
+        "tidegate_edge_model_failed",
+        MetricKind.GAUGE,
+        "1 when the model failed and is set aside.",
+        _models(lambda one: bool(one.failure)),
+        ("model", "version"),
+    ),
+    Metric(
+        "tidegate_edge_episodes_open",
+        MetricKind.GAUGE,
+        "Episodes that go on.",
+        _episodes(lambda one: one.open),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_opened_total",
+        MetricKind.COUNTER,
+        "Episodes that opened since the start.",
+        _episodes(lambda one: one.opened),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_closed_total",
+        MetricKind.COUNTER,
+        "Episodes that ended since the start.",
+        _episodes(lambda one: one.closed),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_passed_over_total",
+        MetricKind.COUNTER,
+        "Episodes not begun since the start, for too many were open.",
+        _episodes(lambda one: one.passed_over),
+        ("detector",),
+    ),
+)
+"""Models as they are in service, then episodes by detector."""
