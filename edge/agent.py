@@ -141,12 +141,8 @@ class Agent:
         memoir = Memoir(self.store)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
-        def fail(error: Exception) -> None:
-            if not fatal.done():
-                fatal.set_exception(error)
-
         def on_fatal(error: Exception) -> None:
-            loop.call_soon_threadsafe(fail, error)
+            loop.call_soon_threadsafe(lambda: fatal.done() or fatal.set_exception(error))
 
         def on_episodes(found: tuple[Occurrence, ...]) -> None:
             loop.call_soon_threadsafe(alerts.add, found)

@@ -26,7 +26,7 @@ from protos.model import Manifest, write_package
 from protos.model_key import public_line, public_of
 from protos.settings import SettingsError, read_settings
 from protos.stored_zip import read_stored, write_stored
-from tests.edge.collect_rig import Rig, until
+from tests.edge.collect_rig import Rig, detecting, until
 from tests.edge.detect.graphs import (
     MANIFEST,
     WINDOW,
@@ -106,7 +106,7 @@ def collected(home: Path, put: Callable[[Path], None], **keys: object) -> tuple[
     config = gateway(home, **keys)
     put(config.models_folder)
     scorer = Scorer(agent_parts.models(config), 1.0)
-    rig = Rig(scorer=scorer)
+    rig = Rig(detector=detecting(scorer))
     rig.collect.start()
     send(rig, 60)
     return rig, scorer
@@ -179,7 +179,7 @@ def test_a_canary_never_stops_ingest(
     bounds = Bounds(window_us=50_000, call_s=0.3)
     one = Candidate(MANIFEST, proto.SerializeToString(), bounds)
     scorer = Scorer([one], 1.0)
-    rig = Rig(scorer=scorer)
+    rig = Rig(detector=detecting(scorer))
     try:
         one.ready(wait=True)
         rig.collect.start()
