@@ -142,7 +142,7 @@ class Agent:
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
         def on_fatal(error: Exception) -> None:
-            loop.call_soon_threadsafe(lambda: fatal.done() or fatal.set_exception(error))
+            loop.call_soon_threadsafe(_fail, fatal, error)
 
         def on_episodes(found: tuple[Occurrence, ...]) -> None:
             loop.call_soon_threadsafe(alerts.add, found)
@@ -269,6 +269,11 @@ class Agent:
     def _linger(self) -> Linger:
         ingest = self.config.settings.ingest
         return Linger(min_s=ingest.linger_ms_min / 1000, max_s=ingest.linger_ms_max / 1000)
+
+
+def _fail(fatal: "asyncio.Future[object]", error: Exception) -> None:
+    if not fatal.done():
+        fatal.set_exception(error)
 
 
 def _is_news(error: str, known: set[str]) -> bool:
