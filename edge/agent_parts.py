@@ -9,12 +9,7 @@ from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
-from edge.detect.admission import admit_folder, files
-from edge.detect.apart_wire import Bounds
-from edge.detect.models import SHIPPED, load_folder
-from edge.detect.scoring import Scoring
-from edge.detect.trust import Trust, trust_of
-from edge.errors import OperatorError, TidegateError, UnreachableError
+from edge.errors import UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
@@ -100,7 +95,7 @@ def reader(
         catalog,
         redelivery,
         ignore=settings.ingest.ignore,
-        alerts=settings.alerts.topic,
+        alerts=settings.alerts.own_topics,
         recognition=taught,
     )
 
@@ -194,44 +189,3 @@ def undelivered(cause: str, hint: str) -> UnreachableError:
     return UnreachableError(
         "deliver to the cloud", cause, f"{hint}; readings are kept meanwhile" if hint else ""
     )
-
-
-def models(config: EdgeConfig) -> Sequence[Scoring]:
-    """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
-    if not config.settings.models.enabled:
-        return ()
-    folder, hint = config.models_folder, "mend it; without a model in it the shipped one serves"
-    if files(folder):
-        usable, refusals = admit_folder(
-            folder, trust(config), model_bounds(config), apart=config.settings.models.apart
-        )
-    else:
-        folder, hint = SHIPPED, "install Tidegate again; in a checkout, `make models` builds it"
-        shipped, refusals = load_folder(folder)
-        usable = [*shipped]
-    refused: TidegateError
-    for refused in refusals:
-        log.error("%s", refused)
-    if not usable:
-        log.warning(
-            "no model is in service, none of %s can be used: readings are kept, but no anomaly is "
-            "found (%s)",
-            folder,
-            hint,
-        )
-    return usable
-
-
-def trust(config: EdgeConfig) -> Trust:
-    """Whose models run here; a damaged file of the cloud's keys is told, and counts as none."""
-    lines = config.settings.models.keys
-    try:
-        return trust_of(config.identity_folder, lines)
-    except OperatorError as error:
-        log.error("%s", error)
-        return trust_of(None, lines)
-
-
-def model_bounds(config: EdgeConfig) -> Bounds:
-    """What a model may take in a process of its own."""
-    return Bounds(window_us=config.settings.models.window_us_max)

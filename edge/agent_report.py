@@ -6,10 +6,11 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
+from edge import agent_report_detect as detected
 from edge import metrics
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -18,17 +19,16 @@ from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.detect.alert import Alerts
-from edge.detect.score import Scorer
+from edge.detect.detection import Detection
+from edge.detect.staged import Staged
 from edge.errors import OperatorError
 from edge.health import (
-    AlertsHealth,
     BrokerHealth,
     BufferHealth,
     ClockHealth,
     CloudHealth,
     Health,
     IngestHealth,
-    ModelHealth,
 )
 from edge.identity import is_enrolled
 from edge.ingest import Inbox, Ingest
@@ -60,9 +60,10 @@ class Reporter:
     catalog: Catalog
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    scorer: Staged
     collect: Collect
     alerts: Alerts
+    detection: Detection
     delivery: Delivery | None = None
     _started_us: int = field(init=False)
     _wall_ahead_us: int = field(init=False)
@@ -106,12 +107,9 @@ class Reporter:
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
-            alerts=AlertsHealth(
-                waiting=self.alerts.waiting,
-                sent=self.alerts.told.sent,
-                dropped=self.alerts.told.dropped,
-            ),
-            models=[ModelHealth(**asdict(one)) for one in self.scorer.standings()],
+            alerts=detected.alerts(self.alerts),
+            models=detected.models(self.scorer),
+            episodes=detected.episodes(self.detection),
         )
 
     async def rejects(self) -> list[Rejected]:

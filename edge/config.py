@@ -95,6 +95,11 @@ class EdgeConfig:
         return self.home / self.settings.models.folder
 
     @property
+    def rollout_folder(self) -> Path:
+        """Folder of the models that the cloud rolls out."""
+        return self.home / "rollout"
+
+    @property
     def control_path(self) -> Path:
         """Socket of the running agent."""
         return self.home / "run" / "control.sock"

@@ -23,6 +23,7 @@ from edge.clock import Clock
 from edge.config import EdgeConfig
 from edge.errors import LibraryError, OperatorError, PeerError, StorageError
 from edge.identity import Identity
+from edge.model_post import ModelPost
 from edge.renewal import HOUR_US, Renewal
 from edge.store.store import Store
 from edge.uplink_state import Line
@@ -50,14 +51,15 @@ log = logging.getLogger(__name__)
 class Delivery:
     """One gateway's delivery; made on the loop that runs it.
 
-    ``report`` makes the Status for the cloud. ``uplink`` and ``who`` are None until it is enrolled,
-    ``renewal`` likewise.
+    ``report`` makes the Status for the cloud, ``models`` carries rollouts out. ``uplink`` and
+    ``who`` are None until it is enrolled, ``renewal`` likewise.
     """
 
     config: EdgeConfig
     clock: Clock
     store: Store
     report: Callable[[], pb.Status]
+    models: ModelPost | None = None
     uplink: "Uplink | None" = None
     who: Identity | None = None
     renewal: Renewal | None = None
@@ -112,6 +114,7 @@ class Delivery:
             agent_version=version("tidegate"),
             report=self.report,
             terms=self._terms,
+            models=self.models,
         )
         # What reading the identity touched goes before the first attempt touches as much of gRPC.
         await asyncio.to_thread(memory.settle)

@@ -62,7 +62,7 @@ class Explainer:
 
     def __init__(self, config: EdgeConfig) -> None:
         ingest = config.settings.ingest
-        self._own = (OWN_PREFIX, "$", f"{config.settings.alerts.topic}/")
+        self._own = (OWN_PREFIX, "$", *config.settings.alerts.own_topics)
         self._ignored = TopicFilters(ingest.ignore)
         limits = ReadingLimits(payload_bytes_max=ingest.payload_bytes_max)
         self._recognition = Recognition(limits, config.rules())

@@ -9,11 +9,12 @@ import math
 from typing import Final
 
 from edge.chunk import Chunk
+from edge.detect.found import Found
 from edge.heard import Heard
 from edge.ingest import Linger
 from edge.message import Messages
 from protos.limits import KIB
-from protos.records import Batch, concat
+from protos.records import concat
 
 MESSAGES_ENOUGH: Final = 1024
 """A commit's own cost is nothing beside theirs."""
@@ -43,20 +44,27 @@ class Gathering:
         """Parts that wait."""
         return len(self._chunks)
 
-    def takes(self, heard: Heard) -> bool:
+    def takes(self, heard: Heard | None, found: Found | None = None) -> bool:
         """Whether another part fits into the same chunk; the first always does."""
-        return not self._chunks or self._bytes + heard.cost <= BYTES_MAX
+        return not self._chunks or self._bytes + _cost(heard, found) <= BYTES_MAX
 
-    def add(self, heard: Heard, scores: Batch | None, messages: Messages, begun_s: float) -> None:
+    def add(self, heard: Heard, found: Found | None, messages: Messages, begun_s: float) -> None:
         """Add a part, whose first message was there at ``begun_s``; ``messages`` are ours then."""
         if self._chunks:
             self.messages.extend(messages)
         else:
             self._since_s, self.messages = begun_s, messages
-        self._chunks.append(heard.as_chunk(scores))
-        self._bytes += heard.cost
+        self._chunks.append(heard.as_chunk(found))
+        self._bytes += _cost(heard, found)
         if len(self.messages) > self._most:
             self._most = math.inf
+
+    def add_found(self, found: Found, now_s: float) -> None:
+        """Add what was found without a message."""
+        if not self._chunks:
+            self._since_s = now_s
+        self._chunks.append(Chunk(found.batch, counters=found.totals(), kept=found.kept))
+        self._bytes += found.cost
 
     @property
     def most(self) -> float:
@@ -106,6 +114,11 @@ class Gathering:
         self.messages, self._chunks, self._bytes = Messages(), [], 0
         self._since_s, self._taken_s = math.inf, now_s
         return made
+
+
+def _cost(heard: Heard | None, found: Found | None) -> int:
+    """What a part may take in a chunk."""
+    return (heard.cost if heard else 0) + (found.cost if found else 0)
 
 
 def _joined(chunks: list[Chunk]) -> Chunk:

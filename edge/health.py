@@ -133,7 +133,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
 
 
 class AlertsHealth(msgspec.Struct, kw_only=True):
-    """Anomalies told on the local broker since the agent's start."""
+    """Episodes told on the local broker since the agent's start."""
 
     waiting: int = 0
     sent: int = 0
@@ -152,6 +152,19 @@ class ModelHealth(msgspec.Struct, kw_only=True):
     anomalies: int = 0
     failure: str = ""
     aside: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class EpisodesHealth(msgspec.Struct, kw_only=True):
+    """Episodes of one detector: `open` now, the others since the agent's start.
+
+    `passed_over` were not begun because too many were open.
+    """
+
+    detector: str = ""
+    open: int = 0
+    opened: int = 0
+    closed: int = 0
+    passed_over: int = 0
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -174,4 +187,5 @@ class Health(msgspec.Struct, kw_only=True):
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
     alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
+    episodes: list[EpisodesHealth] = msgspec.field(default_factory=list)
     settings_changed: list[str] = msgspec.field(default_factory=list)

@@ -55,6 +55,8 @@ def _live_lines(health: Health) -> Iterator[str]:
     for model in health.models:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
         yield f"model    {model.name} {model.version}: {state}"
+    for one in health.episodes:
+        yield f"episodes {one.detector}: {one.open:,} open, {one.opened:,} since the start"
 
 
 def _clock_lines(ingest: IngestHealth) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""Pure: the metrics of detection: what models did."""
+"""Pure: the metrics of detection: what models did, and what became of episodes."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from edge.health import Health, ModelHealth
+from edge.health import EpisodesHealth, Health, ModelHealth
 from protos.exposition import Metric, MetricKind, Sample
 
 
@@ -20,6 +20,15 @@ def _aside(health: Health) -> Iterable[Sample]:
         for one in health.models
         for why, count in sorted(one.aside.items())
     ]
+
+
+def _episodes(
+    read: Callable[[EpisodesHealth], float],
+) -> Callable[[Health], Iterable[Sample]]:
+    def samples(health: Health) -> Iterable[Sample]:
+        return [((one.detector,), float(read(one))) for one in health.episodes]
+
+    return samples
 
 
 DETECTED: Final[tuple[Metric[Health], ...]] = (
@@ -51,5 +60,33 @@ DETECTED: Final[tuple[Metric[Health], ...]] = (
         _aside,
         ("model", "version", "why"),
     ),
+    Metric(
+        "tidegate_edge_episodes_open",
+        MetricKind.GAUGE,
+        "Episodes that go on.",
+        _episodes(lambda one: one.open),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_opened_total",
+        MetricKind.COUNTER,
+        "Episodes that opened since the start.",
+        _episodes(lambda one: one.opened),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_closed_total",
+        MetricKind.COUNTER,
+        "Episodes that ended since the start.",
+        _episodes(lambda one: one.closed),
+        ("detector",),
+    ),
+    Metric(
+        "tidegate_edge_episodes_passed_over_total",
+        MetricKind.COUNTER,
+        "Episodes not begun since the start, for too many were open.",
+        _episodes(lambda one: one.passed_over),
+        ("detector",),
+    ),
 )
-"""Models as they are in service."""
+"""Models as they are in service, then episodes by detector."""

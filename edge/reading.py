@@ -38,7 +38,7 @@ class Reader:
         catalog: names the series; only this reader adds to it.
         redelivery: knows copies.
         ignore: topic filters of messages that are counted and not read.
-        alerts: prefix of the topics on which anomalies are told; they are no readings.
+        alerts: what topics begin with on which episodes are told; they are no readings.
         limits: what one message may ask of the gateway.
         recognition: knows the conventions, and what the operator says about topics.
     """
@@ -49,14 +49,14 @@ class Reader:
         redelivery: Redelivery,
         *,
         ignore: Sequence[str] = (),
-        alerts: str = "tidegate/anomaly",
+        alerts: tuple[str, ...] = ("tidegate/anomaly/",),
         limits: ReadingLimits | None = None,
         recognition: Recognition | None = None,
     ) -> None:
         self._catalog = catalog
         self._redelivery = redelivery
         self._ignored = TopicFilters(ignore) if ignore else None
-        self._alerts = f"{alerts}/"
+        self._alerts = alerts
         self._limits = limits or (recognition.limits if recognition else ReadingLimits())
         self._recognition = recognition or Recognition(self._limits)
         self.take_lessons = self._recognition.take_lessons
@@ -226,7 +226,7 @@ class Reader:
         self._quick.room -= 2 * NAME_COST + _bytes(topic) + _bytes(reason) + 2 * len(payload)
 
     def _is_ignored(self, topic: str) -> bool:
-        if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
+        if topic[:1] == "$" or topic.startswith((OWN_PREFIX, *self._alerts)):
             return True
         return self._ignored is not None and self._ignored.match(topic)
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.settings_detect import Alerts, Detect
 from edge.settings_links import Broker, Cloud, check_filters
 from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
@@ -217,25 +218,6 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
                 raise WrongValueError("keys", str(error), hint) from error
 
 
-class Alerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Anomalies told at once on the local broker, with or without a cloud."""
-
-    enabled: Annotated[bool, Meta(description="Whether alerts are published.")] = True
-    broker: Annotated[
-        str,
-        Meta(description="Name of the broker of `[brokers.NAME]` that is told; empty: [broker]."),
-    ] = ""
-    topic: Annotated[
-        str, Meta(description="Prefix of alert topics; device and metric follow.", min_length=1)
-    ] = "tidegate/anomaly"
-
-    def __post_init__(self) -> None:
-        """Refuse a topic that cannot be published to."""
-        if set(self.topic) & set("#+\0"):
-            cause = "a prefix to publish under holds no wildcard"
-            raise WrongValueError("topic", cause, "leave out + and #, as in tidegate/anomaly")
-
-
 class ClockTrust(StrEnum):
     """Whose word counts for whether the clock is right."""
 
@@ -279,6 +261,7 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ingest: Ingest
     sparkplug: Sparkplug
     models: Models
+    detect: Detect
     alerts: Alerts
     clock: Clock
     metrics: Metrics

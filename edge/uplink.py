@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from edge.clock import Clock
+from edge.model_post import ModelPost
 from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import Close, Phase
@@ -46,7 +47,8 @@ class Uplink:
     """Delivers the buffer to the cloud. Made on the loop that runs it.
 
     ``report`` makes the Status for hello and every so often; it must not block. ``terms`` is called
-    on the loop with what the cloud says of the certificate.
+    on the loop with what the cloud says of the certificate. ``models`` carries rollouts out; None:
+    what the cloud says of models is ignored.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Uplink:
         agent_version: str,
         report: Callable[[], pb.Status],
         terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
+        models: ModelPost | None = None,
         chance: random.Random | None = None,
         wake_linger_s: float = WAKE_LINGER_S,
     ) -> None:
@@ -68,7 +71,7 @@ class Uplink:
         self._clock = clock
         self._agent_version = agent_version
         self._report = report
-        self._terms = terms
+        self._terms, self._models = terms, models
         self._chance = chance or random.Random()
         self._wake_linger_s = wake_linger_s
         self._loop = asyncio.get_running_loop()
@@ -140,6 +143,7 @@ class Uplink:
                 self._report,
                 self._on_moved,
                 self._terms,
+                self._models,
             )
             try:
                 return await self._talk.hold()

@@ -14,6 +14,7 @@ import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
+from edge.model_post import ModelPost
 from edge.store.limits import BlockUnreadable
 from edge.sync import Session
 from edge.sync_effects import (
@@ -84,7 +85,8 @@ class Buffer(Protocol):
 class Conversation:
     """A session on the line; ``moved`` is called after each event, on the loop.
 
-    ``terms`` is called with what the cloud says of the certificate. ``session`` is the state
+    ``terms`` is called with what the cloud says of the certificate; ``models`` is told what it says
+    of models, and may say something of them in turn. ``session`` is the state
     machine, to be read at any time; ``blocks``, ``bytes`` count what was handed to the network.
     """
 
@@ -98,6 +100,7 @@ class Conversation:
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
         terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
+        models: ModelPost | None = None,
     ) -> None:
         self.session = session
         self.blocks = 0
@@ -107,7 +110,7 @@ class Conversation:
         self._clock = clock
         self._report = report
         self._moved = moved
-        self._terms = terms
+        self._terms, self._models = terms, models
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
@@ -124,6 +127,8 @@ class Conversation:
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
+        if self._models is not None:
+            self._models.begin(self._say)
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._tick())]
         try:
             # Shielded: a cancelled session must not cancel what the store's thread works on.
@@ -140,6 +145,8 @@ class Conversation:
         except StorageError as error:
             return _storage_failed(error)
         finally:
+            if self._models is not None:
+                self._models.end()
             for task in tasks:
                 task.cancel()
             self._call.cancel()
@@ -153,6 +160,9 @@ class Conversation:
     def leave(self) -> None:
         """End the session in good order; to be called on the loop."""
         self._events.put_nowait(lambda: [Close(pb.CODE_UNSPECIFIED, "", "")])
+
+    def _say(self, message: pb.GatewayMessage) -> None:
+        self._events.put_nowait(lambda: [Send(message)])
 
     async def _read(self) -> None:
         try:
@@ -168,6 +178,8 @@ class Conversation:
         self._credit.release()
         if message.HasField("terms"):  # of the certificate: no matter of delivery
             self._terms(message.terms)
+            return []
+        if self._models is not None and self._models.takes(message):
             return []
         return self.session.received(message)
 

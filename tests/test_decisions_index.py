@@ -30,7 +30,9 @@ GROUPS = {
     "View, queries, page": (
         53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105, 116, 117, 118, 120, 121, 122, 123, 124, 125,
     ),
+    "Models and their rollout": (147, 148, 149),
     "Being told": (113, 114, 115),
+    "Detection": (133, 134, 135),
     "Signing in": (110, 111, 112),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip

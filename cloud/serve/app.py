@@ -31,6 +31,7 @@ from cloud.live.live import Live
 from cloud.notify.file import NotifyFile
 from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
+from cloud.rollout.rollouts import Rollouts
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
@@ -81,6 +82,7 @@ def build_app(
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
     told: NotifyFile | None = None,
+    rollouts: Rollouts | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
@@ -91,13 +93,14 @@ def build_app(
     questions. ``hosts`` are the names under which this server may be called, without port; None
     allows any, which only a server that others guard may do. ``access`` says who may ask,
     ``behind`` which proxies are believed whom they speak for, ``failures_per_minute_max`` how often
-    a sign-in may be wrong. ``told`` is what people are told.
+    a sign-in may be wrong. ``told`` is what people are told, ``rollouts`` those of
+    models.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
         Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
-        zone, pace, GatewayTotals(), apart_data, told,
+        zone, pace, GatewayTotals(), apart_data, told, rollouts,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)

@@ -12,6 +12,7 @@ from cloud.live.live import Live
 from cloud.notify.file import NotifyFile
 from cloud.query.history import Query
 from cloud.registry.registry import GatewayRow
+from cloud.rollout.rollouts import Rollouts
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
@@ -75,6 +76,7 @@ class Site:
 
     ``catalogue`` searches the series as they are shown, ``stored`` as they are stored. ``zone`` is
     the plant's, empty where nobody told. ``told`` is what people are told, None where nobody is.
+    ``rollouts`` are those of models, None where there are none.
     """
 
     query: Query
@@ -97,3 +99,4 @@ class Site:
     totals: GatewayTotals
     apart_data: BytesOf
     told: NotifyFile | None = None
+    rollouts: Rollouts | None = None

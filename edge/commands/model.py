@@ -32,7 +32,7 @@ def list_models(place: Place, as_json: bool) -> None:
 
     `model check` says whether one is taken.
     """
-    from edge.agent_parts import trust
+    from edge.agent_detect import trust
     from edge.detect.admission import files
     from edge.detect.models import SHIPPED, ModelRefusedError
 
@@ -129,7 +129,7 @@ def check(place: Place, model: str, keys: tuple[str, ...], as_json: bool) -> Non
     Then it is run in a process of its own: on a probe, in time and memory. A model that is refused
     ends with exit code 2 and the reason.
     """
-    from edge.agent_parts import model_bounds, trust
+    from edge.agent_detect import model_bounds, trust
     from edge.detect.admission import tried, trusted_package
     from edge.detect.models import ModelRefusedError, refused
     from edge.detect.models import load as load_model

@@ -11,8 +11,9 @@ from edge.detect.runs import Run, Sign
 from protos.records import EpisodeState
 
 TOLD_AGAIN_US: Final = 60_000_000
-"""An open episode is told again when it is so long, then at twice that and so on: its end in the
-cloud is never less than half of the truth, and a month is told 16 times."""
+"""An open episode is told again when it is so long, then at twice that and so on, but at least
+every `TOLD_AGAIN_US_MAX`: so the cloud knows one of which nothing comes any more."""
+TOLD_AGAIN_US_MAX: Final = 3_600_000_000
 KEPT_VERSION: Final = 1
 CHANNELS_MAX: Final = 16
 """Series that are told to have contributed; of more those that did so first."""
@@ -131,7 +132,8 @@ class Episode(msgspec.Struct, kw_only=True, array_like=True):
             if not is_long or self.points < course.least_readings:
                 return None
             return self._tell(EpisodeState.OPENED)
-        is_longer = self.end - self.start >= max(TOLD_AGAIN_US, 2 * self.told_us)
+        again_us = min(max(TOLD_AGAIN_US, self.told_us), TOLD_AGAIN_US_MAX)
+        is_longer = self.end - self.start >= self.told_us + again_us
         if is_longer or self.peak >= 2 * self.told_peak:
             return self._tell(EpisodeState.UPDATED)
         return None

@@ -105,6 +105,10 @@ class Episodes:
         """The episodes of a detector that are told and not ended."""
         return [one for one in self._open.get(detector, {}).values() if one.told]
 
+    def open_count(self, detector: str) -> int:
+        """How many episodes of a detector are open, those not told yet included; any thread."""
+        return len(self._open.get(detector, ()))
+
     def is_touched_by(self, judged: Judged) -> bool:
         """Whether any of these readings matters: the quick answer is nearly always no."""
         if self._open.get(judged.detector):

@@ -1,5 +1,7 @@
 """Pure: a threshold that came with its model, for all series the same."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +47,7 @@ class FixedThreshold:
         if len(usable):
             groups = by_series(series[usable])
             rows = usable if groups.order is None else usable[groups.order]
-            self._grow(int(groups.series[-1]) + 1)
+            self.grow(int(groups.series[-1]) + 1)
             before = self._seen[groups.series]
             self._seen[groups.series] += groups.counts
             ordinal = np.arange(len(rows)) + np.repeat(before - groups.starts, groups.counts)
@@ -62,7 +64,12 @@ class FixedThreshold:
         self._excess_at[who] = ordinal  # of the same series the last one stays, the newest
         return ordinal - before > QUIET
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What it knows, a row a series."""
+        return {"seen": self._seen, "excess_at": self._excess_at}
+
+    def grow(self, size: int) -> None:
+        """Have rows for series 0 to ``size`` - 1 at least."""
         more = max(size - len(self._seen), 0)
         self._seen = np.concatenate([self._seen, np.zeros(more, np.int64)])
         self._excess_at = np.concatenate([self._excess_at, np.full(more, -(QUIET + 1))])

@@ -7,6 +7,7 @@ batches changes no window.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class Windows:
         if not len(values):
             return Windowed(nothing, np.zeros(0), nothing, nothing)
         groups = by_series(series)
-        self._grow(int(groups.series[-1]) + 1)
+        self.grow(int(groups.series[-1]) + 1)
         line, first = self._line(groups, values if groups.order is None else values[groups.order])
 
         seen = self._seen[groups.series]
@@ -102,7 +103,12 @@ class Windows:
         self._history[series] = pasts[base + groups.counts]
         return line, first
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is held, a row a series; to be kept and put back."""
+        return {"history": self._history, "seen": self._seen}
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
         have = len(self._seen)
         if size <= have:
             return

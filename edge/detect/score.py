@@ -16,6 +16,7 @@ from edge.detect.by_series import Groups, by_series
 from edge.detect.fixed import FixedThreshold, judge_of
 from edge.detect.frame_bench import FrameBench
 from edge.detect.judged import Judged
+from edge.detect.learned import BySeries
 from edge.detect.looked import Looked
 from edge.detect.places import SeriesNames
 from edge.detect.rolling import Windowed, Windows
@@ -103,20 +104,19 @@ class Scorer:
         Returns:
             For each of ``batches`` one of SCORES rows only: one row for each anomaly.
         """
-        looked, ends = self.look(batches, catalog)
+        looked = self.look(batches, catalog)
+        ends = np.cumsum([batch.count(Kind.NUMBERS) for batch in batches])
         return [
             scores_within(looked, int(first), int(end))
             for first, end in zip([0, *ends], ends, strict=False)
         ]
 
-    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> tuple[list[Looked], I8]:
+    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
         """What every model says of the numbers of several batches that follow each other.
 
-        Returns:
-            What was looked at, rows counted over all ``batches``; and where each of them ends.
+        Rows are counted over all ``batches``.
         """
         tables = [batch.kind(Kind.NUMBERS) for batch in batches]
-        ends = np.cumsum([len(rows["series"]) for rows in tables])
         numbers = {
             name: tables[0][name] if len(tables) == 1 else np.concatenate([t[name] for t in tables])
             for name in ("series", "ts", "value")
@@ -129,7 +129,7 @@ class Scorer:
                 looked += self._of_frames(bench, numbers, catalog)
             else:
                 looked += self._looked(bench, numbers, bench.wanted[catalog.kind_of])
-        return looked, ends
+        return looked
 
     def _of_frames(self, bench: FrameBench, numbers: Columns, catalog: SeriesNames) -> list[Looked]:
         """What one model of several metrics says of ``numbers``."""
@@ -159,6 +159,19 @@ class Scorer:
             bench.nbytes if isinstance(bench, FrameBench) else bench.windows.nbytes
             for bench in self._benches
         )
+
+    @property
+    def labels(self) -> list[str]:
+        """Names and versions of the models."""
+        return [bench.model.manifest.label for bench in self._benches]
+
+    def learning(self) -> dict[str, dict[str, BySeries]]:
+        """What is known of each series, by model; frames of devices begin anew with a run."""
+        return {
+            bench.model.manifest.label: {"windows": bench.windows, "thresholds": bench.thresholds}
+            for bench in self._benches
+            if not isinstance(bench, FrameBench)
+        }
 
     def standings(self) -> list[Standing]:
         """How each model does."""

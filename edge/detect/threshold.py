@@ -15,7 +15,7 @@ excess belong to it.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +130,7 @@ class Thresholds:
             rows = groups.order if usable is None else usable[groups.order]
         if rows is not None:
             scores, ts = scores[rows], ts[rows]
-        self._grow(int(groups.series[-1]) + 1)
+        self.grow(int(groups.series[-1]) + 1)
         before = self._seen[groups.series]
         self._seen[groups.series] = before + groups.counts
         ordinal = np.arange(len(scores)) + np.repeat(before - groups.starts, groups.counts)
@@ -213,7 +213,12 @@ class Thresholds:
         ease = np.clip(np.sqrt(self._alarms[who] / allowed), 1.0, EASE_MAX)
         self._threshold[who] = tail_threshold(self._counts[who], chance) * ease
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What was learned, a row a series; to be kept and put back."""
+        return {name: held for name, held in vars(self).items() if isinstance(held, np.ndarray)}
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
         have = len(self._seen)
         if size <= have:
             return

@@ -33,6 +33,7 @@ from fixture_data import (
     valve_states,
 )
 from fixture_fleet import FleetApi
+from fixture_models import ModelsApi
 from fixture_said import Said
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -235,7 +236,12 @@ def make_app(*, tick: bool) -> ASGIApp:
 
     page = StaticFiles(directory=DIST, html=True)
     app = Starlette(
-        routes=[*Api(world).routes(), *FleetApi(world).routes(), Mount("/", page)],
+        routes=[
+            *Api(world).routes(),
+            *FleetApi(world).routes(),
+            *ModelsApi(world).routes(),
+            Mount("/", page),
+        ],
         lifespan=lifespan,
     )
     return _policy(app, world)

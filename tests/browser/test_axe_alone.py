@@ -40,6 +40,7 @@ def serious(page: Page, axe: str) -> list[Any]:
     [
         "#/",
         "#/ledger",
+        "#/models",
         "#/gateways/pump-house",
         "#/gateways/pump-house/devices/pump-1",
     ],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cloud.cli import console as cloud
-from edge import agent_parts
+from edge import agent_detect
 from edge.cli import console as edge
 from edge.config import load
 
@@ -42,7 +42,7 @@ def test_what_the_cloud_packs_a_gateway_that_trusts_its_key_takes_and_scores_wit
     assert edge().call(["--home", str(homes[1]), "model", "check", "wave"]) == 0
     assert "wave@1 is taken" in capsys.readouterr().out
 
-    (model,) = agent_parts.models(load(homes[1]))
+    (model,) = agent_detect.models(load(homes[1]))
     wave = np.sin(np.arange(32) * 0.4)
     usual = model.score(wave, np.arange(17)).max()
     wave[20] += 3.0

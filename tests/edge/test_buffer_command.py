@@ -18,6 +18,9 @@ from edge.cli import console
 from edge.clock import Clock
 from edge.collect import Collected
 from edge.config import MAIN, load
+from edge.detect.detection import Detection
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
 from edge.health import BufferHealth, Health
 from edge.health_text import size
 from edge.ingest import LinkState
@@ -254,8 +257,9 @@ def health_of(world: Any, home: Path, store: Any) -> Health:
         commit_latency=Histogram((1.0,)),
     )  # fmt: skip
     inbox = cast("Any", type("Empty", (list,), {"shed": 0})())
+    detection = Detection([], Episodes("gw", Course()))
     told = Reporter(
-        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle
+        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle, detection
     )  # fmt: skip
     return asyncio.run(told.health())
 

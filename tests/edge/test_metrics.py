@@ -10,6 +10,7 @@ from edge.health import (
     BrokerHealth,
     BufferHealth,
     CloudHealth,
+    EpisodesHealth,
     Health,
     ModelHealth,
 )
@@ -44,6 +45,8 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
                 values[field.name] = [numbered(BrokerHealth, numbers)]
             case t if t == list[ModelHealth]:
                 values[field.name] = [numbered(ModelHealth, numbers)]
+            case t if t == list[EpisodesHealth]:
+                values[field.name] = [numbered(EpisodesHealth, numbers)]
             case t:
                 values[field.name] = numbered(t, numbers)
     return kind(**values)

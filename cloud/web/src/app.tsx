@@ -11,6 +11,7 @@ const DeviceView = lazily(() => import("./device/device-view.tsx"));
 const FindView = lazily(() => import("./series/find-view.tsx"));
 const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
 const LedgerView = lazily(() => import("./ledger/ledger-view.tsx"));
+const ModelsView = lazily(() => import("./models/models-view.tsx"));
 const QuarantineView = lazily(() => import("./quarantine/quarantine-view.tsx"));
 const ReviewView = lazily(() => import("./views/review.ts"));
 const SeriesView = lazily(() => import("./views/chart.ts"));
@@ -46,6 +47,8 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
       return <LedgerView key={route.gateway} route={route} />;
     case "quarantine":
       return <QuarantineView route={route} />;
+    case "models":
+      return <ModelsView route={route} />;
     case "gateway":
       return <GatewayView key={route.gateway} route={route} />;
     case "device":
@@ -76,6 +79,8 @@ function titleOf(route: Route): string {
       return "Series · Tidegate";
     case "quarantine":
       return "Quarantine · Tidegate";
+    case "models":
+      return "Models · Tidegate";
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
     case "review":

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge import agent_parts
+from edge import agent_detect
 from edge.config import EdgeConfig
 from edge.detect.admission import admit, admit_folder
 from edge.detect.apart_wire import Bounds, Reason
@@ -26,7 +26,7 @@ from protos.model import Manifest, write_package
 from protos.model_key import public_line, public_of
 from protos.settings import SettingsError, read_settings
 from protos.stored_zip import read_stored, write_stored
-from tests.edge.collect_rig import Rig, until
+from tests.edge.collect_rig import Rig, detecting, until
 from tests.edge.detect.graphs import (
     MANIFEST,
     WINDOW,
@@ -105,8 +105,8 @@ def collected(home: Path, put: Callable[[Path], None], **keys: object) -> tuple[
     """A collector with the models of a gateway's folder, as the agent makes them; 60 messages."""
     config = gateway(home, **keys)
     put(config.models_folder)
-    scorer = Scorer(agent_parts.models(config), 1.0)
-    rig = Rig(scorer=scorer)
+    scorer = Scorer(agent_detect.models(config), 1.0)
+    rig = Rig(detector=detecting(scorer))
     rig.collect.start()
     send(rig, 60)
     return rig, scorer
@@ -179,7 +179,7 @@ def test_a_canary_never_stops_ingest(
     bounds = Bounds(window_us=50_000, call_s=0.3)
     one = Candidate(MANIFEST, proto.SerializeToString(), bounds)
     scorer = Scorer([one], 1.0)
-    rig = Rig(scorer=scorer)
+    rig = Rig(detector=detecting(scorer))
     try:
         one.ready(wait=True)
         rig.collect.start()
@@ -236,7 +236,7 @@ def test_a_damaged_file_of_the_clouds_keys_is_told_and_counts_as_none(
     (config.identity_folder / "model-keys").write_bytes(b"\xff\x00")
     with pytest.raises(OperatorError, match="model-keys"):
         cloud_keys(config.identity_folder)
-    assert agent_parts.trust(config).keys == {public_of(KEY)}
+    assert agent_detect.trust(config).keys == {public_of(KEY)}
     assert "the cloud tells its keys again" in caplog.messages[-1]
 
 
@@ -265,7 +265,7 @@ def test_a_packages_model_may_stay_apart_and_its_death_is_told_with_its_count(
 ) -> None:
     config = gateway(tmp_path, window_us_max=50_000.0, apart="true")
     (config.models_folder / MANIFEST.package_file).write_bytes(packed(spread()))
-    (one,) = agent_parts.models(config)
+    (one,) = agent_detect.models(config)
     assert isinstance(one, Candidate)
     rig = Rig(scorer=(scorer := Scorer([one], 1.0)))
     try:

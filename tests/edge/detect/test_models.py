@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from edge import agent_parts
+from edge import agent_detect
 from edge.config import EdgeConfig
 from edge.detect import models
 from edge.detect.shipped import residual
@@ -239,16 +239,16 @@ def test_without_a_model_it_is_told_where_was_looked_and_what_to_do(
     home, empty = folder / "home", folder / "empty"
     config = EdgeConfig(home, read_settings('[gateway]\nname = "g"\n', EdgeSettings))
     config.models_folder.mkdir(parents=True)
-    monkeypatch.setattr(agent_parts, "SHIPPED", folder)
-    assert agent_parts.models(config)
+    monkeypatch.setattr(agent_detect, "SHIPPED", folder)
+    assert agent_detect.models(config)
     assert not caplog.messages
-    monkeypatch.setattr(agent_parts, "SHIPPED", empty)
-    assert not agent_parts.models(config)
+    monkeypatch.setattr(agent_detect, "SHIPPED", empty)
+    assert not agent_detect.models(config)
     (told,) = caplog.messages
     assert f"no model is in service, none of {empty} can be used" in told
     assert "`make models`" in told
     caplog.clear()
     (config.models_folder / "mine.toml").write_text("name = 1")
-    assert not agent_parts.models(config)
+    assert not agent_detect.models(config)
     assert f"none of {config.models_folder} can be used" in caplog.messages[-1]
     assert "the shipped one" in caplog.messages[-1]

@@ -217,6 +217,8 @@ export interface Episode {
   from: number;
   to: number;
   state: number;
+  /** It goes on, as far as the gateway told. */
+  open: boolean;
   peak_ts: number;
   peak: number;
   threshold: number;

@@ -68,6 +68,7 @@ const PLACES: [string, Route][] = [
   ["Fleet", { view: "fleet" }],
   ["Series", { view: "find" }],
   ["Review", { view: "review", review: PLAIN_REVIEW }],
+  ["Models", { view: "models" }],
   ["Ledger", { view: "ledger", gateway: undefined }],
   ["Quarantine", { view: "quarantine" }],
 ];

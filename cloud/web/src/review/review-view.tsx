@@ -156,7 +156,8 @@ function Reviewed({ episode, theme, place, onStep, onSaid }: ReviewedProps) {
         </fieldset>
       </header>
       <p>
-        {moment(episode.from)}, for {span(episode.to - episode.from)}; score{" "}
+        {moment(episode.from)}, for {span(episode.to - episode.from)}
+        {episode.open ? ", and goes on" : ""}; score{" "}
         <strong class="hot">{measure(episode.peak)}</strong> over {rough(episode.threshold)} by{" "}
         <span class="code">{episode.model}</span>. <span class="quiet">{place}</span>
       </p>

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.notify.quiet import DAYS, Quiet, QuietError
+from protos.quiet import DAYS, Quiet, QuietError
 
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

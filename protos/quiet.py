@@ -56,13 +56,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """All quiet times of a channel."""
+    """Quiet times in a zone; None is the machine's own."""
 
     spans: tuple[Span, ...]
-    zone: tzinfo
+    zone: tzinfo | None
 
     @classmethod
-    def of(cls, texts: Sequence[str], zone: tzinfo) -> Self:
+    def of(cls, texts: Sequence[str], zone: tzinfo | None) -> Self:
         """From the texts of the settings. QuietError."""
         return cls(tuple(Span.read(text) for text in texts), zone)
 

@@ -1,0 +1,190 @@
+"""What detectors learned, kept over a restart: windows and thresholds, a few series at a time.
+
+What a detector knows of each series stands in arrays with a row a series. `SERIES_EACH` series of
+them are one item, written along with a commit of readings; then there is a pause that fits its
+size, for the card's sake: `BYTES_EACH_S` in the long run, whatever the gateway hears. A round over
+all may so take an hour on a large gateway, and a kill costs what was learned since. An orderly end
+keeps all.
+
+Items of a detector, or a version of one, that is not in service are let go, and that is said.
+"""
+
+import logging
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+SERIES_EACH: Final = 64
+BYTES_EACH_S: Final = 512
+PAUSE_S_MIN: Final = 300.0
+"""Between two writings of the same item; a gateway of few series writes seldom."""
+AGE_US_MAX: Final = {"windows": 3_600_000_000}
+"""What is older is begun anew: the last values of an hour ago are no context. What is not named
+here does not age. By the gateway's clock; what is from the future, as it says after a start without
+the time, is as old."""
+PREFIX: Final = "learned "
+FORM: Final = 1
+
+Item = tuple[str, bytes]
+Rows = Mapping[str, NDArray[Any]]
+
+
+class BySeries(Protocol):
+    """What a detector knows of each series."""
+
+    def by_series(self) -> Rows:
+        """Its arrays, each with a row a series; they may be written to."""
+        ...
+
+    def grow(self, size: int) -> None:
+        """Have rows for series 0 to ``size`` - 1 at least."""
+        ...
+
+
+class Piece(msgspec.Struct, array_like=True):
+    """One item: rows ``first`` onward of the arrays of one part of a detector, by name."""
+
+    form: int
+    detector: str
+    part: str
+    first: int
+    saved_us: int
+    columns: dict[str, tuple[str, tuple[int, ...], bytes]]
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where an item comes from, and the check sum of what was kept last."""
+
+    detector: str
+    part: str
+    of: BySeries
+    first: int
+    kept: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{PREFIX}{self.detector} {self.part} {self.first}"
+
+
+class Learned:
+    """What all detectors know of each series, on its way into the buffer and back.
+
+    Args:
+        parts: by detector, by name of the part.
+        now_us: the gateway's clock.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, Mapping[str, BySeries]], now_us: Callable[[], int]
+    ) -> None:
+        self._parts = parts
+        self._now_us = now_us
+        self._places: dict[str, _Place] = {}
+        self._round: Iterator[_Place] = iter(())
+        self._next_s = 0.0
+        self._round_s = 0.0
+
+    def restore(self, items: Iterable[Item]) -> list[str]:
+        """Take up what was kept; the names of what is of no use, to be let go."""
+        useless, retired = [], set()
+        for name, data in items:
+            try:
+                piece = msgspec.msgpack.decode(zlib.decompress(data), type=Piece)
+                if piece.detector not in self._parts:
+                    retired.add(piece.detector)
+                    useless.append(name)
+                elif not self._put(piece):
+                    useless.append(name)
+            except (msgspec.DecodeError, zlib.error, ValueError, TypeError) as error:
+                log.warning("%s is begun anew: %s", name, error)
+                useless.append(name)
+        for detector in sorted(retired):
+            log.info("what %s learned is let go: it is not in service", detector)
+        return useless
+
+    def _put(self, piece: Piece) -> bool:
+        """Write a piece into its place; False when it is too old. ValueError: it does not fit."""
+        of = self._parts[piece.detector].get(piece.part)
+        age_us = self._now_us() - piece.saved_us
+        age_us_max = AGE_US_MAX.get(piece.part)
+        if of is None or piece.form != FORM:
+            raise ValueError("it is kept in a form that is not known")
+        if age_us_max is not None and not 0 <= age_us <= age_us_max:
+            return False
+        columns = {
+            name: np.frombuffer(data, dtype).reshape(shape)
+            for name, (dtype, shape, data) in piece.columns.items()
+        }
+        count = len(next(iter(columns.values()), ()))
+        if count > SERIES_EACH or not piece.first >= 0:
+            raise ValueError("it has more series than one item")
+        of.grow(piece.first + count)
+        rows = of.by_series()
+        if _forms(columns) != {n: (d, (count, *s[1:])) for n, (d, s) in _forms(rows).items()}:
+            raise ValueError("it has other columns than this version")
+        for name, column in columns.items():
+            rows[name][piece.first : piece.first + count] = column
+        return True
+
+    def due(self, now_s: float) -> tuple[Item, ...]:
+        """At most one item that is to be kept with the next commit. ``now_s`` never steps."""
+        if now_s < self._next_s:
+            return ()
+        for place in self._round:
+            item = self._item(place)
+            if item is not None:
+                self._next_s = now_s + len(item[1]) / BYTES_EACH_S
+                return (item,)
+        self._round = iter(self._all())
+        self._next_s = max(now_s, self._round_s + PAUSE_S_MIN)
+        self._round_s = self._next_s
+        return ()
+
+    def all(self) -> Iterator[Item]:
+        """Everything that changed since it was kept, for the end of a run."""
+        for place in self._all():
+            item = self._item(place)
+            if item is not None:
+                yield item
+
+    def _all(self) -> list[_Place]:
+        found = []
+        for detector, parts in self._parts.items():
+            for part, of in parts.items():
+                size = max((len(column) for column in of.by_series().values()), default=0)
+                for first in range(0, size, SERIES_EACH):
+                    fresh = _Place(detector, part, of, first)
+                    found.append(self._places.setdefault(fresh.name, fresh))
+        return found
+
+    def _item(self, place: _Place) -> Item | None:
+        """The item of a place; None when nothing in it changed since it was kept."""
+        rows = {
+            name: column[place.first : place.first + SERIES_EACH]
+            for name, column in place.of.by_series().items()
+        }
+        columns = {
+            name: (column.dtype.str, column.shape, column.tobytes())
+            for name, column in rows.items()
+        }
+        check = 0
+        for _, _, data in columns.values():
+            check = zlib.crc32(data, check)
+        if check == place.kept or not any(any(data) for _, _, data in columns.values()):
+            return None
+        place.kept = check
+        piece = Piece(FORM, place.detector, place.part, place.first, self._now_us(), columns)
+        return place.name, zlib.compress(msgspec.msgpack.encode(piece), 1)
+
+
+def _forms(rows: Rows) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of each array."""
+    return {name: (column.dtype.str, column.shape) for name, column in rows.items()}
