@@ -77,8 +77,8 @@ def fit(told: Sequence[Story], settings: ChannelSettings) -> Learned:
     devices = by_device(told, settings.channels)
     sample_us = round(settings.sample_s * _S) or _step(devices)
     gap_us = round(settings.gap_s * _S) or GAP_STEPS * sample_us
-    frames = [_normal(device, sample_us, gap_us) for device in devices]
     window = settings.pca.window
+    frames = [_normal(device, window, sample_us, gap_us) for device in devices]
     if window * sum(one.values.size for one in frames) > VALUES_MAX:
         cause = f"windows by steps of {sample_us / _S:g} s have more than {VALUES_MAX:,} values"
         raise OperatorError(_TRIED, cause, "choose a longer --sample-s, or a shorter time")
@@ -123,10 +123,12 @@ def _step(devices: Sequence[Mapping[str, Story]]) -> int:
     return max(1, round(max(steps) / 1000)) * 1000
 
 
-def _normal(device: Mapping[str, Story], sample_us: int, gap_us: int) -> Frames:
+def _normal(device: Mapping[str, Story], window: int, sample_us: int, gap_us: int) -> Frames:
     """The frames of a device; those in time that is left out of any channel are not known."""
     told = list(device.values())
-    made = frames_of([one.ts for one in told], [one.value for one in told], sample_us, gap_us)
+    made = frames_of(
+        [one.ts for one in told], [one.value for one in told], window, sample_us, gap_us
+    )
     for one in told:
         made.values[~left_out(one.said).good(made.ts)] = np.nan
     return made

@@ -69,7 +69,7 @@ def device_stories(
     for device in by_device(told, channels):
         every = list(device.values())
         frames = frames_of(
-            [one.ts for one in every], [one.value for one in every],
+            [one.ts for one in every], [one.value for one in every], window,
             round(sample_s * 1e6), round(gap_s * 1e6),
         )  # fmt: skip
         ends = frames.ends(window)

@@ -41,16 +41,20 @@ class Frames:
         return ends
 
 
-def frames_of(ts: Sequence[I8], value: Sequence[F8], sample_us: int, gap_us: int) -> Frames:
+def frames_of(
+    ts: Sequence[I8], value: Sequence[F8], window: int, sample_us: int, gap_us: int
+) -> Frames:
     """The frames of one device.
 
     Args:
         ts: of each channel `(n,)` int64 µs, rising.
         value: of each channel `(n,)` float64.
+        window: frames in a window.
         sample_us: length of a step, at least 1000.
-        gap_us: how long a channel keeps its value; whole steps of it count.
+        gap_us: how long a channel keeps its value; whole steps of it count, and at most a window
+            of them.
     """
-    channels, gap = len(ts), gap_us // sample_us
+    channels, gap = len(ts), min(gap_us // sample_us, window)
     times, values = np.concatenate([*ts]), np.concatenate([*value])
     which = np.repeat(np.arange(channels), [len(each) for each in ts])
     good = np.isfinite(values)

@@ -44,7 +44,7 @@ def at_the_gateway(ts, value, channels, window, gap_us, cuts):
 def test_any_history_has_the_windows_that_a_gateway_makes_of_it(told, window, gap, cuts):
     ts = [np.array(sorted(s * SAMPLE_US + u for s, u in each), np.int64) for each in told]
     value = [np.arange(len(each), dtype=np.float64) + 1000 * c for c, each in enumerate(ts)]
-    made = frames_of(ts, value, SAMPLE_US, gap * SAMPLE_US)
+    made = frames_of(ts, value, window, SAMPLE_US, gap * SAMPLE_US)
     mine = [
         (int(made.ts[end]), made.values[end - window + 1 : end + 1].tolist())
         for end in made.ends(window)
@@ -55,7 +55,7 @@ def test_any_history_has_the_windows_that_a_gateway_makes_of_it(told, window, ga
 def test_a_year_of_silence_costs_no_frames():
     year = 366 * 86_400_000_000
     ts = [np.array([0, 1000, year, year + 1000])] * 2
-    made = frames_of(ts, [np.arange(4.0)] * 2, SAMPLE_US, 5 * SAMPLE_US)
+    made = frames_of(ts, [np.arange(4.0)] * 2, 9, SAMPLE_US, 5 * SAMPLE_US)
     assert len(made.ts) == 4 + 6
     assert made.ends(2).tolist() == [1, 9]
 
@@ -63,5 +63,5 @@ def test_a_year_of_silence_costs_no_frames():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_device_that_never_spoke_has_no_frames(channels):
     nothing = [np.zeros(0, np.int64)] * channels
-    made = frames_of(nothing, [np.zeros(0)] * channels, SAMPLE_US, SAMPLE_US)
+    made = frames_of(nothing, [np.zeros(0)] * channels, 2, SAMPLE_US, SAMPLE_US)
     assert len(made.ends(2)) == len(made.ts) == 0
