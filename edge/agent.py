@@ -124,10 +124,7 @@ class Agent:
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
         clients = {one.name: parts.clients(self.config, one) for one in self.config.brokers}
-        told_at = clients[self.config.alerts_broker.name]
-        alerts = detecting.alerts(self.config, lambda: told_at("alerts"))
-        if self._is_telling:
-            alerts.resume(self.detection.standing(self.catalog))
+        alerts = self._alerts(clients[self.config.alerts_broker.name])
         memoir = Memoir(self.store)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
@@ -176,6 +173,12 @@ class Agent:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
                 raise collect.fatal
+
+    def _alerts(self, told_at: parts.Clients) -> alert.Alerts:
+        alerts = detecting.alerts(self.config, lambda: told_at("alerts"))
+        if self._is_telling:
+            alerts.resume(self.detection.standing(self.catalog))
+        return alerts
 
     @property
     def _urls(self) -> str:

@@ -148,7 +148,16 @@ class Detection:
         told = self.episodes.told()
         forgotten = tuple((name, b"") for name in self._forget[:LAST_ITEMS])
         del self._forget[:LAST_ITEMS]
-        return Found(concat([scores, told.batch]), (*forgotten, *told.kept), told.changes)
+        last = {(one.detector, one.series): one for one in told.changes}
+        known = (
+            item
+            for (detector, series), one in last.items()
+            for item in self._learned.alone(
+                detector, series, ended=one.state is EpisodeState.CLOSED
+            )
+        )
+        kept = (*forgotten, *told.kept, *known)
+        return Found(concat([scores, told.batch]), kept, told.changes)
 
     def _with_learned(self, found: Found, now_s: float) -> Found:
         """What the last part found, with the next item of what was learned, if one is due."""

@@ -33,8 +33,8 @@ from protos.records import Batch, EpisodeState, Kind, ids, table
 OPEN_MAX: Final = 4096
 """Episodes open at a time, some 0.5 KB each."""
 WAITING_MAX: Final = 2 * OPEN_MAX
-TOLD_MAX: Final = 256
-"""Changes in one commit: some 100 B of records each, and 200 B of what is kept."""
+TOLD_MAX: Final = 128
+"""Changes in one commit: some 100 B of records each, and 1 KB of what is kept."""
 
 POINTS_MAX: Final = 0xFFFF_FFFF
 KEPT_PREFIX: Final = "episode "

@@ -3,8 +3,8 @@
 What a detector knows of each series stands in arrays with a row a series. `SERIES_EACH` series of
 them are one item, written along with a commit of readings; then there is a pause that fits its
 size, for the card's sake: `BYTES_EACH_S` in the long run, whatever the gateway hears. A round over
-all may so take an hour on a large gateway, and a kill costs what was learned since. An orderly end
-keeps all.
+all may so take an hour on a large gateway, and a kill costs what was learned since. Of a series
+with an episode it is kept whenever that is told. An orderly end keeps all.
 
 Items of a detector, or a version of one, that is not in service are let go, and that is said.
 """
@@ -22,6 +22,11 @@ from numpy.typing import NDArray
 log = logging.getLogger(__name__)
 
 SERIES_EACH: Final = 64
+ITEM_BYTES: Final = 64 << 10
+"""Of an item before it is compressed: a commit has room for it. Of a detector that knows more than
+that of one series nothing is kept."""
+ALONE_BYTES_MAX: Final = 2 << 10
+"""Of what is kept of a series with its episode: a fault everywhere tells of a hundred at once."""
 BYTES_EACH_S: Final = 512
 PAUSE_S_MIN: Final = 300.0
 """Between two writings of the same item; a gateway of few series writes seldom."""
@@ -34,6 +39,8 @@ FORM: Final = 1
 
 Item = tuple[str, bytes]
 Rows = Mapping[str, NDArray[Any]]
+Columns = dict[str, tuple[str, tuple[int, ...], bytes]]
+"""Dtype, shape and bytes by name."""
 
 
 class BySeries(Protocol):
@@ -56,7 +63,7 @@ class Piece(msgspec.Struct, array_like=True):
     part: str
     first: int
     saved_us: int
-    columns: dict[str, tuple[str, tuple[int, ...], bytes]]
+    columns: Columns
 
 
 @dataclass(slots=True)
@@ -148,6 +155,20 @@ class Learned:
         self._round_s = self._next_s
         return ()
 
+    def alone(self, detector: str, series: int, *, ended: bool) -> tuple[Item, ...]:
+        """What is known of one series, to be kept with its episode; let go once that has ended.
+
+        So after a kill the episode is judged on by what was known when it was last told.
+        """
+        items = []
+        for part, of in self._parts.get(detector, {}).items():
+            if _row_bytes(of.by_series()) > ALONE_BYTES_MAX:
+                continue
+            rows = {name: held[series : series + 1] for name, held in of.by_series().items()}
+            body = b"" if ended else self._packed(detector, part, series, _columns(rows))
+            items.append((f"{PREFIX}{detector} {part} of {series}", body))
+        return tuple(items)
+
     def all(self) -> Iterator[Item]:
         """Everything that changed since it was kept, for the end of a run."""
         for place in self._all():
@@ -160,7 +181,7 @@ class Learned:
         for detector, parts in self._parts.items():
             for part, of in parts.items():
                 size = max((len(column) for column in of.by_series().values()), default=0)
-                for first in range(0, size, SERIES_EACH):
+                for first in range(0, size, _series_each(of.by_series())):
                     fresh = _Place(detector, part, of, first)
                     found.append(self._places.setdefault(fresh.name, fresh))
         return found
@@ -168,21 +189,36 @@ class Learned:
     def _item(self, place: _Place) -> Item | None:
         """The item of a place; None when nothing in it changed since it was kept."""
         rows = {
-            name: column[place.first : place.first + SERIES_EACH]
+            name: column[place.first : place.first + _series_each(place.of.by_series())]
             for name, column in place.of.by_series().items()
         }
-        columns = {
-            name: (column.dtype.str, column.shape, column.tobytes())
-            for name, column in rows.items()
-        }
+        columns = _columns(rows)
         check = 0
         for _, _, data in columns.values():
             check = zlib.crc32(data, check)
-        if check == place.kept or not any(any(data) for _, _, data in columns.values()):
+        size = sum(len(data) for _, _, data in columns.values())
+        if check == place.kept or size > ITEM_BYTES:
             return None
         place.kept = check
-        piece = Piece(FORM, place.detector, place.part, place.first, self._now_us(), columns)
-        return place.name, zlib.compress(msgspec.msgpack.encode(piece), 1)
+        return place.name, self._packed(place.detector, place.part, place.first, columns)
+
+    def _packed(self, detector: str, part: str, first: int, columns: Columns) -> bytes:
+        piece = Piece(FORM, detector, part, first, self._now_us(), columns)
+        return zlib.compress(msgspec.msgpack.encode(piece), 1)
+
+
+def _row_bytes(rows: Rows) -> int:
+    """Bytes of what is known of one series."""
+    return sum(held.itemsize * int(np.prod(held.shape[1:])) for held in rows.values())
+
+
+def _series_each(rows: Rows) -> int:
+    """Series of one item; those of long windows are fewer."""
+    return max(1, min(SERIES_EACH, ITEM_BYTES // max(1, _row_bytes(rows))))
+
+
+def _columns(rows: Rows) -> Columns:
+    return {name: (held.dtype.str, held.shape, held.tobytes()) for name, held in rows.items()}
 
 
 def _forms(rows: Rows) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -142,3 +142,41 @@ def test_every_array_of_windows_and_thresholds_is_kept(model: models.Model) -> N
         rows = of.by_series()
         assert {id(held) for held in arrays} == {id(held) for held in rows.values()}
         assert len({len(held) for held in rows.values()}) == 1, "a row a series"
+
+
+def test_what_is_known_of_a_series_with_an_episode_is_kept_alone_and_let_go_at_its_end(
+    model: models.Model,
+) -> None:
+    before = Scorer([model], 1.0)
+    before.look([stream(0, 1500)], Kinds())
+    items = learned_of(before).alone("residual@1", 2, ended=False)
+    assert sum(len(body) for _, body in items) < 2048
+    after = Scorer([model], 1.0)
+    assert learned_of(after).restore(items) == []
+    judged = [
+        one.judged
+        for scorer in (before, after)
+        for one in scorer.look([stream(1500, 100)], Kinds())
+    ]
+    alone = [one.at((one.series == 2).nonzero()[0]) for one in judged]
+    assert alone[0].score.tolist() == alone[1].score.tolist()
+    assert alone[0].threshold.tolist() == alone[1].threshold.tolist()
+    ended = learned_of(before).alone("residual@1", 2, ended=True)
+    assert ended == tuple((name, b"") for name, _ in items)
+
+
+@pytest.mark.parametrize(("width", "items"), [(1, 2), (100, 2), (1000, 13), (8192, 100), (8193, 0)])
+def test_an_item_fits_a_commit_however_much_is_known_of_a_series(width: int, items: int) -> None:
+    class Wide:
+        def by_series(self) -> dict[str, np.ndarray]:
+            return {"known": np.random.default_rng(1).random((100, width))}
+
+        def grow(self, size: int) -> None: ...
+
+    made = list(Learned({"wide@1": {"windows": Wide()}}, lambda: 0).all())
+    assert len(made) == items
+    assert max((len(body) for _, body in made), default=0) <= (64 << 10) + 1024
+    (alone,) = Learned({"wide@1": {"windows": Wide()}}, lambda: 0).alone(
+        "wide@1", 5, ended=False
+    ) or [("", b"")]
+    assert len(alone[1]) <= 4096
