@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -110,6 +110,12 @@ bench-page: setup ## how smoothly a chart of 100,000 readings moves under a hand
 MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
 	@$(PY) -m benchmarks.soak $(MINUTES)
+
+bench-score: .venv/.stamp models ## windows a second on one core, and memory, of every shipped model
+	@$(PY) -m benchmarks.scoring
+
+backtest: .venv/.stamp models ## detection over labelled sets beside baselines (NAB_DIR=… SKAB_DIR=…, one or both; it says where they come from)
+	@$(PY) -m benchmarks.backtest $(if $(NAB_DIR),--nab $(NAB_DIR)) $(if $(SKAB_DIR),--skab $(SKAB_DIR))
 
 ROUNDS ?= 20
 SEEDS ?= 200

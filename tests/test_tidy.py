@@ -31,6 +31,8 @@ PURE_MODULES = {
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/detect/rolling.py",
     "edge/open_marks.py",
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
+    "edge/detect/cadence.py", "edge/detect/pace.py", "edge/detect/routing.py",
+    "edge/detect/slots.py", "edge/detect/tail.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",

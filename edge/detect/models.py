@@ -9,6 +9,9 @@ A manifest is a TOML file beside its model::
     window = 48              # values of one series in a window, the newest last
     kinds = ["gauge"]        # kinds of series it is for
     takes = "line"           # what the graph takes; without the key "window"
+    least = 48               # values from which a window is scored, what lacks being NaN; else full
+    step_s_min = 0           # only series whose readings come at least so many seconds apart
+    instead_of = []          # names of models that leave the series it takes to it
 
 The graph gives `score`, float32, where larger is stranger. It takes either `window`, float64
 `(n, window)`, and gives one score for each row; or `line`, float64 `(n,)`, and gives one for each
@@ -37,6 +40,7 @@ I8 = NDArray[np.int64]
 
 MODEL_BYTES_MAX: Final = 32 * 1024 * 1024
 WINDOW_MAX: Final = 4096
+STEP_S_MAX: Final = 86_400.0
 # A probe that cannot be answered for this batch is found here and not in service.
 PROBE_ROWS: Final = 3
 SHIPPED: Final = Path(__file__).parent / "shipped"
@@ -66,6 +70,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     kinds: tuple[str, ...] = ("gauge",)
     takes: Takes = Takes.WINDOW
     about: str = ""
+    least: int = 0
+    step_s_min: float = 0.0
+    instead_of: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -144,6 +151,12 @@ def read_manifest(path: Path) -> Manifest:
     if not 2 <= manifest.window <= WINDOW_MAX:
         cause = f"window = {manifest.window} is not between 2 and {WINDOW_MAX}"
         raise refused(path, cause, "set the window length the graph was made for")
+    if not 0 <= manifest.least <= manifest.window:
+        cause = f"least = {manifest.least} is not between 0 and window = {manifest.window}"
+        raise refused(path, cause, "set the number of values that a score needs; 0 is all of them")
+    if not 0 <= manifest.step_s_min <= STEP_S_MAX:
+        cause = f"step_s_min = {manifest.step_s_min} is not between 0 and {STEP_S_MAX:g}"
+        raise refused(path, cause, "set the shortest time between readings that it can afford")
     known = {kind.name.lower() for kind in SeriesKind}
     if not set(manifest.kinds) <= known:
         cause = f"kinds = {list(manifest.kinds)} names a kind that is none of {sorted(known)}"

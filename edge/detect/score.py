@@ -5,7 +5,7 @@ A model that fails in service is set aside with its reason and counted; readings
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from edge.detect.by_series import Groups, by_series
 from edge.detect.models import Model
 from edge.detect.rolling import Windowed, Windows
-from edge.detect.threshold import Thresholds
+from edge.detect.routing import Routing
+from edge.detect.slots import Slots
+from edge.detect.threshold import Thresholds, Verdict
 from protos.records import Batch, Kind
 from protos.series import SeriesKind
 
@@ -47,6 +49,7 @@ class Bench:
     thresholds: Thresholds
     wanted: NDArray[np.bool_]
     """By kind of series: whether the model is for it."""
+    slots: Slots = field(default_factory=Slots)
     scored: int = 0
     anomalies: int = 0
     failure: str = ""
@@ -70,22 +73,27 @@ class Scorer:
     Args:
         models: verified models.
         alarms_per_week: stated false alarms for each series and week.
+        watch: is told of every verdict, for measurements: the model's label, which of the numbers
+            it judged, and the verdict with the rarity of each score.
     """
 
     models: Sequence[Model]
     alarms_per_week: float
+    watch: Callable[[str, I8, Verdict], None] | None = None
     _benches: list[Bench] = field(init=False)
+    _routing: Routing = field(init=False)
 
     def __post_init__(self) -> None:
         self._benches = [
             Bench(
                 model,
-                Windows(model.manifest.window),
-                Thresholds(self.alarms_per_week),
+                Windows(model.manifest.window, model.manifest.least),
+                Thresholds(self.alarms_per_week, tells_rarity=self.watch is not None),
                 np.isin(np.arange(max(SeriesKind) + 1), sorted(model.kinds)),
             )
             for model in self.models
         ]
+        self._routing = Routing([model.manifest for model in self.models])
 
     def score(self, batch: Batch, catalog: SeriesKinds) -> Batch:
         """Score the numbers of one batch.
@@ -110,27 +118,41 @@ class Scorer:
             for name in ("series", "ts", "value")
         }
         found: list[tuple[I8, Columns]] = []
-        for bench in self._benches:
-            if not bench.failure and len(numbers["series"]):
-                found += self._found(bench, numbers, bench.wanted[catalog.kind_of])
+        if len(numbers["series"]):
+            for bench, mine in zip(self._benches, self._routed(numbers, catalog), strict=True):
+                if mine is not None:
+                    found += self._found(bench, numbers, mine)
         return [
             _rows_within([found_in for found_in in found if len(found_in[0])], int(first), int(end))
             for first, end in zip([0, *ends], ends, strict=False)
         ]
 
+    def _routed(self, numbers: Columns, catalog: SeriesKinds) -> list[NDArray[np.bool_] | None]:
+        """Of each model, which of ``numbers`` it scores; None for one that is set aside."""
+        kinds = catalog.kind_of[numbers["series"]]
+        wanted = [None if bench.failure else bench.wanted[kinds] for bench in self._benches]
+        return self._routing.rows(numbers["series"], numbers["ts"], wanted)
+
     def _found(
-        self, bench: Bench, numbers: Columns, wanted: NDArray[np.bool_]
+        self, bench: Bench, numbers: Columns, mine: NDArray[np.bool_]
     ) -> Iterator[tuple[I8, Columns]]:
-        """What one model finds: rows of ``numbers``, and their SCORES."""
-        mine = wanted[numbers["series"]]
+        """What one model finds among those of ``numbers`` that are ``mine``, as SCORES."""
         at = None if mine.all() else mine.nonzero()[0]
         groups = by_series(numbers["series"] if at is None else numbers["series"][at])
         if groups.order is not None:
             at = groups.order if at is None else at[groups.order]
         for start, end in itertools.pairwise(_cuts(groups, bench.windows.length - 1)):
             here = np.arange(start, end) if at is None else at[start:end]
-            rows, scores = self._anomalies(bench, {name: c[here] for name, c in numbers.items()})
-            yield here[rows], scores
+            part = {name: column[here] for name, column in numbers.items()}
+            rows, verdict, scores = self._anomalies(bench, part)
+            if self.watch is not None:
+                self.watch(bench.model.manifest.label, here[rows], verdict)
+            yield here[rows[verdict.alarm]], scores
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for all series, the models themselves not counted."""
+        return sum(bench.windows.nbytes + bench.thresholds.nbytes for bench in self._benches)
 
     def standings(self) -> list[Standing]:
         """How each model does."""
@@ -140,11 +162,12 @@ class Scorer:
             for m in (bench.model.manifest,)
         ]
 
-    def _anomalies(self, bench: Bench, part: Columns) -> tuple[I8, Columns]:
-        series = part["series"].astype(np.uint32, copy=False)
-        windowed = bench.windows.push(series, part["value"].astype(np.float64, copy=False))
+    def _anomalies(self, bench: Bench, part: Columns) -> tuple[I8, Verdict, Columns]:
+        """The rows of ``part`` that were judged, how, and SCORES of those that raised an alarm."""
+        slots = bench.slots.of(part["series"].astype(np.uint32, copy=False))
+        windowed = bench.windows.push(slots, part["value"].astype(np.float64, copy=False))
         scores = self._run(bench, windowed)
-        who, when = series[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
+        who, when = slots[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)
         bench.scored += len(scores)
         raised = verdict.alarm.nonzero()[0]
@@ -152,14 +175,18 @@ class Scorer:
         model = np.empty(len(raised), object)
         model[:] = bench.model.manifest.label
         rows = windowed.rows[raised]
-        return rows, {
-            "series": who[raised],
-            "ts": when[raised],
-            "value": part["value"][rows],
-            "score": scores[raised],
-            "threshold": verdict.threshold[raised],
-            "model": model,
-        }
+        return (
+            windowed.rows,
+            verdict,
+            {
+                "series": part["series"][rows],
+                "ts": when[raised],
+                "value": part["value"][rows],
+                "score": scores[raised],
+                "threshold": verdict.threshold[raised],
+                "model": model,
+            },
+        )
 
     def _run(self, bench: Bench, windowed: Windowed) -> NDArray[np.float64]:
         try:
