@@ -118,6 +118,7 @@ class Reporter:
                     scored=one.scored,
                     anomalies=one.anomalies,
                     failure=one.failure,
+                    watched_s=one.watched_s,
                 )
                 for one in self.scorer.standings()
             ],

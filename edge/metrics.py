@@ -60,11 +60,14 @@ def _latency(health: Health) -> Iterable[Sample]:
     return () if found is None else (((), found),)
 
 
-def _models(read: Callable[[ModelHealth], float]) -> Callable[[Health], Iterable[Sample]]:
+def _model(name: str, about: str, read: Callable[[ModelHealth], float]) -> Row:
+    """A figure of each model; a total is a counter."""
+    kind = MetricKind.COUNTER if name.endswith("_total") else MetricKind.GAUGE
+
     def samples(health: Health) -> Iterable[Sample]:
         return [((one.name, one.version), float(read(one))) for one in health.models]
 
-    return samples
+    return Metric(f"tidegate_edge_model_{name}", kind, about, samples, ("model", "version"))
 
 
 def _counters(health: Health) -> Iterable[Sample]:
@@ -162,27 +165,19 @@ _HEARD: Final[tuple[Row, ...]] = (
     _gauge("alerts_waiting", "Alerts not yet published.", lambda h: h.alerts.waiting),
     _total("alerts_sent", "Alerts published since the start.", lambda h: h.alerts.sent),
     _total("alerts_dropped", "Alerts that found the queue full.", lambda h: h.alerts.dropped),
-    Metric(
-        "tidegate_edge_model_scored_total",
-        MetricKind.COUNTER,
-        "Windows scored since the start.",
-        _models(lambda one: one.scored),
-        ("model", "version"),
+    _model("scored_total", "Windows scored since the start.", lambda one: one.scored),
+    _model("anomalies_total", "Anomalies found since the start.", lambda one: one.anomalies),
+    _model(
+        "watched_seconds_total",
+        "Seconds that series were watched since the start, a threshold in force, summed over them.",
+        lambda one: one.watched_s,
     ),
-    Metric(
-        "tidegate_edge_model_anomalies_total",
-        MetricKind.COUNTER,
-        "Anomalies found since the start.",
-        _models(lambda one: one.anomalies),
-        ("model", "version"),
+    _model(
+        "anomalies_per_week",
+        "Anomalies for each series and week since the start, beside the stated false alarms.",
+        lambda one: one.anomalies_per_week,
     ),
-    Metric(
-        "tidegate_edge_model_failed",
-        MetricKind.GAUGE,
-        "1 when the model failed and is set aside.",
-        _models(lambda one: bool(one.failure)),
-        ("model", "version"),
-    ),
+    _model("failed", "1 when the model failed and is set aside.", lambda one: bool(one.failure)),
 )
 
 _KEPT: Final[tuple[Row, ...]] = (

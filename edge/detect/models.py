@@ -12,6 +12,7 @@ A manifest is a TOML file beside its model::
     least = 48               # values from which a window is scored, what lacks being NaN; else full
     step_s_min = 0           # only series whose readings come at least so many seconds apart
     instead_of = []          # names of models that leave the series it takes to it
+    of = "value"             # what its windows hold; "time": event times, in seconds
 
 The graph gives `score`, float32, where larger is stranger. It takes either `window`, float64
 `(n, window)`, and gives one score for each row; or `line`, float64 `(n,)`, and gives one for each
@@ -59,6 +60,13 @@ class Takes(Enum):
     LINE = "line"
 
 
+class Of(Enum):
+    """What the windows of a model hold."""
+
+    VALUE = "value"
+    TIME = "time"
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a model says of itself; see the module's own words."""
 
@@ -73,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     least: int = 0
     step_s_min: float = 0.0
     instead_of: tuple[str, ...] = ()
+    of: Of = Of.VALUE
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.detect.by_series import Groups, by_series
-from edge.detect.models import Model
+from edge.detect.models import Model, Of
 from edge.detect.rolling import Windowed, Windows
 from edge.detect.routing import Routing
 from edge.detect.slots import Slots
@@ -57,13 +57,14 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A model as `status` shows it."""
+    """A model as `status` shows it; ``watched_s``, seconds, is summed over series."""
 
     name: str
     version: str
     scored: int
     anomalies: int
     failure: str
+    watched_s: float
 
 
 @dataclass(slots=True)
@@ -157,7 +158,14 @@ class Scorer:
     def standings(self) -> list[Standing]:
         """How each model does."""
         return [
-            Standing(m.name, m.version, bench.scored, bench.anomalies, bench.failure)
+            Standing(
+                m.name,
+                m.version,
+                bench.scored,
+                bench.anomalies,
+                bench.failure,
+                bench.thresholds.watched_s,
+            )
             for bench in self._benches
             for m in (bench.model.manifest,)
         ]
@@ -165,7 +173,9 @@ class Scorer:
     def _anomalies(self, bench: Bench, part: Columns) -> tuple[I8, Verdict, Columns]:
         """The rows of ``part`` that were judged, how, and SCORES of those that raised an alarm."""
         slots = bench.slots.of(part["series"].astype(np.uint32, copy=False))
-        windowed = bench.windows.push(slots, part["value"].astype(np.float64, copy=False))
+        timed = bench.model.manifest.of is Of.TIME
+        values = part["ts"] / 1e6 if timed else part["value"].astype(np.float64, copy=False)
+        windowed = bench.windows.push(slots, values)
         scores = self._run(bench, windowed)
         who, when = slots[windowed.rows], part["ts"][windowed.rows].astype(np.int64, copy=False)
         verdict = bench.thresholds.judge(who, scores, when)

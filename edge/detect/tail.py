@@ -28,6 +28,8 @@ WARM_UP: Final = 128
 SHAPE_LEAST: Final = -0.3
 SHAPE_MOST: Final = 0.5
 """A sample tells no heavier tail by its variance."""
+NEAR_THE_END: Final = 0.9
+"""The part of a tail with an end within which it is taken as it is."""
 STRAIGHT: Final = 1e-6
 """A shape nearer to 0 is the exponential."""
 LOWEST: Final = 2.0**-500
@@ -57,11 +59,10 @@ class Tail:
         """The tails of these rows."""
         return Tail(self.start[rows], self.share[rows], self.scale[rows], self.shape[rows])
 
-    def put(self, rows: NDArray[np.int64], other: "Tail", known: NDArray[np.bool_]) -> None:
-        """Set these rows to ``other``'s; where it is not ``known`` the tail begins nowhere."""
-        self.start[rows] = np.where(known, other.start, np.inf)
-        self.scale[rows] = np.where(known, other.scale, 1.0)
-        self.share[rows], self.shape[rows] = other.share, other.shape
+    def put(self, rows: NDArray[np.int64], other: "Tail") -> None:
+        """Set these rows to ``other``'s."""
+        self.start[rows], self.share[rows] = other.start, other.share
+        self.scale[rows], self.shape[rows] = other.scale, other.shape
 
     def grown(self, more: int) -> "Tail":
         """These and ``more`` that begin nowhere yet."""
@@ -86,7 +87,10 @@ class Tail:
         excess = np.maximum(score - self.start, 0.0) / self.scale
         straight = np.abs(self.shape) < STRAIGHT
         shape = np.where(straight, 1.0, self.shape)
-        bent = np.log1p(np.maximum(shape * excess, -1 + 1e-12)) / shape
+        # A tail with an end: what lies towards it and beyond still goes on getting rarer.
+        within = np.maximum(shape * excess, -NEAR_THE_END)
+        beyond = np.where(shape < 0, np.maximum(excess + NEAR_THE_END / shape, 0.0), 0.0)
+        bent = np.log1p(within) / shape + beyond / (1 - NEAR_THE_END)
         reach = np.where(straight, excess, bent)
         begun = -np.log10(self.share) * np.minimum(score / self.start, 1.0)
         found: F8 = begun + np.where(np.isfinite(self.start), reach, 0.0) / np.log(10.0)

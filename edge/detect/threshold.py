@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from edge.detect import tail
 from edge.detect.by_series import by_series
 from edge.detect.cadence import BLOCK, BLOCK_BITS, Cadence
-from edge.detect.tail import BINS, BINS_PER_OCTAVE, Tail
+from edge.detect.histogram import Histograms
+from edge.detect.tail import Tail
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -38,8 +39,6 @@ SETTLED_BLOCKS: Final = 4
 """Blocks from one change to the next after that; the cadence is learned from the last of them."""
 QUIET: Final = 48
 WARM_UP: Final = tail.WARM_UP
-# Counts are halved here: old behaviour is forgotten, and they fit 16 bits.
-COUNT_MAX: Final = 8192
 # A score counts as at most so many thresholds: one wild fault must not teach that wild is usual; a
 # lasting change still will, in steps.
 LEARN_MAX: Final = 2.0
@@ -51,13 +50,6 @@ HELD: Final = 16.0
 """Alarms expected, after which half of what was achieved is forgotten."""
 EASE_LEAST: Final = 0.25
 EASE_MOST: Final = 32.0
-
-_NO_ORIGIN: Final = -(1 << 40)
-_FIRST_BIN: Final = BINS // 2
-"""Where the first score of a series is put that is not 0."""
-_LOW: Final = 2 * BINS_PER_OCTAVE
-"""A tail that begins below this bin is seen too coarsely: the origin moves down."""
-_DOWN: Final = 4 * BINS_PER_OCTAVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +82,7 @@ class Thresholds:
         self.tells_rarity = tells_rarity
         self._cadence = Cadence()
         self._seen = np.zeros(0, np.int64)
-        self._counts = np.zeros((0, BINS), np.uint16)
-        self._counted = np.zeros(0, np.int64)
-        # Where bin 0 stands, in bins from a score of 1, and the highest bin that a block asked for.
-        self._origin = np.zeros(0, np.int64)
-        self._wanted = np.zeros(0, np.int64)
+        self._histograms = Histograms()
         self._tail = Tail(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
         self._threshold = np.zeros(0)
         # Ordinal of the last score past the threshold, and of the last in the tail; far back when
@@ -105,13 +93,19 @@ class Thresholds:
         self._tail_runs = np.zeros(0)
         self._raised = np.zeros(0)
         self._expected = np.zeros(0)
+        self._watched_us = 0
+
+    @property
+    def watched_s(self) -> float:
+        """Seconds that series were watched with a threshold in force, summed over them."""
+        return self._watched_us / 1e6
 
     @property
     def nbytes(self) -> int:
         """Bytes held for all series."""
         held = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
         held += [self._tail.start, self._tail.share, self._tail.scale, self._tail.shape]
-        return self._cadence.nbytes + sum(one.nbytes for one in held)
+        return self._cadence.nbytes + self._histograms.nbytes + sum(one.nbytes for one in held)
 
     def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
         """Judge one batch and learn from it.
@@ -165,59 +159,16 @@ class Thresholds:
                 begins = over[_begins(self._excess_at, who[over], ordinal[over])]
                 np.add.at(self._raised, who[begins], 1.0)
                 verdict.alarm[rows[begins]] = True
-        self._count(who, np.minimum(score, LEARN_MAX * threshold))
+        self._histograms.count(who, np.minimum(score, LEARN_MAX * threshold))
         place = ordinal & (BLOCK - 1)
         self._cadence.note(who, place, ts)
         ended = (place == BLOCK - 1).nonzero()[0]
         if len(ended):
-            self._shift_up(who[ended])
+            self._histograms.follow(who[ended])
             seen = ordinal[ended] + 1
             due = ((seen <= SETTLED) | (seen % (SETTLED_BLOCKS * BLOCK) == 0)).nonzero()[0]
             if len(due):
                 self._refresh(who[ended[due]], seen[due])
-
-    def _count(self, who: I8, learned: F8) -> None:
-        """Put scores into their bins: 0 for a score of 0, and no other."""
-        at = tail.place(learned)
-        bins = at - self._origin[who]
-        if int(bins.max()) >= BINS:
-            bins = self._begin(who, at, learned)
-            np.maximum.at(self._wanted, who, bins)
-            bins = np.minimum(bins, BINS - 1)
-        bins = np.maximum(bins, learned > 0)
-        # Flat view of the table: two indices at a time cost numpy several times as much.
-        np.add.at(self._counts.reshape(-1), who * BINS + bins, np.uint16(1))
-
-    def _begin(self, who: I8, at: I8, learned: F8) -> I8:
-        """Give series without an origin one, by their first score that is not 0."""
-        new = ((self._origin[who] == _NO_ORIGIN) & (learned > 0)).nonzero()[0]
-        series, first = np.unique(who[new], return_index=True)
-        self._origin[series] = at[new[first]] - _FIRST_BIN
-        return np.where(self._origin[who] == _NO_ORIGIN, 0, at - self._origin[who])
-
-    def _shift_up(self, who: I8) -> None:
-        """Move the bins of series whose last block had scores above them."""
-        for series in who[self._wanted[who] >= BINS].tolist():
-            counts, wanted = self._counts[series], int(self._wanted[series])
-            # What most scores ask for is followed at once, a wild one by an octave.
-            usual = 4 * int(counts[-1]) > int(counts.sum())
-            by = min(wanted - BINS + 1 + _FIRST_BIN // 2, BINS - 2) if usual else BINS_PER_OCTAVE
-            self._origin[series] += wanted - BINS + 1 + _FIRST_BIN // 2 if usual else by
-            low = counts[1 : by + 2].sum()
-            counts[1:-by] = counts[by + 1 :]
-            counts[-by:] = 0
-            counts[1] = low
-        self._wanted[who] = 0
-
-    def _shift_down(self, who: I8, begins: F8) -> None:
-        """Move the bins of series whose tails begin too low among them to be seen finely."""
-        first = tail.place(begins) - self._origin[who]
-        low = who[np.isfinite(begins) & (first > 1) & (first < _LOW)]
-        for series in low[~self._counts[low, -_DOWN:].any(axis=1)].tolist():
-            counts = self._counts[series]
-            counts[1 + _DOWN :] = counts[1:-_DOWN].copy()
-            counts[1 : 1 + _DOWN] = 0
-            self._origin[series] -= _DOWN
 
     def _count_tail(self, who: I8, ordinal: I8) -> None:
         """Count scores in the tail and the runs that they make; input sorted by series."""
@@ -227,30 +178,25 @@ class Thresholds:
     def _refresh(self, who: I8, seen: I8) -> None:
         """Set the thresholds of these series anew from the ``seen`` scores they have shown."""
         readings = np.where(seen <= SETTLED, BLOCK, SETTLED_BLOCKS * BLOCK)
-        self._counted[who] += readings
-        full = who[self._counted[who] > COUNT_MAX]
-        if len(full):
-            self._counts[full] //= 2
-            self._counted[full] = self._counts[full].sum(axis=1)
-            self._in_tail[full] /= 2
-            self._tail_runs[full] /= 2
+        full = self._histograms.forget(who, readings)
+        self._in_tail[full] /= 2
+        self._tail_runs[full] /= 2
         self._cadence.learn(who)
         step_weeks = self._cadence.step_us(who) / WEEK_US
         self._hold(who, np.where(np.isfinite(self._threshold[who]), readings * step_weeks, 0.0))
 
         clusters = self._clusters(who)
-        found = tail.fit(self._counts[who], self._origin[who], clusters)
+        found = self._histograms.tails(who, clusters)
         raised, expected = self._raised[who] + TRUSTED, self._expected[who] + TRUSTED
         ease = np.clip(raised / expected, EASE_LEAST, EASE_MOST)
         chance = np.clip(self.alarms_per_week * step_weeks / (clusters * ease), 1e-12, 0.5)
-        # A series that has shown nothing but 0 has no scale: nothing can be said of its first step.
-        known = self._origin[who] != _NO_ORIGIN
-        self._threshold[who] = np.where(known, found.passed_with(chance), np.inf)
-        self._tail.put(who, found, known)
-        self._shift_down(who, found.start)
+        self._threshold[who] = found.passed_with(chance)
+        self._tail.put(who, found)
 
     def _hold(self, who: I8, weeks: F8) -> None:
         """Add to what was expected of these series, and forget what is long ago."""
+        # Whole numbers: a sum of fractions would tell how the stream was cut.
+        self._watched_us += int(np.rint(weeks * WEEK_US).sum())
         self._expected[who] += self.alarms_per_week * weeks
         old = who[self._expected[who] > HELD]
         self._expected[old] /= 2
@@ -268,7 +214,7 @@ class Thresholds:
             return
         more = max(size, 2 * have) - have
         self._cadence.grow(have + more)
-        self._counts = np.concatenate([self._counts, np.zeros((more, BINS), np.uint16)])
+        self._histograms.grow(more)
         self._tail = self._tail.grown(more)
         for name, first in _BEGIN.items():
             old = getattr(self, name)
@@ -276,8 +222,8 @@ class Thresholds:
 
 
 _BEGIN: Final = {
-    "_seen": 0, "_counted": 0, "_origin": _NO_ORIGIN, "_wanted": 0, "_threshold": np.inf,
-    "_excess_at": -(QUIET + 1), "_tail_at": -(QUIET + 1), "_in_tail": 0, "_tail_runs": 0,
+    "_seen": 0, "_threshold": np.inf, "_excess_at": -(QUIET + 1), "_tail_at": -(QUIET + 1),
+    "_in_tail": 0, "_tail_runs": 0,
     "_raised": 0, "_expected": 0,
 }  # fmt: skip
 """What a series begins with, by the name of the column."""

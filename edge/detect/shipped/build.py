@@ -1,7 +1,8 @@
 """Build the shipped models: `python -m edge.detect.shipped.build`.
 
-Each becomes one ONNX file and one manifest beside this module. They are made, not committed, and
-the wheel carries them.
+Each becomes one ONNX file and one manifest beside this module; those that are not in service unless
+somebody puts them into a gateway's folder of models, in the folder `more`. They are made, not
+committed, and the wheel carries them.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from edge.detect.shipped import neighbours, residual
+from edge.detect.shipped import drift, flatline, gaps, neighbours, residual, subspace
 
 FOLDER = Path(__file__).parent
 
@@ -66,14 +67,56 @@ NEIGHBOURS: Final = Recipe(
         "about": "How far the newest values are from the stretches of the past most like them.",
     },
 )
-RECIPES: Final = (RESIDUAL, NEIGHBOURS)
+FLATLINE: Final = Recipe(
+    flatline.NAME,
+    flatline.VERSION,
+    flatline.graph,
+    {
+        "window": flatline.WINDOW,
+        "step_s_min": 1.0,
+        "about": "For how long a series has stood still, beside the longest that it did before.",
+    },
+)
+GAPS: Final = Recipe(
+    gaps.NAME,
+    gaps.VERSION,
+    gaps.graph,
+    {
+        "window": gaps.WINDOW,
+        "of": "time",
+        "about": "How long a series was silent before a reading, beside what is usual for it.",
+    },
+)
+DRIFT: Final = Recipe(
+    drift.NAME,
+    drift.VERSION,
+    drift.graph,
+    {
+        "window": drift.WINDOW,
+        "step_s_min": 1.0,
+        "about": "How far the newest stretch of a series lies from the stretches before it.",
+    },
+)
+SUBSPACE: Final = Recipe(
+    subspace.NAME,
+    subspace.VERSION,
+    subspace.graph,
+    {
+        "window": subspace.WINDOW,
+        "step_s_min": 10.0,
+        "about": "What of the newest values of a periodic series its past cannot compose.",
+    },
+)
+IN_SERVICE: Final = (RESIDUAL, NEIGHBOURS)
+MORE: Final = (FLATLINE, GAPS, DRIFT, SUBSPACE)
 
 
-def build(folder: Path = FOLDER, recipes: Sequence[Recipe] = RECIPES) -> list[Path]:
-    """Write the shipped models and their manifests; return the manifests' paths."""
+def build(folder: Path = FOLDER, recipes: Sequence[Recipe] = IN_SERVICE) -> list[Path]:
+    """Write models and their manifests; return the manifests' paths."""
+    folder.mkdir(exist_ok=True)
     return [recipe.write(folder) for recipe in recipes]
 
 
 if __name__ == "__main__":
-    for path in build():
+    for path in build() + build(FOLDER / "more", MORE):
         print(f"built {path.relative_to(FOLDER.parent.parent)}", file=sys.stderr)

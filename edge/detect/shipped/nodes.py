@@ -37,6 +37,10 @@ class Nodes:
         """An array under a name of its own."""
         return self._kept(name, values)
 
+    def row(self, name: str, values: "np.ndarray[Any, Any]") -> str:
+        """Numbers as one row of columns, `(1, n)`."""
+        return self._kept(name, values.astype(np.float32)[None])
+
     def part(self, values: str, start: int, stop: int = _END) -> str:
         """``values[start:stop]``."""
         return self.op("Slice", values, *(self.whole([at]) for at in (start, stop, 0)))
