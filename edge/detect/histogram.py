@@ -18,8 +18,9 @@ F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 
 # Counts are halved here: old behaviour is forgotten, and they fit 16 bits.
-COUNT_MAX: Final = 8192
+COUNT_MAX: Final = 32_768
 
+_UNEVEN: Final = (np.arange(BINS) % 2).astype(np.uint16)
 _NO_ORIGIN: Final = -(1 << 40)
 _FIRST_BIN: Final = BINS // 2
 """Where the first score of a series is put that is not 0."""
@@ -82,7 +83,8 @@ class Histograms:
         """Count ``more`` scores of each of these series; returns those whose counts were halved."""
         self._counted[who] += more
         full = who[self._counted[who] > COUNT_MAX]
-        self.counts[full] //= 2
+        # Odd counts go up in every other bin, for the tail must not lose what stands alone.
+        self.counts[full] = (self.counts[full] + _UNEVEN) // 2
         self._counted[full] = self.counts[full].sum(axis=1)
         return full
 

@@ -44,12 +44,14 @@ WARM_UP: Final = tail.WARM_UP
 LEARN_MAX: Final = 2.0
 CLUSTER_MAX: Final = 64.0
 """Readings of the tail that are taken for one alarm, at most."""
-TRUSTED: Final = 2.0
-"""Alarms, stated and raised, before what is achieved weighs as much as what was calculated."""
-HELD: Final = 16.0
-"""Alarms expected, after which half of what was achieved is forgotten."""
-EASE_LEAST: Final = 0.25
-EASE_MOST: Final = 32.0
+YIELD: Final = 1.0
+"""By how much (logarithm) an alarm lowers the wanted chance, and one that is due raises it."""
+DUE_FIRST: Final = -2.0
+"""What a series begins with: its first scores, of windows that are not full yet, are high, and keep
+the tail of a slow one too far out for weeks."""
+DUE_LEAST: Final = -4.0
+DUE_MOST: Final = 12.0
+"""Bounds of alarms raised less those expected: the chance is moved by e⁴ up, by e¹² down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,9 @@ class Thresholds:
         self._tail_at = np.zeros(0, np.int64)
         self._in_tail = np.zeros(0)
         self._tail_runs = np.zeros(0)
+        # Alarms since the last change, and alarms raised less those expected, within bounds.
         self._raised = np.zeros(0)
-        self._expected = np.zeros(0)
+        self._over = np.zeros(0)
         self._watched_us = 0
 
     @property
@@ -183,24 +186,24 @@ class Thresholds:
         self._tail_runs[full] /= 2
         self._cadence.learn(who)
         step_weeks = self._cadence.step_us(who) / WEEK_US
-        self._hold(who, np.where(np.isfinite(self._threshold[who]), readings * step_weeks, 0.0))
+        watched = np.where(np.isfinite(self._threshold[who]), readings * step_weeks, 0.0)
+        self._hold(who, watched)
 
         clusters = self._clusters(who)
         found = self._histograms.tails(who, clusters)
-        raised, expected = self._raised[who] + TRUSTED, self._expected[who] + TRUSTED
-        ease = np.clip(raised / expected, EASE_LEAST, EASE_MOST)
-        chance = np.clip(self.alarms_per_week * step_weeks / (clusters * ease), 1e-12, 0.5)
+        ease = np.exp(-YIELD * self._over[who])
+        wanted = self.alarms_per_week * step_weeks * ease / clusters
+        chance = np.clip(wanted, 1e-12, 0.5)
         self._threshold[who] = found.passed_with(chance)
         self._tail.put(who, found)
 
     def _hold(self, who: I8, weeks: F8) -> None:
-        """Add to what was expected of these series, and forget what is long ago."""
+        """Set what was raised in ``weeks`` of these series against what was expected."""
         # Whole numbers: a sum of fractions would tell how the stream was cut.
         self._watched_us += int(np.rint(weeks * WEEK_US).sum())
-        self._expected[who] += self.alarms_per_week * weeks
-        old = who[self._expected[who] > HELD]
-        self._expected[old] /= 2
-        self._raised[old] /= 2
+        over = self._over[who] + self._raised[who] - self.alarms_per_week * weeks
+        self._over[who] = np.clip(over, DUE_LEAST, DUE_MOST)
+        self._raised[who] = 0.0
 
     def _clusters(self, who: I8) -> F8:
         """Clusters for each reading of the tail, above what chance alone would bring together."""
@@ -224,7 +227,7 @@ class Thresholds:
 _BEGIN: Final = {
     "_seen": 0, "_threshold": np.inf, "_excess_at": -(QUIET + 1), "_tail_at": -(QUIET + 1),
     "_in_tail": 0, "_tail_runs": 0,
-    "_raised": 0, "_expected": 0,
+    "_raised": 0, "_over": DUE_FIRST,
 }  # fmt: skip
 """What a series begins with, by the name of the column."""
 
