@@ -2,7 +2,8 @@
 
 The order a batch meets them::
 
-    rolling (windows, all series at once) → models (one call) → threshold → score → alert
+    routing (which model) → rolling (windows, all series at once) → models (one call)
+    → threshold → score → alert
 
 What is found goes along with the readings; the cloud keeps it, and people review it there.
 """
