@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
+import msgspec
+
 from edge import metrics
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -112,14 +114,7 @@ class Reporter:
                 dropped=self.alerts.told.dropped,
             ),
             models=[
-                ModelHealth(
-                    name=one.name,
-                    version=one.version,
-                    scored=one.scored,
-                    anomalies=one.anomalies,
-                    failure=one.failure,
-                    watched_s=one.watched_s,
-                )
+                msgspec.convert(one, ModelHealth, from_attributes=True)
                 for one in self.scorer.standings()
             ],
         )
