@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -116,6 +116,17 @@ MINUTES ?= 10
 soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
 	@$(PY) -m benchmarks.soak $(MINUTES)
 
+bench-score: .venv/.stamp models ## windows a second on one core, and memory, of every shipped model
+	@$(PY) -m benchmarks.scoring
+
+backtest: .venv/.stamp models ## detection over labelled sets beside baselines (NAB_DIR=… SKAB_DIR=…, one or both; it says where they come from)
+	@$(PY) -m benchmarks.backtest $(if $(NAB_DIR),--nab $(NAB_DIR)) $(if $(SKAB_DIR),--skab $(SKAB_DIR))
+
+CALM_SERIES ?= 210
+CALM_DAYS ?= 30
+false-alarms: .venv/.stamp models ## alarms on simulated series in which nothing is wrong, beside the stated rate; ten minutes (CALM_SERIES=45 CALM_DAYS=7: one)
+	@$(PY) -m benchmarks.false_alarms --series $(CALM_SERIES) --days $(CALM_DAYS)
+
 ROUNDS ?= 20
 SEEDS ?= 200
 STEPS ?= 5000
@@ -159,4 +170,4 @@ reconnect: setup ## a cloud is killed, and all its gateways come back with a bac
 	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
 
 clean: ## remove everything that was built
-	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/detect/shipped/*.onnx
+	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/detect/shipped/*.onnx edge/detect/shipped/more

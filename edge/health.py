@@ -5,9 +5,13 @@ bytes; counts are since the buffer began unless they say otherwise. What a part 
 its default.
 """
 
+from typing import Final
+
 import msgspec
 
 from protos.exposition import Latency
+
+WEEK_S: Final = 7 * 86_400
 
 
 class ClockHealth(msgspec.Struct, kw_only=True):
@@ -144,6 +148,7 @@ class ModelHealth(msgspec.Struct, kw_only=True):
     """One model in service; counts are since the agent's start, `failure` empty while it works.
 
     ``aside``: how often one in a process of its own was set aside, by why.
+    ``watched_s``: seconds that series were watched with a threshold in force, summed over them.
     """
 
     name: str = ""
@@ -152,6 +157,12 @@ class ModelHealth(msgspec.Struct, kw_only=True):
     anomalies: int = 0
     failure: str = ""
     aside: dict[str, int] = msgspec.field(default_factory=dict)
+    watched_s: float = 0.0
+
+    @property
+    def anomalies_per_week(self) -> float:
+        """Anomalies for each series and week: the rate that is achieved, 0 before any is known."""
+        return self.anomalies * WEEK_S / self.watched_s if self.watched_s else 0.0
 
 
 class EpisodesHealth(msgspec.Struct, kw_only=True):

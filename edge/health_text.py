@@ -54,6 +54,8 @@ def _live_lines(health: Health) -> Iterator[str]:
         yield "         `tidegate-edge rejects` shows what could not be read, and why"
     for model in health.models:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
+        if model.watched_s and not model.failure:
+            state += f", {model.anomalies_per_week:.2g} anomalies a series and week"
         yield f"model    {model.name} {model.version}: {state}"
     for one in health.episodes:
         yield f"episodes {one.detector}: {one.open:,} open, {one.opened:,} since the start"

@@ -61,6 +61,20 @@ DETECTED: Final[tuple[Metric[Health], ...]] = (
         ("model", "version", "why"),
     ),
     Metric(
+        "tidegate_edge_model_watched_seconds_total",
+        MetricKind.COUNTER,
+        "Seconds that series were watched since the start, a threshold in force, summed over them.",
+        _models(lambda one: one.watched_s),
+        ("model", "version"),
+    ),
+    Metric(
+        "tidegate_edge_model_anomalies_per_week",
+        MetricKind.GAUGE,
+        "Anomalies for each series and week since the start, beside the stated false alarms.",
+        _models(lambda one: one.anomalies_per_week),
+        ("model", "version"),
+    ),
+    Metric(
         "tidegate_edge_episodes_open",
         MetricKind.GAUGE,
         "Episodes that go on.",

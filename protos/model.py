@@ -26,11 +26,10 @@ from protos.model_manifest import (
     PackageError,
     Takes,
     Trained,
-    canonical_bytes,
     manifest_problem,
-    parse_manifest,
     version_order,
 )
+from protos.model_text import canonical_bytes, parse_manifest
 from protos.stored_zip import Entry, StoredZipError, read_stored, write_stored
 
 __all__ = [

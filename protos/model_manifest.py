@@ -1,13 +1,10 @@
-"""Pure: what a model says of itself: the manifest, its checks, and its one canonical text.
+"""Pure: what a model says of itself: the manifest and its checks.
 
-The manifest is TOML. Its canonical text has the keys in the order of `Manifest`, tables after all
-other keys, keys at their default left out, numbers and strings as `toml_value` writes them; it is
-what a signature is over. Keys and limits: docs/format/model-package.md.
+Its text is `protos/model_text.py`. Keys and limits: docs/format/model-package.md.
 """
 
 import math
 import re
-import tomllib
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -16,7 +13,6 @@ import msgspec
 
 from protos.limits import NAME_BYTES_MAX, UNIT_BYTES_MAX
 from protos.series import SeriesKind
-from protos.settings import toml_value
 from protos.shown import printable
 
 MANIFEST_BYTES_MAX: Final = 64 << 10
@@ -29,6 +25,7 @@ GAP_STEPS_MAX: Final = 4096
 """Steps for which a channel keeps its value, whatever `gap_s` says: each is a frame to be made."""
 PATTERNS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 1000
+STEP_S_MAX: Final = 86400.0
 SECONDS_MAX: Final = 366 * 86400.0
 GRAPH_FILE: Final = "model.onnx"
 """The graph's name in a package; beside a manifest in a folder it has a name of its own."""
@@ -67,6 +64,13 @@ class Takes(Enum):
     def input_name(self) -> str:
         """The name of the graph's input."""
         return "line" if self is Takes.LINE else "window"
+
+
+class Of(Enum):
+    """What the windows of a series hold: its values, or its event times in seconds."""
+
+    VALUE = "value"
+    TIME = "time"
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,6 +135,10 @@ class Manifest(_Table, frozen=True, kw_only=True):
     device, in the order of a frame's last axis. ``sample_s`` is the step that a frame's rows are
     aligned to, and ``gap_s`` the longest silence that is bridged; 0 leaves either to the gateway.
     ``score`` says in words what a score means.
+
+    Of a model of one series: ``least`` values are scored, what a window lacks being NaN, and 0
+    waits for a full one; ``step_s_min`` takes only series whose readings come so many seconds
+    apart, and models named in ``instead_of`` leave these to it; ``of`` is what windows hold.
     """
 
     name: str
@@ -143,6 +151,10 @@ class Manifest(_Table, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     sample_s: float = 0.0
     gap_s: float = 0.0
+    least: int = 0
+    step_s_min: float = 0.0
+    instead_of: tuple[str, ...] = ()
+    of: Of = Of.VALUE
     score: str = ""
     about: str = ""
     applies: Applies = Applies()
@@ -165,46 +177,6 @@ def version_order(version: str) -> tuple[int, ...]:
     if not _VERSION.fullmatch(version):
         raise ValueError(f"{version!r} is no version: one to four numbers with dots between")
     return tuple(int(part) for part in version.split("."))
-
-
-def canonical_bytes(manifest: Manifest) -> bytes:
-    """The manifest's one text, which signatures are over."""
-    plain, tables = _written(manifest)
-    for name, table in tables:
-        plain += ["", f"[{name}]", *_written(table)[0]]
-    return ("\n".join(plain) + "\n").encode()
-
-
-def _written(table: msgspec.Struct) -> tuple[list[str], list[tuple[str, msgspec.Struct]]]:
-    lines, tables = [], []
-    for field in msgspec.structs.fields(type(table)):
-        value = getattr(table, field.name)
-        if value == field.default:
-            continue
-        if isinstance(value, msgspec.Struct):
-            tables.append((field.encode_name, value))
-        else:
-            value = value.value if isinstance(value, Enum) else value
-            lines.append(f"{field.encode_name} = {toml_value(value)}")
-    return lines, tables
-
-
-def parse_manifest(text: bytes) -> Manifest:
-    """Read a manifest, canonical or not, and check it.
-
-    Raises:
-        ValueError: it is too long, no TOML, or a key is missing, unknown or out of range.
-    """
-    if len(text) > MANIFEST_BYTES_MAX:
-        raise ValueError(f"{len(text)} bytes are more than {MANIFEST_BYTES_MAX}")
-    try:
-        manifest = msgspec.convert(tomllib.loads(text.decode()), Manifest)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    problem = manifest_problem(manifest)
-    if problem:
-        raise ValueError(problem)
-    return manifest
 
 
 def manifest_problem(manifest: Manifest) -> str:
@@ -248,9 +220,27 @@ def manifest_problem(manifest: Manifest) -> str:
             f"about or score is longer than {TEXT_CHARS_MAX} characters",
         ),
     ]
-    problems = [told for good, told in checks if not good]
-    problems += [p for p in (_channels(one), _applies(one.applies), _trained(one.trained)) if p]
+    problems = [problem for good, problem in checks if not good]
+    problems += [
+        p
+        for p in (_of_series(one), _channels(one), _applies(one.applies), _trained(one.trained))
+        if p
+    ]
     return problems[0] if problems else ""
+
+
+def _of_series(manifest: Manifest) -> str:
+    one = manifest
+    if one.takes is Takes.FRAME:
+        said = one.least or one.step_s_min or one.instead_of or one.of is not Of.VALUE
+        return "least, step_s_min, instead_of and of are for a model of one series" if said else ""
+    if not 0 <= one.least <= one.window:
+        return f"least = {one.least} is not between 0 and window = {one.window}"
+    if not 0 <= one.step_s_min <= STEP_S_MAX:
+        return f"step_s_min = {one.step_s_min} is not between 0 and {STEP_S_MAX:g}"
+    if len(one.instead_of) > PATTERNS_MAX:
+        return f"instead_of names more than {PATTERNS_MAX} models"
+    return "" if all(map(_NAME.fullmatch, one.instead_of)) else "instead_of names no model"
 
 
 def _channels(manifest: Manifest) -> str:

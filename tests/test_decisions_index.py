@@ -17,7 +17,7 @@ GROUPS = {
     ),
     "The house": (4, 5, 40, 45, 119),
     "Ingest: brokers, devices, messages": (70, 71, 72, 73, 74, 75),
-    "Scores and what an agent costs": (14, 76, 77, 78, 79, 141, 142, 143),
+    "Scores and what an agent costs": (14, 76, 77, 78, 79, 138, 139, 140, 141, 142, 143),
     "Models: package, trial, wrapping": (130, 131, 132),
     "Models made from history": (144, 145, 146),
     "The gateway's buffer": (10, 11, 12, 13),

@@ -40,6 +40,7 @@ def test_the_wheel_holds_the_page_and_the_models_and_no_sources_of_them(bin_fold
     (site,) = bin_folder.parent.glob("lib/python*/site-packages")
     assert (site / "cloud/web/dist/index.html").is_file()
     assert list((site / "edge/detect/shipped").glob("*.onnx"))
+    assert list((site / "edge/detect/shipped/more").glob("*.onnx"))
     assert not (site / "cloud/web/src").exists()
     assert not (site / "cloud/web/node_modules").exists()
 

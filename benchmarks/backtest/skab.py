@@ -32,7 +32,8 @@ from cloud.models.pca import fit
 from edge.catalog import Catalog
 from edge.detect import models
 from edge.detect.score import Scorer
-from protos.model_manifest import Manifest, parse_manifest
+from protos.model_manifest import Manifest
+from protos.model_text import parse_manifest
 from protos.records import Quality, numbers
 from protos.series import SeriesKind
 
@@ -131,7 +132,7 @@ def replay(run: Run, cost: Cost) -> tuple[Bools, int]:
         quality = np.full(len(ts), Quality.SENSOR, np.uint8)
         batch = numbers(who, ts, values.reshape(-1), quality, ts)
         begun = time.perf_counter()
-        looked, _ = scorer.look([batch], catalog)
+        looked = scorer.look([batch], catalog)
         cost.seconds += time.perf_counter() - begun
         for one in looked:
             cost.windows += len(one.rows)

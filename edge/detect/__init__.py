@@ -2,7 +2,8 @@
 
 The order a batch meets them::
 
-    rolling (windows, all series at once) → models (one call) → threshold → score → judged
+    routing (which model) → rolling (windows, all series at once) → models (one call)
+    → threshold → bench, score → judged
     judged → runs → episode, episodes → found → its commit
                                           └→ standing → alert (local broker)
 

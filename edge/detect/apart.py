@@ -40,7 +40,8 @@ from edge.detect.apart_wire import (
     lacks_memory,
 )
 from edge.errors import OperatorError
-from protos.model_manifest import Manifest, canonical_bytes
+from protos.model_manifest import Manifest
+from protos.model_text import canonical_bytes
 
 PROGRAM: Final = "edge.detect.apart_child"
 WINDOWS_MAX: Final = 1024

@@ -42,7 +42,7 @@ from edge.detect.models import (
     probe_scores,
     told,
 )
-from protos.model_manifest import parse_manifest
+from protos.model_text import parse_manifest
 
 FILES_MAX: Final = 64
 BATCH: Final = 256

@@ -13,16 +13,19 @@ F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 
 
-def judge_of(calibration: Calibration, alarms_per_week: float) -> "FixedThreshold | Thresholds":
+def judge_of(
+    calibration: Calibration, alarms_per_week: float, *, tells_rarity: bool = False
+) -> "FixedThreshold | Thresholds":
     """What judges the scores of a model: its own threshold, or one that each series learns.
 
     Args:
         calibration: of the model's manifest.
         alarms_per_week: stated false alarms for each series and week, where it is learned.
+        tells_rarity: whether a learned one tells the rarity of each score, which costs time.
     """
     if calibration.kind is CalibrationKind.FIXED:
         return FixedThreshold(calibration.threshold)
-    return Thresholds(alarms_per_week)
+    return Thresholds(alarms_per_week, tells_rarity)
 
 
 class FixedThreshold:
@@ -40,6 +43,16 @@ class FixedThreshold:
         # Ordinal of the last score past the threshold; far back when there was none.
         self._excess_at: I8 = np.zeros(0, np.int64)
 
+    @property
+    def watched_s(self) -> float:
+        """0: no rate is stated for it, so none is measured."""
+        return 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for all series."""
+        return self._seen.nbytes + self._excess_at.nbytes
+
     def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
         """Judge one batch; arguments and result as those of `Thresholds.judge`."""
         alarm = np.zeros(len(scores), np.bool_)
@@ -53,7 +66,7 @@ class FixedThreshold:
             ordinal = np.arange(len(rows)) + np.repeat(before - groups.starts, groups.counts)
             over = (scores[rows] > self.threshold).nonzero()[0]
             alarm[rows[over]] = self._begins(groups.who[over].astype(np.int64), ordinal[over])
-        return Verdict(np.full(len(scores), self.threshold), alarm)
+        return Verdict(np.full(len(scores), self.threshold), alarm, np.zeros(0))
 
     def _begins(self, who: I8, ordinal: I8) -> NDArray[np.bool_]:
         """Which of these scores past the threshold begin a run; sorted by series."""

@@ -36,6 +36,11 @@ GAP_STEPS: Final = 5
 class Judge(Protocol):
     """Thresholds of either kind."""
 
+    @property
+    def watched_s(self) -> float:
+        """Seconds that devices were watched with a threshold in force, summed over them."""
+        ...
+
     def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
         """Judge the scores of one batch."""
         ...
@@ -65,6 +70,11 @@ class FrameBench:
             if is_fixed
             else Thresholds(alarms_per_week)
         )
+
+    @property
+    def watched_s(self) -> float:
+        """Seconds that devices were watched with a threshold in force, summed over them."""
+        return self._judge.watched_s
 
     @property
     def nbytes(self) -> int:

@@ -19,6 +19,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.detect.slots import SERIES, Slotted
+from protos.limits import SERIES_MAX
+
 log = logging.getLogger(__name__)
 
 SERIES_EACH: Final = 64
@@ -35,6 +38,7 @@ AGE_US_MAX: Final = {"windows": 3_600_000_000}
 here does not age. By the gateway's clock; what is from the future, as it says after a start without
 the time, is as old."""
 PREFIX: Final = "learned "
+ALONE: Final = " of "
 FORM: Final = 1
 
 Item = tuple[str, bytes]
@@ -101,16 +105,23 @@ class Learned:
 
     def restore(self, items: Iterable[Item]) -> list[str]:
         """Take up what was kept; the names of what is of no use, to be let go."""
-        useless, retired = [], set()
+        useless, retired, pieces = [], set(), []
         for name, data in items:
             try:
                 piece = msgspec.msgpack.decode(zlib.decompress(data), type=Piece)
+                pieces.append((ALONE in name, piece.first, name, piece))
+            except (msgspec.DecodeError, zlib.error, ValueError, TypeError) as error:
+                log.warning("%s is begun anew: %s", name, error)
+                useless.append(name)
+        # In their order, so that series have the slots that they had.
+        for _, _, name, piece in sorted(pieces, key=lambda one: one[:3]):
+            try:
                 if piece.detector not in self._parts:
                     retired.add(piece.detector)
                     useless.append(name)
                 elif not self._put(piece):
                     useless.append(name)
-            except (msgspec.DecodeError, zlib.error, ValueError, TypeError) as error:
+            except (ValueError, TypeError) as error:
                 log.warning("%s is begun anew: %s", name, error)
                 useless.append(name)
         for detector in sorted(retired):
@@ -133,12 +144,21 @@ class Learned:
         count = len(next(iter(columns.values()), ()))
         if count > SERIES_EACH or not piece.first >= 0:
             raise ValueError("it has more series than one item")
-        of.grow(piece.first + count)
-        rows = of.by_series()
+        if isinstance(of, Slotted):
+            series = columns.pop(SERIES, np.zeros(0, np.int64))
+            if series.shape != (count,) or not ((series >= 0) & (series <= SERIES_MAX)).all():
+                raise ValueError("it does not say whose it is")
+            at: Any = of.places(series)
+        else:
+            of.grow(piece.first + count)
+            at = slice(piece.first, piece.first + count)
+        rows = dict(of.by_series())
+        if isinstance(of, Slotted):
+            del rows[SERIES]
         if _forms(columns) != {n: (d, (count, *s[1:])) for n, (d, s) in _forms(rows).items()}:
             raise ValueError("it has other columns than this version")
         for name, column in columns.items():
-            rows[name][piece.first : piece.first + count] = column
+            rows[name][at] = column
         return True
 
     def due(self, now_s: float) -> tuple[Item, ...]:
@@ -164,9 +184,12 @@ class Learned:
         for part, of in self._parts.get(detector, {}).items():
             if _row_bytes(of.by_series()) > ALONE_BYTES_MAX:
                 continue
-            rows = {name: held[series : series + 1] for name, held in of.by_series().items()}
+            at = series
+            if isinstance(of, Slotted):
+                at = int(of.places(np.array([series]))[0])
+            rows = {name: held[at : at + 1] for name, held in of.by_series().items()}
             body = b"" if ended else self._packed(detector, part, series, _columns(rows))
-            items.append((f"{PREFIX}{detector} {part} of {series}", body))
+            items.append((f"{PREFIX}{detector} {part}{ALONE}{series}", body))
         return tuple(items)
 
     def all(self) -> Iterator[Item]:

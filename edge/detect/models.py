@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from edge import memory
 from edge.errors import LibraryError, OperatorError
 from protos.graph_rules import SCORE, graph_problem
-from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes, parse_manifest
+from protos.model_manifest import MANIFEST_BYTES_MAX, Manifest, Takes
+from protos.model_text import parse_manifest
 from protos.series import SeriesKind
 
 F8 = NDArray[np.float64]

@@ -1,9 +1,10 @@
 """Pure: the last values of every series, as windows for a model, vectorised across series.
 
 A window holds `length` values of one series in the order of arrival, the newest last, so a score
-can only look back. Readings of many series come in one batch; a series may come several times in
-it, and each of its readings gets the window that ends with itself. How the stream is cut into
-batches changes no window.
+can only look back. A model may take windows that are not full yet, with NaN for what is not there.
+Readings of many series come in one batch; a series may come several times in it, and each of its
+readings gets the window that ends with itself. How the stream is cut into batches changes no
+window.
 """
 
 from dataclasses import dataclass
@@ -44,12 +45,17 @@ class Windows:
 
     Args:
         length: values in a window, at least 2.
+        least: values from which a series has windows, at most ``length`` and by default that; what
+            such a window lacks is NaN, and stands first.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, least: int = 0) -> None:
         if length < 2:
             raise ValueError(f"a window needs at least 2 values, not {length}")
+        if not 0 <= least <= length:
+            raise ValueError(f"a window of {length} values cannot have {least} of them at least")
         self.length = length
+        self._least = least or length
         self._history: F8 = np.zeros((0, length - 1))
         self._seen: I8 = np.zeros(0, np.int64)
 
@@ -82,8 +88,8 @@ class Windows:
         order = np.arange(len(values)) if groups.order is None else groups.order
         if kept is not None:
             order = kept[order]
-        if int(seen.min()) < self.length - 1:
-            full = np.flatnonzero(rank >= self.length - 1)
+        if int(seen.min()) < self._least - 1:
+            full = np.flatnonzero(rank >= self._least - 1)
             order, first, rank = order[full], first[full], rank[full]
         return Windowed(order, line, first, rank)
 
@@ -113,5 +119,5 @@ class Windows:
         if size <= have:
             return
         more = max(size, 2 * have) - have
-        self._history = np.concatenate([self._history, np.zeros((more, self.length - 1))])
+        self._history = np.concatenate([self._history, np.full((more, self.length - 1), np.nan)])
         self._seen = np.concatenate([self._seen, np.zeros(more, np.int64)])

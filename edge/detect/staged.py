@@ -19,9 +19,9 @@ from edge.detect.rollout import Figures
 from edge.detect.score import Scorer, Standing, scores_within
 from edge.detect.scoring import Scoring
 from edge.detect.watched import Inner, Watch, Watched
-from protos.model_manifest import Takes
 from protos.records import Batch, Kind
-from protos.series import SeriesKind
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -30,7 +30,6 @@ class Voice:
 
     watched: Watched
     scorer: Scorer
-    wanted: NDArray[np.bool_]
     watch: Watch = field(default_factory=Watch)
     beside_alarms: int = 0
 
@@ -38,8 +37,7 @@ class Voice:
     def of(cls, model: Inner, alarms_per_week: float, **more: object) -> "Voice":
         """A voice for a model that begins to learn now."""
         watched = Watched(model, **more)  # type: ignore[arg-type]
-        wanted = np.isin(np.arange(max(SeriesKind) + 1), sorted(watched.kinds))
-        return cls(watched, Scorer([watched], alarms_per_week), wanted)
+        return cls(watched, Scorer([watched], alarms_per_week))
 
     @property
     def failure(self) -> str:
@@ -50,18 +48,14 @@ class Voice:
         """How it behaves."""
         return self.watched.figures(self.watch, self.beside_alarms, self.scorer.alarms_per_week)
 
-    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
-        """What it says of readings, with its alarms and the time of its series counted."""
-        looked = self.scorer.look(batches, catalog)
+    def look(
+        self, batches: Sequence[Batch], catalog: SeriesNames, leave: Bools | None
+    ) -> list[Looked]:
+        """What it says of readings, with its alarms and the time of what it judged counted."""
+        looked = self.scorer.look(batches, catalog, leave)
         self.watch.alarms += alarms(looked)
-        if self.watched.manifest.takes is Takes.FRAME:  # a device counts once, as it is judged
-            for one in looked:
-                self.watch.saw(one.judged.series, one.judged.ts)
-            return looked
-        for batch in batches:
-            rows = batch.kind(Kind.NUMBERS)
-            mine = self.wanted[catalog.kind_of[rows["series"]]]
-            self.watch.saw(rows["series"][mine], rows["ts"][mine].astype(np.int64, copy=False))
+        for one in looked:
+            self.watch.saw(one.judged.series.astype(np.uint32, copy=False), one.judged.ts)
         return looked
 
 
@@ -141,8 +135,11 @@ class Staged:
 
         Rows are counted over all ``batches``.
         """
-        lanes = self._lanes.values()
-        return [one for lane in lanes for one in _of(lane, batches, catalog)]
+        looked, left = [], dict[str, Bools]()
+        # Those that others leave series to come first, whatever lane they are in.
+        for lane in sorted(self._lanes.values(), key=lambda one: not _claims(one)):
+            looked += _of(lane, batches, catalog, left)
+        return looked
 
     def score_each(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Batch]:
         """For each of ``batches`` one of SCORES rows only: what the models in service find."""
@@ -160,11 +157,29 @@ class Staged:
         return [one for voice in voices if voice is not None for one in voice.scorer.standings()]
 
 
-def _of(lane: Lane, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
+def _claims(lane: Lane) -> bool:
+    heard = lane.candidate if lane.is_heard else lane.service
+    return heard is not None and bool(heard.watched.manifest.instead_of)
+
+
+def _of(
+    lane: Lane, batches: Sequence[Batch], catalog: SeriesNames, left: dict[str, Bools]
+) -> list[Looked]:
+    """What is heard of a lane, which leaves what is ``left`` by its name; adds what others leave.
+
+    A name is left those rows that the model which is heard takes, and no others.
+    """
     served, new = lane.service, lane.candidate
-    looked = [] if served is None else served.look(batches, catalog)
-    if new is None or new.failure:
-        return looked
-    tried = new.look(batches, catalog)
-    new.beside_alarms += alarms(looked)
-    return tried if lane.is_heard and not new.failure else looked
+    name = next((one.watched.manifest.name for one in (served, new) if one is not None), "")
+    leave = left.get(name)
+    looked = [] if served is None else served.look(batches, catalog, leave)
+    heard = served
+    if new is not None and not new.failure:
+        tried = new.look(batches, catalog, leave)
+        new.beside_alarms += alarms(looked)
+        if lane.is_heard and not new.failure:
+            looked, heard = tried, new
+    if heard is not None and not heard.failure:
+        for to, rows in heard.scorer.left.items():
+            left[to] = left[to] | rows if to in left else rows
+    return looked

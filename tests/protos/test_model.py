@@ -38,7 +38,7 @@ from protos.model_key import (
     read_public,
     save_key,
 )
-from protos.model_manifest import parse_manifest
+from protos.model_text import parse_manifest
 from protos.stored_zip import read_stored, write_stored
 from protos.vectors import make_model
 

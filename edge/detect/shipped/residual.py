@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from edge.detect.shipped.nodes import Nodes
+
 NAME: Final = "residual"
 VERSION: Final = "1"
 WINDOW: Final = 48
 TAPS: Final = 16
 ALPHA: Final = 0.25
-OPSET: Final = 17
-IR_VERSION: Final = 8
 # Mean absolute deviation → standard deviation, of normal noise: √(π/2).
 MAD_TO_SIGMA: Final = 1.2533141373155003
 # No step was seen at all: larger than any float32 residual that makes sense.
@@ -32,7 +32,6 @@ TINY: Final = 1e-30
 _EARLIER: Final = WINDOW - TAPS - 1
 """Residuals before the newest in one window."""
 _KEPT: Final = 1 - ALPHA
-_END: Final = 1 << 62
 
 
 def kernel() -> "np.ndarray[Any, np.dtype[np.float32]]":
@@ -42,75 +41,19 @@ def kernel() -> "np.ndarray[Any, np.dtype[np.float32]]":
     return np.append(-weights, 1.0).astype(np.float32)
 
 
-class _Nodes:
-    """Nodes of a graph under way; each method gives the name of what it computes."""
-
-    def __init__(self) -> None:
-        self.made: list[Any] = []
-        self.constants: dict[str, Any] = {}
-
-    def op(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        from onnx import helper
-
-        output = output or f"v{len(self.made)}"
-        self.made.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
-    def constant(self, value: float) -> str:
-        return self._kept(f"f{value!r}", np.array(value, np.float32))
-
-    def part(self, values: str, start: int, stop: int = _END) -> str:
-        """``values[start:stop]``."""
-        ends = (self._kept(f"i{at}", np.array([at], np.int64)) for at in (start, stop, 0))
-        return self.op("Slice", values, *ends)
-
-    def doubled(self, kind: str, values: str, width: int, weight: float = 1.0) -> str:
-        """From what is over ``width`` values, what is over twice as many; older ones weigh less."""
-        older = self.part(values, 0, -width)
-        if weight != 1.0:
-            older = self.op("Mul", older, self.constant(weight))
-        return self.op(kind, self.part(values, width), older)
-
-    def steps(self, width: int) -> str:
-        """By how much each value differs from the one ``width`` before it, as float32."""
-        from onnx import TensorProto
-
-        apart = self.op("Sub", self.part("line", width), self.part("line", 0, -width))
-        return self.op("Cast", apart, to=TensorProto.FLOAT)
-
-    def _kept(self, name: str, value: "np.ndarray[Any, Any]") -> str:
-        from onnx import numpy_helper
-
-        self.constants.setdefault(name, numpy_helper.from_array(value, name))
-        return name
-
-
 def graph() -> Any:
     """The ONNX model: `line` float64 (n,) → `score` float32 (n - WINDOW + 1,)."""
-    from onnx import TensorProto, checker, helper
-
-    nodes = _Nodes()
+    nodes = Nodes()
     steps = nodes.steps(1)
     sizes = _residual_sizes(nodes, steps)
     noise = nodes.op("Mul", _sum(nodes, sizes), nodes.constant(MAD_TO_SIGMA / _EARLIER))
     half_step = nodes.op("Mul", _least_step(nodes, steps), nodes.constant(0.5))
     scale = nodes.op("Max", nodes.op("Add", noise, half_step), nodes.constant(TINY))
     nodes.op("Div", nodes.part(sizes, _EARLIER), scale, output="score")
-    made = helper.make_graph(
-        nodes.made, NAME,
-        [helper.make_tensor_value_info("line", TensorProto.DOUBLE, ["values"])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["windows"])],
-        list(nodes.constants.values()),
-    )  # fmt: skip
-    model = helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-        producer_name="tidegate",
-    )  # fmt: skip
-    checker.check_model(model, full_check=True)
-    return model
+    return nodes.model(NAME, "line", ["values"])
 
 
-def _residual_sizes(nodes: _Nodes, steps: str) -> str:
+def _residual_sizes(nodes: Nodes, steps: str) -> str:
     """`(n - TAPS,)`: how far each value is from what was foretold.
 
     With weights wᵢ ∝ qⁱ of the value i + 1 back, x - Σ wᵢ x₋ᵢ₋₁ is a sum of steps, each weighed by
@@ -126,7 +69,7 @@ def _residual_sizes(nodes: _Nodes, steps: str) -> str:
     return nodes.op("Abs", nodes.op("Sub", fading, level))
 
 
-def _sum(nodes: _Nodes, sizes: str) -> str:
+def _sum(nodes: Nodes, sizes: str) -> str:
     """Sums of the `_EARLIER` residuals before each newest one: of 16, 8, 4, 2 and 1 of them."""
     of = {1: sizes}
     while 2 * max(of) <= _EARLIER:
@@ -140,7 +83,7 @@ def _sum(nodes: _Nodes, sizes: str) -> str:
     return total
 
 
-def _least_step(nodes: _Nodes, steps: str) -> str:
+def _least_step(nodes: Nodes, steps: str) -> str:
     """The smallest step in each window that is none of 0, the newest included."""
     size = nodes.op("Abs", steps)
     moved = nodes.op("Greater", size, nodes.constant(0.0))

@@ -202,7 +202,7 @@ def test_a_shipped_model_is_taken_by_its_hash_and_another_without_signature_is_n
     tmp_path: Path,
 ) -> None:
     (tmp_path / "shipped").mkdir()
-    (path,) = build(tmp_path / "shipped")
+    path, *_ = build(tmp_path / "shipped")
     trust = trust_of(None, [], tmp_path / "shipped")
     assert admit(path, trust, BOUNDS).manifest == load(path).manifest
     with pytest.raises(ModelRefusedError, match="unsigned, and none of the shipped"):
@@ -267,7 +267,7 @@ def test_a_packages_model_may_stay_apart_and_its_death_is_told_with_its_count(
     (config.models_folder / MANIFEST.package_file).write_bytes(packed(spread()))
     (one,) = agent_detect.models(config)
     assert isinstance(one, Candidate)
-    rig = Rig(scorer=(scorer := Scorer([one], 1.0)))
+    rig = Rig(detector=detecting(scorer := Scorer([one], 1.0)))
     try:
         rig.collect.start()
         send(rig, 40)

@@ -28,11 +28,11 @@ def test_what_is_no_number_raises_nothing_and_does_not_count() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_batches_of_any_size_raise_the_same_alarms(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    series = rng.integers(0, 5, 600).tolist()
-    scores = rng.exponential(0.4, 600).tolist()
+    series = rng.integers(0, 5, 2000).tolist()
+    scores = rng.exponential(0.25, 2000).tolist()
     whole = judge(FixedThreshold(1.0), series, scores)
     made, found, start = FixedThreshold(1.0), [], 0
-    while start < 600:
+    while start < 2000:
         end = start + int(rng.integers(1, 50))
         found += judge(made, series[start:end], scores[start:end])
         start = end

@@ -54,7 +54,7 @@ def stream(values: F8, device: int = 0) -> Batch:
 
 
 def look(scorer: Scorer, batch: Batch, names: Catalog) -> Looked:
-    ((one,), _) = scorer.look([batch], names)
+    (one,) = scorer.look([batch], names)
     return one
 
 
@@ -99,7 +99,7 @@ def test_batches_of_any_size_give_the_same_judgements(model: models.Model) -> No
     while start < 900:
         end = start + int(rng.integers(1, 40))
         part = {name: column[start:end] for name, column in columns.items()}
-        for one in scorer.look([Batch({Kind.NUMBERS: part})], names)[0]:
+        for one in scorer.look([Batch({Kind.NUMBERS: part})], names):
             told = one.judged
             found += zip(told.ts, told.value, told.score, told.channel, strict=True)
         start = end

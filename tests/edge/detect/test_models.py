@@ -17,14 +17,14 @@ from edge import agent_detect
 from edge.config import EdgeConfig
 from edge.detect import models
 from edge.detect.shipped import residual
-from edge.detect.shipped.build import build
+from edge.detect.shipped.build import RESIDUAL, build
 from edge.settings import EdgeSettings
 from protos.settings import read_settings
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    build(tmp_path)
+    build(tmp_path, (RESIDUAL,))
     return tmp_path
 
 

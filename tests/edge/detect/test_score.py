@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.detect import models, score
+from edge.detect import bench, models
 from edge.detect.score import Scorer
 from edge.detect.shipped.build import build
 from protos.records import Batch, Kind, Quality, concat, numbers
@@ -110,7 +110,7 @@ def test_a_batch_cut_between_and_within_series_finds_the_same_anomalies(
     kinds = Kinds(np.array([0, *[SeriesKind.GAUGE] * 4, SeriesKind.STATE], np.uint8))
     whole, cut = Scorer([model], 1.0), Scorer([model], 1.0)
     found = whole.score(batch, kinds)
-    monkeypatch.setattr(score, "LINE_VALUES", line_values)
+    monkeypatch.setattr(bench, "LINE_VALUES", line_values)
     assert cut.score(batch, kinds).same_as(found)
     assert found.rows > 5
     assert cut.standings() == whole.standings()

@@ -78,7 +78,7 @@ def test_a_score_that_is_not_a_number_raises_nothing_and_teaches_nothing() -> No
     alarms(dirty, [1] * len(spoiled), spoiled)
     ts = START_US + np.arange(1000) * MINUTE_US
     clean.judge(np.ones(1000, np.uint32), chance, ts)
-    assert np.array_equal(clean._counts, dirty._counts)
+    assert np.array_equal(clean._histograms.counts, dirty._histograms.counts)
 
 
 def test_the_run_ends_after_its_quiet_readings() -> None:

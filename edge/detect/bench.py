@@ -1,0 +1,118 @@
+"""A model of one series in service: its windows, its thresholds, and what it says of readings."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.detect.by_series import Groups, by_series
+from edge.detect.fixed import judge_of
+from edge.detect.judged import Judged
+from edge.detect.looked import Looked
+from edge.detect.meant import Meant
+from edge.detect.rolling import Windows
+from edge.detect.scoring import Scoring
+from edge.detect.slots import Slots, Slotted
+from edge.detect.threshold import Verdict
+from protos.model_manifest import Of
+
+Bools = NDArray[np.bool_]
+I8 = NDArray[np.int64]
+Columns = Mapping[str, NDArray[Any]]
+Watch = Callable[[str, I8, Verdict], None]
+"""Told of a verdict: the model's label, which of the numbers it judged, and the verdict."""
+
+LINE_VALUES: Final = 64 << 10
+"""Values of a line made at once, about: they bound memory, and what is worked on stays in the
+processor's cache. A longer batch is cut between series, so that each brings its past along once."""
+
+
+class Bench:
+    """One model with the state of its series.
+
+    Args:
+        model: it takes windows or lines.
+        alarms_per_week: stated false alarms for each series and week, where the manifest's
+            calibration is adaptive.
+        watch: told of every verdict, with the rarity of each score.
+    """
+
+    def __init__(self, model: Scoring, alarms_per_week: float, watch: Watch | None = None) -> None:
+        manifest = model.manifest
+        self.model = model
+        self.scored, self.anomalies, self.failure = 0, 0, ""
+        self.meant = Meant(manifest)
+        self._watch = watch
+        self._slots = Slots()
+        self._windows = Windows(manifest.window, manifest.least)
+        told = watch is not None
+        self._judge = judge_of(manifest.calibration, alarms_per_week, tells_rarity=told)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for all series, the model itself not counted."""
+        return self._windows.nbytes + self._judge.nbytes
+
+    @property
+    def watched_s(self) -> float:
+        """Seconds that series were watched with a threshold in force, summed over them."""
+        return self._judge.watched_s
+
+    def learning(self) -> dict[str, Slotted]:
+        """What is known of each series, by part."""
+        return {
+            "windows": Slotted(self._slots, self._windows),
+            "thresholds": Slotted(self._slots, self._judge),
+        }
+
+    def look(self, numbers: Columns, mine: Bools) -> Iterator[Looked]:
+        """What the model says of those of ``numbers`` that are ``mine``.
+
+        Raises:
+            Exception: whatever the runtime raises, and ValueError for outputs of another shape.
+        """
+        at = None if mine.all() else mine.nonzero()[0]
+        groups = by_series(numbers["series"] if at is None else numbers["series"][at])
+        if groups.order is not None:
+            at = groups.order if at is None else at[groups.order]
+        for start, end in itertools.pairwise(_cuts(groups, self._windows.length - 1)):
+            here = np.arange(start, end) if at is None else at[start:end]
+            yield self._judged(here, {name: column[here] for name, column in numbers.items()})
+
+    def _judged(self, here: I8, part: Columns) -> Looked:
+        series = part["series"].astype(np.uint32, copy=False)
+        slots = self._slots.of(series)
+        timed = self.model.manifest.of is Of.TIME
+        values = part["ts"] / 1e6 if timed else part["value"].astype(np.float64, copy=False)
+        windowed = self._windows.push(slots, values)
+        scores = self.model.score(windowed.line, windowed.at)
+        rows, given = windowed.rows, np.isfinite(scores)
+        if not given.all():  # set aside for now: these readings it did not judge
+            rows, scores = rows[given], scores[given]
+        when = part["ts"][rows].astype(np.int64, copy=False)
+        verdict = self._judge.judge(slots[rows], scores, when)
+        self.scored += len(scores)
+        self.anomalies += int(np.count_nonzero(verdict.alarm))
+        label = self.model.manifest.label
+        if self._watch is not None:
+            self._watch(label, here[rows], verdict)
+        judged = Judged(label, series[rows], when, part["value"][rows], scores, verdict.threshold)
+        return Looked(here[rows], judged, verdict.alarm)
+
+
+def _cuts(groups: Groups, past: int) -> list[int]:
+    """Where to cut rows that stand by series, so that no part's line has many over `LINE_VALUES`.
+
+    A line has ``past`` values for each series before those of its rows.
+    """
+    if not len(groups.series):
+        return [0]
+    before = past * np.arange(1, len(groups.series) + 1)
+    ends = groups.starts + groups.counts + before
+    parts = -(-int(ends[-1]) // LINE_VALUES)
+    wanted = int(ends[-1]) * np.arange(1, parts) // parts
+    which = np.searchsorted(ends, wanted)
+    cuts = np.clip(wanted - before[which], groups.starts[which], None)
+    return sorted({0, *cuts.tolist(), len(groups.who)})

@@ -1,0 +1,79 @@
+"""Pure: series as numbers without holes, so that state is held for those only that need it."""
+
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+NONE = -1
+SERIES: Final = "series"
+"""The column that says whose the rows are."""
+
+
+class Slots:
+    """Gives each series the next number when it first comes."""
+
+    def __init__(self) -> None:
+        self._of = np.zeros(0, np.int64)
+        self._series = np.zeros(0, np.int64)
+        self.count = 0
+
+    @property
+    def series(self) -> NDArray[np.int64]:
+        """`(count,)` the series of each slot."""
+        return self._series[: self.count]
+
+    def of(self, series: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """`(n,)` the slots of ``series``, `(n,)`."""
+        if not len(series):
+            return series
+        size = int(series.max()) + 1
+        if size > len(self._of):
+            more = max(size, 2 * len(self._of)) - len(self._of)
+            self._of = np.concatenate([self._of, np.full(more, NONE, np.int64)])
+        slots = self._of[series]
+        if (slots == NONE).any():
+            new = np.unique(series[slots == NONE])
+            self._of[new] = np.arange(self.count, self.count + len(new))
+            self._series = np.concatenate([self.series, new.astype(np.int64)])
+            self.count += len(new)
+            slots = self._of[series]
+        return slots.astype(np.uint32)
+
+
+class _Rows(Protocol):
+    """What is known of each slot."""
+
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """Its arrays, each with a row a slot."""
+        ...
+
+    def grow(self, size: int) -> None:
+        """Have rows for slots 0 to ``size`` - 1 at least."""
+        ...
+
+
+class Slotted:
+    """What is known of slots, to be kept with whose they are, and put back for these.
+
+    Args:
+        slots: which series have which.
+        of: what is known.
+    """
+
+    def __init__(self, slots: Slots, of: _Rows) -> None:
+        self._slots, self._of = slots, of
+
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """The arrays with a row a slot in use, and whose each row is as `SERIES`."""
+        count = self._slots.count
+        self._of.grow(count)
+        rows = {name: held[:count] for name, held in self._of.by_series().items()}
+        return {SERIES: self._slots.series, **rows}
+
+    def grow(self, size: int) -> None:
+        """Nothing: rows are made for series, by `places`."""
+
+    def places(self, series: NDArray[Any]) -> NDArray[np.int64]:
+        """`(n,)` the rows of ``series``, `(n,)`, which have them from now on."""
+        return self._slots.of(series.astype(np.uint32)).astype(np.int64)
