@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from edge import agent_parts as parts
@@ -25,7 +26,10 @@ from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
 from edge.detect import alert
+from edge.detect.commander import Commander
+from edge.detect.rules import Rules
 from edge.detect.score import Scorer
+from edge.detect.watching import Watching
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
@@ -70,7 +74,7 @@ async def run(config: EdgeConfig) -> None:
         await asyncio.to_thread(agent.store.close)
 
 
-Courtesy = alert.Alerts | SparkplugHost | Memoir
+Courtesy = alert.Alerts | SparkplugHost | Memoir | Commander | Watching
 """What runs beside the way of the readings."""
 
 
@@ -87,6 +91,7 @@ class Agent:
     inbox: Inbox
     ingest: Ingest
     scorer: Scorer
+    rules: Rules
     delivery: Delivery | None = None
 
     @classmethod
@@ -114,6 +119,7 @@ class Agent:
             Inbox(messages_max=settings.ingest.inbox_messages_max),
             ingest,
             Scorer(models, settings.models.false_alarms_per_series_per_week),
+            Rules(settings.watch),
         )
 
     async def run(self) -> None:
@@ -139,21 +145,25 @@ class Agent:
             told = [self._alert(one) for one in found]
             loop.call_soon_threadsafe(alerts.add, told)
 
+        commander = parts.commander(self.config, self.rules, self.catalog, clients)
+        watching = self._watching(commander, loop)
         collect = Collect(
             inbox=self.inbox,
             ingest=self.ingest,
             store=self.store,
             reader=self.reader,
             catalog=self.catalog,
-            scorer=self.scorer,
+            scorer=watching,
             linger=self._linger(),
             on_anomalies=on_anomalies if self._is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
             on_fatal=on_fatal,
         )
-        reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
-                            self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
+        reporter = Reporter(
+            self.config, self.clock, self.keys, self.store, self.catalog, self.inbox,
+            self.ingest, watching, collect, alerts, commander,
+        )  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -172,6 +182,7 @@ class Agent:
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
+                courtesies += [commander, watching] if len(self.rules) else []
                 await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
@@ -184,8 +195,14 @@ class Agent:
 
     @property
     def _is_telling(self) -> bool:
-        """Whether a model may find something, and alerts are wanted."""
-        return self.config.settings.alerts.enabled and bool(self.scorer.models)
+        """Whether a model or a rule may find something, and alerts are wanted."""
+        looks = bool(self.scorer.models) or len(self.rules) > 0
+        return self.config.settings.alerts.enabled and looks
+
+    def _watching(self, commander: Commander, loop: asyncio.AbstractEventLoop) -> Watching:
+        """Models and rules, which turn on the collect thread and command on the loop."""
+        turned = partial(loop.call_soon_threadsafe, commander.take)
+        return Watching(self.scorer, self.rules, parts.hears(self.ingest), turned, self.inbox.wake)
 
     async def _hold(
         self,

@@ -2,14 +2,20 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
+from edge.config_watch import ReadTopics
+from edge.detect import watch_memory
+from edge.detect.command_slots import holder_id
+from edge.detect.commander import Commander
 from edge.detect.models import SHIPPED, Model, load_folder
+from edge.detect.rules import Rules, Turn
 from edge.errors import TidegateError, UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
@@ -174,6 +180,41 @@ def clients(config: EdgeConfig, one: NamedBroker) -> "Clients":
         )
 
     return connect
+
+
+def commander(
+    config: EdgeConfig, rules: Rules, catalog: Catalog, clients: Mapping[str, Clients]
+) -> Commander:
+    """What gives the commands of ``rules``; both know what stood before a restart."""
+    settings, path = config.settings, config.home / watch_memory.NAME
+    made = Commander(
+        config.name,
+        settings.watch,
+        settings.command,
+        clients={name: partial(one, "command") for name, one in clients.items()},
+        reads=ReadTopics(settings).match,
+        path=path,
+    )
+    before = {name: ids for name, ids in watch_memory.load(path).items() if name in settings.watch}
+    wanted = frozenset().union(*before.values())
+    is_open: dict[str, list[int]] = {name: [] for name in before}
+    found = []
+    for entry in range(1, len(catalog) + 1) if wanted else ():
+        key = catalog.key(entry)
+        if key is None or (series := holder_id(config.name, key)) not in wanted:
+            continue
+        for name in before:
+            if series in before[name]:
+                is_open[name].append(entry)
+                found.append(Turn(name, key, True, 0, 0.0, 0.0))
+    rules.restore(is_open)
+    made.restore(found)
+    return made
+
+
+def hears(ingest: Ingest) -> Callable[[], bool]:
+    """Whether every broker is there now: else silence says nothing."""
+    return lambda: all(state.connected for state in ingest.states.values())
 
 
 def unreachable(config: EdgeConfig, one: NamedBroker, cause: str) -> UnreachableError:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
+import msgspec
+
 from edge import metrics
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -18,7 +20,8 @@ from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.detect.alert import Alerts
-from edge.detect.score import Scorer
+from edge.detect.commander import Commander
+from edge.detect.watching import Watching
 from edge.errors import OperatorError
 from edge.health import (
     AlertsHealth,
@@ -26,9 +29,11 @@ from edge.health import (
     BufferHealth,
     ClockHealth,
     CloudHealth,
+    CommandHealth,
     Health,
     IngestHealth,
     ModelHealth,
+    WatchHealth,
 )
 from edge.identity import is_enrolled
 from edge.ingest import Inbox, Ingest
@@ -60,9 +65,10 @@ class Reporter:
     catalog: Catalog
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    watching: Watching
     collect: Collect
     alerts: Alerts
+    commander: Commander
     delivery: Delivery | None = None
     _started_us: int = field(init=False)
     _wall_ahead_us: int = field(init=False)
@@ -90,6 +96,8 @@ class Reporter:
         """Everything `status` shows, as it is now."""
         stats = await asyncio.wrap_future(self.store.stats())
         now, brokers = self.clock.now(), self._brokers()
+        models, watches = self.watching.standings(), self.watching.rule_standings()
+        commands, told = self.commander.standings(), self.alerts.told
         return Health(
             gateway=self.config.name,
             version=version("tidegate"),
@@ -106,21 +114,10 @@ class Reporter:
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
-            alerts=AlertsHealth(
-                waiting=self.alerts.waiting,
-                sent=self.alerts.told.sent,
-                dropped=self.alerts.told.dropped,
-            ),
-            models=[
-                ModelHealth(
-                    name=one.name,
-                    version=one.version,
-                    scored=one.scored,
-                    anomalies=one.anomalies,
-                    failure=one.failure,
-                )
-                for one in self.scorer.standings()
-            ],
+            alerts=AlertsHealth(waiting=self.alerts.waiting, sent=told.sent, dropped=told.dropped),
+            models=msgspec.convert(models, list[ModelHealth], from_attributes=True),
+            watches=msgspec.convert(watches, list[WatchHealth], from_attributes=True),
+            commands=msgspec.convert(commands, list[CommandHealth], from_attributes=True),
         )
 
     async def rejects(self) -> list[Rejected]:

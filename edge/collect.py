@@ -20,7 +20,7 @@ from edge.catalog import Catalog
 from edge.chunk import Chunk
 from edge.committing import Committer, Committing
 from edge.gathering import Gathering
-from edge.heard import Heard
+from edge.heard import Counts, Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Messages
 from edge.reading import Reader
@@ -33,10 +33,13 @@ READ_TOGETHER: Final = 4
 
 
 class Scorer(Protocol):
-    """What collecting needs of the models."""
+    """What collecting needs of models and rules."""
 
     def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
         """For each batch SCORES rows alone: the anomalies among its NUMBERS."""
+
+    def tick(self, catalog: Catalog) -> Batch:
+        """SCORES rows of what is found with no message; quick, for it is asked all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Collect:
         store: the buffer.
         reader: reads messages.
         catalog: the reader's; the scorer asks it for kinds, anomalies for names.
-        scorer: finds anomalies; None: nobody looks for them.
+        scorer: finds anomalies; None: nobody looks for them. `Inbox.wake` has it looked again.
         linger: how long a batch waits.
         on_anomalies: told at once, before the commit, on this thread: must be quick.
         on_heard: told of each batch as it was read, with its messages; must be quick as well.
@@ -181,7 +184,7 @@ class Collect:
     def _step(self) -> None:
         linger = self._lingering()
         messages = self._next(linger)
-        if self._stopping.is_set():
+        if self._stopping.is_set() or not self._look_round():
             return
         if len(messages):
             for heard, scores, taken in self._heard(messages):
@@ -198,6 +201,18 @@ class Collect:
             self._commit()
         elif not len(messages):
             self._committing.settle()
+
+    def _look_round(self) -> bool:
+        """Keep and tell what is found with no message; False when stopped before there is room."""
+        scores = self._scorer.tick(self._catalog) if self._scorer is not None else Batch({})
+        if scores.rows:
+            nothing = Heard(Batch({}), (), b"", (), Counts())
+            if not self._gathering.takes(nothing) and not self._commit():
+                return False
+            self._gathering.add(nothing, scores, Messages(), time.monotonic())
+            if self._on_anomalies is not None:
+                self._on_anomalies(named(scores, self._catalog))
+        return True
 
     def _next(self, linger: Linger) -> Messages:
         """What is to be read: what was left, filled up while it is less than is read together.

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.settings_links import Broker, Cloud, check_filters
+from edge.settings_watch import Command, Watch
 from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
@@ -245,6 +246,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     sparkplug: Sparkplug
     models: Models
     alerts: Alerts
+    watch: dict[str, Watch]
+    command: dict[str, Command]
     clock: Clock
     metrics: Metrics
     log: Log

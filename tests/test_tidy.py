@@ -33,7 +33,7 @@ PURE_MODULES = {
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
     "edge/detect/rules.py", "edge/detect/rules_meter.py", "edge/detect/rules_order.py",
     "edge/detect/rules_rate.py", "edge/detect/rules_select.py", "edge/detect/rules_silence.py",
-    "edge/detect/rules_state.py",
+    "edge/detect/rules_state.py", "edge/detect/command_slots.py",
     "edge/seal.py", "edge/sync.py", "edge/timeline.py",
     "protos/stretch.py", "edge/renewal.py",
     "cloud/journal/cursor.py", "cloud/lake/plan.py", "cloud/rollup/partials.py",

@@ -19,6 +19,7 @@ from edge.detect.rules_select import Names, Selected
 from edge.detect.rules_silence import Changed, Listening, Silence
 from edge.detect.rules_state import Switch
 from edge.settings_watch import Watch, When
+from protos.series import SeriesKey
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -56,6 +57,21 @@ class Found:
     def turned(self) -> I8:
         """Places at which something begins or is over."""
         return np.flatnonzero(self.after != self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A rule that begins to find something in a series, or is done with it.
+
+    ``ts_us`` is event time; ``value`` may be NaN, where only texts were told.
+    """
+
+    watch: str
+    series: SeriesKey
+    is_open: bool
+    ts_us: int
+    value: float
+    score: float
 
 
 @dataclass(slots=True)
@@ -153,6 +169,19 @@ class Rules:
             )
             for post in self._posts
         ]
+
+
+def turns(found: Sequence[Found], names: Names) -> tuple[Turn, ...]:
+    """What began and what is over, rule by rule, of a series in the order of arrival."""
+    told = []
+    for one in found:
+        at, judged = one.turned, one.judged
+        columns = (judged.series, one.after, judged.ts, judged.value, judged.score)
+        for series, is_open, *rest in zip(*(c[at].tolist() for c in columns), strict=True):
+            key = names.key(series)
+            if key is not None:
+                told.append(Turn(one.name, key, is_open, *rest))
+    return tuple(told)
 
 
 def _post(name: str, watch: Watch) -> Post:

@@ -74,6 +74,9 @@ class Above:
     def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
         return [self._above(batch) for batch in batches]
 
+    def tick(self, catalog: Catalog) -> Batch:
+        return Batch({})
+
     def _above(self, batch: Batch) -> Batch:
         rows = batch.kind(Kind.NUMBERS)
         hit = rows["value"] > 100

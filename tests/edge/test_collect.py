@@ -203,6 +203,9 @@ def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
         def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
             raise RuntimeError("no such model")
 
+        def tick(self, catalog: Catalog) -> Batch:
+            return Batch({})
+
     rig = Rig(scorer=Broken())
     rig.collect.start()
     rig.send(b"1")
