@@ -148,18 +148,11 @@ class Agent:
         commander = parts.commander(self.config, self.rules, self.catalog, clients)
         watching = self._watching(commander, loop)
         collect = Collect(
-            inbox=self.inbox,
-            ingest=self.ingest,
-            store=self.store,
-            reader=self.reader,
-            catalog=self.catalog,
-            scorer=watching,
-            linger=self._linger(),
+            inbox=self.inbox, ingest=self.ingest, store=self.store, reader=self.reader,
+            catalog=self.catalog, scorer=watching, linger=self._linger(),
             on_anomalies=on_anomalies if self._is_telling else None,
-            on_heard=hearing.take,
-            on_committed=self._wake_uplink,
-            on_fatal=on_fatal,
-        )
+            on_heard=hearing.take, on_committed=self._wake_uplink, on_fatal=on_fatal,
+        )  # fmt: skip
         reporter = Reporter(
             self.config, self.clock, self.keys, self.store, self.catalog, self.inbox,
             self.ingest, watching, collect, alerts, commander,
