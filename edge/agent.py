@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from edge import agent_parts as parts
@@ -194,8 +193,10 @@ class Agent:
 
     def _watching(self, commander: Commander, loop: asyncio.AbstractEventLoop) -> Watching:
         """Models and rules, which turn on the collect thread and command on the loop."""
-        turned = partial(loop.call_soon_threadsafe, commander.take)
-        return Watching(self.scorer, self.rules, parts.hears(self.ingest), turned, self.inbox.wake)
+        return Watching(
+            self.scorer, self.rules, parts.hears(self.ingest),
+            lambda turns: loop.call_soon_threadsafe(commander.take, turns), self.inbox.wake,
+        )  # fmt: skip
 
     async def _hold(
         self,

@@ -18,6 +18,7 @@ GROUPS = {
     "The house": (4, 5, 40, 45, 119),
     "Ingest: brokers, devices, messages": (70, 71, 72, 73, 74, 75),
     "Scores and what an agent costs": (14, 76, 77, 78, 79),
+    "Watching by rule": (136, 137),
     "The gateway's buffer": (10, 11, 12, 13),
     "Identity and the way between": (41, 42, 43, 44, 46),
     "The journal": (30, 31, 32, 33, 97),

@@ -134,7 +134,7 @@ class Rules:
             else:
                 one = _measured(post, numbers, usable)
             if one is not None:
-                post.judged += len(one.rows)
+                post.judged += 0 if post.silence is not None else len(one.rows)
                 post.found += len(one.opened)
                 found.append(one)
         return found
@@ -217,7 +217,7 @@ def _measured(post: Post, numbers: Columns, usable: I8 | None) -> Found | None:
 
 def _agreeing(score: F8, threshold: F8, strange: Bools) -> F8:
     """Scores never negative, and above their threshold where the values say so, to the last bit."""
-    bounded = np.clip(score, 0.0, SCORE_MAX)
+    bounded = np.clip(score, 0.0, SCORE_MAX) + 0.0  # no -0.0
     above = np.maximum(bounded, np.nextafter(threshold, np.inf))
     return np.where(strange, above, np.minimum(bounded, threshold))
 
@@ -232,6 +232,7 @@ def _heard(
     series = np.concatenate([table["series"][rows] for rows, table, _ in picked])
     if not len(series):
         return None
+    post.judged += len(series)
     ts = np.concatenate([table["ts"][rows] for rows, table, _ in picked])
     value = np.concatenate([value[rows] for rows, _, value in picked])
     changed = silence.hear(post.selected.stands[series], ts, value, clock)

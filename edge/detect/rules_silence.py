@@ -44,10 +44,10 @@ class Listening:
         self._hears = False
         self._since_s = 0.0
 
-    def look(self, mono_s: float, *, hears: bool) -> None:
-        """Go on, if the gateway hears now and did at the last look."""
+    def look(self, mono_s: float, *, hears: bool, most_s: float = STALL_S) -> None:
+        """Go on, by ``most_s`` at most, if the gateway hears now and did at the last look."""
         if hears and self._hears:
-            self.now_s += min(max(mono_s - self._mono_s, 0.0), STALL_S)
+            self.now_s += min(max(mono_s - self._mono_s, 0.0), most_s)
         elif hears:
             self._since_s = self.now_s
         self._mono_s, self._hears = mono_s, hears

@@ -63,7 +63,8 @@ class WatchMemory:
     async def save(self) -> None:
         """Have what stands now on the disk; a disk that refuses is told once and stops nothing."""
         async with self._lock:
-            holders = sorted({*self._plain, *self._of_commands()})[:OPEN_MAX]
+            of_commands = set(self._of_commands())  # first, for these promise something
+            holders = [*sorted(of_commands), *sorted(self._plain - of_commands)][:OPEN_MAX]
             by_watch: dict[str, list[str]] = {}
             for watch, series in holders:
                 by_watch.setdefault(watch, []).append(series)

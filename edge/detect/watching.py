@@ -42,7 +42,7 @@ class Watching:
         scorer: Scorer,
         rules: Rules,
         hears: Callable[[], bool] = lambda: True,
-        on_turns: Callable[[tuple[Turn, ...]], None] | None = None,
+        on_turns: Callable[[tuple[Turn, ...]], object] | None = None,
         wake: Callable[[], None] = lambda: None,
         *,
         mono_s: Callable[[], float] = time.monotonic,

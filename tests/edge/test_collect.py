@@ -12,7 +12,7 @@ from edge.heard import Heard
 from edge.ingest import Linger
 from edge.message import Messages
 from edge.store.limits import BufferFull
-from protos.records import Batch, Kind
+from protos.records import Batch, Kind, scores
 from protos.series import SeriesKey
 from tests.edge.collect_rig import NOW_US, Above, Rig, until
 
@@ -186,6 +186,29 @@ def test_anomalies_are_told_before_the_commit_and_kept_with_it() -> None:
     assert [batch.counts.numbers for batch in heard] == [2]
     rig.store.resolve()
     assert rig.collect.stop(5)
+
+
+def test_what_is_found_with_no_message_is_told_and_kept_once_somebody_wakes_the_inbox() -> None:
+    class Silent(Above):
+        def tick(self, catalog: Catalog) -> Batch:
+            if not len(catalog) or self.told:
+                return Batch({})
+            self.told = True
+            return scores([1], [NOW_US], [7.0], [1.5], [1.0], ["rule:quiet"])
+
+        told = False
+
+    told: list[Anomaly] = []
+    rig = Rig(scorer=Silent(), on_anomalies=lambda found: told.extend(found))
+    rig.collect.start()
+    rig.send(b"7", topic="d/x")
+    until(lambda: rig.ingest.acked == [1], "not acknowledged")
+    rig.inbox.wake()
+    until(lambda: rig.done.totals.get("anomalies") == 1, "it is not kept")
+    assert told == [Anomaly(SeriesKey("d", "x"), NOW_US, 7.0, 1.5, 1.0, "rule:quiet")]
+    assert rig.done.totals["messages"] == 1
+    assert rig.collect.stop(5)
+    assert not rig.fatal
 
 
 def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_in_order(
