@@ -74,6 +74,7 @@ class Offline:
 
     folder: Path
     settings: str
+    environment: tuple[str, ...] = ()
     broker: Mosquitto = field(init=False)
     half: Half = field(init=False)
 
@@ -81,9 +82,10 @@ class Offline:
         self.home = self.folder / "edge"
         self.name = f"hut-{secrets.token_hex(3)}"
         self.broker = Mosquitto(self.folder)
-        self.half = Half(
-            [str(BIN / "tidegate-edge"), "--home", str(self.home), "run"], self.folder / "edge.log"
-        )
+        command = [str(BIN / "tidegate-edge"), "--home", str(self.home), "run"]
+        if self.environment:
+            command = ["env", *self.environment, *command]
+        self.half = Half(command, self.folder / "edge.log")
         self.tidegate("init", "--name", self.name)
         self.configure(self.settings)
 

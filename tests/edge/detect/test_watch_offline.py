@@ -95,6 +95,35 @@ def test_a_device_that_falls_silent_is_told_with_no_message_from_anywhere(
     until(lambda: hut.status()["watches"][1]["found"] == 2, "it did not fall silent again")
 
 
+def test_a_clock_that_steps_by_a_year_silences_nobody_and_hides_no_silence(tmp_path: Path) -> None:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is missing; install it: apt-get install -y faketime")
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    real = ("DONT_FAKE_MONOTONIC=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1")
+    faked = (f"LD_PRELOAD={library}", *real, f"FAKETIME_TIMESTAMP_FILE={clock}")
+    watch = '[watch.{}]\nwhen = "silent"\ndevice = "{}"\nlimit = {}\n'
+    settings = watch.format("patient", "tank", 3600.0) + watch.format("quick", "pump", 1.5)
+    hut = Offline(tmp_path, settings, faked)
+    hut.broker.start()
+    try:
+        hut.start()
+        told = Listener(hut.broker.port)
+        for step in ("+365d", "-800d", "+9000d"):
+            hut.publish("tank", level=1.0)
+            hut.publish("pump", flow=1.0)
+            clock.write_text(step)
+            # The rule beside it, of a second and a half, shows that silence was looked for since.
+            assert told.next("tidegate/anomaly").said["model"] == "rule:quick"
+            assert abs(hut.status()["clock"]["stepped_us"]) > 300 * 86_400_000_000
+        assert [one["open"] for one in hut.status()["watches"]] == [0, 1]
+        assert hut.status()["watches"][0]["found"] == 0
+        told.close()
+    finally:
+        hut.close()
+
+
 def test_over_restarts_and_kills_each_change_gives_its_command_once(
     hut: Offline, listener: Listener
 ) -> None:
