@@ -209,6 +209,9 @@ def test_words_alternate_over_restarts_and_failures_and_what_is_kept_is_what_was
                 if is_open[d] != (d in standing):
                     one.take(turn(is_open[d], d), WATCH, now_s)
         assert bool(one.kept) == (words[-1:] == [b"shut"])
+        standing = [d for d in "ab" if is_open[d]]
+        if one.kept and standing:
+            assert one.kept == {_holder(d) for d in standing}, "a restart would know others"
     assert all(a != b for a, b in itertools.pairwise(words))
     now_s += 0.5
     while (slot := one.due(now_s)[0]) is not None:
