@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ bench-conventions: setup ## what it costs to understand a message, by convention
 
 bench-ingest: setup servers ## ingest at the speed of the broker, beside subscribers that only count
 	@$(PY) -m benchmarks.ingest
+
+bench-rules: .venv/.stamp ## what a rule costs for a reading, beside a loop over the readings
+	@$(PY) -m benchmarks.rules
 
 bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a message
 	@$(PY) -m benchmarks.buffer

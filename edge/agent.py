@@ -27,10 +27,13 @@ from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
 from edge.detect import alert
+from edge.detect.commander import Commander
 from edge.detect.detection import Detection
 from edge.detect.found import Occurrence
 from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.rules import Rules
 from edge.detect.staged import Staged
+from edge.detect.watching import Watching
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
@@ -66,7 +69,7 @@ async def run(config: EdgeConfig) -> None:
         await asyncio.to_thread(agent.store.close)
 
 
-Courtesy = alert.Alerts | SparkplugHost | Memoir
+Courtesy = alert.Alerts | SparkplugHost | Memoir | Commander
 """What runs beside the way of the readings."""
 
 
@@ -84,6 +87,8 @@ class Agent:
     ingest: Ingest
     scorer: Staged
     rollouts: RolloutDesk | None
+    rules: Rules
+    watching: Watching
     detection: Detection
     delivery: Delivery | None = None
 
@@ -103,6 +108,8 @@ class Agent:
         catalog, reader = parts.reader(config, store.load(), store.lessons())
         settings = config.settings
         scorer = Staged(models, settings.models.false_alarms_per_series_per_week)
+        rules = Rules(settings.watch)
+        watching = Watching(rules, catalog, detecting.hears(ingest))
         return cls(
             config,
             clock,
@@ -114,7 +121,9 @@ class Agent:
             ingest,
             scorer,
             detecting.rollouts(config, scorer, clock),
-            detecting.detection(config, scorer, store.remembered(), clock),
+            rules,
+            watching,
+            detecting.detection(config, scorer, watching, store.remembered(), clock),
         )
 
     async def run(self) -> None:
@@ -134,6 +143,8 @@ class Agent:
         def on_episodes(found: tuple[Occurrence, ...]) -> None:
             loop.call_soon_threadsafe(alerts.add, found)
 
+        commander = detecting.commander(self.config, self.rules, self.catalog, clients)
+        self.watching.tell(lambda turns: loop.call_soon_threadsafe(commander.take, turns))
         collect = Collect(
             inbox=self.inbox,
             ingest=self.ingest,
@@ -149,7 +160,7 @@ class Agent:
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts,
-                            self.detection)  # fmt: skip
+                            self.detection, self.watching, commander)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -168,6 +179,7 @@ class Agent:
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
+                courtesies += [commander] if len(self.rules) else []
                 await self._hold(stop, fatal, courtesies, reporter, collect)
             finally:
                 await asyncio.to_thread(self._end, collect)
@@ -209,6 +221,7 @@ class Agent:
                 tasks.create_task(reporter.keep_fresh(), name="report"),
                 tasks.create_task(self._correct(), name="correct times"),
                 tasks.create_task(look_again(collect), name="end silent episodes"),
+                tasks.create_task(self.watching.run(collect.look_again), name="look round"),
                 tasks.create_task(stay_small(), name="give back memory"),
                 *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]

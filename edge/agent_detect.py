@@ -2,27 +2,36 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from edge.agent_parts import Clients
+from edge.catalog import Catalog
 from edge.clock import Clock
 from edge.config import EdgeConfig
-from edge.detect import alert
+from edge.config_watch import ReadTopics
+from edge.detect import alert, watch_memory
 from edge.detect.admission import admit_folder, files
 from edge.detect.apart_wire import Bounds
+from edge.detect.command_slots import holder_id
+from edge.detect.commander import Commander
 from edge.detect.detection import Detection
-from edge.detect.episode import Course
+from edge.detect.episode import OF_RULES, Course
 from edge.detect.episodes import Episodes
 from edge.detect.models import SHIPPED, load_folder
 from edge.detect.openers import PackageOpeners
 from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.rules import Rules, Turn
 from edge.detect.scoring import Scoring
 from edge.detect.signers import Signers
 from edge.detect.staged import Staged
 from edge.detect.standing import Naming, Standing
 from edge.detect.trust import Trust, trust_of
+from edge.detect.watching import Watching
 from edge.errors import OperatorError, StorageError, TidegateError
+from edge.ingest import Ingest
 from edge.store.remembered import Item
 from protos.quiet import Quiet
 
@@ -54,7 +63,13 @@ def rollouts(config: EdgeConfig, scorer: Staged, clock: Clock) -> RolloutDesk | 
     return desk
 
 
-def detection(config: EdgeConfig, scorer: Staged, kept: Sequence[Item], clock: Clock) -> Detection:
+def detection(
+    config: EdgeConfig,
+    scorer: Staged,
+    watching: Watching,
+    kept: Sequence[Item],
+    clock: Clock,
+) -> Detection:
     """What detects, as the settings ask for it, with what an earlier run ``kept``."""
     detect = config.settings.detect
     course = Course(
@@ -65,9 +80,16 @@ def detection(config: EdgeConfig, scorer: Staged, kept: Sequence[Item], clock: C
         least_us=round(detect.least_s * 1e6),
         gap_us=round(detect.gap_s * 1e6),
     )
-    episodes = Episodes(config.name, course)
-    made = Detection([scorer], episodes, now_us=lambda: clock.now().wall_us)
+    # A rule says itself when it is over.
+    episodes = Episodes(config.name, course, dict.fromkeys(watching.labels, OF_RULES))
+    made = Detection(
+        [scorer, watching], episodes,
+        now_us=lambda: clock.now().wall_us, look_round=watching.look_round,
+    )  # fmt: skip
     made.restore(kept)
+    watching.resume({
+        label: [one.series for one in episodes.open_of(label)] for label in watching.labels
+    })  # fmt: skip
     return made
 
 
@@ -119,3 +141,38 @@ def trust(config: EdgeConfig) -> Trust:
 def model_bounds(config: EdgeConfig) -> Bounds:
     """What a model may take in a process of its own."""
     return Bounds(window_us=config.settings.models.window_us_max)
+
+
+def commander(
+    config: EdgeConfig, rules: Rules, catalog: Catalog, clients: Mapping[str, Clients]
+) -> Commander:
+    """What gives the commands of ``rules``; both know what stood before a restart."""
+    settings, path = config.settings, config.home / watch_memory.NAME
+    made = Commander(
+        config.name,
+        settings.watch,
+        settings.command,
+        clients={name: partial(one, "command") for name, one in clients.items()},
+        reads=ReadTopics(settings).match,
+        path=path,
+    )
+    before = {name: ids for name, ids in watch_memory.load(path).items() if name in settings.watch}
+    wanted = frozenset().union(*before.values())
+    is_open: dict[str, list[int]] = {name: [] for name in before}
+    found = []
+    for entry in range(1, len(catalog) + 1) if wanted else ():
+        key = catalog.key(entry)
+        if key is None or (series := holder_id(config.name, key)) not in wanted:
+            continue
+        for name in before:
+            if series in before[name]:
+                is_open[name].append(entry)
+                found.append(Turn(name, key, True, 0, 0.0, 0.0))
+    rules.restore(is_open)
+    made.restore(found)
+    return made
+
+
+def hears(ingest: Ingest) -> Callable[[], bool]:
+    """Whether every broker is there now: else silence says nothing."""
+    return lambda: all(state.connected for state in ingest.states.values())

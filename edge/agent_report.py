@@ -19,8 +19,10 @@ from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
 from edge.detect.alert import Alerts
+from edge.detect.commander import Commander
 from edge.detect.detection import Detection
 from edge.detect.staged import Staged
+from edge.detect.watching import Watching
 from edge.errors import OperatorError
 from edge.health import (
     BrokerHealth,
@@ -64,6 +66,8 @@ class Reporter:
     collect: Collect
     alerts: Alerts
     detection: Detection
+    watching: Watching
+    commander: Commander
     delivery: Delivery | None = None
     _started_us: int = field(init=False)
     _wall_ahead_us: int = field(init=False)
@@ -110,6 +114,8 @@ class Reporter:
             alerts=detected.alerts(self.alerts),
             models=detected.models(self.scorer),
             episodes=detected.episodes(self.detection),
+            watches=detected.watches(self.watching),
+            commands=detected.commands(self.commander),
         )
 
     async def rejects(self) -> list[Rejected]:

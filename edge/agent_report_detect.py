@@ -2,16 +2,30 @@
 
 from dataclasses import asdict
 
+import msgspec
+
 from edge.detect.alert import Alerts
+from edge.detect.commander import Commander
 from edge.detect.detection import Detection
 from edge.detect.episodes import Tally
 from edge.detect.staged import Staged
-from edge.health import AlertsHealth, EpisodesHealth, ModelHealth
+from edge.detect.watching import Watching
+from edge.health import AlertsHealth, CommandHealth, EpisodesHealth, ModelHealth, WatchHealth
 
 
 def models(scorer: Staged) -> list[ModelHealth]:
     """The models in service."""
     return [ModelHealth(**asdict(one)) for one in scorer.standings()]
+
+
+def watches(watching: Watching) -> list[WatchHealth]:
+    """The rules."""
+    return msgspec.convert(watching.standings(), list[WatchHealth], from_attributes=True)
+
+
+def commands(commander: Commander) -> list[CommandHealth]:
+    """What became of the commands of rules."""
+    return msgspec.convert(commander.standings(), list[CommandHealth], from_attributes=True)
 
 
 def episodes(detection: Detection) -> list[EpisodesHealth]:

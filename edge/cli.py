@@ -24,6 +24,7 @@ VERBS: Final = {
     "discover": "listen for a while and propose rules for what is heard",
     "top": "show live which topics, devices and conventions are busiest",
     "rejects": "the messages that could not be read, why, and once more",
+    "watch": "the rules that find anomalies: list them, try them on a recording",
     "replay": "publish a recorded CSV as a sensor would",
     "buffer": "what waits for the cloud: stats, verify, export, drain",
     "key": "rotate the buffer's key",

@@ -26,7 +26,7 @@ from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Messages
 from edge.reading import Reader
 from protos.exposition import Histogram
-from protos.records import Batch, Kind
+from protos.records import Batch
 
 READ_TOGETHER: Final = 4
 """Chunks that are read and judged together when a batch has more than one holds."""
@@ -268,7 +268,7 @@ class Collect:
         if len(messages):
             self._together = sum(len(mine) for _, mine in told)
         found: Sequence[Found | None] = [None] * len(told)
-        if self._detector is not None and any(h.batch.count(Kind.NUMBERS) for h, _ in told):
+        if self._detector is not None and any(h.batch.rows for h, _ in told):
             found = self._detector.detect([heard.batch for heard, _ in told], self._catalog)
             for one in found:
                 self._tell(one)

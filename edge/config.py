@@ -1,8 +1,8 @@
 """One gateway's configuration: the settings in its home, and where everything in that home lies.
 
 The home holds `edge.toml`, perhaps `rules.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`,
-`renewal.json`, `models/` and `run/`. Everything relative in the settings is relative to it. What
-can be wrong is said once, with the way out.
+`renewal.json`, `watch.json`, `models/` and `run/`. Everything relative in the settings is relative
+to it. What can be wrong is said once, with the way out.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from edge.config_watch import check_watches
 from edge.errors import OperatorError
 from edge.settings import EdgeSettings
 from edge.settings_links import Broker
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
 FILE_NAME: Final = "edge.toml"
 RULES_NAME: Final = "rules.toml"
-
 
 MAIN: Final = ""
 """Name of the broker of `[broker]`, among those of `[brokers.NAME]`."""
@@ -249,6 +249,7 @@ def load(home: Path) -> EdgeConfig:
         raise OperatorError(f"read the settings in {path}", error.cause, error.hint) from error
     config = EdgeConfig(home, settings)
     _check_brokers(config)
+    check_watches(settings, path)
     config.cloud_proxy()
     if settings.ingest.rules_file or config.rules_path.exists():
         config.rules()

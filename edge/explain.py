@@ -13,10 +13,9 @@ from edge.config import EdgeConfig
 from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
 from edge.payload.timestamp import Undated
 from edge.payload.value import NOTHING
-from edge.reading import OWN_PREFIX
 from edge.reading_rows import AHEAD_US_MAX
 from edge.recognition import Recognition
-from edge.topic import TopicFilters
+from edge.topic import OWN_PREFIX, TopicFilters
 from protos.shown import printable, shown_time
 
 SHOWN_BYTES_MAX: Final = 120

@@ -178,6 +178,34 @@ class EpisodesHealth(msgspec.Struct, kw_only=True):
     passed_over: int = 0
 
 
+class WatchHealth(msgspec.Struct, kw_only=True):
+    """One rule of `[watch.NAME]`: the series or devices it is for, and how many stand now.
+
+    ``judged`` readings and anomalies ``found`` are since the agent's start.
+    """
+
+    name: str = ""
+    series: int = 0
+    judged: int = 0
+    found: int = 0
+    open: int = 0
+
+
+class CommandHealth(msgspec.Struct, kw_only=True):
+    """One command of `[command.NAME]`; counts are since the agent's start.
+
+    ``failed`` went wrong on the way and may have arrived; ``left`` were overtaken or too late;
+    ``refused`` would have had a topic that is none, or that the gateway reads itself.
+    """
+
+    name: str = ""
+    sent: int = 0
+    failed: int = 0
+    left: int = 0
+    refused: int = 0
+    waiting: int = 0
+
+
 class Health(msgspec.Struct, kw_only=True):
     """Everything `status` shows; `running` is false when it was put together without the agent.
 
@@ -199,4 +227,6 @@ class Health(msgspec.Struct, kw_only=True):
     alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
     episodes: list[EpisodesHealth] = msgspec.field(default_factory=list)
+    watches: list[WatchHealth] = msgspec.field(default_factory=list)
+    commands: list[CommandHealth] = msgspec.field(default_factory=list)
     settings_changed: list[str] = msgspec.field(default_factory=list)

@@ -59,6 +59,18 @@ def _live_lines(health: Health) -> Iterator[str]:
         yield f"model    {model.name} {model.version}: {state}"
     for one in health.episodes:
         yield f"episodes {one.detector}: {one.open:,} open, {one.opened:,} since the start"
+    yield from _watch_lines(health)
+
+
+def _watch_lines(health: Health) -> Iterator[str]:
+    """Rules, and what became of their commands."""
+    for watch in health.watches:
+        nobody = "" if watch.series else "; NO series fits its patterns yet"
+        yield f"watch    {watch.name}: {watch.series:,} watched, {watch.open:,} open{nobody}"
+    for one in health.commands:
+        troubles = {"waiting": one.waiting, "failed": one.failed, "refused": one.refused}
+        told = "".join(f", {count:,} {what}" for what, count in troubles.items() if count)
+        yield f"command  {one.name}: {one.sent:,} sent{told}"
 
 
 def _clock_lines(ingest: IngestHealth) -> Iterator[str]:

@@ -21,10 +21,9 @@ from edge.reading_quick import Quick, Row
 from edge.reading_work import Work
 from edge.recognition import Recognition
 from edge.redelivery import Redelivery
-from edge.topic import TopicFilters
+from edge.topic import OWN_PREFIX, TopicFilters
 from protos.limits import KIB
 
-OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
 LABEL_COST: Final = 8  # of a label, without its name and its value

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from edge.settings_detect import Alerts, Detect
 from edge.settings_links import Broker, Cloud, check_filters
+from edge.settings_watch import Command, Watch
 from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
@@ -263,6 +264,8 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Models
     detect: Detect
     alerts: Alerts
+    watch: dict[str, Watch]
+    command: dict[str, Command]
     clock: Clock
     metrics: Metrics
     log: Log

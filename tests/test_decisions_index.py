@@ -20,6 +20,7 @@ GROUPS = {
     "Scores and what an agent costs": (14, 76, 77, 78, 79, 138, 139, 140, 141, 142, 143),
     "Models: package, trial, wrapping": (130, 131, 132),
     "Models made from history": (144, 145, 146),
+    "Watching by rule": (136, 137),
     "The gateway's buffer": (10, 11, 12, 13),
     "Identity and the way between": (41, 42, 43, 44, 46),
     "The journal": (30, 31, 32, 33, 97),

@@ -1,9 +1,11 @@
-"""Detection where readings arise: models and rules, windows, thresholds, episodes, alerts.
+"""Detection where readings arise: models, rules, thresholds, episodes, alerts, commands.
 
 The order a batch meets them::
 
     routing (which model) → rolling (windows, all series at once) → models (one call)
     → threshold → bench, score → judged
+    rules (limits, rates, silence, stuck values) → watching → judged
+                                                           └→ commander (commands of rules)
     judged → runs → episode, episodes → found → its commit
                                           └→ standing → alert (local broker)
 

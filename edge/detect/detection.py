@@ -25,6 +25,9 @@ LAST_ITEMS: Final = 256
 LAST_BYTES: Final = 48 << 10
 """Of what is kept in one commit of the last ones of a run: a chunk of the smallest buffer."""
 
+ROWS_END: Final = 1 << 62
+"""Behind all rows."""
+
 NOTHING: Final = Found()
 
 
@@ -37,7 +40,7 @@ class Judge(Protocol):
         ...
 
     def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> Sequence[Looked]:
-        """What they say of the numbers of batches that follow each other, rows counted over all."""
+        """What they say of batches that follow each other, rows of numbers counted over all."""
         ...
 
     def learning(self) -> Mapping[str, Mapping[str, BySeries]]:
@@ -53,6 +56,7 @@ class Detection:
         episodes: what is made of it.
         now_us: the gateway's clock.
         clock: one that never steps, in seconds.
+        look_round: what is judged though nothing came, of no row.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class Detection:
         *,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         clock: Callable[[], float] = time.monotonic,
+        look_round: Callable[[], Sequence[Looked]] = lambda: (),
     ) -> None:
         self.episodes = episodes
         self._judges = judges
         self._clock = clock
+        self._look_round = look_round
         parts: dict[str, Mapping[str, BySeries]] = {}
         for judge in judges:
             parts |= judge.learning()
@@ -101,8 +107,9 @@ class Detection:
         looked = [one for judge in self._judges for one in judge.look(batches, catalog)]
         touched = [one for one in looked if self.episodes.is_touched_by(one.judged)]
         found, first = [], 0
-        for batch in batches:
-            end = first + batch.count(Kind.NUMBERS)
+        for number, batch in enumerate(batches, 1):
+            # What is judged of no number may stand behind the last one.
+            end = ROWS_END if number == len(batches) else first + batch.count(Kind.NUMBERS)
             for one in touched:
                 part = one.within(first, end)
                 if part is not None:
@@ -124,8 +131,11 @@ class Detection:
 
     def look_again(self) -> Found:
         """What is to be told though nothing came: ends by silence, and what waits."""
-        self.episodes.end_silent(self._clock())
-        return self._found(Batch({}))
+        now_s, looked = self._clock(), self._look_round()
+        for one in looked:
+            self.episodes.take(one.judged, now_s)
+        self.episodes.end_silent(now_s)
+        return self._found(scores_within(looked, 0, ROWS_END))
 
     def last(self) -> list[Found]:
         """What is to be kept at the end of a run, a commit each."""

@@ -45,6 +45,10 @@ class Course:
             raise ValueError("calm_readings, least_readings and gap_us must be at least 1")
 
 
+OF_RULES: Final = Course(stay_share=1.0, calm_readings=1, calm_us=0, gap_us=1 << 60)
+"""Of what says itself when it is over: it goes on until then, however long nothing comes."""
+
+
 class Met(Enum):
     """What a run means for an open episode."""
 

@@ -19,7 +19,7 @@ what is kept is always as told: after a kill the same episode goes on under its 
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -83,10 +83,14 @@ class Episodes:
     Args:
         gateway: its name, which is in the ids.
         course: when an episode begins and ends.
+        courses: the same of single detectors.
     """
 
-    def __init__(self, gateway: str, course: Course) -> None:
+    def __init__(
+        self, gateway: str, course: Course, courses: Mapping[str, Course] | None = None
+    ) -> None:
         self.course = course
+        self._courses = courses or {}
         self.tallies: dict[str, Tally] = {}
         self._gateway = gateway
         self._open: dict[str, dict[int, Episode]] = {}
@@ -100,6 +104,10 @@ class Episodes:
     def has_news(self) -> bool:
         """Whether anything waits to be told."""
         return bool(self._waiting)
+
+    def course_of(self, detector: str) -> Course:
+        """When an episode of a detector begins and ends."""
+        return self._courses.get(detector, self.course)
 
     def open_of(self, detector: str) -> Collection[Episode]:
         """The episodes of a detector that are told and not ended."""
@@ -117,7 +125,7 @@ class Episodes:
 
     def take(self, judged: Judged, now_s: float) -> None:
         """Go on by readings of one detector. ``now_s``: a clock that never steps."""
-        detector, course = judged.detector, self.course
+        detector, course = judged.detector, self.course_of(judged.detector)
         mine = self._open.setdefault(detector, {})
         series = np.fromiter(mine, np.uint32, len(mine))
         for run in runs_of(judged, course.stay_share, course.gap_us, series):
@@ -140,8 +148,9 @@ class Episodes:
 
     def end_silent(self, now_s: float) -> None:
         """End the episodes of series of which nothing came any more."""
-        for mine in self._open.values():
-            for one in [one for one in mine.values() if one.is_silent(self.course, now_s)]:
+        for detector, mine in self._open.items():
+            course = self.course_of(detector)
+            for one in [one for one in mine.values() if one.is_silent(course, now_s)]:
                 self._end(one)
 
     def told(self) -> Told:

@@ -252,14 +252,15 @@ def test_stats_of_a_running_agent_are_its_own_word(
 def health_of(world: Any, home: Path, store: Any) -> Health:
     """What an agent with this buffer, and nothing else going on, answers `status` with."""
     idle: Any = SimpleNamespace(
-        states={MAIN: LinkState()}, standings=list, shed=0, waiting=0, under_way=0,
-        told=SimpleNamespace(sent=0, dropped=0), collected=Collected(),
+        states={MAIN: LinkState()}, standings=list, rule_standings=list, shed=0, waiting=0,
+        under_way=0, told=SimpleNamespace(sent=0, dropped=0), collected=Collected(),
         commit_latency=Histogram((1.0,)),
     )  # fmt: skip
     inbox = cast("Any", type("Empty", (list,), {"shed": 0})())
     detection = Detection([], Episodes("gw", Course()))
     told = Reporter(
-        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle, detection
+        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle, detection,
+        idle, idle,
     )  # fmt: skip
     return asyncio.run(told.health())
 

@@ -7,9 +7,11 @@ from edge.health import (
     BufferHealth,
     ClockHealth,
     CloudHealth,
+    CommandHealth,
     Health,
     IngestHealth,
     ModelHealth,
+    WatchHealth,
 )
 from edge.health_text import DAY_US, size, told
 
@@ -112,3 +114,15 @@ def test_sizes_are_readable() -> None:
         "1.5 GiB",
         "1024.0 TiB",
     ]
+
+
+def test_rules_and_commands_are_told_with_what_is_wrong_with_them() -> None:
+    health = Health(
+        gateway="g", version="1", running=True,
+        watches=[WatchHealth(name="hot", series=3, open=1), WatchHealth(name="cold")],
+        commands=[CommandHealth(name="valve", sent=2, failed=1, waiting=4)],
+    )  # fmt: skip
+    lines = told(health).splitlines()
+    assert "watch    hot: 3 watched, 1 open" in lines
+    assert "watch    cold: 0 watched, 0 open; NO series fits its patterns yet" in lines
+    assert "command  valve: 2 sent, 4 waiting, 1 failed" in lines

@@ -72,7 +72,7 @@ def at_the_gateway(folder: Path, graph: bytes, window: int, takes: str, values, 
         part, ts = values[start:end], TIMES[start : start + len(values[start:end])]
         count = len(part)
         batch = records.numbers(np.full(count, 2), ts, part, np.zeros(count), ts)
-        for looked in scorer.look([Batch(batch.tables)], Gauges())[0]:
+        for looked in scorer.look([Batch(batch.tables)], Gauges()):
             told[start + looked.rows] = looked.judged.score
         start = end
     return told
@@ -148,7 +148,7 @@ def test_the_third_fault_is_an_episode_at_the_gateway_as_in_the_backtest(tmp_pat
     for start in range(0, READINGS, 250):
         part, ts = values[start : start + 250], TIMES[start : start + 250]
         batch = records.numbers(np.full(250, 2), ts, part, np.zeros(250), ts)
-        for looked in scorer.look([batch], Gauges())[0]:
+        for looked in scorer.look([batch], Gauges()):
             episodes.take(looked.judged, 0.0)
         while changes := episodes.told().changes:
             told |= {one.id: (one.start, one.end, one.points) for one in changes}
