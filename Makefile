@@ -26,10 +26,10 @@ demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DE
 	@$(PY) -m deploy.demo
 
 test: setup servers ## the whole suite (what takes longer: make campaigns)
-	@$(PY) -m pytest -n 3 --dist worksteal
+	@$(PY) -m pytest -n 4 --dist worksteal
 
-campaigns: setup servers ## the tests that are too long for the suite
-	@$(PY) -m pytest -m campaign -n 3 --dist worksteal
+campaigns: setup servers ## the tests that are too long for the suite (WHICH=tests/brokers: of a folder)
+	@$(PY) -m pytest -m campaign -n 3 --dist worksteal $(WHICH)
 
 lint: setup ## what every change must pass: ruff, mypy, import contracts, the page's checks
 	@.venv/bin/ruff check .

@@ -34,6 +34,7 @@ from edge.detect.rollout_desk import RolloutDesk
 from edge.detect.rules import Rules
 from edge.detect.staged import Staged
 from edge.detect.watching import Watching
+from edge.ending import cancelled
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
@@ -230,8 +231,7 @@ class Agent:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not fatal.done():
                 await self._finish(collect)
-            for task in (*running, stopped):
-                task.cancel()
+            await cancelled((*running, stopped))
         if fatal.done():
             fatal.result()
 

@@ -36,7 +36,7 @@ from cloud.live.step import Stepper, Steps, totals_of
 from cloud.live.tail import TailBatch
 from cloud.live.view import View
 
-TAIL_BYTES_MAX: Final = 256 << 20
+TAIL_BYTES_MAX: Final = 192 << 20
 """Memory of the tail; beyond it the view stands still until a consolidation has moved on."""
 RETRY_S: Final = 5.0
 GATHER_S: Final = 0.25

@@ -39,6 +39,14 @@ def built() -> Path:
     return ROOT / "cloud/web/dist"
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of the checker."""
+    build = ROOT / "cloud/web/build.py"
+    subprocess.run([sys.executable, build, "--install-checkers"], check=True)
+    return (ROOT / "cloud/web/node_modules/axe-core/axe.min.js").read_text()
+
+
 @pytest.fixture
 def server(built: Path) -> Iterator[str]:
     command = [sys.executable, HERE / "fixture_api.py"]

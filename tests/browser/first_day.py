@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.demo import sensors
 from deploy.demo.__main__ import RECORDING
 from deploy.demo.stack import BIN, Half, Stack, run, wait_until
+from tests.cloud.notify.told_world import Hook
 
 RECORDED = 7267
 """Readings of the recording: ten months of a server room, with gaps."""
@@ -23,7 +24,10 @@ class Day:
     """The stack of the demo, and a second gateway beside the same broker."""
 
     stack: Stack
+    silent_s: float = 5.0
+    """After how long a gateway that is not heard is told of."""
     second: Half = field(init=False)
+    hook: Hook = field(init=False, default_factory=Hook)
 
     def __post_init__(self) -> None:
         command = [str(BIN / "tidegate-edge"), "--home", str(self.home), "run"]
@@ -35,8 +39,17 @@ class Day:
         return self.stack.folder / "second"
 
     def begin(self) -> None:
-        """A cloud that no gateway knows yet."""
+        """A cloud that no gateway knows yet, and somebody whom it tells."""
         self.stack.prepare()
+        self.hook.__enter__()
+        settings = self.stack.home("cloud") / "cloud.toml"
+        settings.write_text(
+            settings.read_text()
+            + "\n[notify]\nlook_s = 1.0\ngroup_s = 2.0\n"
+            + f'[notify.channels.ops]\nkind = "webhook"\nurl = "http://127.0.0.1:{self.hook.port}"\n'
+            + f'[notify.rules.silence]\non = "silence"\nsilent_s = {self.silent_s}\n'
+            + 'severity = "critical"\n'
+        )
         self.stack.start_cloud()
 
     def enrol(self) -> None:
@@ -81,6 +94,8 @@ class Day:
         if self.second.process is not None and self.second.process.poll() is None:
             self.second.stop(30)
         self.stack.close()
+        if self.hook.server is not None:
+            self.hook.__exit__()
 
     def _is_archived(self) -> bool:
         status = self.stack.get("/api/v1/status")

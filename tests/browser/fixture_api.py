@@ -35,6 +35,7 @@ from fixture_data import (
 from fixture_fleet import FleetApi
 from fixture_models import ModelsApi
 from fixture_said import Said
+from fixture_told import ToldApi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -70,7 +71,8 @@ class World:
         self.listeners: list[tuple[set[str], asyncio.Queue[str]]] = []
         self.asked: list[dict[str, str]] = []
         self.searched: list[dict[str, str]] = []
-        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0}
+        self.mode: dict[str, Any] = {"empty": False, "down": False, "delay_ms": 0, "gateways": 0,
+                                     "role": None}  # fmt: skip
 
     def now(self) -> int:
         return time.time_ns() // 1_000
@@ -240,6 +242,7 @@ def make_app(*, tick: bool) -> ASGIApp:
             *Api(world).routes(),
             *FleetApi(world).routes(),
             *ModelsApi(world).routes(),
+            *ToldApi(world).routes(),
             Mount("/", page),
         ],
         lifespan=lifespan,

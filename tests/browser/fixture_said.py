@@ -96,6 +96,7 @@ class Said:
             row | self._said(row["id"])
             for line in self._of(request)
             for row in episodes_of(line)
+            if not self.world.mode["empty"]
             if row["from"] < end and row["to"] >= start
         ]
         rows = [row for row in rows if self._wanted(row, asked)]

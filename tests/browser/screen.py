@@ -9,6 +9,12 @@ from playwright.sync_api import Page, expect
 TEMPERATURE = "#/gateways/greenhouse-3/devices/air-handler/series/00000000000000a1"
 VIBRATION = "#/gateways/pump-house/devices/pump-1/series/00000000000000b2"
 HOUR = 3_600_000_000
+_AXE = """() => axe.run(document, {
+  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  resultTypes: ["violations"],
+}).then(({ violations }) => violations.map((one) => [
+  one.impact, one.id, ...one.nodes.slice(0, 4).map((node) => `${node.html} ${node.failureSummary}`),
+]))"""
 
 
 def tell(server: str, route: str, body: dict[str, Any]) -> Any:
@@ -53,3 +59,9 @@ def drag(page: Page, start: float, end: float) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * end, y, steps=6)
     page.mouse.up()
+
+
+def serious(page: Page, axe: str) -> list[Any]:
+    """What axe, given as its script, calls serious or critical on the page as it is."""
+    page.evaluate(axe)
+    return [found for found in page.evaluate(_AXE) if found[0] in ("serious", "critical")]

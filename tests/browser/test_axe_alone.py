@@ -1,50 +1,37 @@
 """What axe finds on every view in a real Chromium, in both themes and on a phone."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ROOT
-from tests.browser.screen import TEMPERATURE, VIBRATION, drag, open_chart
+from tests.browser.screen import TEMPERATURE, VIBRATION, drag, open_chart, serious, tell
 
 pytestmark = pytest.mark.browser
 
 OTHERS = f"{16:016x},00000000000000c3"
+LISTS = (
+    "#/",
+    "#/series?kind=gauge",
+    "#/ledger",
+    "#/models",
+    "#/alerts?which=all",
+    f"#/quarantine?block={'a1' * 32}",
+    "#/gateways/pump-house",
+    "#/gateways/pump-house/devices/pump-1",
+)
+EMPTY = {
+    "#/": "enrol-first",
+    "#/alerts": "none-stands",
+    "#/review": "state",
+    "#/quarantine": "none-found",
+    "#/nowhere": "not-found",
+}
 WINDOW = "?from=2013-08-15T00:00:00Z&to=2013-08-25T00:00:00Z"
-RUN = """() => axe.run(document, {
-  runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-  resultTypes: ["violations"],
-}).then(({ violations }) => violations.map((one) => [
-  one.impact, one.id, ...one.nodes.slice(0, 4).map((node) => `${node.html} ${node.failureSummary}`),
-]))"""
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    build = ROOT / "cloud/web/build.py"
-    subprocess.run([sys.executable, build, "--install-checkers"], check=True)
-    return (ROOT / "cloud/web/node_modules/axe-core/axe.min.js").read_text()
-
-
-def serious(page: Page, axe: str) -> list[Any]:
-    page.evaluate(axe)
-    return [found for found in page.evaluate(RUN) if found[0] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "route",
-    [
-        "#/",
-        "#/ledger",
-        "#/models",
-        "#/gateways/pump-house",
-        "#/gateways/pump-house/devices/pump-1",
-    ],
-)
+@pytest.mark.parametrize("route", LISTS)
 def test_axe_finds_no_serious_fault_in_a_list(
     page: Page, server: str, axe: str, route: str, theme: Any
 ) -> None:
@@ -52,6 +39,18 @@ def test_axe_finds_no_serious_fault_in_a_list(
     page.goto(f"{server}{route}")
     page.locator("tbody tr").first.wait_for()
     assert serious(page, axe) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_in_an_empty_system(
+    page: Page, server: str, axe: str, theme: Any
+) -> None:
+    tell(server, "mode", {"empty": True})
+    page.emulate_media(color_scheme=theme)
+    for route, seen in EMPTY.items():
+        page.goto(f"{server}{route}")
+        page.get_by_test_id(seen).wait_for()
+        assert serious(page, axe) == [], route
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -123,4 +122,9 @@ def test_axe_finds_no_serious_fault_on_a_phone_where_nothing_scrolls_sideways(
     page.goto(f"{server}{VIBRATION}?last=6h&layout=stack&with={OTHERS}")
     expect(page.get_by_test_id("chart")).to_have_count(3)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for route in LISTS:
+        page.goto(f"{server}{route}")
+        page.locator("tbody tr").first.wait_for()
+        assert serious(page, axe) == [], route
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, route
     context.close()

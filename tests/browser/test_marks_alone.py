@@ -78,6 +78,9 @@ def test_an_interval_is_marked_without_a_pointer(page: Page, server: str) -> Non
     item = page.get_by_test_id("mark-item")
     expect(item).to_contain_text("device air-handler")
     expect(page.get_by_test_id("mark-band")).to_have_attribute("data-kind", "fault")
+    expect(page.get_by_test_id("withdraw-author")).to_have_value("ann")
+    page.get_by_test_id("mark-withdraw").click()
+    expect(item).to_have_count(0)
 
 
 def test_escape_lets_go_of_a_mark_that_is_not_made(page: Page, server: str) -> None:

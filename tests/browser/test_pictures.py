@@ -6,6 +6,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ IS_KEPT = os.environ.get("TIDEGATE_PICTURES") == "1"
 LIVE_S = 20 if IS_KEPT else 4
 TABLE: ViewportSize = {"width": 1200, "height": 640}
 CHART: ViewportSize = {"width": 1000, "height": 640}
+FORM: ViewportSize = {"width": 1000, "height": 900}
 SILENT_MS = 180_000
 ROOM = "#/gateways/greenhouse-1/devices/plant%2Fserver-room/series"
 
@@ -67,7 +69,7 @@ def day(built: Path, tmp_path: Path) -> Iterator[Day]:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    day = Day(new_stack(tmp_path / "stack"))
+    day = Day(new_stack(tmp_path / "stack"), silent_s=60.0 if IS_KEPT else 5.0)
     try:
         yield day
     finally:
@@ -93,8 +95,11 @@ def test_a_first_day_is_seen_in_pictures(day: Day, album: Album) -> None:
     well(album)
     found(album)
     history(album, day.series("plant/server-room"))
+    marked(album)
+    downloaded(album, day)
     exported(day)
     day.stop_second()
+    told(album)
     stopped(album)
 
 
@@ -137,6 +142,50 @@ def history(album: Album, series: str) -> None:
     album.page.get_by_test_id("anomaly-marker").first.hover()
     expect(album.page.get_by_test_id("anomaly-tip")).to_be_visible()
     album.take("anomaly")
+
+
+def marked(album: Album) -> None:
+    """The window about an anomaly is said to be a fault."""
+    page = album.page
+    page.get_by_test_id("side-marks").click()
+    page.get_by_test_id("mark-window").click()
+    page.get_by_test_id("mark-note").fill("Fan stood still, replaced.")
+    page.get_by_test_id("mark-author").fill("Ann")
+    page.set_viewport_size(FORM)
+    page.get_by_test_id("mark-form").scroll_into_view_if_needed()
+    album.take("mark")
+    page.set_viewport_size(CHART)
+    page.get_by_test_id("mark-save").click()
+    expect(page.get_by_test_id("mark-item")).to_contain_text("Fan stood still, replaced.")
+
+
+def downloaded(album: Album, day: Day) -> None:
+    """What the chart shows, by the very command that stands under it."""
+    page = album.page
+    page.get_by_test_id("export").locator("summary").click()
+    page.get_by_test_id("export-panel").scroll_into_view_if_needed()
+    album.take("export")
+    for name, shell in (("curl", ["bash", "-c"]), ("python", [sys.executable, "-c"])):
+        command = page.get_by_test_id(name).inner_text()
+        if name == "python":
+            command += "\nassert frame.height > 0"
+        subprocess.run([*shell, command], check=True, cwd=day.stack.folder, capture_output=True)
+    (file,) = day.stack.folder.glob("tidegate-*.csv")
+    points = int(page.get_by_test_id("chart").get_attribute("data-points") or 0)
+    assert points > 0
+    assert abs(len(file.read_text().splitlines()) - 1 - points) <= 2
+
+
+def told(album: Album) -> None:
+    """A gateway that stopped is an alert, and a message that arrived."""
+    album.table("#/alerts?what=silence")
+    page = album.page
+    page.locator("[data-what=silence]").wait_for(timeout=SILENT_MS)
+    expect(page.get_by_test_id("standing")).to_contain_text(SECOND_GATEWAY)
+    row = page.locator("[data-testid=notice-row][data-state=delivered]")
+    row.filter(has_text=f"{SECOND_GATEWAY}: gateway is silent").wait_for()
+    expect(page.get_by_test_id("alerts-badge")).to_contain_text("critical")
+    album.take("alerts")
 
 
 def stopped(album: Album) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def test_the_chart_shows_the_very_values_of_the_recording(screen: Page, replayed
     assert sorted(answer["series"][0]["v"]) == sorted(recorded)
 
 
-def test_the_command_of_the_export_fetches_what_the_chart_shows(
+def test_the_commands_of_the_export_fetch_what_the_chart_shows(
     screen: Page, replayed: Stack, tmp_path: Path
 ) -> None:
     open_series(screen, replayed)
@@ -108,6 +109,11 @@ def test_the_command_of_the_export_fetches_what_the_chart_shows(
     rows = file.read_text().splitlines()[1:]
     # A bucket at the window's edge is in the file by its readings, on the screen by its middle.
     assert abs(len(rows) - facts(screen)["points"]) <= 2
+    program = screen.get_by_test_id("python").inner_text() + "\nprint(frame.height)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) == len(rows), "the frame has what the file has"
 
 
 def test_a_mark_made_on_the_page_is_kept_by_the_cloud_and_put_back(

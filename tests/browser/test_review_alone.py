@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.screen import TEMPERATURE, VIBRATION, open_chart
+from tests.browser.screen import TEMPERATURE, VIBRATION, open_chart, tell
 
 pytestmark = pytest.mark.browser
 
@@ -113,6 +113,17 @@ def test_an_episode_is_confirmed_with_a_note_and_stays_where_the_reviewer_is(
     expect(page.get_by_test_id("verdict-now")).to_have_text("not reviewed")
     page.get_by_test_id("state-open").click()
     expect(page.get_by_test_id("episode-item")).to_have_count(7)
+
+
+def test_where_nothing_is_left_the_review_says_so(page: Page, server: str) -> None:
+    tell(server, "mode", {"empty": True})
+    page.goto(f"{server}#/review")
+    nothing = page.get_by_text("Nothing is left to review.")
+    expect(nothing).to_be_visible()
+    expect(page.get_by_text("Choose an episode")).to_have_count(0)
+    page.get_by_test_id("state-dismissed").click()
+    expect(nothing).to_have_count(0)
+    expect(page.get_by_text("No episode is like this.")).to_be_visible()
 
 
 def test_letters_typed_into_a_field_move_nothing(page: Page, server: str) -> None:

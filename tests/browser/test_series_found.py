@@ -164,3 +164,17 @@ def test_series_show_their_last_day_and_state_stays_in_words(page: Page, server:
     page.go_back()
     expect(page.get_by_test_id("found-row")).to_have_count(5)
     expect(page.get_by_test_id("series-search")).to_have_value("pump-1")
+
+
+def test_a_filter_of_the_review_is_completed_from_all_names_there_are(found: Page) -> None:
+    found.goto(found.url.split("#")[0] + "#/review")
+    offered = "all => all.map(one => one.value)"
+    field = found.get_by_test_id("filter-metric")
+    field.press_sequentially("TEMP")
+    expect(found.locator("#known-metric option")).to_have_count(1)
+    assert found.locator("#known-metric option").evaluate_all(offered) == ["temperature"]
+    field.fill("")
+    found.get_by_test_id("filter-device").fill("meter-1")
+    found.get_by_test_id("filter-gateway").fill("site-042")
+    expect(found.locator("#known-gateway option")).to_have_count(10)
+    assert "site-0420" in found.locator("#known-gateway option").evaluate_all(offered)

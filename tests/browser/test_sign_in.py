@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,6 +11,7 @@ from cloud.access.password import hashed
 from cloud.access.role import Role
 from cloud.config import load
 from cloud.registry.registry import Registry
+from tests.browser.screen import serious
 from tests.cloud.imports.import_home import new_home, serving
 from tests.cloud.serve.signed_world import add_user
 
@@ -65,6 +67,22 @@ def test_who_is_not_signed_in_sees_the_form_and_then_what_was_asked_for(page: Pa
     expect(page.get_by_test_id("who")).to_contain_text("ann operator")
     page.reload()
     expect(page.get_by_test_id("who")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_serious_fault_in_the_form(
+    page: Page, axe: str, theme: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/")
+    page.get_by_test_id("sign-in").wait_for()
+    assert serious(page, axe) == []
+    sign_in(page, "ann", "wrong horse")
+    page.get_by_role("alert").wait_for()
+    assert serious(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_cookie_is_out_of_reach_of_scripts(page: Page) -> None:

@@ -81,7 +81,7 @@ def settle(made: World, loser: int) -> None:
         assert machine.is_drained, f"not delivered: {machine.told[-1:]}"
 
 
-@settings(UNHURRIED, max_examples=25)
+@settings(UNHURRIED, max_examples=10)
 @given(BEFORE, STEPS, st.integers(0, 1))
 def test_any_interleaving_of_two_copies_is_told_mixes_nothing_and_loses_nothing(
     before: list[str], steps: list[tuple[str, int]], loser: int
@@ -99,7 +99,7 @@ def test_any_interleaving_of_two_copies_is_told_mixes_nothing_and_loses_nothing(
         assert not under_new & (other.acknowledged - made.shared)
 
 
-@settings(UNHURRIED, max_examples=12)
+@settings(UNHURRIED, max_examples=6)
 @given(BEFORE, STEPS)
 def test_pardoned_both_streams_arrive_under_one_name_in_epochs_of_their_own(
     before: list[str], steps: list[tuple[str, int]]

@@ -37,6 +37,8 @@ FEW: Final = 20
 """Where so few points are left, a life dies at any of them that it comes past."""
 MENDING: Final = re.compile(r" replace of \w+ log | log \.torn$")
 """Points where a torn log is mended, which one finds after few power cuts alone."""
+ORPHANED: Final = re.compile(r"^serve, erasure")
+"""Points of an order that the cloud carries out since its command, `erase`, did not live to."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
 
@@ -112,8 +114,7 @@ class Home:
     def rounds(self, count: int) -> None:
         """Go on until ``count`` rounds are done or something is wrong."""
         self.begin()
-        chance = random.Random(self.seed)
-        self.upto = chance.choice((8, 28))
+        self.upto = (chance := random.Random(self.seed)).choice((8, 28))
         self._settle(chance)
         for _ in range(count):
             self._round(chance)
@@ -153,7 +154,7 @@ class Home:
 
     def _command(self, chance: random.Random) -> str:
         """Mostly the cloud itself; of the others rather one that has points nobody died at."""
-        left = {point.split(":")[0].split(",")[0] for point in self._left()}
+        left = {ORPHANED.sub("erase,", p).split(":")[0].split(",")[0] for p in self._left()}
         names = [name for name in COMMANDS if name in left or name not in self.calls]
         likely = COMMAND_SOUGHT if names else COMMAND
         return chance.choice(names or COMMANDS) if chance.random() < likely else "serve"
@@ -168,7 +169,9 @@ class Home:
         calls = self.calls.get(name)
         drawn = None
         if calls:
-            point = chance.choice(sorted(calls))
+            orphaned = name == "erase" and any(map(ORPHANED.search, self._left()))
+            orders = [point for point in calls if orphaned and point.startswith("erase, order")]
+            point = chance.choice(sorted(orders or calls))
             most = chance.randint(1, calls[point])  # this life may come past it less often
             drawn = (point, chance.randint(1, most))
         odds = chance.choice(ODDS) if name == "serve" else 1.0  # a command is short
@@ -205,8 +208,7 @@ class Home:
         end = chance.choice(ENDS)
         ends = ENDS if len(self._left()) > FEW else (end,)  # first somehow, then in both ways
         spared = frozenset().union(*(self.spared[one] | self.tally.died[one] for one in ends))
-        seed = f"{self.seed}/{self.lives} dies"
-        return end, Aim(seed, spared, odds, drawn, *self.share)
+        return end, Aim(f"{self.seed}/{self.lives} dies", spared, odds, drawn, *self.share)
 
     def live(
         self, name: str, aim: tuple[str, Aim] | None, *, settles: bool, torn: str = ""

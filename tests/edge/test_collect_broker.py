@@ -174,7 +174,8 @@ import os, signal, sys
 from pathlib import Path
 from tests.edge.test_collect_broker import Gateway
 
-gateway = Gateway(Path(sys.argv[1]), int(sys.argv[2]))
+# A window of 100, so that no commit takes all there is and leaves a later life without one.
+gateway = Gateway(Path(sys.argv[1]), int(sys.argv[2]), receive_maximum=100)
 send, left = gateway.ingest.ack, [int(sys.argv[3])]
 
 def die_between_commit_and_ack(messages):

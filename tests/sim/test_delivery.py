@@ -11,7 +11,7 @@ from tests.sim.campaign import Sum, live
 from tests.sim.kinds import DISKS_IN, LAKE_IN, Kind
 from tests.sim.mutants import MUTANTS
 
-SEEDS = 240
+SEEDS = 120
 STEPS = 1000
 GROUPS = 6
 MUTANT_SEEDS = 400

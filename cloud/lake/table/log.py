@@ -4,6 +4,10 @@ Neither deltalake nor the kernel beneath it fsyncs, and both take a torn log ent
 when the tear falls on a line's end or leaves nothing (tried: an empty `N.json` loads as an empty
 commit). So an entry counts here only if it is whole: every line parses, the app transaction, which
 deltalake writes last, is there, and the files it adds are there in full size.
+
+A checkpoint has no sum over its pages: torn in the middle it reads as one of files with empty
+names (tried). So a checkpoint counts if it is known to be on the disk, by a note that is written
+after its fsync, or if the log cannot be read without it: entries go only after that fsync.
 """
 
 import json
@@ -14,11 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud.lake.table.parquet import SyncFailedError, fsync
+from protos.durable import put
 
 LOG: Final = "_delta_log"
 _ASIDE: Final = ".torn"
 _LAST_CHECKPOINT: Final = "_last_checkpoint"
 _CHECKPOINT: Final = ".checkpoint.parquet"
+_SYNCED: Final = "_synced_checkpoint"
+"""The version of the last checkpoint that is known to be on the disk, in digits."""
 
 
 def make_durable(folder: Path, version: int) -> None:
@@ -41,6 +48,7 @@ def make_checkpoint_durable(folder: Path, version: int) -> None:
     fsync(folder / LOG / f"{version:020d}{_CHECKPOINT}")
     fsync(folder / LOG / _LAST_CHECKPOINT)
     fsync(folder / LOG)
+    put(folder / LOG / _SYNCED, str(version).encode(), 0o644)
 
 
 def mend(folder: Path) -> list[Path]:
@@ -85,15 +93,35 @@ def _set_aside(path: Path) -> Path:
 
 
 def _mend_checkpoints(log: Path) -> None:
-    """Set aside checkpoints that cannot be read; the entries before the last one are kept long."""
+    """Set aside checkpoints that may be torn; the entries before the last one are kept long."""
+    synced, read = _synced(log), -1
+    entries = {int(path.stem) for path in log.glob("[0-9]*.json")}
     for path in sorted(log.glob(f"*{_CHECKPOINT}")):
-        try:
-            pq.read_metadata(path)
-        except (pa.ArrowInvalid, OSError):
+        version = int(path.name.removesuffix(_CHECKPOINT))
+        is_spare = entries.issuperset(range(read + 1, version + 1))
+        if (version > synced and is_spare) or not _reads(path):
             _set_aside(path)
+        else:
+            read = version
     last = log / _LAST_CHECKPOINT
     if last.exists() and not _names_a_checkpoint(last, log):
         _set_aside(last)
+
+
+def _synced(log: Path) -> int:
+    """The last checkpoint that is known to be on the disk; -1: none is."""
+    try:
+        return int((log / _SYNCED).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return -1
+
+
+def _reads(checkpoint: Path) -> bool:
+    try:
+        pq.read_metadata(checkpoint)
+    except (pa.ArrowInvalid, OSError):
+        return False
+    return True
 
 
 def _names_a_checkpoint(last: Path, log: Path) -> bool:

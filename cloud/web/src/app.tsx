@@ -7,6 +7,7 @@ import { lazily } from "./parts/lazily.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
 
+const AlertsView = lazily(() => import("./alerts/alerts-view.tsx"));
 const DeviceView = lazily(() => import("./device/device-view.tsx"));
 const FindView = lazily(() => import("./series/find-view.tsx"));
 const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
@@ -43,6 +44,8 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
       return <FleetView route={route} />;
     case "find":
       return <FindView route={route} />;
+    case "alerts":
+      return <AlertsView route={route} />;
     case "ledger":
       return <LedgerView key={route.gateway} route={route} />;
     case "quarantine":
@@ -77,6 +80,8 @@ function titleOf(route: Route): string {
   switch (route.view) {
     case "find":
       return "Series · Tidegate";
+    case "alerts":
+      return "Alerts · Tidegate";
     case "quarantine":
       return "Quarantine · Tidegate";
     case "models":

@@ -13,6 +13,7 @@ export type Range =
 export type Route =
   | { view: "fleet"; choice?: Choice }
   | { view: "find"; choice?: Choice }
+  | { view: "alerts"; choice?: Choice }
   | { view: "ledger"; gateway: string | undefined; choice?: Choice }
   | { view: "quarantine"; choice?: Choice }
   | { view: "models"; choice?: Choice }
@@ -55,6 +56,8 @@ export function parseHash(hash: string): Route {
   switch (parts[0]) {
     case "series":
       return { view: "find", ...more };
+    case "alerts":
+      return { view: "alerts", ...more };
     case "ledger":
       return { view: "ledger", gateway: undefined, ...more };
     case "review":
@@ -98,6 +101,8 @@ export function formatHash(route: Route): string {
       return `#/${chosen}`;
     case "find":
       return `#/series${chosen}`;
+    case "alerts":
+      return `#/alerts${chosen}`;
     case "ledger":
       return `${route.gateway ? `#/gateways/${e(route.gateway)}/ledger` : "#/ledger"}${chosen}`;
     case "quarantine":

@@ -15,6 +15,7 @@ test("every route survives its own address", () => {
     { view: "find" },
     { view: "find", choice: { q: "hall/°", match: "*/pump-?", kind: "gauge,state" } },
     { view: "quarantine", choice: { block: "a1" } },
+    { view: "alerts", choice: { which: "all", what: "gap" } },
     { view: "ledger", gateway: undefined, choice: { show: "lacking" } },
     { view: "ledger", gateway: "g/1" },
     { view: "gateway", gateway: "a b" },

@@ -3,13 +3,14 @@
 import json
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from cloud.commands import import_
 from cloud.config import load
+from cloud.errors import OperatorError
 from cloud.imports import csv_file, influx_file, parquet_file
 from cloud.imports.columns import COLUMNS_MAX
 from cloud.imports.ledger import Ledger
@@ -79,10 +80,11 @@ def test_a_running_cloud_takes_files_and_shows_them(home: Path, capsys: Capture)
         two = table(home.parent / "two.csv", range(200, 400))
         assert call(home, "import", str(two), "--device", "one") == 0
         assert "200 rows: 100 were there already" in capsys.readouterr().out
-        (series,) = api.find("one/pump", device=None, gateway="import")
         rows: list = []
-        for _ in range(100):  # visible within seconds of the acknowledgement
-            rows = list(api.history(str(series["id"]), {"resolution": "raw"}))
+        for _ in range(200):  # visible within seconds of the acknowledgement
+            with suppress(OperatorError):  # not even the series is, yet
+                (series,) = api.find("one/pump", device=None, gateway="import")
+                rows = list(api.history(str(series["id"]), {"resolution": "raw"}))
             if len(rows) >= 400:
                 break
             time.sleep(0.1)

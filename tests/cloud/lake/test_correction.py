@@ -106,7 +106,7 @@ class Story:
         return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(OPS, max_size=14))
 def test_in_any_order_every_reading_comes_out_once_at_its_true_time(
     tmp_path_factory: pytest.TempPathFactory, ops: list[tuple[str, int, int]]

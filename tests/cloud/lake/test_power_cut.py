@@ -1,6 +1,7 @@
 """A lake whose power went in a commit opens again: its log is mended before anyone looks at it."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cloud.config import CloudConfig
 from cloud.lake.passes import carry_over
 from cloud.lake.table.log import LOG
+from cloud.lake.table.parquet import SyncFailedError
 from cloud.lake.table.schema import READINGS
 from cloud.settings import CloudSettings
 from cloud.verify.whole import verify
@@ -43,6 +45,47 @@ def test_a_checkpoint_that_is_named_and_not_there_keeps_no_cloud_from_starting(h
     checkpoint.unlink()
     home.start()
     _check_whole(home, 10)
+
+
+def _checkpoint_torn_in_the_middle(home: Home) -> Path:
+    """The only checkpoint, as a power cut leaves it whose last pages were on the disk already."""
+    (checkpoint,) = _log(home).glob("*.checkpoint.parquet")
+    held = checkpoint.read_bytes()
+    checkpoint.write_bytes(held[:4] + bytes(len(held) - 4 - 12_000) + held[-12_000:])
+    return checkpoint
+
+
+def test_a_checkpoint_that_was_never_synced_is_not_believed(home, monkeypatch):
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 2)
+
+    def cut(*_: object) -> None:
+        raise SyncFailedError("sync a checkpoint", "the power went", "")
+
+    monkeypatch.setattr("cloud.lake.table.log.make_checkpoint_durable", cut)
+    for _ in range(2):
+        home.send("gw", 5)
+        with suppress(SyncFailedError):
+            home.drain()
+    home.stop()
+    monkeypatch.undo()
+    _checkpoint_torn_in_the_middle(home)
+    home.start()
+    _check_whole(home, 10)
+
+
+def test_a_checkpoint_whose_entries_are_gone_is_kept_without_a_note(home, monkeypatch):
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 2)
+    for _ in range(2):
+        home.send("gw", 5)
+        home.drain()
+    home.stop()
+    (checkpoint,) = _log(home).glob("*.checkpoint.parquet")
+    for entry in sorted(_log(home).glob("[0-9]*.json"))[:-1]:
+        entry.unlink()
+    (_log(home) / "_synced_checkpoint").unlink()
+    home.start()
+    _check_whole(home, 10)
+    assert checkpoint.exists()
 
 
 @pytest.mark.parametrize("kept", [0, 40])

@@ -30,7 +30,7 @@ ROWS = st.tuples(st.sampled_from("cab"), st.integers(0, 6), st.integers(1, 2), s
     st.integers(1, 3),
 )
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_files_become_one_run_of_the_same_rows_in_the_order_of_their_blocks(
     tmp_path_factory, monkeypatch, files, rows, a_slice, first

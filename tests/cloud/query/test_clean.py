@@ -50,7 +50,7 @@ def test_pieces_read_every_good_bucket_once_and_no_cut_one_from_a_rollup(stretch
     st.integers(0, 60),
 )
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_an_answer_without_bad_data_is_that_of_a_lake_that_never_had_it(
     tmp_path_factory, stretches, places, split

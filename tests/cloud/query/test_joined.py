@@ -41,7 +41,7 @@ _action = st.one_of(
 
 @given(st.lists(_action, min_size=6, max_size=20))
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

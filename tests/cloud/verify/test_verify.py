@@ -204,7 +204,7 @@ ADD = st.tuples(st.sampled_from(["send", "poison"]), st.sampled_from("ab"), st.i
 DO = st.tuples(st.sampled_from(["drain", "trim", "restart", "epoch"]), st.just("a"), st.just(0))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(steps=st.lists(ADD | DO, max_size=14))
 def test_promise_7_holds_after_whatever_happened(steps, tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("home"))

@@ -173,7 +173,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def test_any_interleaving_of_everything_is_the_history_of_a_naive_list(
     lives: Callable[[bool, int], None], is_apart: bool
 ) -> None:
-    lives(is_apart, 5)
+    lives(is_apart, 3)
 
 
 @pytest.mark.campaign

@@ -249,3 +249,33 @@ export interface Mark {
   withdrawn: number | null;
   withdrawn_by: string;
 }
+
+export type Severity = "info" | "warning" | "critical";
+
+/** Something that people are told of, for as long as it is so. */
+export interface Standing {
+  id: string;
+  what: "silence" | "buffer" | "certificate" | "gap" | "episode" | "limit";
+  rule: string;
+  severity: Severity;
+  gateway: string;
+  device: string | null;
+  metric: string | null;
+  began: number;
+  ended: number | null;
+  detail: Record<string, string | number>;
+}
+
+/** A message about what stands, and what became of it. */
+export interface Notice {
+  id: string;
+  channel: string;
+  severity: Severity;
+  subject: string;
+  state: "waiting" | "delivered" | "dropped";
+  attempts: number;
+  made: number;
+  due: number | null;
+  done: number | null;
+  error: string;
+}

@@ -5,6 +5,13 @@ import { pan, zoom } from "./window.ts";
 const PAN = 0.1;
 const ZOOM = 0.6;
 
+/** The key of who may mark. */
+export const MARK_KEY = {
+  keys: ["m"],
+  shown: "m",
+  says: "mark: a drag over the chart marks",
+};
+
 /** The keys that move a chart's window. */
 export function windowKeys(control: WindowControl): Key[] {
   const { window } = control;

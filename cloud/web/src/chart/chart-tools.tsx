@@ -1,5 +1,6 @@
 import { Switch } from "../parts/switch.tsx";
 import { ZoneSwitch } from "../parts/zone-switch.tsx";
+import { useMayWrite } from "../session/may-write.tsx";
 import type { ChoiceControl } from "./use-choice.ts";
 
 /** What dragging over the chart does. */
@@ -52,16 +53,18 @@ export function ChartTools({ control, series, brush, onBrush, onKeys }: Props) {
         onChoose={(bad) => change({ withoutBad: bad === "exclude" })}
       />
       <ZoneSwitch zone={chart.zone} onChoose={(zone) => change({ zone })} />
-      <Switch
-        label="Dragging over the chart"
-        id="brush"
-        options={[
-          ["zoom", "Drag zooms"],
-          ["mark", "Drag marks"],
-        ]}
-        chosen={brush}
-        onChoose={onBrush}
-      />
+      {useMayWrite() && (
+        <Switch
+          label="Dragging over the chart"
+          id="brush"
+          options={[
+            ["zoom", "Drag zooms"],
+            ["mark", "Drag marks"],
+          ]}
+          chosen={brush}
+          onChoose={onBrush}
+        />
+      )}
       <fieldset class="keys" aria-label="Help">
         <button type="button" data-testid="show-keys" onClick={onKeys}>
           Keys <kbd>?</kbd>

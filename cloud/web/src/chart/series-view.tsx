@@ -9,9 +9,10 @@ import type { Draft } from "../marks/mark-form.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { KeysHelp } from "../parts/keys-help.tsx";
 import { lazily } from "../parts/lazily.tsx";
+import { useMayWrite } from "../session/may-write.tsx";
 import type { Theme } from "../theme.ts";
 import { ChartFoot } from "./chart-foot.tsx";
-import { windowKeys } from "./chart-keys.ts";
+import { MARK_KEY, windowKeys } from "./chart-keys.ts";
 import { type ChartHand, ChartPanel } from "./chart-panel.tsx";
 import { type Brush, ChartTools } from "./chart-tools.tsx";
 import { Legend } from "./legend.tsx";
@@ -82,6 +83,7 @@ function SeriesChart({ route, theme, series }: ChartProps) {
   const [draft, setDraft] = useState<Draft | undefined>();
   const [version, setVersion] = useState(0);
   const [help, setHelp] = useState(false);
+  const mayWrite = useMayWrite();
   const extent = extentOf(series, newest);
   const control = useWindow(route, extent, widthPx);
   const historyOf = useHistories({
@@ -137,12 +139,7 @@ function SeriesChart({ route, theme, series }: ChartProps) {
     ...windowKeys(control),
     { keys: ["n"], shown: "n", says: "the next episode of the window", act: () => step(1) },
     { keys: ["p"], shown: "p", says: "the previous episode of the window", act: () => step(-1) },
-    {
-      keys: ["m"],
-      shown: "m",
-      says: "mark: a drag over the chart marks",
-      act: () => setBrush("mark"),
-    },
+    ...(mayWrite ? [{ ...MARK_KEY, act: () => setBrush("mark") }] : []),
     { keys: ["Escape"], shown: "Esc", says: "let go of episode, mark and drag", act: letGo },
     { keys: ["?"], shown: "?", says: "these keys", act: () => setHelp(true) },
   ];

@@ -82,6 +82,14 @@ function GatewayHead({ gateway, nowUs }: { gateway: Gateway; nowUs: number }) {
           <a href={formatHash({ view: "ledger", gateway: gateway.name })}>
             What became of its blocks
           </a>
+          <a
+            href={formatHash({
+              view: "alerts",
+              choice: { gateway: gateway.name, which: "all" },
+            })}
+          >
+            Its alerts
+          </a>
         </p>
       </header>
       <GatewayPlates gateway={gateway} nowUs={nowUs} />

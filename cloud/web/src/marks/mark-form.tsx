@@ -2,13 +2,12 @@ import { useState } from "preact/hooks";
 import { ownId, sendJson } from "../api/send.ts";
 import type { Mark, MarkKind, Series } from "../api/types.ts";
 import { isoFromUs, moment, span, usFromIso } from "../format/time.ts";
-import { keepAuthor, knownAuthor } from "../parts/author.ts";
+import { AuthorField, useAuthor } from "../parts/author.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { useSending } from "../parts/use-sending.ts";
 import { MARK_NAMES } from "./mark-names.ts";
 
 const NOTE_CHARS_MAX = 2_000;
-const AUTHOR_CHARS_MAX = 100;
 
 /** An interval that is about to be marked. */
 export interface Draft {
@@ -34,7 +33,7 @@ export default function MarkForm({ draft, series, onMade, onCancel }: Props) {
   const [from, setFrom] = useState(isoFromUs(draft.fromUs));
   const [to, setTo] = useState(isoFromUs(draft.toUs));
   const [note, setNote] = useState("");
-  const [author, setAuthor] = useState(knownAuthor);
+  const author = useAuthor();
   const sending = useSending();
   const [first] = series;
   const fromUs = usFromIso(from);
@@ -46,9 +45,9 @@ export default function MarkForm({ draft, series, onMade, onCancel }: Props) {
     if (wrong) return;
     sending.run(async () => {
       const of = spoken(scope, first, series);
-      const body = { kind, from: fromUs, to: toUs, author: author.trim(), note, id, ...of };
+      const body = { kind, from: fromUs, to: toUs, author: author.name, note, id, ...of };
       const made = await sendJson<Mark>("POST", "marks", {}, body);
-      keepAuthor(author.trim());
+      author.keep();
       onMade(made);
     });
   };
@@ -121,18 +120,8 @@ export default function MarkForm({ draft, series, onMade, onCancel }: Props) {
           onInput={(event) => setNote(event.currentTarget.value)}
         />
       </label>
-      <label>
-        Your name
-        <input
-          required
-          maxLength={AUTHOR_CHARS_MAX}
-          value={author}
-          autocomplete="name"
-          data-testid="mark-author"
-          onInput={(event) => setAuthor(event.currentTarget.value)}
-        />
-      </label>
-      <div class="form-end">
+      <AuthorField author={author} label="Your name" testid="mark-author" />
+      <div class="form-end" data-needs="operator">
         <button type="submit" class="main" disabled={sending.busy || wrong} data-testid="mark-save">
           Mark it
         </button>

@@ -1,11 +1,11 @@
-import { useState } from "preact/hooks";
 import { sendJson } from "../api/send.ts";
 import type { Mark } from "../api/types.ts";
 import { count } from "../format/number.ts";
 import { instant, SECOND_US, span } from "../format/time.ts";
-import { keepAuthor, knownAuthor } from "../parts/author.ts";
+import { AuthorField, useAuthor } from "../parts/author.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { useSending } from "../parts/use-sending.ts";
+import { NeedsOperator, useMayWrite } from "../session/may-write.tsx";
 import { MARK_NAMES, markScope } from "./mark-names.ts";
 
 interface Props {
@@ -19,32 +19,40 @@ interface Props {
 /** The marks that meet the window; each can be taken back, and what it left out returns. */
 export default function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props) {
   const sending = useSending();
-  const [typed, setTyped] = useState<string | undefined>();
-  const author = typed ?? knownAuthor();
+  const author = useAuthor();
+  const mayWrite = useMayWrite();
   const withdraw = (mark: Mark) =>
     sending.run(async () => {
-      await sendJson("DELETE", `marks/${mark.id}`, { author: author.trim() });
-      keepAuthor(author.trim());
+      await sendJson("DELETE", `marks/${mark.id}`, { author: author.name });
+      author.keep();
       onWithdrawn();
     });
   return (
     <section class="anomalies" aria-label="Marks in this window">
       <h2>
         Marks <span class="figure">{count(marks.length)}</span>
-        <button type="button" class="small-key" data-testid="mark-window" onClick={onNew}>
-          Mark this window
-        </button>
+        {mayWrite && (
+          <button
+            type="button"
+            class="small-key"
+            data-needs="operator"
+            data-testid="mark-window"
+            onClick={onNew}
+          >
+            Mark this window
+          </button>
+        )}
       </h2>
       {sending.error && <Failure error={sending.error} />}
-      {marks.length > 0 && (
-        <label class="side-author">
-          Your name, to put one back
-          <input
-            value={author}
-            data-testid="withdraw-author"
-            onInput={(event) => setTyped(event.currentTarget.value)}
+      {!mayWrite && <NeedsOperator what="a mark" />}
+      {mayWrite && marks.length > 0 && (
+        <div class="side-author">
+          <AuthorField
+            author={author}
+            label="Your name, to put one back"
+            testid="withdraw-author"
           />
-        </label>
+        </div>
       )}
       {marks.length === 0 && <p class="quiet">None in this window.</p>}
       <ol class="anomaly-list" data-testid="mark-list">
@@ -65,7 +73,8 @@ export default function MarkList({ marks, onNew, onChoose, onWithdrawn }: Props)
             <button
               type="button"
               class="small-key"
-              disabled={sending.busy || author.trim() === ""}
+              disabled={sending.busy || author.name === ""}
+              data-needs="operator"
               data-testid="mark-withdraw"
               aria-label={`Put back: ${MARK_NAMES[mark.kind]}, ${instant(mark.from, SECOND_US)}`}
               onClick={() => withdraw(mark)}

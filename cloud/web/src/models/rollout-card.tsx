@@ -2,21 +2,21 @@ import { useState } from "preact/hooks";
 import { sendJson } from "../api/send.ts";
 import { plural } from "../format/number.ts";
 import { instant, MINUTE_US } from "../format/time.ts";
-import { keepAuthor, knownAuthor } from "../parts/author.ts";
+import { AuthorField, useAuthor } from "../parts/author.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { useSending } from "../parts/use-sending.ts";
-import { useSession } from "../session/use-session.ts";
+import { useMayWrite } from "../session/may-write.tsx";
 import type { Rollout, Stage, State } from "./model-types.ts";
 
 const WAY: Stage[] = ["shadow", "canary", "all", "done"];
 const STATES: State[] = ["fetching", "tried", "good", "failed", "refused"];
 const NOTE_CHARS_MAX = 2_000;
-const AUTHOR_CHARS_MAX = 100;
 const HOUR_S = 3_600;
 
 /** One rollout: how far it is, how gateways take it, and the way back. */
 export function RolloutCard({ rollout }: { rollout: Rollout }) {
   const [asking, setAsking] = useState(false);
+  const mayWrite = useMayWrite();
   const isBack = rollout.stage === "back";
   return (
     <li class="rollout" data-testid="rollout" data-rollout={rollout.id} data-stage={rollout.stage}>
@@ -41,7 +41,7 @@ export function RolloutCard({ rollout }: { rollout: Rollout }) {
         {rollout.note && ` (${rollout.note})`}
         {!isBack && rollout.stage !== "done" && `. ${goesOn(rollout)}`}
       </p>
-      {!isBack && !asking && (
+      {!isBack && !asking && mayWrite && (
         <button
           type="button"
           class="small-key"
@@ -98,16 +98,15 @@ function goesOn(rollout: Rollout): string {
 }
 
 function BackForm({ rollout, close }: { rollout: Rollout; close(): void }) {
-  const session = useSession();
   const [note, setNote] = useState("");
-  const [author, setAuthor] = useState(session?.name ?? knownAuthor());
+  const author = useAuthor();
   const sending = useSending();
-  const nameless = author.trim() === "";
+  const nameless = author.name === "";
   const back = () =>
     sending.run(async () => {
-      const body = { author: author.trim(), note };
+      const body = { author: author.name, note };
       await sendJson("POST", `rollouts/${rollout.id}/rollback`, {}, body);
-      keepAuthor(author.trim());
+      author.keep();
       close();
     });
   return (
@@ -135,17 +134,7 @@ function BackForm({ rollout, close }: { rollout: Rollout; close(): void }) {
           onInput={(event) => setNote(event.currentTarget.value)}
         />
       </label>
-      <label>
-        Your name
-        <input
-          required
-          maxLength={AUTHOR_CHARS_MAX}
-          value={author}
-          autocomplete="name"
-          data-testid="back-author"
-          onInput={(event) => setAuthor(event.currentTarget.value)}
-        />
-      </label>
+      <AuthorField author={author} label="Your name" testid="back-author" />
       <div class="form-end">
         <button
           type="submit"

@@ -1,3 +1,4 @@
+import { Badge } from "../alerts/badge.tsx";
 import { PLAIN_REVIEW } from "../review/review-address.ts";
 import { formatHash, type Route } from "../route.ts";
 import { Who } from "../session/who.tsx";
@@ -27,6 +28,7 @@ export function Header({ route, theme, toggleTheme }: Props) {
               aria-current={isWithin(route, place) ? "page" : undefined}
             >
               {name}
+              {place.view === "alerts" && <Badge />}
             </a>
           ))}
         </nav>
@@ -69,6 +71,7 @@ const PLACES: [string, Route][] = [
   ["Series", { view: "find" }],
   ["Review", { view: "review", review: PLAIN_REVIEW }],
   ["Models", { view: "models" }],
+  ["Alerts", { view: "alerts" }],
   ["Ledger", { view: "ledger", gateway: undefined }],
   ["Quarantine", { view: "quarantine" }],
 ];

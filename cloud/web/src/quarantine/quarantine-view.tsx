@@ -7,6 +7,7 @@ import { count, plural } from "../format/number.ts";
 import { choose } from "../navigation.ts";
 import { Chips } from "../parts/chips.tsx";
 import { Failure } from "../parts/failure.tsx";
+import { Older } from "../parts/older.tsx";
 import { SearchBox } from "../parts/search-box.tsx";
 import { formatHash, type Route } from "../route.ts";
 import "../styles/quarantine.css";
@@ -62,25 +63,12 @@ export default function QuarantineView({ route }: { route: QuarantineRoute }) {
       {found !== undefined && found.quarantine.length > 0 && (
         <BlockTable route={route} blocks={found.quarantine} />
       )}
-      {(choice.cursor || found?.next) && (
-        <nav class="pager" aria-label="Pages of blocks">
-          {choice.cursor && (
-            <button type="button" class="wide" onClick={() => choose(route, { cursor: undefined })}>
-              Newest
-            </button>
-          )}
-          {found?.next && (
-            <button
-              type="button"
-              class="wide"
-              data-testid="older"
-              onClick={() => choose(route, { cursor: found.next ?? undefined })}
-            >
-              Older
-            </button>
-          )}
-        </nav>
-      )}
+      <Older
+        what="blocks"
+        cursor={choice.cursor}
+        next={found?.next}
+        onGo={(to) => choose(route, { cursor: to })}
+      />
       {polled.value && <Refused fleet={polled.value.fleet} />}
     </>
   );

@@ -1,7 +1,9 @@
+import { useState } from "preact/hooks";
 import type { Episode } from "../api/types.ts";
 import { byName } from "../format/natural.ts";
 import { Switch } from "../parts/switch.tsx";
 import { ZoneSwitch } from "../parts/zone-switch.tsx";
+import { type NameField, useKnownNames } from "./known-names.ts";
 import { isScore, type ReviewChoice } from "./review-address.ts";
 
 interface Props {
@@ -20,6 +22,8 @@ const FIELDS = [
 
 /** Which episodes are listed, and in which order. */
 export function ReviewFilter({ choice, rows, onChange }: Props) {
+  const [field, setField] = useState<NameField | undefined>();
+  const names = useKnownNames(field, choice);
   return (
     <search class="filter" aria-label="Which episodes">
       <div class="filter-switches">
@@ -57,10 +61,12 @@ export function ReviewFilter({ choice, rows, onChange }: Props) {
               value={choice[name]}
               maxLength={255}
               data-testid={`filter-${name}`}
+              autocomplete="off"
+              onFocus={() => setField(name === "model" ? undefined : name)}
               onInput={(event) => onChange({ [name]: event.currentTarget.value })}
             />
             <datalist id={`known-${name}`}>
-              {[...new Set(rows.map((one) => one[name]))].sort(byName).map((known) => (
+              {offered(name === field ? names : [], rows, name).map((known) => (
                 <option key={known} value={known} />
               ))}
             </datalist>
@@ -82,4 +88,13 @@ export function ReviewFilter({ choice, rows, onChange }: Props) {
       </div>
     </search>
   );
+}
+
+/** What the list has of a field and, beyond it, all names there are. */
+function offered(
+  names: readonly string[],
+  rows: readonly Episode[],
+  field: (typeof FIELDS)[number][0],
+): string[] {
+  return [...new Set([...rows.map((one) => one[field]), ...names])].sort(byName);
 }

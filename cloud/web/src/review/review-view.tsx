@@ -81,11 +81,13 @@ export function ReviewView({ choice, theme }: { choice: ReviewChoice; theme: The
             onSaid={(said) => episodes.say(selected.id, said)}
           />
         ) : (
-          <p class="notice">
-            {choice.episode && episodes.rows
-              ? "The episode of this address is not among those listed: choose other filters."
-              : "Choose an episode, or press n for the first."}
-          </p>
+          (choice.episode || rows.length > 0) && (
+            <p class="notice">
+              {choice.episode && episodes.rows
+                ? "The episode of this address is not among those listed: choose other filters."
+                : "Choose an episode, or press n for the first."}
+            </p>
+          )
         )}
       </div>
       <KeysHelp keys={keys} open={help} onClose={() => setHelp(false)} />
@@ -106,8 +108,9 @@ function Listed({ episodes, choice, onSelect }: ListedProps) {
       {episodes.rows === undefined && !episodes.error && <p class="quiet">Loading…</p>}
       {episodes.rows?.length === 0 && (
         <p class="quiet">
-          No episode is like this. Episodes come from models that tell them; single readings that
-          were scored stand beside the chart of their series.
+          {isPlain(choice) ? "Nothing is left to review." : "No episode is like this."} Episodes
+          come from models that tell them; single readings that were scored stand beside the chart
+          of their series.
         </p>
       )}
       <EpisodeList
@@ -123,6 +126,12 @@ function Listed({ episodes, choice, onSelect }: ListedProps) {
       )}
     </section>
   );
+}
+
+/** Whether whatever was not reviewed yet is listed. */
+function isPlain(choice: ReviewChoice): boolean {
+  const { state, gateway, device, metric, model, score } = choice;
+  return state === "open" && !(gateway || device || metric || model || score);
 }
 
 interface ReviewedProps {

@@ -1,13 +1,13 @@
 import { useState } from "preact/hooks";
 import { ownId, sendJson } from "../api/send.ts";
 import type { Episode, VerdictKind } from "../api/types.ts";
-import { keepAuthor, knownAuthor } from "../parts/author.ts";
+import { AuthorField, useAuthor } from "../parts/author.tsx";
 import { Failure } from "../parts/failure.tsx";
 import { useSending } from "../parts/use-sending.ts";
+import { NeedsOperator, useMayWrite } from "../session/may-write.tsx";
 import { verdictName } from "./episode-list.tsx";
 
 const NOTE_CHARS_MAX = 2_000;
-const AUTHOR_CHARS_MAX = 100;
 
 interface Props {
   episode: Episode;
@@ -17,23 +17,25 @@ interface Props {
 /** Confirm or dismiss one episode with a note, or take that back. Its key is the episode's id. */
 export function VerdictForm({ episode, onGiven }: Props) {
   const [note, setNote] = useState(episode.verdict_note);
-  const [author, setAuthor] = useState(knownAuthor);
+  const author = useAuthor();
+  const mayWrite = useMayWrite();
   const sending = useSending();
   const give = (verdict: VerdictKind | "open") =>
     sending.run(async () => {
       const { id, series, from } = episode;
-      const said = { verdict, note, author: author.trim(), id: ownId() };
+      const said = { verdict, note, author: author.name, id: ownId() };
       const body = { episode: id, series: [series], from, ...said };
       await sendJson("POST", "verdicts", {}, body);
-      keepAuthor(author.trim());
+      author.keep();
       const taken = verdict === "open";
       onGiven({
         verdict: taken ? null : verdict,
         verdict_note: taken ? "" : note,
-        verdict_author: taken ? "" : author.trim(),
+        verdict_author: taken ? "" : author.name,
       });
     });
-  const nameless = author.trim() === "";
+  const nameless = author.name === "";
+  if (!mayWrite) return <Judged episode={episode} />;
   return (
     <form
       class="form verdict-form"
@@ -44,12 +46,7 @@ export function VerdictForm({ episode, onGiven }: Props) {
         if (!nameless) give("confirmed");
       }}
     >
-      <p>
-        <span class={`verdict ${episode.verdict ?? "open"}`} data-testid="verdict-now">
-          {verdictName(episode)}
-        </span>
-        {episode.verdict && <span class="quiet"> by {episode.verdict_author}</span>}
-      </p>
+      <Verdict episode={episode} />
       {sending.error && <Failure error={sending.error} />}
       <label>
         Note
@@ -61,18 +58,8 @@ export function VerdictForm({ episode, onGiven }: Props) {
           onInput={(event) => setNote(event.currentTarget.value)}
         />
       </label>
-      <label>
-        Your name
-        <input
-          required
-          maxLength={AUTHOR_CHARS_MAX}
-          value={author}
-          autocomplete="name"
-          data-testid="verdict-author"
-          onInput={(event) => setAuthor(event.currentTarget.value)}
-        />
-      </label>
-      <div class="form-end">
+      <AuthorField author={author} label="Your name" testid="verdict-author" />
+      <div class="form-end" data-needs="operator">
         <button
           type="submit"
           class="main"
@@ -103,5 +90,28 @@ export function VerdictForm({ episode, onGiven }: Props) {
         )}
       </div>
     </form>
+  );
+}
+
+/** What was said of it, and by whom. */
+function Verdict({ episode }: { episode: Episode }) {
+  return (
+    <p>
+      <span class={`verdict ${episode.verdict ?? "open"}`} data-testid="verdict-now">
+        {verdictName(episode)}
+      </span>
+      {episode.verdict && <span class="quiet"> by {episode.verdict_author}</span>}
+    </p>
+  );
+}
+
+/** The same for who may not say otherwise. */
+function Judged({ episode }: { episode: Episode }) {
+  return (
+    <section class="form verdict-form" data-testid="verdict" aria-label="Verdict on this episode">
+      <Verdict episode={episode} />
+      {episode.verdict_note && <p>{episode.verdict_note}</p>}
+      <NeedsOperator what="a verdict" />
+    </section>
   );
 }
