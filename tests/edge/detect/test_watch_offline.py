@@ -115,7 +115,9 @@ def test_a_clock_that_steps_by_a_year_silences_nobody_and_hides_no_silence(tmp_p
             hut.publish("pump", flow=1.0)
             clock.write_text(step)
             # The rule beside it, of a second and a half, shows that silence was looked for since.
-            assert told.next("tidegate/anomaly").said["model"] == "rule:quick"
+            while (alert := told.next("tidegate/anomaly")).said.get("event") != "opened":
+                continue  # how the device stands, or that the silence before is over
+            assert alert.said["model"] == "rule:quick"
             assert abs(hut.status()["clock"]["stepped_us"]) > 300 * 86_400_000_000
         assert [one["open"] for one in hut.status()["watches"]] == [0, 1]
         assert hut.status()["watches"][0]["found"] == 0
