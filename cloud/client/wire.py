@@ -4,7 +4,7 @@ import functools
 import http.client
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,13 +23,15 @@ def _nothing() -> str:
 class Wire:
     """``context`` for TLS, None for plain HTTP; ``token`` makes what is shown, empty for nothing.
 
-    A token is made when it is first needed, and once more when the one before is refused.
+    ``beside`` are headers that go along. A token is made when it is first needed, and once more
+    when the one before is refused.
     """
 
     host: str
     port: int
     context: ssl.SSLContext | None = None
     token: Callable[[], str] = field(default=_nothing, repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict)
     _held: str | None = field(default=None, init=False, repr=False)
 
     def connection(self) -> http.client.HTTPConnection:
@@ -44,7 +46,8 @@ class Wire:
         """What lets us in; ``anew`` where what was shown before did not."""
         if self._held is None or anew:
             self._held = self.token()
-        return {"authorization": f"Bearer {self._held}"} if self._held else {}
+        shown = {"authorization": f"Bearer {self._held}"} if self._held else {}
+        return {**self.beside, **shown}
 
 
 def own_wire(config: CloudConfig) -> Wire:
@@ -61,7 +64,9 @@ def own_wire(config: CloudConfig) -> Wire:
     context = _pinned(config) if config.settings.http.certificate else None
     given = os.environ.get(TOKEN_VARIABLE, "").strip()
     token = (lambda: given) if given else functools.partial(_made, config)
-    return Wire(host, port, context, token)
+    # Where `http.behind` names this machine we pass for a proxy, which must say that nobody reads
+    # along; and nobody does, for it is our own address that we call. Else nobody asks for it.
+    return Wire(host, port, context, token, {"x-forwarded-proto": "https"})
 
 
 def _made(config: CloudConfig) -> str:

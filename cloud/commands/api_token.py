@@ -64,7 +64,7 @@ def create(place: Place, name: str, role: str, ttl_us: int, as_json: bool) -> No
         click.echo(json.dumps(_as_json(token, now_us) | {"token": secret}))
         return
     until = shown_time(token.expires_us)
-    click.echo(f"{name} may do what a {role} may, until {until}; it is the next line:", err=True)
+    click.echo(f"{name} may do what {role}s may, until {until}; it is the next line:", err=True)
     click.echo(secret)
 
 

@@ -121,7 +121,10 @@ def remove(place: Place, name: str, as_json: bool) -> None:
         is_last = not registry.users()
     _tell(user, as_json, f"{name} is removed")
     if is_last:
-        told = "there is no user any more: on this machine everybody may do everything"
+        told = (
+            "there is no user any more: a cloud that only this machine can ask is open to all of"
+            " it, any other lets nobody sign in"
+        )
         click.echo(told, err=True)
 
 

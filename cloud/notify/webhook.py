@@ -62,6 +62,7 @@ class Webhook:
                 if status not in _KEEPS_METHOD or not location:
                     break
                 url = self._within(url, location)
+        told = self._without_path(told)
         cause = f"it answered {status}" + (f": {told}" if told else "")
         raise PeerError(self._tried, cause, "see what the receiver expects")
 
@@ -70,6 +71,13 @@ class Webhook:
         split = urlsplit(self.url)
         # The path may hold a key of its own.
         return f"tell {split.scheme}://{split.hostname}:{port_of(split)}"
+
+    def _without_path(self, told: str) -> str:
+        """What the receiver said, where it repeats what was asked of it."""
+        split = urlsplit(self.url)
+        for part in (split.path.rstrip("/"), split.query):
+            told = told.replace(part, "…") if part else told
+        return told
 
     def _headers(self, identifier: str, body: bytes) -> dict[str, str]:
         sent = str(int(time.time()))
@@ -124,7 +132,7 @@ class Webhook:
         except ValueError:
             same = False
         if not same:
-            cause = f"it sends to another place: {location[:100]!r}"
+            cause = f"it sends to another place{_told_of(location)}"
             raise PeerError(self._tried, cause, "write that address into the settings, if it is so")
         return there
 
@@ -154,6 +162,15 @@ def said(error: Exception) -> str:
         return "it did not answer in time"
     told = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return (told or type(error).__name__).lower()[:200]
+
+
+def _told_of(url: str) -> str:
+    """Whose another place is; its path and query may repeat a key of the channel's."""
+    try:
+        scheme, host, port = _origin(url)
+    except ValueError:
+        return ""
+    return f": {scheme}://{host}:{port}"[:100] if host else ""
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:

@@ -53,17 +53,26 @@ class Matcher:
             same = np.fromiter((each == self.value for each in values), bool, len(values))
             return same if self.operator is Operator.EQUAL else ~same
         held = pa.array(values, pa.string())
-        found = pc.match_substring_regex(held, f"^(?s:{self.value})$")
+        found = pc.match_substring_regex(held, _whole(self.value))
         fits: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False).astype(bool)
         return fits if self.operator is Operator.MATCHES else ~fits
 
 
+def _whole(pattern: str) -> str:
+    """The pattern for all of a value, whose `.` is any character."""
+    return f"^(?s:{pattern})$"
+
+
 def check(pattern: str) -> None:
-    """BadPattern when it cannot be used: by itself, so that no `)` closes what surrounds it."""
+    r"""BadPattern when it cannot be used.
+
+    By itself, so that no `)` closes what surrounds it; and surrounded, which a `\Q` would quote.
+    """
     if len(pattern) > PATTERN_CHARS_MAX:
         raise BadPattern(f"a pattern of {len(pattern)} characters; {PATTERN_CHARS_MAX} are allowed")
     try:
-        pc.match_substring_regex(pa.array([""], pa.string()), pattern)
+        for each in (pattern, _whole(pattern)):
+            pc.match_substring_regex(pa.array([""], pa.string()), each)
     except pa.ArrowInvalid as error:
         raise BadPattern(str(error).removeprefix("Invalid regular expression: ")) from None
     except UnicodeEncodeError:

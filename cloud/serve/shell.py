@@ -17,6 +17,16 @@ _log = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
+_OF_PROXIES: Final = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
+"""What a reverse proxy adds; where none is named, only this machine itself is to ask."""
+
 _HEADERS: Final = {
     "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -46,7 +56,8 @@ class Shell:
     The supervisor of requests: what one fails of by our fault is logged and told as JSON.
 
     ``hosts`` are names without port, None for any. A page of another site that makes a browser
-    call us under its own name (DNS rebinding) is refused by that name.
+    call us under its own name (DNS rebinding) is refused by that name; what a proxy brings under
+    one of ours, by the headers that proxies add.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
@@ -71,9 +82,9 @@ class Shell:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        host = Headers(scope=scope).get("host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
-            await _refused(host)(scope, receive, send_with_headers)
+        refused = self._refusal(Headers(scope=scope))
+        if refused is not None:
+            await refused(scope, receive, send_with_headers)
             return
         try:
             await self._app(scope, receive, send_with_headers)
@@ -82,12 +93,21 @@ class Shell:
             if not begun:
                 await _failed()(scope, receive, send_with_headers)
 
+    def _refusal(self, headers: Headers) -> Response | None:
+        """Why a request is not for this server, if it is not."""
+        if self._hosts is None:
+            return None
+        host = headers.get("host", "")
+        if _name(host) not in self._hosts:
+            return _refused(host)
+        proxy = next((name for name in _OF_PROXIES if name in headers), "")
+        return _proxied(proxy) if proxy else None
+
 
 def _name(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[: host.find("]") + 1].lower()
-    return host.partition(":")[0].lower()
+    """A Host header without its port; what is more than these is left as it is."""
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdecimal() else host).lower()
 
 
 def _refused(host: str) -> Response:
@@ -96,6 +116,15 @@ def _refused(host: str) -> Response:
         "host_not_allowed",
         f"this server is not called {host[:80]!r}",
         "call it by a name under `hosts` in cloud.toml, or by localhost on its own machine",
+    )
+
+
+def _proxied(header: str) -> Response:
+    return error(
+        421,
+        "proxy_not_named",
+        f"a proxy brought this (it says {header}), and none is named: only this machine may ask",
+        "name the proxy's address under http.behind in cloud.toml",
     )
 
 

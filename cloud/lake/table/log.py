@@ -93,19 +93,28 @@ def _set_aside(path: Path) -> Path:
 
 
 def _mend_checkpoints(log: Path) -> None:
-    """Set aside checkpoints that may be torn; the entries before the last one are kept long."""
+    """Set aside checkpoints that may be torn; the entries before the last one are kept long.
+
+    What names them goes first: others may open the table between any two steps.
+    """
+    log.joinpath(f"{_SYNCED}.new").unlink(missing_ok=True)
     synced, read = _synced(log), -1
     entries = {int(path.stem) for path in log.glob("[0-9]*.json")}
+    torn = []
     for path in sorted(log.glob(f"*{_CHECKPOINT}")):
         version = int(path.name.removesuffix(_CHECKPOINT))
         is_spare = entries.issuperset(range(read + 1, version + 1))
         if (version > synced and is_spare) or not _reads(path):
-            _set_aside(path)
+            torn.append(path)
         else:
             read = version
     last = log / _LAST_CHECKPOINT
-    if last.exists() and not _names_a_checkpoint(last, log):
-        _set_aside(last)
+    if last.exists():
+        named = _named_by(last)
+        if named is None or named in torn or not named.exists():
+            _set_aside(last)
+    for path in torn:
+        _set_aside(path)
 
 
 def _synced(log: Path) -> int:
@@ -124,12 +133,13 @@ def _reads(checkpoint: Path) -> bool:
     return True
 
 
-def _names_a_checkpoint(last: Path, log: Path) -> bool:
+def _named_by(last: Path) -> Path | None:
+    """The checkpoint that the note of the last one names; None: it names none."""
     try:
         version = int(json.loads(last.read_bytes())["version"])
     except (ValueError, KeyError, TypeError):
-        return False
-    return (log / f"{version:020d}{_CHECKPOINT}").exists()
+        return None
+    return last.with_name(f"{version:020d}{_CHECKPOINT}")
 
 
 def _whole(entry: Path, folder: Path) -> bool:

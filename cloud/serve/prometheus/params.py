@@ -45,8 +45,9 @@ class TooMuch(Exception):  # noqa: N818 - the caller's fault, or the machine's
 
 def _time_us(text: str) -> int:
     if _SECONDS.fullmatch(text):
-        seconds = float(text)
-        time_us = round(seconds * 1000) * MILLI_US if math.isfinite(seconds) else kinds.LAST_US + 1
+        millis = float(text) * 1000
+        # Of what is too much for a float, the sign is left.
+        time_us = round(millis if math.isfinite(millis) else math.copysign(1e30, millis)) * MILLI_US
     else:
         try:
             # A `+` that was not percent-encoded arrives as a space.

@@ -125,6 +125,17 @@ def test_over_tls_of_its_own_authority_a_cloud_serves_whom_it_knows(home, regist
             HistoryApi.of(load(home)).ledger()
 
 
+def test_behind_a_proxy_on_this_machine_a_cloud_serves_its_owner(home, registry, monkeypatch):
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    add_user(registry, "ann", Role.ADMIN)
+    path = home / "cloud.toml"
+    path.write_text(path.read_text().replace("[http]\n", '[http]\nbehind = ["127.0.0.1"]\n'))
+    with serving(home) as api:
+        assert api.ledger() == []
+        stranger = HistoryApi(*load(home).http_address)
+        assert refusal(stranger) == "this is plain HTTP, which others can read"
+
+
 def test_off_loopback_a_cloud_without_users_does_not_start(home, capsys):
     path = home / "cloud.toml"
     path.write_text(path.read_text().replace('http = "127.0.0.1:', 'http = "0.0.0.0:'))

@@ -58,8 +58,9 @@ def started(home: Path) -> "subprocess.Popen[bytes]":
     for _ in range(600):
         assert cloud.poll() is None
         with suppress(OSError, OperatorError):  # its certificate may not be made yet
-            connection = own_wire(load(home)).connection()
-            connection.request("GET", "/healthz")
+            wire = own_wire(load(home))
+            connection = wire.connection()
+            connection.request("GET", "/healthz", headers=wire.beside)
             assert connection.getresponse().status == 200
             return cloud
         time.sleep(0.1)

@@ -5,9 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from cloud.config import CloudConfig
 from cloud.lake.passes import carry_over
+from cloud.lake.table import log as log_of
 from cloud.lake.table.log import LOG
 from cloud.lake.table.parquet import SyncFailedError
 from cloud.lake.table.schema import READINGS
@@ -69,7 +71,30 @@ def test_a_checkpoint_that_was_never_synced_is_not_believed(home, monkeypatch):
     home.stop()
     monkeypatch.undo()
     _checkpoint_torn_in_the_middle(home)
+    (_log(home) / "_synced_checkpoint.new").write_bytes(b"")
     home.start()
+    _check_whole(home, 10)
+    assert not list(_log(home).glob("*.new"))
+
+
+def test_whoever_opens_a_table_while_it_is_mended_can_read_it(home, monkeypatch):
+    monkeypatch.setattr("cloud.lake.table.table.CHECKPOINT_EVERY", 2)
+    for _ in range(2):
+        home.send("gw", 5)
+        home.drain()
+    home.stop()
+    folder = _log(home).parent
+    (_log(home) / "_synced_checkpoint").unlink()  # so the checkpoint goes, which is whole
+    set_aside, seen = log_of._set_aside, []
+
+    def seen_between(path: Path) -> Path:
+        done = set_aside(path)
+        seen.append(DeltaTable(str(folder)).version())
+        return done
+
+    monkeypatch.setattr(log_of, "_set_aside", seen_between)
+    home.start()
+    assert seen == [2, 2]
     _check_whole(home, 10)
 
 

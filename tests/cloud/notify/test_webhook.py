@@ -177,3 +177,18 @@ def test_no_error_tells_the_path_of_the_address_or_the_secret(tmp_path):
         webhook(hook.url + "?token=t0ken", tmp_path, secret_file="./key").send(document())
     assert "t0ken" not in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_no_error_tells_the_path_of_the_address_though_the_receiver_repeats_it(tmp_path):
+    there = "https://other.example/hook?token=t0ken"
+    with Hook(lambda _, __: (307, {"location": there})) as hook, pytest.raises(PeerError) as caught:
+        webhook(hook.url + "?token=t0ken", tmp_path).send(document())
+    assert caught.value.cause == "it sends to another place: https://other.example:443"
+
+    def repeats(hook: Hook, path: str) -> tuple[int, dict[str, str]]:
+        hook.says = f"Cannot POST {path}".encode()
+        return 404, {}
+
+    with Hook(repeats) as hook, pytest.raises(PeerError) as caught:
+        webhook(hook.url + "?token=t0ken", tmp_path).send(document())
+    assert caught.value.cause == "it answered 404: Cannot POST …?…"

@@ -87,6 +87,7 @@ class Hook:
     answer: Answer = lambda _, __: (200, {})
     tls: ssl.SSLContext | None = None
     port: int = 0
+    says: bytes = b"said"
     posts: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     """Paths as they come, before anything is answered."""
@@ -108,9 +109,9 @@ class Hook:
                 self.send_response(status)
                 for name, value in more.items():
                     self.send_header(name, value)
-                self.send_header("content-length", "4")
+                self.send_header("content-length", str(len(hook.says)))
                 self.end_headers()
-                self.wfile.write(b"said")
+                self.wfile.write(hook.says)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -1,8 +1,10 @@
 """A cloud's parent process with a real journal and view, and its consolidation in real children."""
 
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from cloud.roles.wire import Start
 from protos.log import LogFormat, LogLevel
 from tests.cloud.lake.test_over_journal import Line
 from tests.cloud.lake_world import T0, Gateway
+from tests.cloud.live.test_live import held
 
 ROOT = Path(__file__).parents[3]
 PER_BLOCK = 5
@@ -28,6 +31,28 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.005)
+
+
+@contextmanager
+def every_view_whole(live: Live, per_block: int) -> Iterator[None]:
+    """As long as this lasts, every view has each reading up to its journal's end once."""
+    stop, broken = threading.Event(), []
+
+    def watch() -> None:
+        while not stop.is_set():
+            view = live.view
+            found = held(view)
+            if not len(found) == len(set(found)) == per_block * view.journal:
+                broken.append((view.lake, view.journal, len(found), len(set(found))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+    assert not broken
 
 
 class World:

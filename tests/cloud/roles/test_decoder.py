@@ -15,7 +15,7 @@ from cloud.lake.attempts import DEATHS_MAX, KILLS
 from cloud.memory import resident_bytes
 from tests.cloud.live.test_live import held
 from tests.cloud.roles.decoder_world import PER_BLOCK, World
-from tests.cloud.roles.role_world import ROOT, is_alive, wait_for
+from tests.cloud.roles.role_world import ROOT, every_view_whole, is_alive, wait_for
 
 
 @pytest.fixture
@@ -82,28 +82,15 @@ def test_killed_in_a_step_that_step_is_made_again_and_shown_once(make, tmp_path:
 def test_killed_again_and_again_while_blocks_come_every_view_is_whole(make) -> None:
     world = make()
     world.live.start()
-    stop, broken = threading.Event(), []
-
-    def watch() -> None:
-        while not stop.is_set():
-            view = world.live.view
-            found = held(view)
-            if not len(found) == len(set(found)) == PER_BLOCK * view.journal:
-                broken.append((view.lake, view.journal, len(found), len(set(found))))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for kills in range(4):
-        world.send(15)
-        pid = world.decoder.pid
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        world.send()
-        wait_for(lambda kills=kills: world.live.view.journal == 16 * (kills + 1))
-        world.consolidator.run_once()
-    stop.set()
-    watcher.join()
-    assert not broken
+    with every_view_whole(world.live, PER_BLOCK):
+        for kills in range(4):
+            world.send(15)
+            pid = world.decoder.pid
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+            world.send()
+            wait_for(lambda kills=kills: world.live.view.journal == 16 * (kills + 1))
+            world.consolidator.run_once()
     wait_for(lambda: world.live.book.counts()[1] == PER_BLOCK * world.blocks)
     check_whole(world)
 

@@ -15,7 +15,14 @@ from cloud.memory import resident_bytes
 from cloud.roles.placement import is_apart, machine
 from cloud.settings import Placement
 from tests.cloud.live.test_live import held
-from tests.cloud.roles.role_world import PER_BLOCK, ROOT, World, is_alive, wait_for
+from tests.cloud.roles.role_world import (
+    PER_BLOCK,
+    ROOT,
+    World,
+    every_view_whole,
+    is_alive,
+    wait_for,
+)
 
 STEPS = (
     "data file written",
@@ -80,29 +87,16 @@ def test_killed_at_any_step_it_is_started_anew_and_no_reading_is_lost_or_doubled
 
 def test_every_view_is_whole_while_it_is_killed_again_and_again(make) -> None:
     world = make().start()
-    stop, broken = threading.Event(), []
-
-    def watch() -> None:
-        while not stop.is_set():
-            view = world.live.view
-            found = held(view)
-            if not len(found) == len(set(found)) == PER_BLOCK * view.journal:
-                broken.append((view.lake, view.journal, len(found), len(set(found))))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for kills in range(4):
-        world.send(15)
-        pid = world.role.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda kills=kills: world.role.restarts == kills + 1)
-        wait_for(lambda: world.role.pid is not None and world.role.fault is None)
-    world.drain()
-    wait_for(lambda: world.live.view.journal == world.blocks)
-    stop.set()
-    watcher.join()
-    assert not broken
+    with every_view_whole(world.live, PER_BLOCK):
+        for kills in range(4):
+            world.send(15)
+            pid = world.role.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda kills=kills: world.role.restarts == kills + 1)
+            wait_for(lambda: world.role.pid is not None and world.role.fault is None)
+        world.drain()
+        wait_for(lambda: world.live.view.journal == world.blocks)
     check_whole(world)
 
 

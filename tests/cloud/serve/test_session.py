@@ -123,7 +123,7 @@ def test_a_name_and_an_address_wait_out_their_minute(world, ann):
 
 
 def test_a_name_waits_from_wherever_it_is_tried(tmp_path, kept):
-    world = World(tmp_path / "lake", failures_per_minute_max=2, behind=["127.0.0.0/8"])
+    world = World(tmp_path / "lake", failures_per_minute_max=2, behind=["127.0.0.0/8"], hosts=None)
     world.client._transport.app = _from("127.0.0.1", world.app)
     add_user(world.registry, "ann", Role.OPERATOR, kept)
     add_user(world.registry, "bob", Role.OPERATOR, kept)

@@ -74,7 +74,10 @@ def test_every_answer_carries_the_security_headers(world):
         assert headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8460", "localhost.evil", ""])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8460", "localhost.evil", "", "[::1].evil", "localhost:1@evil"],
+)
 def test_a_foreign_host_name_is_refused(world, host):
     response = world.client.get("/api/v1/status", headers={"host": host})
     assert response.status_code == 421
@@ -259,3 +262,15 @@ async def test_who_missed_what_is_in_the_tables_by_now_is_told_so(world):
     assert (told["after"], told["lake"], told["journal"]) == (0, 1, 2)
     error = world.get("/api/v1/live?after=-1", 400)["error"]
     assert error["parameter"] == "after"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP"],
+)
+def test_where_no_proxy_is_named_what_one_brings_is_refused(world, header):
+    answer = world.client.get("/api/v1/status", headers={header: "203.0.113.5"})
+    assert answer.status_code == 421
+    error = answer.json()["error"]
+    assert error["code"] == "proxy_not_named"
+    assert "http.behind" in error["hint"]

@@ -195,6 +195,14 @@ def test_series_that_an_operation_joined_are_one(world) -> None:
     assert [list(values.values()) for values in found.values()] == [[20.0]]
 
 
+@pytest.mark.parametrize(
+    ("time", "nearest"),
+    [("1e12", "253402214400"), ("1e308", "253402214400"), ("-1e999", "-62135596800")],
+)
+def test_a_time_beyond_the_years_is_refused_with_the_nearest(world, time, nearest) -> None:
+    assert world.ask("query", 400, query="up", time=time).endswith(f"the nearest is {nearest}")
+
+
 def test_too_many_steps_are_refused_with_the_nearest_step(world) -> None:
     asked = {"query": "up", "start": 0, "end": STEPS_MAX}
     error = world.ask("query_range", 400, step=1, **asked)
