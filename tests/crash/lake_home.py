@@ -206,7 +206,8 @@ class Home:
     ) -> tuple[str, Aim]:
         """How the life is to end, and where."""
         end = chance.choice(ENDS)
-        ends = ENDS if len(self._left()) > FEW else (end,)  # first somehow, then in both ways
+        left = len(self._left())  # first somehow, then in both ways
+        ends = ENDS if left > FEW or (left and chance.random() < 0.5) else (end,)
         spared = frozenset().union(*(self.spared[one] | self.tally.died[one] for one in ends))
         return end, Aim(f"{self.seed}/{self.lives} dies", spared, odds, drawn, *self.share)
 
@@ -257,9 +258,8 @@ class Home:
             self._judge("readable", lambda: readable(*args, engines=engines))
 
     def _cut(self, chance: random.Random, torn: str = "") -> None:
-        notes = self.notes
         into = self.root / f"home-{self.cuts + 1}"
-        self.tally.counts["unsynced"] += after_cut(notes, into, chance, torn)
+        self.tally.counts["unsynced"] += after_cut(self.notes, into, chance, torn)
         self.tally.counts["power_cuts"] += 1
         shutil.rmtree(self.home)
         self.cuts += 1
