@@ -65,8 +65,10 @@ def own_wire(config: CloudConfig) -> Wire:
     given = os.environ.get(TOKEN_VARIABLE, "").strip()
     token = (lambda: given) if given else functools.partial(_made, config)
     # Where `http.behind` names this machine we pass for a proxy, which must say that nobody reads
-    # along; and nobody does, for it is our own address that we call. Else nobody asks for it.
-    return Wire(host, port, context, token, {"x-forwarded-proto": "https"})
+    # along; and nobody does, for it is our own address that we call. Where none is named, what a
+    # proxy brings is refused.
+    said = {"x-forwarded-proto": "https"} if config.settings.http.behind else {}
+    return Wire(host, port, context, token, said)
 
 
 def _made(config: CloudConfig) -> str:
