@@ -3,6 +3,8 @@
 A step that was ever released is never changed; a new one is added below it.
 """
 
+from typing import Final
+
 from sqlite_utils import Database, Migrations
 
 MIGRATIONS = Migrations("tidegate-notify")
@@ -41,8 +43,5 @@ def m0001_first_tables(db: Database) -> None:
     )
 
 
-def unknown_migrations(db: Database) -> list[str]:
-    """Name the steps a newer version took, which this one cannot know."""
-    known = {step.name for step in MIGRATIONS.applied(db)}
-    ours = {name for name in globals() if name.startswith("m0")}
-    return sorted(known - ours)
+STEPS: Final = frozenset(name for name in globals() if name.startswith("m0"))
+"""Names of the steps that this version knows."""
