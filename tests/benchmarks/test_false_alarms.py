@@ -58,3 +58,14 @@ def test_the_interval_holds_the_rate_and_closes_with_more_weeks() -> None:
     short, long = false_alarms.Achieved(5, 5.0), false_alarms.Achieved(500, 500.0)
     assert short.interval()[0] < 1 < short.interval()[1]
     assert long.interval() == pytest.approx((0.914, 1.092), abs=0.002)
+
+
+def test_a_rate_beyond_twice_or_half_of_the_stated_one_is_off_once_it_is_learnt() -> None:
+    def is_off(alarms: int, days: float = 30.0) -> bool:
+        whole = false_alarms.Achieved(alarms, 100.0)
+        return false_alarms.Campaign(1.0, whole).is_off(days)
+
+    assert [is_off(alarms) for alarms in (20, 60, 100, 180, 300)] == [
+        True, False, False, False, True,
+    ]  # fmt: skip
+    assert not is_off(300, days=4.0)
