@@ -27,7 +27,6 @@ BEGINS_S: Final = 86_400
 """Before now: the pumps' clock then runs through some hours, as quickly as they are published."""
 WORN: Final = 48
 """Readings of one occurrence."""
-KICK: Final = 2
 
 F8 = NDArray[np.float64]
 
@@ -44,22 +43,22 @@ class Pump:
 
     def hum(self, readings: int) -> range:
         """It runs well; says which of its readings that were."""
-        at = len(self.values) + np.arange(readings)
-        swell = 0.2 * np.sin(2 * np.pi * at / 720)
-        return self._add(2.0 + swell + self._chance.normal(0, 0.05, readings))
+        return self._add(self._hum(readings))
 
     def wear(self) -> range:
         """A bearing is worn, for a while."""
-        hum = np.array([self.values[at] for at in self.hum(WORN)])
-        del self.values[-WORN:]
-        knocks = np.where(np.arange(WORN) % 4 == 0, 2.0, 0.0) * self._chance.uniform(0.8, 1.2, WORN)
-        return self._add(hum + knocks + np.linspace(0.1, 0.5, WORN))
+        knocks = np.where(np.arange(WORN) % 4 == 0, 2.0, 0.0)
+        knocks *= self._chance.uniform(0.8, 1.2, WORN)
+        return self._add(self._hum(WORN) + knocks + np.linspace(0.1, 0.5, WORN))
 
     def kick(self) -> range:
         """Somebody runs a trolley into it."""
-        hum = np.array([self.values[at] for at in self.hum(KICK)])
-        del self.values[-KICK:]
-        return self._add(hum + np.array([0.7, -0.5]))
+        return self._add(self._hum(2) + np.array([0.7, -0.5]))
+
+    def _hum(self, readings: int) -> F8:
+        at = len(self.values) + np.arange(readings)
+        swell = 0.2 * np.sin(2 * np.pi * at / 720)
+        return 2.0 + swell + self._chance.normal(0, 0.05, readings)
 
     def _add(self, values: F8) -> range:
         first = len(self.values)
@@ -222,6 +221,5 @@ class Fleet:
         if hasattr(self, "ear"):
             self.ear.close()
         for hall in self.halls[1:]:
-            if hall.edge.process is not None and hall.edge.process.poll() is None:
-                hall.edge.stop(30)
+            hall.edge.end()
         self.stack.close()

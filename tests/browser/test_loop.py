@@ -6,6 +6,7 @@ through its stages, and knows the third occurrence, in a hall that never had one
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +103,10 @@ def judge(page: Page, fleet: Fleet, hall: Hall, readings: range, verdict: str, n
     page.goto("about:blank")  # another hash alone would leave the filters of before
     page.goto("/#/review")
     page.get_by_test_id("filter-device").fill(hall.device)
-    page.get_by_test_id("filter-metric").fill(METRIC)
+    # The list of other filters would have what is judged, and then the new one takes its place.
+    wanted = re.compile(f"/episodes[?].*metric={METRIC}")
+    with page.expect_response(wanted):
+        page.get_by_test_id("filter-metric").fill(METRIC)
     page.locator(f"[data-testid=episode-item][data-episode='{episode['id']}']").click()
     expect(page.get_by_test_id("chart")).to_have_attribute("data-state", "ready")
     page.get_by_test_id("verdict-note").fill(note)
