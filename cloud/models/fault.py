@@ -2,17 +2,18 @@
 
 Two occurrences are enough to begin with, so there is little to fit: logistic regression over the
 eleven features of a window (`features`), both classes weighing the same, held back by a ridge, so
-that of two occurrences no single feature is believed alone. The score is log(1 + e^logit), which
-grows with the odds where a probability would only come nearer to 1. Its threshold is not a half: it
-is set for the stated rate of false alarms on normal windows held out, and where the occurrences
-score higher than that, a quarter of the way up to the weakest of them.
+that of two occurrences no single feature is believed alone. Of the normal, what somebody dismissed
+weighs as much as all the rest: it looked strange, and was not this. The score is log(1 + e^logit),
+which grows with the odds where a probability would only come nearer to 1. Its threshold is not a
+half: it is set for the stated rate of false alarms on normal windows held out, and not below what
+was dismissed; where the occurrences score higher than that, a quarter of the way up to the weakest.
 
 Whether it knows a fault again is tried before it is kept: each occurrence is left out once, and
-must be caught by what the others taught.
+must be caught by what the others taught. Where none is, what was dismissed is passed over.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -79,6 +80,26 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissed:
+    """Readings about what was strange and no fault, all of them normal: `(n,)`.
+
+    ``inside`` of them are it, behind ``before``.
+    """
+
+    values: F8
+    before: int
+    inside: int
+
+    def views(self, window: int) -> F8:
+        """The windows that hold any of it, `(m, window)`: on its way out it may look worst."""
+        start = max(0, self.before - window + 1)
+        part = self.values[start : self.before + self.inside + window - 1]
+        if len(part) < window:
+            return np.zeros((0, window))
+        return np.lib.stride_tricks.sliding_window_view(part, window)
+
+
+@dataclass(frozen=True, slots=True)
 class _Classifier:
     units: Units
     mean: F8
@@ -107,8 +128,27 @@ def occurrences_of(ts: I8, value: F8, spans: Sequence[tuple[int, int]]) -> list[
     return found
 
 
+def dismissed_of(
+    ts: I8, value: F8, normal: NDArray[np.bool_], spans: Sequence[tuple[int, int]]
+) -> list[Dismissed]:
+    """What was dismissed in one series, with the readings about it as far as they are normal."""
+    edges = np.concatenate([[-1], np.flatnonzero(~normal), [len(ts)]])
+    found = []
+    for from_us, to_us in spans:
+        start, end = (int(at) for at in np.searchsorted(ts, [from_us, to_us]))
+        if end > start and normal[start:end].all():
+            at = int(np.searchsorted(edges, start))
+            first = max(start - WINDOW_BOUNDS[1], int(edges[at - 1]) + 1)
+            last = min(end + WINDOW_BOUNDS[1], int(edges[at]))
+            found.append(Dismissed(value[first:last], start - first, end - start))
+    return found
+
+
 def fit(
-    lessons: Sequence[Lesson], occurrences: Sequence[Occurrence], settings: FaultSettings
+    lessons: Sequence[Lesson],
+    occurrences: Sequence[Occurrence],
+    settings: FaultSettings,
+    dismissed: Sequence[Dismissed] = (),
 ) -> tuple[Fitted, float]:
     """Learn one fault of series of one kind, deterministic by the seed; gives its threshold, too.
 
@@ -132,18 +172,16 @@ def fit(
         raise OperatorError(_TRIED, cause, f"give at least {6 * SCORES_MIN} by a longer --from")
     step_us = float(np.median([lesson.step_us for lesson in lessons]))
     faulty = [features(views, units) for views in inside]
-    caught = tried = 0
-    for out in range(len(faulty))[-LEFT_OUT_MAX:]:
-        others = [one for at, one in enumerate(faulty) if at != out]
-        model = _solved(units, normal, others, settings.ridge)
-        threshold = _threshold(model, rest, others, step_us, settings.rate)
-        caught += bool((model.of_features(faulty[out]) > threshold).any())
-        tried += 1
+    near = [features(views, units) for one in dismissed if len(views := one.views(window))]
+    known = _Known(units, normal, rest, near, step_us, settings)
+    tried, caught = min(len(faulty), LEFT_OUT_MAX), known.caught_left_out(faulty)
+    if not caught and near:  # somebody may have dismissed the fault itself
+        known = replace(known, near=())
+        caught = known.caught_left_out(faulty)
     if not caught:
         cause = f"each of {tried} occurrences was left out once, and the others found none"
         raise OperatorError(_TRIED, cause, "they look like normal, or are not one fault: --fault")
-    model = _solved(units, normal, faulty, settings.ridge)
-    threshold = _threshold(model, rest, faulty, step_us, settings.rate)
+    model, threshold = known.beside(faulty)
     normal_probe = next(iter(windows(held, window)))[: PROBE_MAX // 2]
     fault_probe = np.concatenate(inside)[: PROBE_MAX // 2]
     fitted = Fitted(
@@ -153,7 +191,9 @@ def fit(
         about=f"Logistic regression on the look of windows; {len(inside)} occurrences taught it.",
         figures={
             "occurrences": len(inside), "caught_left_out": caught, "left_out": tried,
-            "normal_windows": len(normal), **_weights(model),
+            "normal_windows": len(normal), "dismissed": len(near),
+            "dismissed_caught": sum(_highest(model, one) > threshold for one in near),
+            **_weights(model),
         },
     )  # fmt: skip
     return fitted, threshold
@@ -179,34 +219,61 @@ def _drawn(runs: Sequence[F8], units: Units, seed: int) -> F8:
     return made[np.sort(chosen)]
 
 
-def _solved(units: Units, normal: F8, faulty: Sequence[F8], ridge: float) -> _Classifier:
-    """Newton's steps; every occurrence weighs the same, and all of them as much as the normal."""
-    mean, spread = normal.mean(axis=0), np.maximum(normal.std(axis=0), 0.05)
-    made = np.clip((np.concatenate([normal, *faulty]) - mean) / spread, -CLIP, CLIP)
-    design = np.concatenate([np.ones((len(made), 1)), made], axis=1)
-    wanted = np.concatenate([np.zeros(len(normal)), np.ones(len(made) - len(normal))])
-    shares = [np.full(len(normal), 0.5 / len(normal))]
-    shares += [np.full(len(one), 0.5 / (len(one) * len(faulty))) for one in faulty]
-    share, weights = np.concatenate(shares), np.zeros(design.shape[1])
-    penalty = np.full(len(weights), ridge)
-    penalty[0] = 1e-9
-    for _ in range(STEPS_MAX):
-        told = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
-        gradient = design.T @ (share * (told - wanted)) + penalty * weights
-        curve = design.T @ (design * (share * told * (1 - told))[:, None]) + np.diag(penalty)
-        step = np.linalg.solve(curve, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-10:
-            break
-    return _Classifier(units, mean, spread, weights)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is no fault, as features: to fit on, held out, and of each that was dismissed."""
+
+    units: Units
+    normal: F8
+    rest: F8
+    near: Sequence[F8]
+    step_us: float
+    settings: FaultSettings
+
+    def beside(self, faulty: Sequence[F8]) -> tuple[_Classifier, float]:
+        """What tells these occurrences from it, and the threshold."""
+        model = self._solved(faulty)
+        least = calibrate(model.of_features(self.rest), self.step_us, self.settings.rate).threshold
+        weakest = min(_highest(model, one) for one in faulty)
+        # What was dismissed and scores more like a fault cannot be told from one.
+        near = [score for one in self.near if 2 * (score := _highest(model, one)) < weakest]
+        least = max([least, *near])
+        return model, least + MARGIN * max(0.0, weakest - least)
+
+    def caught_left_out(self, faulty: Sequence[F8]) -> int:
+        """How many of the last `LEFT_OUT_MAX` occurrences are caught by what the others taught."""
+        caught = 0
+        for out in range(len(faulty))[-LEFT_OUT_MAX:]:
+            model, threshold = self.beside([one for at, one in enumerate(faulty) if at != out])
+            caught += _highest(model, faulty[out]) > threshold
+        return caught
+
+    def _solved(self, faulty: Sequence[F8]) -> _Classifier:
+        """Newton's steps; each occurrence weighs the same, and all as much as what is no fault."""
+        mean, spread = self.normal.mean(axis=0), np.maximum(self.normal.std(axis=0), 0.05)
+        half = 0.5 if not self.near else 0.25
+        parts = [([self.normal], half, 0.0), (self.near, half, 0.0), (faulty, 0.5, 1.0)]
+        every = [(one, share / len(of), is_one) for of, share, is_one in parts for one in of]
+        share = np.concatenate([np.full(len(one), part / len(one)) for one, part, _ in every])
+        wanted = np.concatenate([np.full(len(one), is_one) for one, _, is_one in every])
+        made = np.clip((np.concatenate([e[0] for e in every]) - mean) / spread, -CLIP, CLIP)
+        design = np.concatenate([np.ones((len(made), 1)), made], axis=1)
+        weights = np.zeros(design.shape[1])
+        penalty = np.full(len(weights), self.settings.ridge)
+        penalty[0] = 1e-9
+        for _ in range(STEPS_MAX):
+            told = 1 / (1 + np.exp(-np.clip(design @ weights, -500, 500)))
+            gradient = design.T @ (share * (told - wanted)) + penalty * weights
+            curve = design.T @ (design * (share * told * (1 - told))[:, None]) + np.diag(penalty)
+            step = np.linalg.solve(curve, gradient)
+            weights = weights - step
+            if np.abs(step).max() < 1e-10:
+                break
+        return _Classifier(self.units, mean, spread, weights)
 
 
-def _threshold(
-    model: _Classifier, rest: F8, faulty: Sequence[F8], step_us: float, rate: float
-) -> float:
-    normal = calibrate(model.of_features(rest), step_us, rate).threshold
-    weakest = min(float(model.of_features(one).max()) for one in faulty)
-    return normal + MARGIN * max(0.0, weakest - normal)
+def _highest(model: _Classifier, made: F8) -> float:
+    return float(model.of_features(made).max())
 
 
 def _weights(model: _Classifier) -> dict[str, float]:

@@ -121,3 +121,9 @@ def occurrences(said: Said, words: str) -> list[tuple[int, int]]:
         [*((m.from_us, m.to_us) for m in marks), *((e.from_us, e.to_us + 1) for e in episodes)]
     )
     return list(zip(joined.start.tolist(), joined.end.tolist(), strict=True))
+
+
+def dismissed(said: Said) -> list[tuple[int, int]]:
+    """Episodes that somebody dismissed, [from, to) µs, joined."""
+    joined = bad_of((e.from_us, e.to_us + 1) for e in said.episodes if e.verdict == "dismissed")
+    return list(zip(joined.start.tolist(), joined.end.tolist(), strict=True))

@@ -14,9 +14,15 @@ from cloud.models import channels, fault, pattern, predictor
 from cloud.models.calibration import calibrate
 from cloud.models.channels import ChannelSettings
 from cloud.models.chosen import Choice, Chosen, choose
-from cloud.models.fault import FaultSettings, Occurrence, occurrences_of
+from cloud.models.fault import (
+    Dismissed,
+    FaultSettings,
+    Occurrence,
+    dismissed_of,
+    occurrences_of,
+)
 from cloud.models.fitted import Fitted
-from cloud.models.history import DataHash, Progress, Story, occurrences, stories
+from cloud.models.history import DataHash, Progress, Story, dismissed, occurrences, stories
 from cloud.models.pattern import PatternSettings
 from cloud.models.predictor import PredictorSettings
 from cloud.models.proof import Proof, prove
@@ -129,11 +135,15 @@ class Made:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read: stories where channels need them whole, else lessons; occurrences; account."""
+    """What was read: stories where channels need them whole, else lessons; occurrences; account.
+
+    ``dismissed``: what a fault is to be told from.
+    """
 
     stories: list[Story] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
+    dismissed: list[Dismissed] = field(default_factory=list)
     hash: DataHash = field(default_factory=DataHash)
     first_us: int = 1 << 62
     last_us: int = -(1 << 62)
@@ -186,6 +196,8 @@ def _read(found: Iterable[Story], order: Order) -> _Read:
         if order.way is Way.FAULT:
             spans = occurrences(story.said, order.words)
             read.occurrences += occurrences_of(story.ts, story.value, spans)
+            near = dismissed(story.said)
+            read.dismissed += dismissed_of(story.ts, story.value, story.normal, near)
             for from_us, to_us in spans:
                 used |= (story.ts >= from_us) & (story.ts < to_us)
         read.lessons.append(lesson_of(story.ts, story.value, story.normal))
@@ -206,7 +218,7 @@ def _fitted(order: Order, read: _Read) -> tuple[Fitted, float, dict[str, float]]
     steps: dict[str, float] = {}
     match order.settings:
         case FaultSettings():
-            return *fault.fit(lessons, read.occurrences, order.settings), {}
+            return *fault.fit(lessons, read.occurrences, order.settings, read.dismissed), {}
         case ChannelSettings():
             learned = channels.fit(read.stories, order.settings)
             fitted, step_us = learned.fitted, learned.sample_s * 1e6

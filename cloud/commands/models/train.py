@@ -61,8 +61,9 @@ def command(place: Place, /, name: str, way: str, **said: Any) -> None:
 
     Left out of training is what marks say was fault, maintenance or bad data, and every episode
     that somebody confirmed; a dismissed one counts as normal. With --way fault, confirmed episodes
-    and fault marks are what is learned: two at least. The newest fifth of the normal fits nothing:
-    it sets the threshold, and on it the exported graph must give what was fitted.
+    and fault marks are what is learned, two at least, and dismissed ones what it is told from. The
+    newest fifth of the normal fits nothing: it sets the threshold, and on it the exported graph
+    must give what was fitted.
     """
     from cloud.client.training import TrainingApi
     from cloud.models.shelf import Shelf
