@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.crash.lake_fork import Forked
-from tests.crash.lake_home import ENDS, Home, RoundFailedError, Tally
+from tests.crash.lake_home import Home, RoundFailedError
 from tests.crash.lake_steps import names_among, names_in_code
+from tests.crash.lake_tally import ENDS, Tally
 
 SHARES: Final = 4
 """Homes side by side; in the first half each has its own part of the points to die at."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.lake_campaign import ROUNDS_A_HOME, ROUNDS_FOR_ALL, is_short, left_of, sizes
-from tests.crash.lake_home import Tally
 from tests.crash.lake_points import Aim, Passed, Points
 from tests.crash.lake_steps import names_among, names_in_code
+from tests.crash.lake_tally import Tally
 
 ROOT = Path(__file__).parent.parent.parent
 WAY = ("first", "second", "first", "third")
@@ -89,7 +89,8 @@ def test_steps_are_found_however_the_code_tells_them(tmp_path):
 
 LIVES = """
 import json, pathlib, sys
-from tests.crash.lake_home import Home, Tally
+from tests.crash.lake_home import Home
+from tests.crash.lake_tally import Tally
 
 home = Home(pathlib.Path(sys.argv[1]), 1, Tally(), upto=28)
 home.begin()

@@ -120,7 +120,17 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", BAD)
+IN_THE_SUITE = ("wrong-shaped", "its process killed")
+"""The others go the same way, and are for the campaigns."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, marks=() if fault in IN_THE_SUITE else pytest.mark.campaign)
+        for fault in BAD
+    ],
+)
 async def test_a_bad_model_in_canary_is_taken_back_by_itself_while_readings_come_in(
     oracle: "Oracle", stack: Stack, fleet: Fleet, fault: str
 ) -> None:
