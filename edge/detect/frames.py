@@ -14,11 +14,13 @@ from the epoch, so a reading's step follows from its event time alone. The rules
   was ahead.
 - Values that are not finite are passed over.
 
-How the stream is cut into batches changes no window. Memory is bounded by the number of devices.
+How the stream is cut into batches changes no window. What is held may be kept and put back: an
+outage of the gateway is a gap by these rules as any other, so it does not age. Memory is bounded by
+the number of devices.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +137,7 @@ class Frames:
         finite = np.isfinite(value).nonzero()[0]
         rest = Told(device[finite], channel[finite], ts[finite], value[finite], finite)
         if len(rest.row):
-            self._grow(int(rest.device.max()) + 1)
+            self.grow(int(rest.device.max()) + 1)
         done: list[Framed] = []
         most = len(rest.row)
         while len(rest.row):
@@ -217,7 +219,16 @@ class Frames:
         self._run[who] = self._late[who] = 0
         self._open.step[who] = self._open.source[who] = NEVER
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is held, a row a device; to be kept and put back."""
+        opened = self._open
+        return {
+            "history": self._history, "run": self._run, "late": self._late, "step": opened.step,
+            "ts": opened.ts, "source": opened.source, "value": opened.value,
+        }  # fmt: skip
+
+    def grow(self, size: int) -> None:
+        """Have room for devices 0 to ``size`` - 1 at least."""
         have = len(self._run)
         if size <= have:
             return

@@ -9,6 +9,7 @@ with an episode it is kept whenever that is told. An orderly end keeps all.
 Items of a detector, or a version of one, that is not in service are let go, and that is said.
 """
 
+import contextlib
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,8 +36,8 @@ PAUSE_S_MIN: Final = 300.0
 """Between two writings of the same item; a gateway of few series writes seldom."""
 AGE_US_MAX: Final = {"windows": 3_600_000_000}
 """What is older is begun anew: the last values of an hour ago are no context. What is not named
-here does not age. By the gateway's clock; what is from the future, as it says after a start without
-the time, is as old."""
+here does not age: frames of devices have a rule of their own for gaps. By the gateway's clock; what
+is from the future, as it says after a start without the time, is as old."""
 PREFIX: Final = "learned "
 ALONE: Final = " of "
 FORM: Final = 1
@@ -104,7 +105,10 @@ class Learned:
         self._round_s = 0.0
 
     def restore(self, items: Iterable[Item]) -> list[str]:
-        """Take up what was kept; the names of what is of no use, to be let go."""
+        """Take up what was kept, in the order in which it was; the names of what is of no use.
+
+        What was kept later of a series stands: its row alone, or that among others.
+        """
         useless, retired, pieces = [], set(), []
         for name, data in items:
             try:
@@ -114,7 +118,9 @@ class Learned:
                 log.warning("%s is begun anew: %s", name, error)
                 useless.append(name)
         # In their order, so that series have the slots that they had.
-        for _, _, name, piece in sorted(pieces, key=lambda one: one[:3]):
+        for _, _, _, piece in sorted(pieces, key=lambda one: one[:3]):
+            self._place(piece)
+        for _, _, name, piece in pieces:
             try:
                 if piece.detector not in self._parts:
                     retired.add(piece.detector)
@@ -127,6 +133,13 @@ class Learned:
         for detector in sorted(retired):
             log.info("what %s learned is let go: it is not in service", detector)
         return useless
+
+    def _place(self, piece: Piece) -> None:
+        """Give the series of a piece their rows; what is wrong with it is told when it is put."""
+        of = self._parts.get(piece.detector, {}).get(piece.part)
+        if isinstance(of, Slotted) and SERIES in piece.columns:
+            with contextlib.suppress(ValueError, TypeError):
+                of.places(_whose(piece.columns))
 
     def _put(self, piece: Piece) -> bool:
         """Write a piece into its place; False when it is too old. ValueError: it does not fit."""
@@ -145,10 +158,9 @@ class Learned:
         if count > SERIES_EACH or not piece.first >= 0:
             raise ValueError("it has more series than one item")
         if isinstance(of, Slotted):
-            series = columns.pop(SERIES, np.zeros(0, np.int64))
-            if series.shape != (count,) or not ((series >= 0) & (series <= SERIES_MAX)).all():
-                raise ValueError("it does not say whose it is")
-            at: Any = of.places(series)
+            at: Any = of.places(_whose(piece.columns))
+            count = len(at)
+            del columns[SERIES]
         else:
             of.grow(piece.first + count)
             at = slice(piece.first, piece.first + count)
@@ -228,6 +240,15 @@ class Learned:
     def _packed(self, detector: str, part: str, first: int, columns: Columns) -> bytes:
         piece = Piece(FORM, detector, part, first, self._now_us(), columns)
         return zlib.compress(msgspec.msgpack.encode(piece), 1)
+
+
+def _whose(columns: Columns) -> NDArray[np.int64]:
+    """The series of a piece. ValueError: it does not say whose it is."""
+    dtype, _, data = columns.get(SERIES, ("", (), b""))
+    series = np.frombuffer(data, np.int64) if dtype == "<i8" else np.zeros(0, np.int64)
+    if not len(series) or not ((series >= 0) & (series <= SERIES_MAX)).all():
+        raise ValueError("it does not say whose it is")
+    return series
 
 
 def _row_bytes(rows: Rows) -> int:

@@ -41,6 +41,8 @@ class Places:
     Attributes:
         device, channel: `(entries + 1,)` int64 of each series entry, -1 for those of no device.
         series: `(devices, channels)` uint32, the entry that stands for each channel.
+        named: `(devices,)` uint32, the first entry of the first channel: whatever is learned later,
+            and whenever the agent began, a device has the same.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -52,6 +54,7 @@ class Places:
         self.device: I8 = np.full(0, -1)
         self.channel: I8 = np.full(0, -1)
         self.series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
+        self.named: NDArray[np.uint32] = np.zeros(0, np.uint32)
 
     def learn(self, names: SeriesNames) -> None:
         """Take up the series that are new since the last call."""
@@ -65,6 +68,14 @@ class Places:
             key = names.key(entry)
             if key is not None and key.kind in self._kinds and self._is_meant(key):
                 self._place(entry, (key.device, key.labels), self._channels[key.metric])
+
+    def whose(self, series: I8) -> I8:
+        """`(n,)` what the device of each of ``series`` is `named`; one of no device is itself."""
+        known = (series < len(self.device)).nonzero()[0]
+        mine = known[self.device[series[known]] >= 0]
+        told = series.copy()
+        told[mine] = self.named[self.device[series[mine]]]
+        return told
 
     def _is_meant(self, key: SeriesKey) -> bool:
         of_class = dict(key.labels).get("class", "")
@@ -81,6 +92,8 @@ class Places:
             if len({known for _, known in heard}) < len(self._channels):
                 return
             number = self._numbers[owner] = len(self._numbers)
+            first = next(known for known, of in heard if of == 0)
+            self.named = np.append(self.named, np.uint32(first))
             self.series = np.concatenate(
                 [self.series, np.zeros_like(self.series, shape=(1, len(self._channels)))]
             )

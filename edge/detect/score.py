@@ -154,13 +154,12 @@ class Scorer:
         return [bench.model.manifest.label for bench in self._benches]
 
     def learning(self) -> dict[str, dict[str, BySeries]]:
-        """What is known of each series, by model; frames of devices begin anew with a run."""
+        """What is known of each series or device, by model."""
         known: dict[str, dict[str, BySeries]] = {}
         for bench, pace in zip(self._benches, self._routing.paces, strict=True):
-            if not isinstance(bench, FrameBench):
-                parts = known[bench.model.manifest.label] = {**bench.learning()}
-                if pace is not None:
-                    parts["pace"] = pace
+            parts = known[bench.model.manifest.label] = {**bench.learning()}
+            if pace is not None:
+                parts["pace"] = pace
         return known
 
     def standings(self) -> list[Standing]:

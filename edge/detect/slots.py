@@ -1,9 +1,12 @@
 """Pure: series as numbers without holes, so that state is held for those only that need it."""
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+I8 = NDArray[np.int64]
 
 NONE = -1
 SERIES: Final = "series"
@@ -59,10 +62,12 @@ class Slotted:
     Args:
         slots: which series have which.
         of: what is known.
+        whose: of series, `(n,)`, those under which what is known of them is kept; None: each under
+            its own.
     """
 
-    def __init__(self, slots: Slots, of: _Rows) -> None:
-        self._slots, self._of = slots, of
+    def __init__(self, slots: Slots, of: _Rows, whose: Callable[[I8], I8] | None = None) -> None:
+        self._slots, self._of, self._whose = slots, of, whose
 
     def by_series(self) -> dict[str, NDArray[Any]]:
         """The arrays with a row a slot in use, and whose each row is as `SERIES`."""
@@ -74,6 +79,9 @@ class Slotted:
     def grow(self, size: int) -> None:
         """Nothing: rows are made for series, by `places`."""
 
-    def places(self, series: NDArray[Any]) -> NDArray[np.int64]:
+    def places(self, series: NDArray[Any]) -> I8:
         """`(n,)` the rows of ``series``, `(n,)`, which have them from now on."""
-        return self._slots.of(series.astype(np.uint32)).astype(np.int64)
+        named = series.astype(np.int64)
+        if self._whose is not None:
+            named = self._whose(named)
+        return self._slots.of(named.astype(np.uint32)).astype(np.int64)

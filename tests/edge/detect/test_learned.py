@@ -7,6 +7,7 @@ import pytest
 
 from edge.detect import learned, models
 from edge.detect.fixed import FixedThreshold
+from edge.detect.frames import Frames
 from edge.detect.learned import Item, Learned
 from edge.detect.pace import Pace
 from edge.detect.rolling import Windows
@@ -148,9 +149,12 @@ def arrays_in(held: object) -> list[np.ndarray]:
     return [array for name in names for array in arrays_in(getattr(held, name))]
 
 
-@pytest.mark.parametrize("made", [Windows(48), Thresholds(1.0), Pace(1.0), FixedThreshold(1.0)])
+@pytest.mark.parametrize(
+    "made",
+    [Windows(48), Thresholds(1.0), Pace(1.0), FixedThreshold(1.0), Frames(2, 3, 1_000_000, 0)],
+)
 def test_every_array_that_is_learned_is_kept(
-    made: Windows | Thresholds | Pace | FixedThreshold,
+    made: Windows | Thresholds | Pace | FixedThreshold | Frames,
 ) -> None:
     made.grow(3)
     rows = made.by_series()
