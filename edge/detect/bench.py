@@ -12,9 +12,10 @@ from edge.detect.fixed import judge_of
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
 from edge.detect.meant import Meant
+from edge.detect.places import SeriesNames
 from edge.detect.rolling import Windows
 from edge.detect.scoring import Scoring
-from edge.detect.slots import Slots, Slotted
+from edge.detect.slots import Slotted, slots_for
 from edge.detect.threshold import Verdict
 from protos.model_manifest import Of
 
@@ -43,12 +44,13 @@ class Bench:
         manifest = model.manifest
         self.model = model
         self.scored, self.anomalies, self.failure = 0, 0, ""
+        self.unscored = self.passed_over = 0
         self.meant = Meant(manifest)
         self._watch = watch
-        self._slots = Slots()
         self._windows = Windows(manifest.window, manifest.least)
         told = watch is not None
         self._judge = judge_of(manifest.calibration, alarms_per_week, tells_rarity=told)
+        self._slots = slots_for(self._windows, self._judge)
 
     @property
     def nbytes(self) -> int:
@@ -67,6 +69,25 @@ class Bench:
             "thresholds": Slotted(self._slots, self._judge),
         }
 
+    @property
+    def series_max(self) -> int:
+        """Series that it has room for."""
+        return self._slots.most
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no further series."""
+        return self._slots.is_full
+
+    def wanted(self, series: NDArray[Any], names: SeriesNames) -> Bools:
+        """`(n,)` which of ``series``, `(n,)` entries of ``names``, it is for.
+
+        One that takes series over from others takes those only that it has room for.
+        """
+        meant = self.meant.of(series, names)
+        takes_over = bool(self.model.manifest.instead_of)
+        return meant & self._slots.has(series) if takes_over and self.is_full else meant
+
     def look(self, numbers: Columns, mine: Bools) -> Iterator[Looked]:
         """What the model says of those of ``numbers`` that are ``mine``.
 
@@ -74,6 +95,10 @@ class Bench:
             Exception: whatever the runtime raises, and ValueError for outputs of another shape.
         """
         at = None if mine.all() else mine.nonzero()[0]
+        fits = self._slots.fits(numbers["series"] if at is None else numbers["series"][at])
+        if fits is not None:
+            self.passed_over += int(np.count_nonzero(~fits))
+            at = fits.nonzero()[0] if at is None else at[fits]
         groups = by_series(numbers["series"] if at is None else numbers["series"][at])
         if groups.order is not None:
             at = groups.order if at is None else at[groups.order]
@@ -89,7 +114,8 @@ class Bench:
         windowed = self._windows.push(slots, values)
         scores = self.model.score(windowed.line, windowed.at)
         rows, given = windowed.rows, np.isfinite(scores)
-        if not given.all():  # set aside for now: these readings it did not judge
+        if not given.all():  # no numbers, or set aside for now: these readings it did not judge
+            self.unscored += int(np.count_nonzero(~given))
             rows, scores = rows[given], scores[given]
         when = part["ts"][rows].astype(np.int64, copy=False)
         verdict = self._judge.judge(slots[rows], scores, when)

@@ -20,7 +20,7 @@ from edge.detect.looked import Looked
 from edge.detect.models import CALL_BYTES_MAX
 from edge.detect.places import Places, SeriesNames
 from edge.detect.scoring import Scoring
-from edge.detect.slots import Slots, Slotted
+from edge.detect.slots import Slotted, slots_for
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -47,10 +47,12 @@ class FrameBench:
         gap_s = manifest.gap_s or GAP_STEPS * sample_s
         self.model = model
         self.scored, self.anomalies, self.failure = 0, 0, ""
+        self.unscored = self.passed_over = 0
         sample_us = max(round(sample_s * 1e6), SAMPLE_US_MIN)
         self.frames = Frames(len(manifest.channels), manifest.window, sample_us, round(gap_s * 1e6))
-        self._places, self._slots = Places(manifest), Slots()
+        self._places = Places(manifest)
         self._judge = judge_of(manifest.calibration, alarms_per_week)
+        self._slots = slots_for(self.frames, self._judge)
 
     @property
     def watched_s(self) -> float:
@@ -61,6 +63,16 @@ class FrameBench:
     def nbytes(self) -> int:
         """Bytes held for all devices, the model itself not counted."""
         return self.frames.nbytes + self._judge.nbytes
+
+    @property
+    def series_max(self) -> int:
+        """Devices that it has room for."""
+        return self._slots.most
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no further device."""
+        return self._slots.is_full
 
     def learning(self) -> dict[str, Slotted]:
         """What is known of each device, by part; kept under what the device is named."""
@@ -78,6 +90,10 @@ class FrameBench:
         self._places.learn(names)
         device = self._places.device[numbers["series"]]
         mine = (device >= 0).nonzero()[0]
+        fits = self._slots.fits(self._places.named[device[mine]])
+        if fits is not None:
+            self.passed_over += int(np.count_nonzero(~fits))
+            mine = mine[fits]
         if not len(mine):
             return
         framed = self.frames.push(
@@ -92,7 +108,8 @@ class FrameBench:
     def _judged(self, framed: Framed, rows: I8, device: I8) -> Looked:
         scores = np.maximum(self._scores(framed), 0.0)
         given = np.isfinite(scores)
-        if not given.all():  # set aside for now: these windows it did not judge
+        if not given.all():  # no numbers, or set aside for now: these windows it did not judge
+            self.unscored += int(np.count_nonzero(~given))
             framed, rows, scores = framed.only(given), rows[given], scores[given]
         verdict = self._judge.judge(framed.device.astype(np.uint32), scores, framed.ts)
         self.scored += len(scores)

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detect.slots import SERIES, Slotted
+from edge.detect.slots import SERIES, Slotted, row_bytes
 from protos.limits import SERIES_MAX
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ class Learned:
         """
         items = []
         for part, of in self._parts.get(detector, {}).items():
-            if _row_bytes(of.by_series()) > ALONE_BYTES_MAX:
+            if row_bytes(of.by_series()) > ALONE_BYTES_MAX:
                 continue
             at = series
             if isinstance(of, Slotted):
@@ -251,14 +251,9 @@ def _whose(columns: Columns) -> NDArray[np.int64]:
     return series
 
 
-def _row_bytes(rows: Rows) -> int:
-    """Bytes of what is known of one series."""
-    return sum(held.itemsize * int(np.prod(held.shape[1:])) for held in rows.values())
-
-
 def _series_each(rows: Rows) -> int:
     """Series of one item; those of long windows are fewer."""
-    return max(1, min(SERIES_EACH, ITEM_BYTES // max(1, _row_bytes(rows))))
+    return max(1, min(SERIES_EACH, ITEM_BYTES // max(1, row_bytes(rows))))
 
 
 def _columns(rows: Rows) -> Columns:

@@ -40,9 +40,6 @@ class Places:
 
     Attributes:
         device, channel: `(entries + 1,)` int64 of each series entry, -1 for those of no device.
-        series: `(devices, channels)` uint32, the entry that stands for each channel.
-        named: `(devices,)` uint32, the first entry of the first channel: whatever is learned later,
-            and whenever the agent began, a device has the same.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -53,8 +50,18 @@ class Places:
         self._numbers: dict[Owner, int] = {}
         self.device: I8 = np.full(0, -1)
         self.channel: I8 = np.full(0, -1)
-        self.series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
-        self.named: NDArray[np.uint32] = np.zeros(0, np.uint32)
+        self._series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
+        self._named: NDArray[np.uint32] = np.zeros(0, np.uint32)
+
+    @property
+    def series(self) -> NDArray[np.uint32]:
+        """`(devices, channels)` the entry that stands for each channel."""
+        return self._series[: len(self._numbers)]
+
+    @property
+    def named(self) -> NDArray[np.uint32]:
+        """`(devices,)` the first entry of the first channel: the same in every run."""
+        return self._named[: len(self._numbers)]
 
     def learn(self, names: SeriesNames) -> None:
         """Take up the series that are new since the last call."""
@@ -92,12 +99,14 @@ class Places:
             if len({known for _, known in heard}) < len(self._channels):
                 return
             number = self._numbers[owner] = len(self._numbers)
-            first = next(known for known, of in heard if of == 0)
-            self.named = np.append(self.named, np.uint32(first))
-            self.series = np.concatenate(
-                [self.series, np.zeros_like(self.series, shape=(1, len(self._channels)))]
-            )
+            if number == len(self._named):
+                self._named, self._series = _doubled(self._named), _doubled(self._series)
+            self._named[number] = next(known for known, of in heard if of == 0)
         for known, of in heard:
             self.device[known], self.channel[known] = number, of
-            self.series[number, of] = known
+            self._series[number, of] = known
         heard.clear()
+
+
+def _doubled(held: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return np.concatenate([held, np.zeros((max(len(held), 64), *held.shape[1:]), np.uint32)])

@@ -1,22 +1,32 @@
 """Pure: series as numbers without holes, so that state is held for those only that need it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 I8 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Series = NDArray[np.uint32]
 
 NONE = -1
+STATE_BYTES_MAX: Final = 32 << 20
+"""What the series or devices of a model may take. Arrays grow by doubling: they may have room for
+up to twice that."""
 SERIES: Final = "series"
 """The column that says whose the rows are."""
 
 
 class Slots:
-    """Gives each series the next number when it first comes."""
+    """Gives each series the next number when it first comes, as long as there are any.
 
-    def __init__(self) -> None:
+    Args:
+        most: how many series may have one.
+    """
+
+    def __init__(self, most: int = 1 << 32) -> None:
+        self.most = most
         self._of = np.zeros(0, np.int64)
         self._series = np.zeros(0, np.int64)
         self.count = 0
@@ -26,8 +36,29 @@ class Slots:
         """`(count,)` the series of each slot."""
         return self._series[: self.count]
 
-    def of(self, series: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """`(n,)` the slots of ``series``, `(n,)`."""
+    @property
+    def is_full(self) -> bool:
+        """Whether no further series gets one."""
+        return self.count >= self.most
+
+    def has(self, series: Series) -> Bools:
+        """`(n,)` which of ``series``, `(n,)`, have one."""
+        known = np.zeros(len(series), np.bool_)
+        here = (series < len(self._of)).nonzero()[0]
+        known[here] = self._of[series[here]] != NONE
+        return known
+
+    def fits(self, series: Series) -> Bools | None:
+        """`(n,)` which of ``series`` have one, or there is one for; None: all of them."""
+        if self.count + len(series) <= self.most:
+            return None
+        known = self.has(series)
+        new = np.unique(series[~known])
+        left = max(self.most - self.count, 0)
+        return None if len(new) <= left else known | np.isin(series, new[:left])
+
+    def of(self, series: Series) -> Series:
+        """`(n,)` the slots of ``series``, `(n,)`, for which there are slots."""
         if not len(series):
             return series
         size = int(series.max()) + 1
@@ -54,6 +85,16 @@ class _Rows(Protocol):
     def grow(self, size: int) -> None:
         """Have rows for slots 0 to ``size`` - 1 at least."""
         ...
+
+
+def row_bytes(rows: Mapping[str, NDArray[Any]]) -> int:
+    """Bytes of what is known of one series."""
+    return sum(held.itemsize * int(np.prod(held.shape[1:])) for held in rows.values())
+
+
+def slots_for(*known: _Rows) -> Slots:
+    """Slots for as many series as `STATE_BYTES_MAX` have room for what is ``known`` of each."""
+    return Slots(STATE_BYTES_MAX // sum(row_bytes(one.by_series()) for one in known))
 
 
 class Slotted:
