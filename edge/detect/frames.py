@@ -15,8 +15,9 @@ from the epoch, so a reading's step follows from its event time alone. The rules
 - Values that are not finite are passed over.
 
 How the stream is cut into batches changes no window. What is held may be kept and put back: an
-outage of the gateway is a gap by these rules as any other, so it does not age. Memory is bounded by
-the number of devices.
+outage of the gateway is a gap by these rules as any other, so it does not age. But of a run that
+was killed it may be from before the end: then what is open was judged since, and is no more.
+Memory is bounded by the number of devices.
 """
 
 from dataclasses import dataclass, replace
@@ -226,6 +227,19 @@ class Frames:
             "history": self._history, "run": self._run, "late": self._late, "step": opened.step,
             "ts": opened.ts, "source": opened.source, "value": opened.value,
         }  # fmt: skip
+
+    def outdate(self) -> None:
+        """Take the open step of each device as complete, and let no window end with it."""
+        opened = self._open
+        arrived = opened.source == opened.step[:, None]
+        who = ((opened.step != NEVER) & ~arrived.all(axis=1)).nonzero()[0]
+        step = opened.step[who, None]
+        whole = (step - opened.source[who] <= self._gap).all(axis=1)
+        if self.window > 1:
+            self._history[who, :-1] = self._history[who, 1:]
+            self._history[who, -1] = np.where(whole[:, None], opened.value[who], 0.0)
+        self._run[who] = np.where(whole, np.minimum(self._run[who] + 1, self.window), 0)
+        opened.source[who] = step
 
     def grow(self, size: int) -> None:
         """Have room for devices 0 to ``size`` - 1 at least."""

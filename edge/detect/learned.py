@@ -1,4 +1,4 @@
-"""What detectors learned, kept over a restart: windows and thresholds, a few series at a time.
+"""What detectors know, kept over a restart: windows, thresholds and more, a few series at a time.
 
 What a detector knows of each series stands in arrays with a row a series. `SERIES_EACH` series of
 them are one item, written along with a commit of readings; then there is a pause that fits its
@@ -104,10 +104,11 @@ class Learned:
         self._next_s = 0.0
         self._round_s = 0.0
 
-    def restore(self, items: Iterable[Item]) -> list[str]:
+    def restore(self, items: Iterable[Item], *, is_whole: bool = True) -> list[str]:
         """Take up what was kept, in the order in which it was; the names of what is of no use.
 
-        What was kept later of a series stands: its row alone, or that among others.
+        What was kept later of a series stands: its row alone, or that among others. ``is_whole``:
+        the run that kept it ended in good order, and so kept all that it knew at its end.
         """
         useless, retired, pieces = [], set(), []
         for name, data in items:
@@ -130,6 +131,10 @@ class Learned:
             except (ValueError, TypeError) as error:
                 log.warning("%s is begun anew: %s", name, error)
                 useless.append(name)
+        for parts in () if is_whole else self._parts.values():
+            for of in parts.values():
+                if isinstance(of, Slotted):
+                    of.outdate()
         for detector in sorted(retired):
             log.info("what %s learned is let go: it is not in service", detector)
         return useless

@@ -1,7 +1,7 @@
 """Pure: series as numbers without holes, so that state is held for those only that need it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,15 @@ def slots_for(*known: _Rows) -> Slots:
     return Slots(STATE_BYTES_MAX // sum(row_bytes(one.by_series()) for one in known))
 
 
+@runtime_checkable
+class Outdated(Protocol):
+    """What is to know that it was kept before its run ended."""
+
+    def outdate(self) -> None:
+        """What was put back is older than what was last done."""
+        ...
+
+
 class Slotted:
     """What is known of slots, to be kept with whose they are, and put back for these.
 
@@ -119,6 +128,11 @@ class Slotted:
 
     def grow(self, size: int) -> None:
         """Nothing: rows are made for series, by `places`."""
+
+    def outdate(self) -> None:
+        """What was put back was kept before its run ended: it was killed."""
+        if isinstance(self._of, Outdated):
+            self._of.outdate()
 
     def places(self, series: NDArray[Any]) -> I8:
         """`(n,)` the rows of ``series``, `(n,)`, which have them from now on."""

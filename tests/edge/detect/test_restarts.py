@@ -31,7 +31,11 @@ from tests.edge.detect.pump import CHANNELS, calm, pump_model
 START_US = 1_700_000_000_000_000
 PUMPS, STEPS = 2, 600
 PER_STEP = PUMPS * len(CHANNELS)
-WATCHES = {"fast": Watch(when=When.ABOVE, metric="speed", limit=1425.0, back=20.0)}
+WATCHES = {
+    "fast": Watch(when=When.ABOVE, metric="speed", limit=1425.0, back=20.0),
+    "falls": Watch(when=When.FALLS, metric="flow", limit=12.0, back=4.0, over_s=4.0),
+    "stuck": Watch(when=When.STUCK, metric="pressure", limit=20.0),
+}
 Reading = tuple[str, int, int]
 """Detector, series, event time."""
 
@@ -54,6 +58,8 @@ def stream(seed: int) -> list[Batch]:
     for at in range(150, STEPS, 120):
         pump, long = int(rng.integers(PUMPS)), int(rng.integers(2, 40))
         values[at : at + long, 3 * pump + int(rng.integers(3))] *= 1.4
+    for at in range(100, STEPS, 150):
+        values[at : at + 40, 3 * int(rng.integers(PUMPS)) + 1] = 2.0
     told = rng.permuted(np.tile(np.arange(PER_STEP), (STEPS, 1)), axis=1)
     step = np.repeat(np.arange(STEPS), PER_STEP)
     who = told.ravel()
@@ -113,6 +119,7 @@ class Site:
         default_factory=lambda: defaultdict(list)
     )
     scores: list[tuple[int, int, bytes]] = field(default_factory=list)
+    open_ever: set[str] = field(default_factory=set)
     disk: dict[str, bytes] = field(default_factory=dict)
     now_us: int = START_US
 
@@ -158,6 +165,7 @@ class Site:
                 if body:
                     self.disk[name] = body
             for change in one.changes:
+                self.open_ever.add(change.detector)
                 self.told[change.id].append((change.state, change.start, change.end))
 
 
@@ -177,8 +185,10 @@ def test_stopped_at_any_reading_it_finds_what_it_would_have_without_a_restart(
         site.hear(batches[first:cut]).stop()
         first = cut
     site.hear(batches[first:])
-    assert {label for label, _, _ in whole.judged} == {"residual@1", "pump@1", "learns@1",
-                                                       "rule:fast"}  # fmt: skip
+    assert {label for label, _, _ in whole.judged} == {
+        "residual@1", "pump@1", "learns@1", "rule:fast", "rule:falls", "rule:stuck",
+    }  # fmt: skip
+    assert {"rule:falls", "rule:stuck"} <= whole.open_ever
     assert site.judged == whole.judged, "each score and each threshold, to the bit"
     assert site.scores == whole.scores
     assert site.told == whole.told
@@ -192,6 +202,7 @@ def test_killed_at_any_reading_it_judges_as_without_once_windows_hold_what_came_
     batches = stream(seed)
     whole, site, first = Site(served).hear(batches), Site(served), 0
     windows, alike = {one.manifest.label: one.manifest.window for one in served}, 0
+    windows["rule:falls"] = 3 * round(WATCHES["falls"].over_s)
     cuts = cuts_of(seed, batches)
     for cut, end in zip(cuts, [*cuts[1:], len(batches)], strict=True):
         site.hear(batches[first:cut])
