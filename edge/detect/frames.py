@@ -147,9 +147,8 @@ class Frames:
                 # A part is cut where a device starts anew, and where it would make too many frames.
                 groups = by_series(rest.device[:size].astype(np.uint32))
                 part = rest.at(slice(size) if groups.order is None else groups.order)
-                steps = steps_of(
-                    part.ts // self._sample_us, groups, self._open.of(groups.series), self._gap
-                )
+                step, opened = part.ts // self._sample_us, self._open.of(groups.series)
+                steps = steps_of(step, groups, opened, self._gap, self.window)
                 size, before = self._cut(steps, groups, size), size
                 if size == before:
                     break

@@ -244,6 +244,20 @@ def test_what_a_gap_may_fill_is_bounded_whatever_it_says() -> None:
     assert len(push(Frames(1, 3, SECOND, 1 << 62), further).rows) == 3 + 5 - 2
 
 
+@pytest.mark.parametrize(("window", "gap"), [(1, 50), (3, 50), (7, 50), (50, 50), (51, 50)])
+def test_of_a_silence_that_is_bridged_no_more_frames_are_made_than_a_window_holds(
+    window: int, gap: int
+) -> None:
+    """So no step and gap that a manifest names make a reading dear."""
+    rng = np.random.default_rng(window)
+    at = START + np.cumsum(rng.choice([1, 1, 20, 49, 50, 51, 52, 200], 400))
+    told = [(0, int(rng.integers(2)), int(step) * SECOND, float(step)) for step in at]
+    made = Frames(2, window, SECOND, gap * SECOND)
+    framed = push(made, told)
+    assert by_device(made, framed) == naive(told, 2, window, gap)
+    assert len(framed.line) <= window + len(told) * (window + 1)
+
+
 @pytest.mark.parametrize("is_outdated", [False, True])
 def test_a_step_that_stood_open_when_it_was_kept_ends_a_window_once(is_outdated: bool) -> None:
     """Kept by a run that was killed later, it was judged since; kept by the last, it was not."""
