@@ -99,10 +99,10 @@ class Detection:
         learned = [item for item in items if item[0].startswith(LEARNED_PREFIX)]
         is_whole = any(name == ENDED for name, _ in items)
         self._forget = [
+            *(name for name, _ in items if not name.startswith((KEPT_PREFIX, LEARNED_PREFIX))),
             *restored.unread,
             *restored.untold,
             *self._learned.restore(learned, is_whole=is_whole),
-            *(name for name, _ in items if not name.startswith((KEPT_PREFIX, LEARNED_PREFIX))),
         ]
 
     def detect(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Found]:

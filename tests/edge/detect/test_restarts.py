@@ -11,7 +11,7 @@ import pytest
 
 from edge.catalog import Catalog
 from edge.detect import models
-from edge.detect.detection import Detection
+from edge.detect.detection import ENDED, Detection
 from edge.detect.episode import OF_RULES, Course
 from edge.detect.episodes import Episodes
 from edge.detect.found import Found
@@ -229,6 +229,20 @@ def test_killed_at_any_reading_it_judges_as_without_once_windows_hold_what_came_
         assert states.count(EpisodeState.OPENED) == 1, "no episode begins twice"
         assert states.count(EpisodeState.CLOSED) <= 1
         assert len({start for _, start, _ in words}) == 1
+
+
+def test_an_orderly_end_is_known_by_the_next_run_until_its_first_commit(
+    served: list[models.Model],
+) -> None:
+    batches = stream(0)
+    site = Site(served).hear(batches[:3])
+    assert ENDED not in site.disk
+    site.stop()
+    assert ENDED in site.disk
+    site.begin()
+    assert ENDED in site.disk, "nothing was committed since"
+    site.hear(batches[3:4])
+    assert ENDED not in site.disk
 
 
 def of_times(
