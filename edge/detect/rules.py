@@ -225,9 +225,11 @@ def _measured(post: Post, numbers: Columns, usable: I8 | None) -> Found | None:
     if groups.order is not None:
         rows = rows[groups.order]
     ts, value = numbers["ts"][rows], numbers["value"][rows]
-    slots = replace(groups, who=post.slots.of(groups.who), series=post.slots.of(groups.series))
+    told = groups
+    if isinstance(post.meter, Rate | Stuck):  # a limit knows nothing of its series
+        told = replace(groups, who=post.slots.of(groups.who), series=post.slots.of(groups.series))
     with np.errstate(over="ignore"):
-        metered = post.meter.measure(slots, ts, value)
+        metered = post.meter.measure(told, ts, value)
     at = metered.at
     if not len(at):
         return None
