@@ -149,6 +149,8 @@ class ModelHealth(msgspec.Struct, kw_only=True):
 
     ``aside``: how often one in a process of its own was set aside, by why.
     ``watched_s``: seconds that series were watched with a threshold in force, summed over them.
+    ``unscored``: windows that it gave no number for, or that came while it was set aside.
+    ``passed_over``: readings of series that it has no room for.
     """
 
     name: str = ""
@@ -158,6 +160,8 @@ class ModelHealth(msgspec.Struct, kw_only=True):
     failure: str = ""
     aside: dict[str, int] = msgspec.field(default_factory=dict)
     watched_s: float = 0.0
+    unscored: int = 0
+    passed_over: int = 0
 
     @property
     def anomalies_per_week(self) -> float:

@@ -56,6 +56,10 @@ def _live_lines(health: Health) -> Iterator[str]:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
         if model.watched_s and not model.failure:
             state += f", {model.anomalies_per_week:.2g} anomalies a series and week"
+        if model.unscored:
+            state += f"; {model.unscored:,} windows WITHOUT a score"
+        if model.passed_over:
+            state += f"; NO room for {model.passed_over:,} readings of further series"
         yield f"model    {model.name} {model.version}: {state}"
     for one in health.episodes:
         yield f"episodes {one.detector}: {one.open:,} open, {one.opened:,} since the start"

@@ -40,6 +40,20 @@ DETECTED: Final[tuple[Metric[Health], ...]] = (
         ("model", "version"),
     ),
     Metric(
+        "tidegate_edge_model_unscored_total",
+        MetricKind.COUNTER,
+        "Windows without a score since the start: it was no number, or the model was set aside.",
+        _models(lambda one: one.unscored),
+        ("model", "version"),
+    ),
+    Metric(
+        "tidegate_edge_model_passed_over_total",
+        MetricKind.COUNTER,
+        "Readings not judged since the start, of series that the model has no room for.",
+        _models(lambda one: one.passed_over),
+        ("model", "version"),
+    ),
+    Metric(
         "tidegate_edge_model_anomalies_total",
         MetricKind.COUNTER,
         "Anomalies found since the start.",

@@ -31,7 +31,7 @@ GROUPS = {
     "View, queries, page": (
         53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105, 116, 117, 118, 120, 121, 122, 123, 124, 125,
     ),
-    "Models and their rollout": (147, 148, 149),
+    "Models and their rollout": (147, 148, 149, 150),
     "Being told": (113, 114, 115, 126),
     "Detection": (133, 134, 135),
     "Signing in": (110, 111, 112),

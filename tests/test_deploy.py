@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.detect.apart_wire import Bounds
+
 ROOT = Path(__file__).parent.parent
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
 
@@ -44,6 +46,18 @@ def test_the_unit_holds_no_privilege(unit: Path) -> None:
     lines = unit.read_text().splitlines()
     for wanted in ("NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="):
         assert wanted in lines
+
+
+def test_a_model_that_the_kernel_ends_for_memory_ends_nothing_else_of_the_gateways_unit() -> None:
+    said = dict(
+        line.split("=", 1)
+        for line in (ROOT / "deploy/systemd/tidegate-edge.service").read_text().splitlines()
+        if "=" in line and not line.startswith("#")
+    )
+    assert said["OOMPolicy"] == "continue", "by itself systemd stops the whole unit"
+    assert said["KillMode"] == "mixed", "the agent ends models; none dies before it"
+    room = int(said["MemoryMax"].removesuffix("M")) << 20
+    assert room >= (160 << 20) + Bounds().memory_bytes, "an agent, and a candidate beside it"
 
 
 def test_there_is_a_unit_for_each_half() -> None:

@@ -48,7 +48,7 @@ class Replay:
             OperatorError: as `score`.
         """
         if not isinstance(story, DeviceStory):
-            return self.score(story.value)
+            return self.score(story.value, story.ts)
         window, count = self.manifest.window, len(story.ends)
         most = max(1, CALL_VALUES_MAX // (window * story.frames.values.shape[1]))
         parts = [
@@ -57,8 +57,10 @@ class Replay:
         ]
         return np.concatenate([np.zeros(0), *parts])
 
-    def score(self, value: F8) -> F8:
+    def score(self, value: F8, ts: I8 | None = None) -> F8:
         """The score of each reading of one series, `(n,)`; NaN where its window is not full.
+
+        With ``ts``, `(n,)` µs, no window reaches over a silence longer than the manifest's `gap_s`.
 
         Raises:
             OperatorError: the graph fails, or gives other than one number a window.
@@ -76,6 +78,8 @@ class Replay:
             for start in range(0, count, most)
         ]
         told[finite[window - 1 :]] = np.concatenate(parts)
+        if self.manifest.gap_s and ts is not None:
+            told[_since_seam(value, ts, self.manifest.gap_s) < window] = np.nan
         return told
 
     def _run(self, line: F8, count: int) -> F8:
@@ -99,6 +103,16 @@ class Replay:
             cause = f"{count} windows gave scores of shape {made.shape}"
             raise OperatorError(tried, cause, "the graph is not what its manifest says")
         return made
+
+
+def _since_seam(value: F8, ts: I8, gap_s: float) -> I8:
+    """`(n,)` numbers up to each reading since the last step that is longer than ``gap_s``."""
+    wide = np.abs(np.diff(ts.astype(np.float64), prepend=float(ts[0]))) > gap_s * 1e6
+    heard = np.isfinite(value)
+    count = np.cumsum(heard)
+    begun = np.maximum.accumulate(np.where(wide, count - heard, 0))
+    since: I8 = count - begun
+    return since
 
 
 def replay_of(package: Package, threshold: float | None = None) -> Replay:

@@ -106,7 +106,8 @@ def _one(values: list[Any], name: str, role: str, what: str) -> Any:
         return values[0]
     if name not in names:
         why = f"it has no {role} {name!r}" if name else f"it has {len(names)} {role}s"
-        raise PackageError(what, why, f"name one of {', '.join(names[:16])} with {option}")
+        hint = f"name one of {', '.join(names[:16])} with {option}" if names else "export it again"
+        raise PackageError(what, why, hint)
     return values[names.index(name)]
 
 

@@ -3,7 +3,9 @@
 It bounds itself before it looks at the graph: no core, no file larger than none, the first that the
 kernel ends when memory is short, seconds of CPU for the trial, memory over what the runtime holds,
 and an alarm around every run that ends it when the agent no longer does. What a library prints goes
-to stderr, for stdout is the way to the agent. It ends when that is closed.
+to stderr, for stdout is the way to the agent. It ends when that is closed, and by no word that is
+meant for the agent: whoever stops a unit or types Ctrl-C tells all of its processes, and a model
+that ended then would look like one that died.
 """
 
 import contextlib
@@ -48,12 +50,15 @@ FILES_MAX: Final = 64
 BATCH: Final = 256
 """Windows of the batch whose time is taken."""
 RUNS: Final = 5
+ENDS_THE_AGENT: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WARM_S: Final = 0.5
 """Seconds of runs at most; a model that is far too slow is known after the first."""
 
 
 def main() -> int:
     """Run one task, then answer questions until nobody asks."""
+    for word in ENDS_THE_AGENT:
+        signal.signal(word, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     _bound_files()

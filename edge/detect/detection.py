@@ -25,6 +25,9 @@ LAST_ITEMS: Final = 256
 LAST_BYTES: Final = 48 << 10
 """Of what is kept in one commit of the last ones of a run: a chunk of the smallest buffer."""
 
+ENDED: Final = "ended"
+"""Kept with the last of what a run kept, and let go with the first commit of the next one."""
+
 ROWS_END: Final = 1 << 62
 """Behind all rows."""
 
@@ -94,11 +97,12 @@ class Detection:
             count = restored.retired.count(label)
             log.info("%d open episodes of %s end: it is not in service", count, label)
         learned = [item for item in items if item[0].startswith(LEARNED_PREFIX)]
+        is_whole = any(name == ENDED for name, _ in items)
         self._forget = [
+            *(name for name, _ in items if not name.startswith((KEPT_PREFIX, LEARNED_PREFIX))),
             *restored.unread,
             *restored.untold,
-            *self._learned.restore(learned),
-            *(name for name, _ in items if not name.startswith((KEPT_PREFIX, LEARNED_PREFIX))),
+            *self._learned.restore(learned, is_whole=is_whole),
         ]
 
     def detect(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Found]:
@@ -149,7 +153,8 @@ class Detection:
                 found.append(Found(kept=tuple(items)))
                 items = []
             items.append(item)
-        return [*found, Found(kept=tuple(items))] if items else found
+        ended = [(ENDED, b"\1")] if self.labels else []
+        return [*found, Found(kept=(*items, *ended))] if items or ended else found
 
     def _found(self, scores: Batch) -> Found:
         """The anomalies of a part, with the next changes of episodes."""

@@ -8,20 +8,19 @@ is not strange, the first channel is said.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detect.fixed import FixedThreshold
+from edge.detect.fixed import judge_of
 from edge.detect.frames import SAMPLE_US_MIN, Framed, Frames
 from edge.detect.judged import Judged
 from edge.detect.looked import Looked
 from edge.detect.models import CALL_BYTES_MAX
 from edge.detect.places import Places, SeriesNames
 from edge.detect.scoring import Scoring
-from edge.detect.threshold import Thresholds, Verdict
-from protos.model_manifest import CalibrationKind
+from edge.detect.slots import Slotted, slots_for
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
@@ -31,19 +30,6 @@ SAMPLE_S: Final = 1.0
 """Step of a model whose manifest leaves it to the gateway."""
 GAP_STEPS: Final = 5
 """Steps for which a channel keeps its value when the manifest leaves that to the gateway."""
-
-
-class Judge(Protocol):
-    """Thresholds of either kind."""
-
-    @property
-    def watched_s(self) -> float:
-        """Seconds that devices were watched with a threshold in force, summed over them."""
-        ...
-
-    def judge(self, series: NDArray[np.uint32], scores: F8, ts: I8) -> Verdict:
-        """Judge the scores of one batch."""
-        ...
 
 
 class FrameBench:
@@ -61,15 +47,12 @@ class FrameBench:
         gap_s = manifest.gap_s or GAP_STEPS * sample_s
         self.model = model
         self.scored, self.anomalies, self.failure = 0, 0, ""
+        self.unscored = self.passed_over = 0
         sample_us = max(round(sample_s * 1e6), SAMPLE_US_MIN)
         self.frames = Frames(len(manifest.channels), manifest.window, sample_us, round(gap_s * 1e6))
         self._places = Places(manifest)
-        is_fixed = manifest.calibration.kind is CalibrationKind.FIXED
-        self._judge: Judge = (
-            FixedThreshold(manifest.calibration.threshold)
-            if is_fixed
-            else Thresholds(alarms_per_week)
-        )
+        self._judge = judge_of(manifest.calibration, alarms_per_week)
+        self._slots = slots_for(self.frames, self._judge)
 
     @property
     def watched_s(self) -> float:
@@ -78,8 +61,25 @@ class FrameBench:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that its devices' frames take."""
-        return self.frames.nbytes
+        """Bytes held for all devices, the model itself not counted."""
+        return self.frames.nbytes + self._judge.nbytes
+
+    @property
+    def series_max(self) -> int:
+        """Devices that it has room for."""
+        return self._slots.most
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no further device."""
+        return self._slots.is_full
+
+    def learning(self) -> dict[str, Slotted]:
+        """What is known of each device, by part; kept under what the device is named."""
+        return {
+            "frames": Slotted(self._slots, self.frames, self._places.whose),
+            "thresholds": Slotted(self._slots, self._judge, self._places.whose),
+        }
 
     def look(self, numbers: Columns, names: SeriesNames) -> Iterator[Looked]:
         """What the model says of numbers: of each window that they complete.
@@ -90,21 +90,26 @@ class FrameBench:
         self._places.learn(names)
         device = self._places.device[numbers["series"]]
         mine = (device >= 0).nonzero()[0]
+        fits = self._slots.fits(self._places.named[device[mine]])
+        if fits is not None:
+            self.passed_over += int(np.count_nonzero(~fits))
+            mine = mine[fits]
         if not len(mine):
             return
         framed = self.frames.push(
-            device[mine],
+            self._slots.of(self._places.named[device[mine]]).astype(np.int64),
             self._places.channel[numbers["series"][mine]],
             numbers["ts"][mine].astype(np.int64, copy=False),
             numbers["value"][mine].astype(np.float64, copy=False),
         )
         if len(framed.at):
-            yield self._judged(framed, mine[framed.rows])
+            yield self._judged(framed, mine[framed.rows], device)
 
-    def _judged(self, framed: Framed, rows: I8) -> Looked:
+    def _judged(self, framed: Framed, rows: I8, device: I8) -> Looked:
         scores = np.maximum(self._scores(framed), 0.0)
         given = np.isfinite(scores)
-        if not given.all():  # set aside for now: these windows it did not judge
+        if not given.all():  # no numbers, or set aside for now: these windows it did not judge
+            self.unscored += int(np.count_nonzero(~given))
             framed, rows, scores = framed.only(given), rows[given], scores[given]
         verdict = self._judge.judge(framed.device.astype(np.uint32), scores, framed.ts)
         self.scored += len(scores)
@@ -113,7 +118,7 @@ class FrameBench:
         strange = (scores > verdict.threshold).nonzero()[0]
         if len(strange) and self.model.tells:
             led[strange] = self._led(framed, strange)
-        series = self._places.series[framed.device]
+        series = self._places.series[device[rows]]
         newest = framed.line[framed.at + self.frames.window - 1]
         every = np.arange(len(scores))
         judged = Judged(

@@ -96,7 +96,8 @@ class Steps:
         segment: `(l,)` int64, the segment of each of those.
         owner: `(s,)` int64, the group of each segment.
         step: `(s,)` int64, the step of each.
-        filled: `(s,)` int64, how many frames of silent steps come before it.
+        silent: `(s,)` int64, how many silent steps before it are filled.
+        filled: `(s,)` int64, how many frames are made of these: of the last of them.
         gap: for how many steps a channel keeps its value.
     """
 
@@ -106,6 +107,7 @@ class Steps:
     segment: I8
     owner: I8
     step: I8
+    silent: I8
     filled: I8
     gap: int
 
@@ -135,7 +137,7 @@ class Steps:
         after = np.arange(len(frame_of)) - (place - self.filled)[frame_of] + 1
         is_heard = after == self.filled[frame_of] + 1
         # Those of a device's first segment come to nothing, for none is filled before it.
-        earlier = self.step[np.maximum(frame_of - 1, 0)]
+        earlier = self.step[np.maximum(frame_of - 1, 0)] + (self.silent - self.filled)[frame_of]
         step = np.where(is_heard, self.step[frame_of], earlier + after)
 
         values, source = self._held(channel, value, taken, place, base, len(step), opened)
@@ -208,7 +210,7 @@ class Steps:
         return values[origin, every], source[origin, every]
 
 
-def steps_of(step: I8, groups: Groups, opened: Opened, gap: int) -> Steps:
+def steps_of(step: I8, groups: Groups, opened: Opened, gap: int, window: int) -> Steps:
     """Bring readings to their steps.
 
     Args:
@@ -216,6 +218,9 @@ def steps_of(step: I8, groups: Groups, opened: Opened, gap: int) -> Steps:
         groups: the devices.
         opened: of each of them, its newest step so far.
         gap: for how many steps a channel keeps its value.
+        window: frames of a window. Of silent steps so many are made at most: what is held grows
+            older from one to the next, so whether the last is whole says it of all, and earlier
+            ones are in no window that is to come.
     """
     group = _owners(groups)
     ranks, rank = np.unique(np.concatenate([step, opened.step]), return_inverse=True)
@@ -236,11 +241,12 @@ def steps_of(step: I8, groups: Groups, opened: Opened, gap: int) -> Steps:
     base = np.cumsum(count) - count
     at = np.empty(len(owner), np.int64)
     at[base], at[segment[is_new]] = opened.step, step[is_new]
-    filled = np.zeros(len(at), np.int64)
-    filled[1:] = np.clip(at[1:] - at[:-1] - 1, 0, gap + 1)
-    filled[base] = 0
-    filled[1:][at[:-1] == NEVER] = 0
-    return Steps(groups, late, live, segment, owner, at, filled, gap)
+    silent = np.zeros(len(at), np.int64)
+    silent[1:] = np.clip(at[1:] - at[:-1] - 1, 0, gap + 1)
+    silent[base] = 0
+    silent[1:][at[:-1] == NEVER] = 0
+    filled = np.minimum(silent, window)
+    return Steps(groups, late, live, segment, owner, at, silent, filled, gap)
 
 
 def _owners(groups: Groups) -> I8:

@@ -14,11 +14,14 @@ from the epoch, so a reading's step follows from its event time alone. The rules
   was ahead.
 - Values that are not finite are passed over.
 
-How the stream is cut into batches changes no window. Memory is bounded by the number of devices.
+How the stream is cut into batches changes no window. What is held may be kept and put back: an
+outage of the gateway is a gap by these rules as any other, so it does not age. But of a run that
+was killed it may be from before the end: then what is open was judged since, and is no more.
+Memory is bounded by the number of devices.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +138,7 @@ class Frames:
         finite = np.isfinite(value).nonzero()[0]
         rest = Told(device[finite], channel[finite], ts[finite], value[finite], finite)
         if len(rest.row):
-            self._grow(int(rest.device.max()) + 1)
+            self.grow(int(rest.device.max()) + 1)
         done: list[Framed] = []
         most = len(rest.row)
         while len(rest.row):
@@ -144,9 +147,8 @@ class Frames:
                 # A part is cut where a device starts anew, and where it would make too many frames.
                 groups = by_series(rest.device[:size].astype(np.uint32))
                 part = rest.at(slice(size) if groups.order is None else groups.order)
-                steps = steps_of(
-                    part.ts // self._sample_us, groups, self._open.of(groups.series), self._gap
-                )
+                step, opened = part.ts // self._sample_us, self._open.of(groups.series)
+                steps = steps_of(step, groups, opened, self._gap, self.window)
                 size, before = self._cut(steps, groups, size), size
                 if size == before:
                     break
@@ -217,7 +219,29 @@ class Frames:
         self._run[who] = self._late[who] = 0
         self._open.step[who] = self._open.source[who] = NEVER
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is held, a row a device; to be kept and put back."""
+        opened = self._open
+        return {
+            "history": self._history, "run": self._run, "late": self._late, "step": opened.step,
+            "ts": opened.ts, "source": opened.source, "value": opened.value,
+        }  # fmt: skip
+
+    def outdate(self) -> None:
+        """Take the open step of each device as complete, and let no window end with it."""
+        opened = self._open
+        arrived = opened.source == opened.step[:, None]
+        who = ((opened.step != NEVER) & ~arrived.all(axis=1)).nonzero()[0]
+        step = opened.step[who, None]
+        whole = (step - opened.source[who] <= self._gap).all(axis=1)
+        if self.window > 1:
+            self._history[who, :-1] = self._history[who, 1:]
+            self._history[who, -1] = np.where(whole[:, None], opened.value[who], 0.0)
+        self._run[who] = np.where(whole, np.minimum(self._run[who] + 1, self.window), 0)
+        opened.source[who] = step
+
+    def grow(self, size: int) -> None:
+        """Have room for devices 0 to ``size`` - 1 at least."""
         have = len(self._run)
         if size <= have:
             return

@@ -1,4 +1,4 @@
-"""What detectors learned, kept over a restart: windows and thresholds, a few series at a time.
+"""What detectors know, kept over a restart: windows, thresholds and more, a few series at a time.
 
 What a detector knows of each series stands in arrays with a row a series. `SERIES_EACH` series of
 them are one item, written along with a commit of readings; then there is a pause that fits its
@@ -9,6 +9,7 @@ with an episode it is kept whenever that is told. An orderly end keeps all.
 Items of a detector, or a version of one, that is not in service are let go, and that is said.
 """
 
+import contextlib
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.detect.slots import SERIES, Slotted
+from edge.detect.slots import SERIES, Slotted, row_bytes
 from protos.limits import SERIES_MAX
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ PAUSE_S_MIN: Final = 300.0
 """Between two writings of the same item; a gateway of few series writes seldom."""
 AGE_US_MAX: Final = {"windows": 3_600_000_000}
 """What is older is begun anew: the last values of an hour ago are no context. What is not named
-here does not age. By the gateway's clock; what is from the future, as it says after a start without
-the time, is as old."""
+here does not age: frames of devices have a rule of their own for gaps. By the gateway's clock; what
+is from the future, as it says after a start without the time, is as old."""
 PREFIX: Final = "learned "
 ALONE: Final = " of "
 FORM: Final = 1
@@ -103,8 +104,12 @@ class Learned:
         self._next_s = 0.0
         self._round_s = 0.0
 
-    def restore(self, items: Iterable[Item]) -> list[str]:
-        """Take up what was kept; the names of what is of no use, to be let go."""
+    def restore(self, items: Iterable[Item], *, is_whole: bool = True) -> list[str]:
+        """Take up what was kept, in the order in which it was; the names of what is of no use.
+
+        What was kept later of a series stands: its row alone, or that among others. ``is_whole``:
+        the run that kept it ended in good order, and so kept all that it knew at its end.
+        """
         useless, retired, pieces = [], set(), []
         for name, data in items:
             try:
@@ -114,7 +119,9 @@ class Learned:
                 log.warning("%s is begun anew: %s", name, error)
                 useless.append(name)
         # In their order, so that series have the slots that they had.
-        for _, _, name, piece in sorted(pieces, key=lambda one: one[:3]):
+        for _, _, _, piece in sorted(pieces, key=lambda one: one[:3]):
+            self._place(piece)
+        for _, _, name, piece in pieces:
             try:
                 if piece.detector not in self._parts:
                     retired.add(piece.detector)
@@ -124,9 +131,20 @@ class Learned:
             except (ValueError, TypeError) as error:
                 log.warning("%s is begun anew: %s", name, error)
                 useless.append(name)
+        for parts in () if is_whole else self._parts.values():
+            for of in parts.values():
+                if isinstance(of, Slotted):
+                    of.outdate()
         for detector in sorted(retired):
             log.info("what %s learned is let go: it is not in service", detector)
         return useless
+
+    def _place(self, piece: Piece) -> None:
+        """Give the series of a piece their rows; what is wrong with it is told when it is put."""
+        of = self._parts.get(piece.detector, {}).get(piece.part)
+        if isinstance(of, Slotted) and SERIES in piece.columns:
+            with contextlib.suppress(ValueError, TypeError):
+                of.places(_whose(piece.columns))
 
     def _put(self, piece: Piece) -> bool:
         """Write a piece into its place; False when it is too old. ValueError: it does not fit."""
@@ -145,10 +163,9 @@ class Learned:
         if count > SERIES_EACH or not piece.first >= 0:
             raise ValueError("it has more series than one item")
         if isinstance(of, Slotted):
-            series = columns.pop(SERIES, np.zeros(0, np.int64))
-            if series.shape != (count,) or not ((series >= 0) & (series <= SERIES_MAX)).all():
-                raise ValueError("it does not say whose it is")
-            at: Any = of.places(series)
+            at: Any = of.places(_whose(piece.columns))
+            count = len(at)
+            del columns[SERIES]
         else:
             of.grow(piece.first + count)
             at = slice(piece.first, piece.first + count)
@@ -182,7 +199,7 @@ class Learned:
         """
         items = []
         for part, of in self._parts.get(detector, {}).items():
-            if _row_bytes(of.by_series()) > ALONE_BYTES_MAX:
+            if row_bytes(of.by_series()) > ALONE_BYTES_MAX:
                 continue
             at = series
             if isinstance(of, Slotted):
@@ -230,14 +247,18 @@ class Learned:
         return zlib.compress(msgspec.msgpack.encode(piece), 1)
 
 
-def _row_bytes(rows: Rows) -> int:
-    """Bytes of what is known of one series."""
-    return sum(held.itemsize * int(np.prod(held.shape[1:])) for held in rows.values())
+def _whose(columns: Columns) -> NDArray[np.int64]:
+    """The series of a piece. ValueError: it does not say whose it is."""
+    dtype, _, data = columns.get(SERIES, ("", (), b""))
+    series = np.frombuffer(data, np.int64) if dtype == "<i8" else np.zeros(0, np.int64)
+    if not len(series) or not ((series >= 0) & (series <= SERIES_MAX)).all():
+        raise ValueError("it does not say whose it is")
+    return series
 
 
 def _series_each(rows: Rows) -> int:
     """Series of one item; those of long windows are fewer."""
-    return max(1, min(SERIES_EACH, ITEM_BYTES // max(1, _row_bytes(rows))))
+    return max(1, min(SERIES_EACH, ITEM_BYTES // max(1, row_bytes(rows))))
 
 
 def _columns(rows: Rows) -> Columns:

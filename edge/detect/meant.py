@@ -29,8 +29,10 @@ class Meant:
         if self._is_for_all:
             kinds: NDArray[np.bool_] = self._kinds[names.kind_of[series]]
             return kinds
-        for entry in range(len(self._known), len(names.kind_of)):
-            self._known = np.append(self._known, self._is_meant(entry, names))
+        if len(self._known) < len(names.kind_of):
+            new = range(len(self._known), len(names.kind_of))
+            told = np.fromiter((self._is_meant(entry, names) for entry in new), np.bool_, len(new))
+            self._known = np.concatenate([self._known, told])
         meant: NDArray[np.bool_] = self._known[series]
         return meant
 

@@ -40,7 +40,6 @@ class Places:
 
     Attributes:
         device, channel: `(entries + 1,)` int64 of each series entry, -1 for those of no device.
-        series: `(devices, channels)` uint32, the entry that stands for each channel.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -51,7 +50,18 @@ class Places:
         self._numbers: dict[Owner, int] = {}
         self.device: I8 = np.full(0, -1)
         self.channel: I8 = np.full(0, -1)
-        self.series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
+        self._series: NDArray[np.uint32] = np.zeros((0, len(self._channels)), np.uint32)
+        self._named: NDArray[np.uint32] = np.zeros(0, np.uint32)
+
+    @property
+    def series(self) -> NDArray[np.uint32]:
+        """`(devices, channels)` the entry that stands for each channel."""
+        return self._series[: len(self._numbers)]
+
+    @property
+    def named(self) -> NDArray[np.uint32]:
+        """`(devices,)` the first entry of the first channel: the same in every run."""
+        return self._named[: len(self._numbers)]
 
     def learn(self, names: SeriesNames) -> None:
         """Take up the series that are new since the last call."""
@@ -65,6 +75,14 @@ class Places:
             key = names.key(entry)
             if key is not None and key.kind in self._kinds and self._is_meant(key):
                 self._place(entry, (key.device, key.labels), self._channels[key.metric])
+
+    def whose(self, series: I8) -> I8:
+        """`(n,)` what the device of each of ``series`` is `named`; one of no device is itself."""
+        known = (series < len(self.device)).nonzero()[0]
+        mine = known[self.device[series[known]] >= 0]
+        told = series.copy()
+        told[mine] = self.named[self.device[series[mine]]]
+        return told
 
     def _is_meant(self, key: SeriesKey) -> bool:
         of_class = dict(key.labels).get("class", "")
@@ -81,10 +99,14 @@ class Places:
             if len({known for _, known in heard}) < len(self._channels):
                 return
             number = self._numbers[owner] = len(self._numbers)
-            self.series = np.concatenate(
-                [self.series, np.zeros_like(self.series, shape=(1, len(self._channels)))]
-            )
+            if number == len(self._named):
+                self._named, self._series = _doubled(self._named), _doubled(self._series)
+            self._named[number] = next(known for known, of in heard if of == 0)
         for known, of in heard:
             self.device[known], self.channel[known] = number, of
-            self.series[number, of] = known
+            self._series[number, of] = known
         heard.clear()
+
+
+def _doubled(held: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return np.concatenate([held, np.zeros((max(len(held), 64), *held.shape[1:]), np.uint32)])

@@ -109,6 +109,10 @@ class Windows:
         self._history[series] = pasts[base + groups.counts]
         return line, first
 
+    def begin_anew(self, series: NDArray[np.uint32]) -> None:
+        """Forget the values of these series."""
+        self._history[series], self._seen[series] = np.nan, 0
+
     def by_series(self) -> dict[str, NDArray[Any]]:
         """What is held, a row a series; to be kept and put back."""
         return {"history": self._history, "seen": self._seen}

@@ -6,7 +6,7 @@ is cut into batches changes nothing that rules for values find.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from edge.detect.by_series import by_series
 from edge.detect.judged import Judged
-from edge.detect.rules_meter import Meter, meter_of
+from edge.detect.rules_meter import Meter, Rate, Stuck, meter_of
 from edge.detect.rules_select import Names, Selected
 from edge.detect.rules_silence import Changed, Listening, Silence
 from edge.detect.rules_state import Switch
+from edge.detect.slots import Slots, Slotted
 from edge.settings_watch import Watch, When
 from protos.series import SeriesKey
 
@@ -84,6 +85,8 @@ class Post:
     switch: Switch
     meter: Meter | None = None
     silence: Silence | None = None
+    slots: Slots = field(default_factory=Slots)
+    """Numbers of the series that the meter knows something of."""
     judged: int = 0
     found: int = 0
 
@@ -173,6 +176,14 @@ class Rules:
             if post.silence is not None or not post.watch.command
         })  # fmt: skip
 
+    def learning(self) -> dict[str, dict[str, Slotted]]:
+        """What rules for rates and stuck values know of their series, by detector."""
+        return {
+            PREFIX + post.name: {"readings": Slotted(post.slots, post.meter)}
+            for post in self._posts
+            if isinstance(post.meter, Rate | Stuck)
+        }
+
     def standings(self) -> list[PostStanding]:
         """How each rule does."""
         return [
@@ -214,8 +225,11 @@ def _measured(post: Post, numbers: Columns, usable: I8 | None) -> Found | None:
     if groups.order is not None:
         rows = rows[groups.order]
     ts, value = numbers["ts"][rows], numbers["value"][rows]
+    told = groups
+    if isinstance(post.meter, Rate | Stuck):  # a limit knows nothing of its series
+        told = replace(groups, who=post.slots.of(groups.who), series=post.slots.of(groups.series))
     with np.errstate(over="ignore"):
-        metered = post.meter.measure(groups, ts, value)
+        metered = post.meter.measure(told, ts, value)
     at = metered.at
     if not len(at):
         return None

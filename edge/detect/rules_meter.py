@@ -4,7 +4,7 @@ Each meter gives a score that is 1.0 at the limit. What it cannot judge it leave
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,10 @@ class Meter(Protocol):
     """The score at which it is over: 1.0 without hysteresis."""
 
     def measure(self, groups: Groups, ts: I8, value: F8) -> Metered:
-        """Judge the rows of one batch, in the order of ``groups``; ``value`` is finite."""
+        """Judge the rows of one batch, in the order of ``groups``; ``value`` is finite.
+
+        Their series are numbered from 0, and need not rise.
+        """
 
 
 class Level:
@@ -103,6 +106,15 @@ class Rate:
         over, over_again = rate > self._limit, rate > self._limit - self._back
         return Metered(at, rate / self._limit, over, ~over & ~over_again)
 
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is known, a row a series; to be kept and put back."""
+        return self._order.by_series() | self._references.by_series()
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
+        self._order.grow(size)
+        self._references.grow(size)
+
 
 class Stuck:
     """The same value, to the bit, for longer than the limit; late readings are left out.
@@ -123,10 +135,7 @@ class Stuck:
         ordered = self._order.take(groups, ts)
         at = ordered.at
         who, when, what = groups.who[at], ts[at], value[at]
-        size = int(groups.series[-1]) + 1
-        # No value equals NaN: a series begins with a change.
-        self._value = grown(self._value, size, np.nan)
-        self._since = grown(self._since, size, 0)
+        self.grow(int(groups.series.max()) + 1)
         first = np.ones(len(at), np.bool_)
         first[1:] = who[1:] != who[:-1]
         before = np.empty(len(at))
@@ -142,6 +151,17 @@ class Stuck:
         score = (when.astype(np.float64) - since.astype(np.float64)) / SECOND_US / self._limit_s
         over = score > 1.0
         return Metered(at, score, over, ~over)
+
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is known, a row a series; to be kept and put back."""
+        return self._order.by_series() | {"value": self._value, "since": self._since}
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
+        self._order.grow(size)
+        # No value equals NaN: a series begins with a change.
+        self._value = grown(self._value, size, np.nan)
+        self._since = grown(self._since, size, 0)
 
 
 def meter_of(watch: Watch) -> Meter:

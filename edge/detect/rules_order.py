@@ -7,7 +7,7 @@ the series, and nothing is compared across lives. Equal times are in order.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,7 @@ class Order:
 
     def take(self, groups: Groups, ts: I8) -> Ordered:
         """Which of one batch's rows are in order; ``ts`` `(n,)` µs, in the order of ``groups``."""
-        size = int(groups.series[-1]) + 1
-        self._newest = grown(self._newest, size, _NEVER)
-        self._late = grown(self._late, size, 0)
+        self.grow(int(groups.series.max()) + 1)
         if self._is_rising(groups, ts):
             self._newest[groups.series] = ts[groups.starts + groups.counts - 1]
             self._late[groups.series] = 0
@@ -65,6 +63,15 @@ class Order:
         before = (total - begins)[groups.starts]
         at = kept.nonzero()[0]
         return Ordered(at, (total - np.repeat(before, groups.counts))[at])
+
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is known, a row a series."""
+        return {"newest": self._newest, "late": self._late}
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
+        self._newest = grown(self._newest, size, _NEVER)
+        self._late = grown(self._late, size, 0)
 
     def _is_rising(self, groups: Groups, ts: I8) -> bool:
         falls = ts[1:] < ts[:-1]

@@ -7,7 +7,7 @@ its three last spans: whatever comes next, what it is compared with is among the
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class References:
             ts: `(n,)` µs, never falling within a series and life.
             value: `(n,)`.
         """
-        self._grow(int(who.max()) + 1)
+        self.grow(int(who.max()) + 1)
         fresh = np.ones(len(who), np.bool_)
         fresh[1:] = who[1:] != who[:-1]
         series = who[fresh].astype(np.int64)
@@ -97,7 +97,12 @@ class References:
         self._count[series] = count
         self._ts[series], self._value[series] = ts[last[at]], value[last[at]]
 
-    def _grow(self, size: int) -> None:
+    def by_series(self) -> dict[str, NDArray[Any]]:
+        """What is kept, a row a series."""
+        return {"ts": self._ts, "value": self._value, "count": self._count}
+
+    def grow(self, size: int) -> None:
+        """Have room for series 0 to ``size`` - 1 at least."""
         self._ts = grown(self._ts, size, 0)
         self._value = grown(self._value, size, 0.0)
         self._count = grown(self._count, size, 0)

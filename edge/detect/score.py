@@ -27,7 +27,11 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A model as `status` shows it; ``watched_s``, seconds, is summed over series."""
+    """A model as `status` shows it; ``watched_s``, seconds, is summed over series.
+
+    ``unscored``: windows that it gave no number for, or that came while it was set aside;
+    ``passed_over``: readings of series that it has no room for.
+    """
 
     name: str
     version: str
@@ -36,6 +40,8 @@ class Standing:
     failure: str
     aside: dict[str, int]
     watched_s: float
+    unscored: int
+    passed_over: int
 
 
 @dataclass(slots=True)
@@ -54,6 +60,7 @@ class Scorer:
     watch: Watch | None = None
     _benches: list[Bench | FrameBench] = field(init=False)
     _routing: Routing = field(init=False)
+    _full: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._benches = [self._bench(model) for model in self.models]
@@ -107,6 +114,7 @@ class Scorer:
         for bench, mine in zip(self._benches, self._routed(numbers, catalog, leave), strict=True):
             if not bench.failure:
                 looked += self._of(bench, numbers, mine, catalog)
+                self._tell_if_full(bench)
         return looked
 
     @property
@@ -123,7 +131,7 @@ class Scorer:
             if bench.failure or isinstance(bench, FrameBench):
                 wanted.append(None)
                 continue
-            mine = bench.meant.of(numbers["series"], catalog)
+            mine = bench.wanted(numbers["series"], catalog)
             wanted.append(mine if leave is None else mine & ~leave)
         return self._routing.rows(numbers["series"], numbers["ts"], wanted)
 
@@ -143,6 +151,14 @@ class Scorer:
             log.error("model %s failed and is set aside: %s", label, bench.failure)
         return looked
 
+    def _tell_if_full(self, bench: Bench | FrameBench) -> None:
+        label = bench.model.manifest.label
+        if bench.is_full and label not in self._full:
+            self._full.add(label)
+            what = "devices" if isinstance(bench, FrameBench) else "series"
+            log.warning("model %s judges %d %s and no further ones, which would take more memory"
+                        " than a model may", label, bench.series_max, what)  # fmt: skip
+
     @property
     def nbytes(self) -> int:
         """Bytes held for all series and devices, the models themselves not counted."""
@@ -154,13 +170,12 @@ class Scorer:
         return [bench.model.manifest.label for bench in self._benches]
 
     def learning(self) -> dict[str, dict[str, BySeries]]:
-        """What is known of each series, by model; frames of devices begin anew with a run."""
+        """What is known of each series or device, by model."""
         known: dict[str, dict[str, BySeries]] = {}
         for bench, pace in zip(self._benches, self._routing.paces, strict=True):
-            if not isinstance(bench, FrameBench):
-                parts = known[bench.model.manifest.label] = {**bench.learning()}
-                if pace is not None:
-                    parts["pace"] = pace
+            parts = known[bench.model.manifest.label] = {**bench.learning()}
+            if pace is not None:
+                parts["pace"] = pace
         return known
 
     def standings(self) -> list[Standing]:
@@ -174,6 +189,8 @@ class Scorer:
                 bench.failure or bench.model.trouble,
                 {str(why): count for why, count in bench.model.aside.items()},
                 bench.watched_s,
+                bench.unscored,
+                bench.passed_over,
             )
             for bench in self._benches
             for m in (bench.model.manifest,)

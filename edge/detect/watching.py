@@ -62,8 +62,8 @@ class Watching:
         return [PREFIX + one.name for one in self._rules.standings()]
 
     def learning(self) -> Mapping[str, Mapping[str, BySeries]]:
-        """Nothing: what stands is known by its episodes and by its commands."""
-        return {}
+        """What rates and stuck values go by; what stands is known by episodes and commands."""
+        return self._rules.learning()
 
     def resume(self, is_open: Mapping[str, Sequence[int]]) -> None:
         """Go on with what has an open episode from before a restart, by label."""

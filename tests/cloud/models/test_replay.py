@@ -56,20 +56,22 @@ def package(made: Fitted, **more):
     return read_package(write_package(manifest, made.graph, KEY))
 
 
-def at_the_gateway(folder: Path, graph: bytes, window: int, takes: str, values, seed: int):
+def at_the_gateway(
+    folder: Path, graph: bytes, window: int, takes: str, values, seed: int, times=TIMES, gap_s=0
+):
     """Scores of the gateway's scorer for readings in batches, NaN where it judged none."""
     import hashlib
 
     (folder / "m.onnx").write_bytes(graph)
     (folder / "m.toml").write_text(
         f'name = "m"\nversion = "1"\nfile = "m.onnx"\nwindow = {window}\ntakes = "{takes}"\n'
-        f'sha256 = "{hashlib.sha256(graph).hexdigest()}"\n'
+        f'gap_s = {gap_s}\nsha256 = "{hashlib.sha256(graph).hexdigest()}"\n'
     )
     scorer = Scorer([load(folder / "m.toml")], 1.0)
     rng, told, start = np.random.default_rng(seed), np.full(len(values), np.nan), 0
     while start < len(values):
         end = start + int(rng.integers(1, 400))
-        part, ts = values[start:end], TIMES[start : start + len(values[start:end])]
+        part, ts = values[start:end], times[start : start + len(values[start:end])]
         count = len(part)
         batch = records.numbers(np.full(count, 2), ts, part, np.zeros(count), ts)
         for looked in scorer.look([Batch(batch.tables)], Gauges()):
@@ -106,6 +108,26 @@ def test_a_model_of_lines_is_replayed_to_the_bit(tmp_path):
     replay = replay_of(read_package(write_package(manifest, graph, KEY)))
     theirs = at_the_gateway(tmp_path, graph, 48, "line", values, 8)
     np.testing.assert_array_equal(replay.score(values), theirs)
+
+
+def test_no_window_reaches_over_a_longer_silence_than_the_manifest_bridges(tmp_path):
+    build(tmp_path)
+    graph = next(tmp_path.glob("residual*.onnx")).read_bytes()
+    values, chance = holed(9), np.random.default_rng(10)
+    steps = np.diff(TIMES, prepend=TIMES[0])
+    gaps = chance.choice(READINGS, 40, replace=False)
+    steps[gaps] += chance.choice([200, 400], 40) * 1_000_000
+    times = TIMES[0] + np.cumsum(steps)
+    gap_s = int(TIMES[1] - TIMES[0]) / 1e6 + 300.0
+    manifest = Manifest(
+        name="residual", version="1", window=48, takes=Takes.LINE, gap_s=gap_s,
+        calibration=Calibration(kind=CalibrationKind.FIXED, threshold=5.0),
+    )  # fmt: skip
+    replay = replay_of(read_package(write_package(manifest, graph, KEY)))
+    mine = replay.score(values, times)
+    theirs = at_the_gateway(tmp_path, graph, 48, "line", values, 8, times, gap_s)
+    np.testing.assert_array_equal(mine, theirs)
+    assert 0 < np.isfinite(mine).sum() < np.isfinite(replay.score(values)).sum()
 
 
 def test_too_few_readings_for_a_window_are_not_scored():

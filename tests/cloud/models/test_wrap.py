@@ -88,6 +88,22 @@ def foreign(
 
 
 SAME = [helper.make_node("Identity", ["x"], ["y"])]
+
+
+def classes() -> bytes:
+    """What scikit-learn's classifiers give unless they are told otherwise: a map for each row."""
+    data = onnx.load_model_from_string(foreign(SAME, ["n", 16], ["n", 16]))
+    data.graph.node[0].CopyFrom(
+        helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])
+    )
+    data.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    data.graph.output[0].type.Clear()
+    told = data.graph.output[0].type.sequence_type.elem_type.map_type
+    told.key_type, told.value_type.tensor_type.elem_type = TensorProto.INT64, TensorProto.FLOAT
+    made: bytes = data.SerializeToString()
+    return made
+
+
 WINDOWS = np.random.default_rng(2).normal(size=(5, 16))
 
 
@@ -157,7 +173,18 @@ def test_notes_of_the_exporter_are_left_out() -> None:
         (foreign(SAME, ["n", 16], ["n", 16]), Mapping(column=16), "has no column 16"),
         (foreign(SAME, ["n", 9], ["n"]), Mapping(), "has the shape [-1, 9], windows are [-1, 16]"),
         (foreign(SAME, [1, 16], ["n"]), Mapping(), "has the shape [1, 16]"),
+        (foreign(SAME, ["n", 0], ["n", 0]), Mapping(), "has the shape [-1, 0]"),
+        (
+            foreign(SAME, ["n", 1 << 62], ["n"]),
+            Mapping(),
+            "has the shape [-1, 4611686018427387904]",
+        ),
         (foreign(SAME, ["n", 16], ["n"], TensorProto.STRING), Mapping(), "neither of float32"),
+        (foreign(SAME, ["n", 16], ["n"], TensorProto.FLOAT16), Mapping(), "neither of float32"),
+        (foreign(SAME, ["n", 16], ["n"], TensorProto.INT64), Mapping(), "neither of float32"),
+        (foreign(SAME, ["n", 16], ["n"], opset=24), Mapping(), "its opset of ai.onnx is [24]"),
+        (foreign(SAME, ["n", 16], []), Mapping(column=0), "has no column 0"),
+        (classes(), Mapping(), "is no tensor"),
         (foreign(SAME, ["n", 16], ["n"]), Mapping(output="z"), "it has no output 'z'"),
         (foreign(SAME, ["n", 16], ["n"]), Mapping(input="z"), "it has no input 'z'"),
         (foreign(SAME, ["n", 16], ["n"], opset=9), Mapping(), "its opset of ai.onnx is [9]"),

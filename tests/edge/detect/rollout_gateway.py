@@ -1,5 +1,6 @@
 """A gateway's desk of rollouts on a folder, with readings for its models."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,14 +77,19 @@ class Openers(PackageOpeners):
 class Gateway:
     """A desk on a folder; `restart` begins another agent on what the disk has."""
 
-    def __init__(self, home: Path, folder: type[RolloutFolder] = RolloutFolder) -> None:
+    def __init__(
+        self,
+        home: Path,
+        folder: type[RolloutFolder] = RolloutFolder,
+        made: Callable[[], PackageOpeners] = Openers,
+    ) -> None:
         self.home, self.now_us, self.at, self.is_ramp = home, 1, 0, False
-        self.folder = folder
+        self.folder, self.made = folder, made
         self.signers = Signers(home / "identity", lambda: frozenset({PUBLIC}))
         self.restart()
 
     def restart(self) -> None:
-        self.openers, self.staged = Openers(), Staged([], 1.0)
+        self.openers, self.staged = self.made(), Staged([], 1.0)
         made = RolloutDesk(
             self.home / "rollout", self.staged, self.signers, self.openers, lambda: self.now_us
         )

@@ -153,6 +153,15 @@ def test_a_process_that_dies_is_told_with_its_signal(how: signal.Signals) -> Non
         assert raised.value.reason is Reason.DIED
 
 
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_process_goes_on_when_all_of_a_unit_are_told_to_end(word: signal.Signals) -> None:
+    with apart(spread()) as one:
+        one.report()
+        os.kill(one.pid, word)
+        assert np.isfinite(one.score(LINE, AT)).all()
+    assert is_gone(one.pid), "the agent ends it itself"
+
+
 def test_a_process_that_is_stopped_is_waited_for_no_longer_than_agreed() -> None:
     with apart(spread(), bounds=Bounds(call_s=0.2, window_us=50_000)) as one:
         one.report()

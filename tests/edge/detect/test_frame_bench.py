@@ -1,6 +1,5 @@
 """A model of several metrics through the scorer: devices that have them, windows, who led."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +8,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cloud.models.pca import fit
 from edge.catalog import Catalog
 from edge.detect import models
 from edge.detect.score import Looked, Scorer
 from edge.detect.shipped.build import build
-from protos.model_manifest import Calibration, CalibrationKind, Manifest, Takes
+from protos.model_manifest import Calibration, CalibrationKind
 from protos.records import Batch, Kind, Quality, numbers
 from protos.series import SeriesKind
+from tests.edge.detect.pump import CHANNELS, calm, pump_model
 
-CHANNELS = ("flow", "pressure", "speed")
 START_US = 1_700_000_000_000_000
 F8 = NDArray[np.float64]
 
 
-def calm(rows: int, seed: int = 1) -> F8:
-    return np.random.default_rng(seed).normal(size=(rows, 3)) * [1.0, 0.1, 5.0] + [30, 2, 1400]
-
-
 @pytest.fixture(scope="module")
 def model() -> models.Model:
-    graph, said = fit(calm(400))
-    manifest = Manifest(
-        name="pump", version="1", window=said["window"], takes=Takes.FRAME, channels=CHANNELS,
-        sample_s=1.0, gap_s=3.0, sha256=sha256(graph).hexdigest(),
-        calibration=msgspec.convert(said["calibration"], Calibration),
-    )  # fmt: skip
-    return models.Model(manifest, models.open_session(Path("pump"), manifest, graph))
+    return pump_model()
 
 
 def catalog(devices: int = 1) -> Catalog:

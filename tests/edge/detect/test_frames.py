@@ -244,6 +244,39 @@ def test_what_a_gap_may_fill_is_bounded_whatever_it_says() -> None:
     assert len(push(Frames(1, 3, SECOND, 1 << 62), further).rows) == 3 + 5 - 2
 
 
+@pytest.mark.parametrize(("window", "gap"), [(1, 50), (3, 50), (7, 50), (50, 50), (51, 50)])
+def test_of_a_silence_that_is_bridged_no_more_frames_are_made_than_a_window_holds(
+    window: int, gap: int
+) -> None:
+    """So no step and gap that a manifest names make a reading dear."""
+    rng = np.random.default_rng(window)
+    at = START + np.cumsum(rng.choice([1, 1, 20, 49, 50, 51, 52, 200], 400))
+    told = [(0, int(rng.integers(2)), int(step) * SECOND, float(step)) for step in at]
+    made = Frames(2, window, SECOND, gap * SECOND)
+    framed = push(made, told)
+    assert by_device(made, framed) == naive(told, 2, window, gap)
+    assert len(framed.line) <= window + len(told) * (window + 1)
+
+
+@pytest.mark.parametrize("is_outdated", [False, True])
+def test_a_step_that_stood_open_when_it_was_kept_ends_a_window_once(is_outdated: bool) -> None:
+    """Kept by a run that was killed later, it was judged since; kept by the last, it was not."""
+    made, again = (Frames(2, 3, SECOND, 3 * SECOND) for _ in range(2))
+    told = [(0, channel, step * SECOND, 10.0 * step + channel) for step in range(4)
+            for channel in (0, 1)]  # fmt: skip
+    assert push(made, [*told, (0, 0, 4 * SECOND, 40.0)]).ts.tolist() == [2 * SECOND, 3 * SECOND]
+    again.grow(1)
+    rows = again.by_series()
+    for name, held in made.by_series().items():
+        rows[name][:1] = held[:1]
+    if is_outdated:
+        again.outdate()
+    framed = push(again, [(0, 0, 5 * SECOND, 50.0), (0, 1, 5 * SECOND, 51.0)])
+    ends = [5] if is_outdated else [4, 5]
+    assert framed.ts.tolist() == [end * SECOND for end in ends]
+    assert windows(again, framed)[-1].tolist() == [[30.0, 31.0], [40.0, 31.0], [50.0, 51.0]]
+
+
 def test_memory_is_bounded_by_the_devices() -> None:
     made = Frames(8, 32, SECOND, 5 * SECOND)
     push(made, [(device, 0, START * SECOND, 1.0) for device in range(100)])

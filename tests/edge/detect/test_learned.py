@@ -7,10 +7,12 @@ import pytest
 
 from edge.detect import learned, models
 from edge.detect.fixed import FixedThreshold
+from edge.detect.frames import Frames
 from edge.detect.learned import Item, Learned
 from edge.detect.pace import Pace
 from edge.detect.rolling import Windows
 from edge.detect.score import Scorer
+from edge.detect.seams import Seams
 from edge.detect.shipped.build import build
 from edge.detect.threshold import Thresholds
 from protos.records import Batch, Kind, Quality, numbers
@@ -148,9 +150,15 @@ def arrays_in(held: object) -> list[np.ndarray]:
     return [array for name in names for array in arrays_in(getattr(held, name))]
 
 
-@pytest.mark.parametrize("made", [Windows(48), Thresholds(1.0), Pace(1.0), FixedThreshold(1.0)])
+@pytest.mark.parametrize(
+    "made",
+    [
+        Windows(48), Thresholds(1.0), Pace(1.0), FixedThreshold(1.0), Frames(2, 3, 1_000_000, 0),
+        Seams(60e6),
+    ],
+)  # fmt: skip
 def test_every_array_that_is_learned_is_kept(
-    made: Windows | Thresholds | Pace | FixedThreshold,
+    made: Windows | Thresholds | Pace | FixedThreshold | Frames | Seams,
 ) -> None:
     made.grow(3)
     rows = made.by_series()
