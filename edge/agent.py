@@ -40,11 +40,13 @@ from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.memoir import Memoir
 from edge.model_post import ModelPost
+from edge.notify import Notifier
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
 from edge.upkeep import look_again, stay_small
+from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,8 @@ STOP_DRAIN_S: Final = 5.0
 SWITCH_S: Final = 0.001
 
 
-async def run(config: EdgeConfig) -> None:
-    """Run one gateway until SIGTERM or SIGINT.
+async def run(config: EdgeConfig, notifier: Notifier | None = None) -> None:
+    """Run one gateway until SIGTERM or SIGINT; ``notifier`` tells systemd of it.
 
     Raises:
         OperatorError, StorageError: what keeps it from starting, or ends it.
@@ -65,7 +67,7 @@ async def run(config: EdgeConfig) -> None:
     memory.settle()
     sys.setswitchinterval(SWITCH_S)
     try:
-        await agent.run()
+        await agent.run(notifier or Notifier())
     finally:
         await asyncio.to_thread(agent.store.close)
 
@@ -127,7 +129,7 @@ class Agent:
             detecting.detection(config, scorer, watching, store.remembered(), clock),
         )
 
-    async def run(self) -> None:
+    async def run(self, notifier: Notifier) -> None:
         """Start the stages, wait for a signal, and end them in order."""
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -176,12 +178,13 @@ class Agent:
         ):
             self.ingest.start(self.inbox)
             collect.start()
+            notifier.ready()
             log.info("gateway %s collects from %s", self.config.name, self._urls)
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
                 courtesies += [commander] if len(self.rules) else []
-                await self._hold(stop, fatal, courtesies, reporter, collect)
+                await self._hold(stop, fatal, courtesies, reporter, collect, notifier)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -210,6 +213,7 @@ class Agent:
         courtesies: Sequence[Courtesy],
         reporter: Reporter,
         collect: Collect,
+        notifier: Notifier,
     ) -> None:
         post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
         delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
@@ -224,11 +228,13 @@ class Agent:
                 tasks.create_task(look_again(collect), name="end silent episodes"),
                 tasks.create_task(self.watching.run(collect.look_again), name="look round"),
                 tasks.create_task(stay_small(), name="give back memory"),
+                tasks.create_task(self._watchdog(notifier, collect, reporter), name="watchdog"),
                 *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            notifier.stopping()
             if not fatal.done():
                 await self._finish(collect)
             await cancelled((*running, stopped))
@@ -241,6 +247,17 @@ class Agent:
         await asyncio.to_thread(collect.finish)
         if self.delivery is not None:
             await self.delivery.drain(STOP_DRAIN_S)
+
+    async def _watchdog(self, notifier: Notifier, collect: Collect, reporter: Reporter) -> None:
+        assert self.delivery is not None
+        delivery = self.delivery
+        loops = {
+            "ingest": lambda: self.ingest.turns,
+            "collect": lambda: collect.turns,
+            "commit": lambda: self.store.turns,
+            "uplink": lambda: delivery.turns,
+        }
+        await Watchdog(notifier, loops, lambda: _line(reporter.fault(), delivery)).run()
 
     async def _buffer_stats(self) -> BufferStats:
         return await asyncio.wrap_future(self.store.stats())
@@ -264,3 +281,9 @@ class Agent:
 def _fail(fatal: "asyncio.Future[object]", error: Exception) -> None:
     if not fatal.done():
         fatal.set_exception(error)
+
+
+def _line(fault: str, delivery: Delivery) -> str:
+    """How it is in one line, for `systemctl status`."""
+    cloud = f"cloud {delivery.uplink.state.line.value}" if delivery.uplink else "no cloud yet"
+    return f"{fault or 'collecting'}; {cloud}"

@@ -90,6 +90,10 @@ class Ingest(Protocol):
     def states(self) -> Mapping[str, LinkState]:
         """How each connection stands, by the broker's name; one alone has its own."""
 
+    @property
+    def turns(self) -> int:
+        """How often it came round, of several the one that did least; rises while it lives."""
+
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
 

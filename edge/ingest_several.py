@@ -45,6 +45,11 @@ class SeveralIngest:
             stale_acks=sum(one.stale_acks for one in states.values()),
         )
 
+    @property
+    def turns(self) -> int:
+        """Turns of the one that came round least."""
+        return min(one.turns for one in self._sessions.values())
+
     def start(self, inbox: Inbox) -> None:
         """Have every session connect, and put its messages into the one ``inbox``."""
         for one in self._sessions.values():

@@ -1,5 +1,6 @@
 """systemd: whether the unit is there, starts at boot, is watched, and does not start in a loop."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,13 @@ from edge.keys import CREDENTIAL_NAME
 UNIT: Final = "tidegate-edge.service"
 PLACES: Final = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system",
                  "/lib/systemd/system")  # fmt: skip
+LOADED: Final = ("LoadCredential", "LoadCredentialEncrypted")
+STORES: Final = tuple(
+    f"{place}/credstore{kind}"
+    for place in ("/etc", "/run", "/usr/lib")
+    for kind in (".encrypted", "")
+)
+"""Where systemd looks for a credential that is named without a path (systemd.exec(5))."""
 SERVICE: Final = "the service tidegate-edge"
 ASK_S: Final = 5.0
 RESTARTS_MANY: Final = 3
@@ -46,10 +54,21 @@ def examine(case: Case) -> Iterator[Finding]:
 
 
 def hands_over_key(case: Case) -> bool:
-    """Whether the unit or what was added to it names the buffer's key as a credential."""
-    keys = ("LoadCredential", "LoadCredentialEncrypted", "SetCredentialEncrypted")
-    wanted = tuple(f"{key}={CREDENTIAL_NAME}" for key in keys)
-    return any(line.startswith(wanted) for line in _unit(case)[1])
+    """Whether the unit, or what was added to it, has a credential to make the buffer's key of."""
+    for line in _unit(case)[1]:
+        key, _, value = line.partition("=")
+        name, _, path = value.partition(":")
+        if name.strip() != CREDENTIAL_NAME:
+            continue
+        if key == "SetCredentialEncrypted" or (key in LOADED and _is_there(case, path.strip())):
+            return True
+    return False
+
+
+def _is_there(case: Case, path: str) -> bool:
+    """Whether a credential can be loaded: from its path, or by its name from a store."""
+    places = [path] if path else [f"{store}/{CREDENTIAL_NAME}" for store in STORES]
+    return any(os.path.exists(case.system(place)) for place in places)
 
 
 def _unit(case: Case) -> tuple[Path | None, list[str]]:

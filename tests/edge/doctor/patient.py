@@ -20,7 +20,6 @@ from tests.sim.site import Papers, Site, enrol
 
 NAME = "gw-1"
 NOW_US = 1_790_000_000_000_000
-UNIT = Path(__file__).parents[3] / "deploy/systemd/tidegate-edge.service"
 MEMINFO = "MemTotal:         474000 kB\nMemFree:  20000 kB\nMemAvailable:     {left} kB\n"
 MOSQUITTO = "persistence true\ninclude_dir /etc/mosquitto/conf.d\n"
 
@@ -132,7 +131,8 @@ class Patient:
         return Diagnosis(examine(case, THEMES))
 
 
-WATCHED = "[Service]\nType=notify\nWatchdogSec=60\nRestart=always\n"
+WATCHED = (Path(__file__).parents[3] / "deploy/systemd/tidegate-edge.service").read_text()
+"""The unit as it is shipped."""
 
 
 @dataclass
