@@ -35,6 +35,8 @@ PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6)
 LIKE_MAX: Final = 20
 """Lines of one message that are written in a minute; of the others the next one tells how many."""
 LIKE_S: Final = 60.0
+WORDS_MIN: Final = 8
+WORDS_KEPT: Final = 200
 MESSAGES_MAX: Final = 512
 """Messages that are counted; beyond them all are forgotten, and written again."""
 
@@ -127,7 +129,10 @@ class Sparing(logging.Filter):
         """Whether to write it; the first after some that were left out tells how many."""
         if record.levelno <= logging.DEBUG:
             return True
-        key = (record.name, record.levelno, str(record.msg))
+        words = str(record.msg)
+        if words.count("%") and len(words) < WORDS_MIN:  # "%s" alone is no message of its own
+            words = record.getMessage()[:WORDS_KEPT]
+        key = (record.name, record.levelno, words)
         with self._lock:
             if len(self._said) >= MESSAGES_MAX and key not in self._said:
                 self._said.clear()

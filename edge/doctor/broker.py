@@ -21,6 +21,8 @@ EXPIRY: Final = 0x11
 RECEIVE_MAXIMUM: Final = 0x21
 PACKET_MAX: Final = 0x27
 QUEUE_LONG: Final = 100_000
+IN_FLIGHT_FEW: Final = 100
+"""A commit in 50 ms, and 2,000 messages a second are the most that come with so many."""
 _CONF: Final = "in /etc/mosquitto/conf.d/tidegate.conf, then `systemctl restart mosquitto`"
 
 ANSWERS = ok("broker.answers", LINE)
@@ -57,6 +59,9 @@ FORGETS = warning(
     "broker.persistence", HOLDS, "write `persistence true` " + _CONF + ": a power cut takes it else"
 )
 SHORT_QUEUE = warning("broker.queue", HOLDS, "write `max_queued_messages 0` " + _CONF)
+FEW_IN_FLIGHT = hint(
+    "broker.inflight", HOLDS, "write `max_inflight_messages 0` " + _CONF + ": few cap the rate"
+)
 EXPIRES = warning(
     "broker.expiry", HOLDS, "let the broker keep sessions longer than the gateway may be away"
 )
@@ -145,6 +150,9 @@ def _holds(case: Case, said: "Said", where: str, conf: "Mosquitto | None") -> It
         troubles.append(FORGETS.found(f"{where} keeps it in memory alone (`persistence false`)"))
     if conf is not None and 0 < conf.queued_max < QUEUE_LONG:
         troubles.append(SHORT_QUEUE.found(_short(case, where, conf.queued_max)))
+    if conf is not None and 0 < conf.inflight_max < IN_FLIGHT_FEW:
+        told = f"{where} has {conf.inflight_max} messages in flight to a client, then waits"
+        troubles.append(FEW_IN_FLIGHT.found(told))
     yield from troubles
     if conf is None and not troubles:
         yield UNKNOWN.found(f"{where} says nothing of its queue, and its file is not here to read")
@@ -169,7 +177,7 @@ THEME = Theme(
     "broker",
     (
         ANSWERS, UNREACHED, NO_TLS, MUTE, TURNED_AWAY, UNGRANTED, LOW_QOS, OLD, APART, FORGETS,
-        SHORT_QUEUE, EXPIRES, DROPPED, UNKNOWN, KEPT,
+        SHORT_QUEUE, FEW_IN_FLIGHT, EXPIRES, DROPPED, UNKNOWN, KEPT,
     ),
     examine,
     limit_s=20.0,

@@ -130,6 +130,18 @@ def test_what_is_said_again_and_again_is_left_out_and_then_counted() -> None:
     assert said(sparing, 101.0 + LIKE_S) == "lost two"
 
 
+def test_errors_that_are_logged_by_their_own_words_are_told_apart() -> None:
+    sparing = Sparing()
+    for n in range(3 * LIKE_MAX):
+        made = record("%s")
+        made.args = (f"could not do the thing {n // LIKE_MAX}",)
+        assert sparing.filter(made)
+    assert said(sparing, made.created, "%s") == "two"
+    made = record("%s")
+    made.args = ("could not do the thing 2",)
+    assert not sparing.filter(made)
+
+
 def test_a_clock_that_is_set_back_silences_nothing() -> None:
     sparing = Sparing()
     for n in range(LIKE_MAX + 5):

@@ -76,7 +76,10 @@ class Patient:
         self.file("/etc/systemd/system/tidegate-edge.service", WATCHED)
         self.file("/etc/systemd/system/multi-user.target.wants/tidegate-edge.service", WATCHED)
         self.file("/etc/mosquitto/mosquitto.conf", MOSQUITTO)
-        self.file("/etc/mosquitto/conf.d/tidegate.conf", "max_queued_messages 0\n")
+        self.file(
+            "/etc/mosquitto/conf.d/tidegate.conf",
+            "max_queued_messages 0\nmax_inflight_messages 0\n",
+        )
         self.device("device/type", "SD\n")
         self.device("device/name", "SC32G\n")
 

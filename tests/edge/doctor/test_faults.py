@@ -59,6 +59,8 @@ TABLE = [
             "broker.persistence", "persistence true", 0),
     Planted("the broker's queue is short", by.with_file(CONF, "max_queued_messages 1000\n"),
             "broker.queue", "max_queued_messages 0", 0),
+    Planted("the broker has few messages in flight", by.with_file(CONF, "max_queued_messages 0\n"),
+            "broker.inflight", "max_inflight_messages 0", 0),
     Planted("the key is not the certificate's", by.key_of_another,
             "certificate.unusable", "enroll --replace", 2),
     Planted("the authority is not the certificate's", by.authority_of_another,
