@@ -1,5 +1,7 @@
 """`tidegate-edge doctor`: what is wrong with this gateway, and what to do about it."""
 
+import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,4 +43,7 @@ def command(place: Place, as_json: bool, root: Path) -> int:
         findings=findings,
     )
     click.echo(msgspec.json.encode(report) if as_json else "\n".join(told(report)))
+    if case.is_left or any(one.name.endswith(".hangs") for one in findings):
+        sys.stdout.flush()
+        os._exit(report.code)  # what hangs would be waited for by a library's own end
     return report.code

@@ -5,9 +5,11 @@ or somebody with another machine's card in the reader, may say where they are.
 """
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Final
 
 import msgspec
@@ -18,6 +20,8 @@ from edge.control import ask
 from edge.errors import OperatorError, PeerError, TidegateError, UnreachableError
 from edge.health import Health
 
+OPEN_S: Final = 12.0
+"""Most that reading the settings and asking the agent may take."""
 FILE_BYTES_MAX: Final = 256 * 1024
 """Most that is read of a file of the system."""
 
@@ -28,6 +32,7 @@ class Case:
 
     ``loaded`` is None when the settings cannot be used, and ``trouble`` says why. ``health`` is the
     running agent's word, None when there is none, and ``silence`` says why it said nothing.
+    ``is_left``: whoever was to find these out still waits for an answer.
     """
 
     home: Path
@@ -39,6 +44,7 @@ class Case:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     kernel_synced: Callable[[], bool | None] = kernel_synced
     now_us: Callable[[], int] = wall_us
+    is_left: bool = False
 
     @property
     def config(self) -> EdgeConfig:
@@ -76,8 +82,35 @@ class Case:
             return None
 
 
-def of_home(home: Path, root: Path = Path("/")) -> Case:
-    """The gateway of a home; whatever is wrong with it stands in the case, and is never raised."""
+def of_home(home: Path, root: Path = Path("/"), limit_s: float = OPEN_S) -> Case:
+    """The gateway of a home; whatever is wrong with it stands in the case, and is never raised.
+
+    A file that the settings name may lie where nothing answers: then it is a case without settings.
+    """
+    made: Queue[Case | Exception] = Queue()
+
+    def open_it() -> None:
+        try:
+            made.put(_opened(home, root))
+        except Exception as error:  # noqa: BLE001 - a fault of ours: raised to who asked
+            made.put(error)
+
+    threading.Thread(target=open_it, daemon=True).start()
+    try:
+        found = made.get(timeout=limit_s)
+    except Empty:
+        cause, hint = (
+            f"no answer within {limit_s:.0f} s",
+            "a file that they name hangs: see `mount`",
+        )
+        told = UnreachableError(f"read the settings in {home}, or ask the agent", cause, hint)
+        return Case(home, trouble=told, root=root, is_left=True)
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _opened(home: Path, root: Path) -> Case:
     try:
         config = load(home)
     except OperatorError as error:

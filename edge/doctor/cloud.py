@@ -92,6 +92,9 @@ def examine(case: Case) -> Iterator[Finding]:
 def _stages(case: Case, who: "Identity", address: str, proxy: str) -> Iterator[Finding]:
     """The first stage that fails; nothing when all are passed."""
     host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        yield UNKNOWN.found(f"{address!r} is no host:port")
+        return
     near = urlsplit(proxy) if proxy else None
     to = (near.hostname or "", near.port or 0) if near else (host.strip("[]"), int(port))
     try:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -167,3 +169,19 @@ def test_what_root_left_in_another_users_home_is_found(patient: Patient) -> None
     found = patient.examined().of("configuration.owner")
     assert "buffer.db" in found.found
     assert f"chown -R 65534:65534 {patient.home}" in found.to_do
+
+
+def test_settings_that_name_a_file_that_hangs_keep_nobody_waiting(
+    patient: Patient, tmp_path: Path
+) -> None:
+    os.mkfifo(patient.home / "password")  # a reader waits for ever, as it does on a dead mount
+    lines = patient.settings["broker"]
+    patient.set("broker", *lines, 'username = "u"', 'password_file = "password"')
+    case = of_home(patient.home, patient.root, limit_s=0.3)
+    assert case.loaded is None
+    found = {one.name: one for one in examine(case, THEMES)}
+    assert "no answer within" in found["configuration.unusable"].found
+    assert "disk.kind" in found
+    command = [Path(sys.executable).parent / "tidegate-edge", "--home", patient.home, "doctor"]
+    done = subprocess.run([*command, "--json"], capture_output=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["code"] == done.returncode != 0

@@ -74,6 +74,8 @@ TABLE = [
     Planted("the cloud's name is known to nobody",
             by.settings("cloud", 'address = "none.invalid:8461"'),
             "cloud.name", "name server", 3),
+    Planted("the cloud's address has no port", by.settings("cloud", 'address = "cloud.example"'),
+            "cloud.name", "cloud.address", 3),
     Planted("the cloud's port is shut",
             by.settings("cloud", f'address = "127.0.0.1:{free_port()}"'),
             "cloud.tcp", "tidegate-cloud serve", 3),
