@@ -18,6 +18,7 @@ from edge import agent_detect as detecting
 from edge import agent_parts as parts
 from edge import corrections, memory
 from edge.agent_report import Reporter, told_outside
+from edge.agent_watch import watchdog
 from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -46,7 +47,6 @@ from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
 from edge.store.store import Store
 from edge.upkeep import look_again, stay_small
-from edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,7 @@ class Agent:
         post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
         delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
         self.delivery = reporter.delivery = delivery
+        watched = watchdog(notifier, self.ingest, collect, self.store, delivery, reporter.fault)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 *(tasks.create_task(one.run(), name=type(one).__name__) for one in courtesies),
@@ -228,7 +229,7 @@ class Agent:
                 tasks.create_task(look_again(collect), name="end silent episodes"),
                 tasks.create_task(self.watching.run(collect.look_again), name="look round"),
                 tasks.create_task(stay_small(), name="give back memory"),
-                tasks.create_task(self._watchdog(notifier, collect, reporter), name="watchdog"),
+                tasks.create_task(watched.run(), name="watchdog"),
                 *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
@@ -247,17 +248,6 @@ class Agent:
         await asyncio.to_thread(collect.finish)
         if self.delivery is not None:
             await self.delivery.drain(STOP_DRAIN_S)
-
-    async def _watchdog(self, notifier: Notifier, collect: Collect, reporter: Reporter) -> None:
-        assert self.delivery is not None
-        delivery = self.delivery
-        loops = {
-            "ingest": lambda: self.ingest.turns,
-            "collect": lambda: collect.turns,
-            "commit": lambda: self.store.turns,
-            "uplink": lambda: delivery.turns,
-        }
-        await Watchdog(notifier, loops, lambda: _line(reporter.fault(), delivery)).run()
 
     async def _buffer_stats(self) -> BufferStats:
         return await asyncio.wrap_future(self.store.stats())
@@ -281,9 +271,3 @@ class Agent:
 def _fail(fatal: "asyncio.Future[object]", error: Exception) -> None:
     if not fatal.done():
         fatal.set_exception(error)
-
-
-def _line(fault: str, delivery: Delivery) -> str:
-    """How it is in one line, for `systemctl status`."""
-    cloud = f"cloud {delivery.uplink.state.line.value}" if delivery.uplink else "no cloud yet"
-    return f"{fault or 'collecting'}; {cloud}"

@@ -91,8 +91,8 @@ class Ingest(Protocol):
         """How each connection stands, by the broker's name; one alone has its own."""
 
     @property
-    def turns(self) -> int:
-        """How often it came round, of several the one that did least; rises while it lives."""
+    def turns(self) -> Mapping[str, int]:
+        """How often each session's thread came round, by the broker's name."""
 
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""

@@ -95,9 +95,9 @@ class SessionIngest:
         return {self._broker.name: self._state}
 
     @property
-    def turns(self) -> int:
-        """How often its thread came round."""
-        return self._turns
+    def turns(self) -> dict[str, int]:
+        """How often its thread came round, by the broker's name."""
+        return {self._broker.name: self._turns}
 
     def start(self, inbox: Inbox) -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""

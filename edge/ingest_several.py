@@ -46,9 +46,9 @@ class SeveralIngest:
         )
 
     @property
-    def turns(self) -> int:
-        """Turns of the one that came round least."""
-        return min(one.turns for one in self._sessions.values())
+    def turns(self) -> dict[str, int]:
+        """How often each came round: one that stands still is not hidden by the others."""
+        return {name: count for one in self._sessions.values() for name, count in one.turns.items()}
 
     def start(self, inbox: Inbox) -> None:
         """Have every session connect, and put its messages into the one ``inbox``."""

@@ -49,7 +49,7 @@ class Watchdog:
         self._now_s = now_s
         self._fed = self._turns()
         self._fed_s = now_s()
-        self._is_told = False
+        self._told: set[str] = set()
 
     async def run(self, look_s: float = LOOK_S) -> None:
         """Look for ever."""
@@ -70,9 +70,9 @@ class Watchdog:
         since_s = now_s - self._fed_s
         if not still and since_s >= self._notifier.watchdog_s / FEEDS:
             self._notifier.alive()
-            self._fed, self._fed_s, self._is_told = turns, now_s, False
-        elif still and since_s >= self._notifier.watchdog_s / 2 and not self._is_told:
-            self._is_told = True
+            self._fed, self._fed_s, self._told = turns, now_s, set()
+        elif since_s >= self._notifier.watchdog_s / 2 and not self._told.issuperset(still):
+            self._told.update(still)
             log.error("no progress for %.0f s: %s; the watchdog is not fed", since_s,
                       ", ".join(still))  # fmt: skip
 

@@ -1,11 +1,11 @@
 """The agent as it is, whose buffer's writer hangs once a file `hang` stands in the home.
 
-Run as `python hanging_agent.py ARGUMENTS OF tidegate-edge`.
+It then says so by a file `hung`. Run as `python hanging_agent.py ARGUMENTS OF tidegate-edge`.
 """
 
 import threading
 import time
-from typing import Any
+from pathlib import Path
 
 from edge.agent import Agent
 from edge.cli import main
@@ -14,14 +14,18 @@ from edge.config import EdgeConfig
 assemble = Agent.assemble
 
 
+def wait_for_ever(told: Path) -> None:
+    told.touch()
+    threading.Event().wait()
+
+
 def assemble_and_watch(config: EdgeConfig) -> Agent:
     made = assemble(config)
 
     def hang() -> None:
         while not (config.home / "hang").exists():
             time.sleep(0.02)
-        never: Any = threading.Event()
-        made.store._call(never.wait)
+        made.store._call(lambda: wait_for_ever(config.home / "hung"))
 
     threading.Thread(target=hang, daemon=True).start()
     return made

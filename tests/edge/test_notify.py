@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo.broker import free_port
 from edge import agent_report, delivery, ingest_session, upkeep, uplink, uplink_session
 from edge.catalog import Catalog
+from edge.clock import Clock
 from edge.collect import Collect
 from edge.ingest import Inbox
 from edge.ingest_broker import Broker
+from edge.ingest_native import NativeIngest
+from edge.ingest_several import SeveralIngest
 from edge.message import Message
 from edge.notify import STATUS_CHARS_MAX, Notifier
 from edge.reading import Reader
@@ -201,3 +205,17 @@ def test_a_commit_that_hangs_starves_the_watchdog_until_it_goes_on(
     committed(3)
     until(is_fed, "it was not fed again")
     assert collect.stop()
+
+
+def test_of_several_brokers_each_session_has_turns_of_its_own() -> None:
+    clock = Clock()
+    sessions = {
+        name: NativeIngest(Broker("127.0.0.1", free_port(), "gw", ("#",), name=name), clock.now)
+        for name in ("", "north")
+    }
+    several = SeveralIngest(sessions)
+    assert several.turns == {"": 0, "north": 0}
+    sessions["north"].start(Inbox())  # no broker is there: it goes on trying
+    until(lambda: several.turns["north"] > 1, "it did not try again")
+    assert several.turns[""] == 0
+    several.stop(5.0)
