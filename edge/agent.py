@@ -18,6 +18,7 @@ from edge import agent_detect as detecting
 from edge import agent_parts as parts
 from edge import corrections, memory
 from edge.agent_report import Reporter, told_outside
+from edge.agent_watch import watchdog
 from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -40,6 +41,7 @@ from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.memoir import Memoir
 from edge.model_post import ModelPost
+from edge.notify import Notifier
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
@@ -55,8 +57,8 @@ STOP_DRAIN_S: Final = 5.0
 SWITCH_S: Final = 0.001
 
 
-async def run(config: EdgeConfig) -> None:
-    """Run one gateway until SIGTERM or SIGINT.
+async def run(config: EdgeConfig, notifier: Notifier | None = None) -> None:
+    """Run one gateway until SIGTERM or SIGINT; ``notifier`` tells systemd of it.
 
     Raises:
         OperatorError, StorageError: what keeps it from starting, or ends it.
@@ -65,7 +67,7 @@ async def run(config: EdgeConfig) -> None:
     memory.settle()
     sys.setswitchinterval(SWITCH_S)
     try:
-        await agent.run()
+        await agent.run(notifier or Notifier())
     finally:
         await asyncio.to_thread(agent.store.close)
 
@@ -127,7 +129,7 @@ class Agent:
             detecting.detection(config, scorer, watching, store.remembered(), clock),
         )
 
-    async def run(self) -> None:
+    async def run(self, notifier: Notifier) -> None:
         """Start the stages, wait for a signal, and end them in order."""
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -176,12 +178,13 @@ class Agent:
         ):
             self.ingest.start(self.inbox)
             collect.start()
+            notifier.ready()
             log.info("gateway %s collects from %s", self.config.name, self._urls)
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
                 courtesies += [commander] if len(self.rules) else []
-                await self._hold(stop, fatal, courtesies, reporter, collect)
+                await self._hold(stop, fatal, courtesies, reporter, collect, notifier)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
@@ -210,10 +213,12 @@ class Agent:
         courtesies: Sequence[Courtesy],
         reporter: Reporter,
         collect: Collect,
+        notifier: Notifier,
     ) -> None:
         post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
         delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
         self.delivery = reporter.delivery = delivery
+        watched = watchdog(notifier, self.ingest, collect, self.store, delivery, reporter.fault)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 *(tasks.create_task(one.run(), name=type(one).__name__) for one in courtesies),
@@ -224,11 +229,13 @@ class Agent:
                 tasks.create_task(look_again(collect), name="end silent episodes"),
                 tasks.create_task(self.watching.run(collect.look_again), name="look round"),
                 tasks.create_task(stay_small(), name="give back memory"),
+                tasks.create_task(watched.run(), name="watchdog"),
                 *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            notifier.stopping()
             if not fatal.done():
                 await self._finish(collect)
             await cancelled((*running, stopped))

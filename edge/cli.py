@@ -18,6 +18,7 @@ VERBS: Final = {
     "enroll": "get an identity from the cloud with a one-time token",
     "run": "collect, watch and deliver until stopped",
     "status": "how the gateway is",
+    "doctor": "what is wrong with this gateway, and what to do about it",
     "config": "check the settings, or show each with where it comes from",
     "tap": "show live how each message is read",
     "decode": "explain how one message is read",

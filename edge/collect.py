@@ -102,7 +102,7 @@ class Collect:
         self._on_heard = on_heard
         self._on_committed = on_committed
         self._on_fatal = on_fatal
-        self._taken = 0
+        self._taken = self._rounds = 0
         self._collected = Collected()
         self._stopping = threading.Event()
         self._finishing = False
@@ -133,6 +133,11 @@ class Collect:
     def under_way(self) -> int:
         """Messages taken from the inbox and not yet committed."""
         return self._taken - self._collected.totals.get("messages", 0)
+
+    @property
+    def turns(self) -> int:
+        """How often the thread came round, while a full buffer holds it by trying again."""
+        return self._rounds + self._committing.retries
 
     def start(self) -> None:
         """Begin to collect."""
@@ -167,6 +172,7 @@ class Collect:
         """Run until stopped; a failure, the buffer's or our own, ends collecting and is told."""
         try:
             while not self._stopping.is_set() and not self._is_done():
+                self._rounds += 1
                 self._step()
             if self._finishing and not self._stopping.is_set():
                 self._keep_last()

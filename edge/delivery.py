@@ -68,6 +68,7 @@ class Delivery:
     _held: pb.CertificateTerms | None = None
     _saved_us: int = 0
     _told: str = ""
+    _waits: int = 0
     _chance: random.Random = field(default_factory=random.Random)
 
     @property
@@ -79,6 +80,11 @@ class Delivery:
         now = self.clock.now()
         left_us = None if self.renewal is None else self.renewal.left_us(now.mono_us)
         return 0 if left_us is None else now.wall_us + left_us
+
+    @property
+    def turns(self) -> int:
+        """How often it came round, waiting to be enrolled or delivering."""
+        return self._waits + (0 if self.uplink is None else self.uplink.turns)
 
     def wake(self) -> None:
         """New chunks wait in the buffer; from any thread."""
@@ -126,6 +132,7 @@ class Delivery:
         """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""
         folder, name, told = self.config.identity_folder, self.config.name, ""
         while True:
+            self._waits += 1
             try:
                 if identity.is_enrolled(folder):
                     who = await asyncio.to_thread(identity.load, folder, name)
@@ -141,6 +148,7 @@ class Delivery:
     async def _linked(self) -> None:
         """Load what speaks to the cloud; what keeps it from loading is told once."""
         while True:
+            self._waits += 1
             try:
                 return await asyncio.to_thread(memory.load, *LINKS)
             except LibraryError as error:

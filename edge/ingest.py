@@ -90,6 +90,10 @@ class Ingest(Protocol):
     def states(self) -> Mapping[str, LinkState]:
         """How each connection stands, by the broker's name; one alone has its own."""
 
+    @property
+    def turns(self) -> Mapping[str, int]:
+        """How often each session's thread came round, by the broker's name."""
+
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
 

@@ -8,6 +8,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ FENCED_MIN_S: Final = 30.0
 """Who was fenced waits longer than who fences: two copies must not throw each other out fast."""
 GOOD_SESSION_S: Final = 10.0
 """A session that was live this long was no failure; a shorter one lengthens the pauses."""
+TURN_S: Final = 10.0
+"""How long a pause may be without a sign of life."""
 WAKE_LINGER_S: Final = 0.25
 """From a commit to sealing: a block for every commit would be a block for every reading."""
 
@@ -82,6 +85,8 @@ class Uplink:
         self._is_waking = False
         self._live_since_s = math.inf
         self._sent_before = (0, 0)
+        self.turns = 0
+        """How often it came round: each event of a session, and every so often in a pause."""
 
     @property
     def state(self) -> UplinkState:
@@ -166,11 +171,12 @@ class Uplink:
             code=close.code,
         )
         self._hurry.clear()
-        try:
-            async with asyncio.timeout(pause):
-                await self._hurry.wait()
-        except TimeoutError:
-            return
+        until_s = self._loop.time() + pause
+        while (left_s := until_s - self._loop.time()) > 0 and not self._hurry.is_set():
+            self.turns += 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, TURN_S)):
+                    await self._hurry.wait()
 
     def _linger(self) -> None:
         self._loop.call_later(self._wake_linger_s, self._wake_now)
@@ -181,6 +187,7 @@ class Uplink:
             self._talk.wake()
 
     def _on_moved(self) -> None:
+        self.turns += 1
         talk = self._talk
         if talk is None:
             return

@@ -23,6 +23,7 @@ GROUPS = {
     "Watching by rule": (136, 137),
     "The gateway's buffer": (10, 11, 12, 13),
     "Identity and the way between": (41, 42, 43, 44, 46),
+    "Running a gateway for years": (151,),
     "The journal": (30, 31, 32, 33, 97),
     "The lake: tables, files, consolidation": (
         50, 51, 54, 56, 82, 85, 89, 90, 93, 94, 95, 98,

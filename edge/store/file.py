@@ -88,9 +88,12 @@ def _connect(path: Path) -> apsw.Connection:
 
 
 class BufferFile:
-    """An open buffer file; for one thread at a time. StorageError when it cannot be opened."""
+    """An open buffer file; for one thread at a time. StorageError when it cannot be opened.
 
-    def __init__(self, path: Path, limits: StoreLimits) -> None:
+    With ``keeps_aside`` what is left of a damaged log is kept in a file of its own.
+    """
+
+    def __init__(self, path: Path, limits: StoreLimits, *, keeps_aside: bool = True) -> None:
         self.path = path
         self._limits = limits
         self._wal_pages = 0
@@ -105,15 +108,15 @@ class BufferFile:
             self._db.wal_autocheckpoint(0)
             self._db.set_wal_hook(self._logged)
             self._db.pragma("page_count")
-            self.behind_the_end = self._look_behind()
+            self.behind_the_end = self._look_behind(keeps_aside=keeps_aside)
 
-    def _look_behind(self) -> BehindTheEnd:
+    def _look_behind(self, *, keeps_aside: bool) -> BehindTheEnd:
         log = self.path.with_name(self.path.name + "-wal")
         if not log.exists():
             return BehindTheEnd()
         read, _ = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         found = behind_the_end(log, max(read, 0))
-        if found.is_damage:
+        if found.is_damage and keeps_aside:
             aside = log.with_name(log.name + ".damaged")
             aside.write_bytes(log.read_bytes())
             _log.error(
@@ -123,7 +126,7 @@ class BufferFile:
                 found.commits,
                 aside,
             )
-        elif found.frames:
+        elif found.frames and not found.is_damage:
             _log.warning("the buffer's last commit is not whole: if the power went, nobody was "
                          "told that it was kept")  # fmt: skip
         return found

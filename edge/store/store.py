@@ -10,7 +10,7 @@ File and tables: docs/format/buffer.md · chunk, block, epoch: docs/decisions/00
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from edge.chunk import BufferStats, Chunk, Loaded, Reject
 from edge.errors import StorageError
@@ -27,7 +27,8 @@ from protos.block import Block, ChunkRun
 from protos.series import SeriesEntry
 
 _T = TypeVar("_T")
-_CLOSE_S = 60.0
+CLOSE_S: Final = 60.0
+"""Most that closing waits for what is queued and for the log to be written back."""
 
 
 class Store:
@@ -62,6 +63,11 @@ class Store:
             begun_as=begun_as,
         )  # fmt: skip
         return cls(made, limits)
+
+    @property
+    def turns(self) -> int:
+        """How often the writer came round: after each group of commits, and each question."""
+        return self._writer.turns
 
     def commit(self, chunk: Chunk) -> "Future[ChunkRun]":
         """Keep a chunk; resolves after the fsync with its id (count 0 when it had no rows).
@@ -149,7 +155,7 @@ class Store:
     def close(self) -> None:
         """Finish what is queued, write back, close; StorageError when the store had failed."""
         self._writer.queue.close(StorageError("use the buffer", "it is closed"))
-        self._writer.join(_CLOSE_S)
+        self._writer.join(CLOSE_S)
 
     def _call(self, run: Callable[[], _T]) -> "Future[_T]":
         call = Call(run, Future())

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from edge.cli import NEEDS, PROGRAM, VERBS, console, group
@@ -169,6 +170,15 @@ def test_every_verb_explains_itself(verb: str) -> None:
 def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert console().call(["completion", shell]) == 0
     assert "_TIDEGATE_EDGE_COMPLETE" in capsys.readouterr().out
+
+
+def test_a_shell_completes_every_verb_from_its_beginning() -> None:
+    for typed, wanted in (("doc", {"doctor"}), ("d", {"decode", "discover", "doctor"})):
+        asked = ShellComplete(group, {}, PROGRAM, "_TIDEGATE_EDGE_COMPLETE")
+        found = {item.value for item in asked.get_completions([], typed)}
+        assert found == wanted
+    options = ShellComplete(group, {}, PROGRAM, "").get_completions(["doctor"], "--")
+    assert {item.value for item in options} >= {"--json", "--help"}
 
 
 def test_the_installed_command_ends_with_one_message_and_its_code(tmp_path: Path) -> None:
