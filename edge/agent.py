@@ -17,7 +17,8 @@ from typing import Final
 from edge import agent_detect as detecting
 from edge import agent_parts as parts
 from edge import corrections, memory
-from edge.agent_report import Reporter, told_outside
+from edge.agent_door import told_outside
+from edge.agent_report import Reporter
 from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
@@ -43,6 +44,7 @@ from edge.model_post import ModelPost
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
+from edge.spending import Spending
 from edge.store.store import Store
 from edge.upkeep import look_again, stay_small
 
@@ -91,6 +93,7 @@ class Agent:
     rules: Rules
     watching: Watching
     detection: Detection
+    spending: Spending
     delivery: Delivery | None = None
 
     @classmethod
@@ -125,6 +128,7 @@ class Agent:
             rules,
             watching,
             detecting.detection(config, scorer, watching, store.remembered(), clock),
+            Spending(config),
         )
 
     async def run(self) -> None:
@@ -154,6 +158,7 @@ class Agent:
             catalog=self.catalog,
             detector=self.detection,
             linger=self._linger(),
+            card=self.spending.card,
             on_episodes=on_episodes if self._is_telling else None,
             on_heard=hearing.take,
             on_committed=self._wake_uplink,
@@ -161,7 +166,8 @@ class Agent:
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts,
-                            self.detection, self.watching, commander)  # fmt: skip
+                            self.detection, self.watching, commander,
+                            self.spending)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -212,7 +218,9 @@ class Agent:
         collect: Collect,
     ) -> None:
         post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
-        delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
+        delivery = Delivery(
+            self.config, self.clock, self.store, reporter.status, post, self.spending
+        )
         self.delivery = reporter.delivery = delivery
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -220,6 +228,7 @@ class Agent:
                 tasks.create_task(watch_brokers(self.config, self.ingest), name="brokers"),
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(self.spending.run(), name="count what is spent"),
                 tasks.create_task(self._correct(), name="correct times"),
                 tasks.create_task(look_again(collect), name="end silent episodes"),
                 tasks.create_task(self.watching.run(collect.look_again), name="look round"),

@@ -88,6 +88,7 @@ class BufferStats:
     ``unsealed_rows`` wait for a number, ``sealed_rows`` for the cloud to archive their blocks.
     ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
     Chunks are numbered in the order of their commits: all below ``oldest_chunk`` have left.
+    ``page_bytes`` were written as pages since the opening, into the log and not from there.
     ``refused`` counts the chunks answered with BufferFull since the start.
     """
 
@@ -111,3 +112,4 @@ class BufferStats:
     counters: Mapping[str, int]
     oldest_chunk: int = 0
     next_chunk: int = 0
+    page_bytes: int = 0

@@ -25,6 +25,7 @@ from edge.errors import LibraryError, OperatorError, PeerError, StorageError
 from edge.identity import Identity
 from edge.model_post import ModelPost
 from edge.renewal import HOUR_US, Renewal
+from edge.spending import Spending
 from edge.store.store import Store
 from edge.uplink_state import Line
 from protos import sync_pb2 as pb
@@ -60,6 +61,7 @@ class Delivery:
     store: Store
     report: Callable[[], pb.Status]
     models: ModelPost | None = None
+    spending: Spending | None = None
     uplink: "Uplink | None" = None
     who: Identity | None = None
     renewal: Renewal | None = None
@@ -159,7 +161,7 @@ class Delivery:
     def _endpoint(self, who: Identity) -> "Endpoint":
         from edge.uplink_channel import Endpoint
 
-        return Endpoint(
+        endpoint = Endpoint(
             self.config.settings.cloud.address or who.sync_address,
             who.cloud_name,
             who.authority_pem,
@@ -167,6 +169,9 @@ class Delivery:
             who.key_pem,
             self.config.cloud_proxy(),
         )
+        if self.spending is not None:
+            self.spending.ports = endpoint.ports
+        return endpoint
 
     def _terms(self, terms: pb.CertificateTerms) -> None:
         if self._is_on_trial:

@@ -106,6 +106,15 @@ class Close:
 Effect = Send | Seal | LoadBlocks | LoadEntries | Mark | BeginEpoch | Close
 
 
+class Allowed(Enum):
+    """What of the buffer may be sent now."""
+
+    ALL = "all"
+    URGENT = "anomalies"
+    """Blocks of chunks with anomalies, and what was sealed already."""
+    NOTHING = "nothing"
+
+
 class Phase(Enum):
     """Where a session is."""
 

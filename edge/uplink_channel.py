@@ -4,11 +4,14 @@ The certificate, the key and the cloud's authority come as PEM bytes; the cloud 
 authority alone, so a public certificate for the same name does not pass.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 import grpc
 
+from edge.settings_links import PROXY_VARIABLES
 from edge.sync_effects import Close
 from protos import sync_pb2 as pb
 from protos.limits import MESSAGE_BYTES_MAX
@@ -55,6 +58,14 @@ class Endpoint:
     certificate_pem: bytes
     key_pem: bytes = field(repr=False)
     proxy: str = field(default="", repr=False)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """TCP ports that its connections may go to: the cloud's, and those of proxies."""
+        named = [self.proxy] if self.proxy else [os.environ.get(n, "") for n in PROXY_VARIABLES]
+        proxies = (urlsplit(one).port for one in named if one)
+        port = self.address.rpartition(":")[2]
+        return frozenset(found for found in (*proxies, int(port)) if found)
 
 
 def proxy_options(proxy: str) -> tuple[tuple[str, str], ...]:

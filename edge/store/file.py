@@ -185,6 +185,12 @@ class BufferFile:
         return int(self._db.pragma("freelist_count"))
 
     @property
+    def pages_written(self) -> int:
+        """Pages that SQLite wrote since the opening; the log's way back into the file is not in."""
+        written, _ = self._db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
+        return int(written)
+
+    @property
     def log_is_stuck(self) -> bool:
         """Whether the log is at its bound and could not be written back: the disk is full."""
         return self._wal_pages >= 2 * self._limits.checkpoint_pages
