@@ -21,7 +21,7 @@ from edge.agent_door import told_outside
 from edge.agent_report import Reporter
 from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
-from edge.chunk import BufferStats
+from edge.chunk import BufferStats, Chunk
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
@@ -161,7 +161,7 @@ class Agent:
             card=self.spending.card,
             on_episodes=on_episodes if self._is_telling else None,
             on_heard=hearing.take,
-            on_committed=self._wake_uplink,
+            on_committed=self._committed,
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
@@ -257,9 +257,12 @@ class Agent:
     async def _correct(self) -> None:
         await corrections.run(self.clock, self.store, self._wake_uplink)
 
-    def _wake_uplink(self) -> None:
+    def _committed(self, chunk: Chunk) -> None:
+        self._wake_uplink(urgent=chunk.is_urgent)
+
+    def _wake_uplink(self, *, urgent: bool = False) -> None:
         if self.delivery is not None:
-            self.delivery.wake()
+            self.delivery.wake(urgent=urgent)
 
     def _end(self, collect: Collect) -> None:
         collect.stop()

@@ -47,6 +47,11 @@ class Chunk:
     counters: Mapping[str, int] = field(default_factory=dict)
     kept: tuple[tuple[str, bytes], ...] = ()
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether an anomaly is in it, or what became of one."""
+        return bool(self.batch.count(Kind.SCORES) or self.batch.count(Kind.EPISODES))
+
     def pieces(self) -> list["Chunk"]:
         """The same as chunks of at most `SCORES_MAX` anomalies; the first has all that is else."""
         if self.batch.count(Kind.SCORES) <= SCORES_MAX:

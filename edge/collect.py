@@ -91,7 +91,7 @@ class Collect:
         card: Spared | None = None,
         on_episodes: Callable[[tuple[Occurrence, ...]], None] | None = None,
         on_heard: Callable[[Messages, Heard], None] | None = None,
-        on_committed: Callable[[], None] | None = None,
+        on_committed: Callable[[Chunk], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
         self._inbox = inbox
@@ -297,4 +297,4 @@ class Collect:
         self._collected = Collected(totals, before.commits + 1)
         self._ingest.ack(messages)
         if self._on_committed is not None:
-            self._on_committed()
+            self._on_committed(chunk)

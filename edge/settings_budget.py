@@ -70,7 +70,7 @@ class Uplink(msgspec.Struct, frozen=True, kw_only=True):
         Profile,
         Meta(
             description="`metered`, for a line that is paid by the byte: sends every 15 minutes, "
-            "anomalies at once, asks for a sign of life every 4 minutes and packs harder. `plain` "
+            "anomalies at once, and asks for a sign of life every 4 minutes. `plain` "
             "sends what was committed after 250 ms."
         ),
     ] = Profile.PLAIN
@@ -86,7 +86,7 @@ class Uplink(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: Annotated[
         int,
         Meta(
-            description="So many bytes that wait are sent sooner, and are the most of a block.",
+            description="So many bytes that wait are sent sooner; blocks are as large or larger.",
             ge=0,
             le=BLOCK_BYTES_MAX // 4,
             extra=_BYTES,
@@ -102,9 +102,6 @@ class Uplink(msgspec.Struct, frozen=True, kw_only=True):
             extra={"unit": "s"},
         ),
     ] = 0
-    compression_level: Annotated[
-        int, Meta(description="Level of zstd for blocks; 1 is quick, 19 small.", ge=0, le=19)
-    ] = 0
     bytes_per_day_max: Annotated[
         int,
         Meta(
@@ -118,8 +115,8 @@ class Uplink(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
 
 
-_PLAIN = {"linger_s": 0.25, "batch_bytes": 64 * KIB, "keepalive_s": 20, "compression_level": 3}
-_METERED = {"linger_s": 900.0, "batch_bytes": 128 * KIB, "keepalive_s": 240, "compression_level": 9}
+_PLAIN = {"linger_s": 0.25, "batch_bytes": 64 * KIB, "keepalive_s": 20}
+_METERED = {"linger_s": 900.0, "batch_bytes": 32 * KIB, "keepalive_s": 240}
 
 
 def as_profiled(uplink: Uplink) -> Uplink:

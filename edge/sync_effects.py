@@ -45,11 +45,12 @@ class Send:
 class Seal:
     """Seal the next block of about ``bytes_target`` from chunks, the oldest or the newest ones.
 
-    Answer `sealed`.
+    ``urgent_only``: of a chunk with anomalies, or not at all. Answer `sealed`.
     """
 
     bytes_target: int
     newest_first: bool = False
+    urgent_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
