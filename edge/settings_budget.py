@@ -19,9 +19,9 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     written_bytes_per_day: Annotated[
         int,
         Meta(
-            description="Bytes that the agent may have written in a day, as the kernel counts "
-            "them; commits are spaced to keep it. 0: 1,000,000,000 where the buffer lies on an SD "
-            "card or eMMC, no bound elsewhere.",
+            description="Bytes that the agent may have written in a day, the filesystem's "
+            "journal included; commits are spaced to keep it. 0: 1,000,000,000 where the buffer "
+            "lies on an SD card or eMMC, no bound elsewhere.",
             ge=0,
             le=1 << 50,
             extra=_BYTES,

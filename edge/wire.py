@@ -19,6 +19,7 @@ _FOLDER: Final = Path("/proc/self/fd")
 _TCP_HEADER: Final = 32
 """With its usual option, the time stamps."""
 _IP_HEADER: Final = {socket.AF_INET: 20, socket.AF_INET6: 40}
+_MAPPED: Final = "::ffff:"
 _INFO: Final = struct.Struct("=8B24I4Q6I4Q2IQ")
 """struct tcp_info of <linux/tcp.h> up to tcpi_bytes_sent (Linux 4.19)."""
 _RECEIVED, _SEGMENTS_OUT, _SEGMENTS_IN, _SENT = 35, 36, 37, 48
@@ -75,9 +76,13 @@ def _asked(number: int, ports: Collection[int]) -> tuple[int, Carried] | None:
     except OSError:
         return None
     with contextlib.suppress(OSError), socket.socket(fileno=copy) as line:
-        header = _IP_HEADER.get(line.family)
-        if header is None or line.type != socket.SOCK_STREAM or line.getpeername()[1] not in ports:
+        if line.family not in _IP_HEADER or line.type != socket.SOCK_STREAM:
             return None
+        host, peer, *_ = line.getpeername()
+        if peer not in ports:
+            return None
+        # gRPC speaks IPv4 through sockets of IPv6.
+        header = _IP_HEADER[socket.AF_INET if host.startswith(_MAPPED) else line.family]
         told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
         carried = carried_of(told, header + _TCP_HEADER)
         return None if carried is None else (os.fstat(copy).st_ino, carried)

@@ -55,6 +55,19 @@ def test_other_ports_and_files_do_not_count(cloud: socket.socket) -> None:
         assert wire.look([1]) == Carried()
 
 
+def test_ipv4_through_a_socket_of_ipv6_has_the_headers_of_ipv4(cloud: socket.socket) -> None:
+    wire, port = Wire(), port_of(cloud)
+    with socket.create_connection(("127.0.0.1", port)):
+        plain = wire.look([port]).sent
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as ours:
+        ours.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            ours.connect(("::ffff:127.0.0.1", port))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        assert wire.look([port]).sent == 2 * plain
+
+
 def test_looking_leaves_the_connection_as_it_was(cloud: socket.socket) -> None:
     wire, port = Wire(), port_of(cloud)
     with socket.create_connection(("127.0.0.1", port)) as ours:
