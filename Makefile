@@ -115,9 +115,10 @@ PAGE_SECONDS ?= 10
 bench-page: setup ## how smoothly a chart of 100,000 readings moves under a hand, beside the page left alone (PAGE_READINGS=20000 PAGE_SECONDS=2)
 	@$(PY) -m benchmarks.page --readings $(PAGE_READINGS) --seconds $(PAGE_SECONDS)
 
-MINUTES ?= 10
-soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
-	@$(PY) -m benchmarks.soak $(MINUTES)
+MINUTES ?= 60
+SOAK_READINGS ?= 50000000
+soak: setup servers ## the whole agent's memory, files and threads over days of readings in an hour, an outage in the middle (MINUTES=4 SOAK_READINGS=2400000)
+	@$(PY) -m benchmarks.soak $(MINUTES) $(SOAK_READINGS)
 
 bench-score: .venv/.stamp models ## windows a second on one core, and memory, of every shipped model
 	@$(PY) -m benchmarks.scoring
