@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect card-day small clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -115,9 +115,10 @@ PAGE_SECONDS ?= 10
 bench-page: setup ## how smoothly a chart of 100,000 readings moves under a hand, beside the page left alone (PAGE_READINGS=20000 PAGE_SECONDS=2)
 	@$(PY) -m benchmarks.page --readings $(PAGE_READINGS) --seconds $(PAGE_SECONDS)
 
-MINUTES ?= 10
-soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
-	@$(PY) -m benchmarks.soak $(MINUTES)
+MINUTES ?= 60
+SOAK_READINGS ?= 50000000
+soak: setup servers ## the whole agent's memory, files and threads over days of readings in an hour, an outage in the middle (MINUTES=4 SOAK_READINGS=2400000)
+	@$(PY) -m benchmarks.soak $(MINUTES) $(SOAK_READINGS)
 
 bench-score: .venv/.stamp models ## windows a second on one core, and memory, of every shipped model
 	@$(PY) -m benchmarks.scoring
@@ -171,6 +172,15 @@ GATEWAYS ?= 1000
 BACKLOG_KB ?= 640
 reconnect: setup ## a cloud is killed, and all its gateways come back with a backlog (GATEWAYS=100 BACKLOG_KB=64)
 	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
+
+LIMIT_MB ?= 160
+small: setup servers ## the agent under a hard limit of memory, with a model and a month to deliver (READINGS=1000000 DAYS=0.5 LIMIT_MB=160)
+	@$(PY) -m tests.small --readings $(READINGS) --days $(DAYS) --limit-mb $(LIMIT_MB)
+
+CARD_SENDS ?= 4
+CARD_LINGER_S ?= 900
+card-day: setup servers ## what a day at five messages a second writes to a card and sends by a metered line; 75 minutes of it in real time (CARD_SENDS=2 CARD_LINGER_S=45)
+	@$(PY) -m tests.card_day --sends $(CARD_SENDS) --linger-s $(CARD_LINGER_S)
 
 clean: ## remove everything that was built
 	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/detect/shipped/*.onnx edge/detect/shipped/more

@@ -17,11 +17,12 @@ from typing import Final
 from edge import agent_detect as detecting
 from edge import agent_parts as parts
 from edge import corrections, memory
-from edge.agent_report import Reporter, told_outside
+from edge.agent_door import told_outside
+from edge.agent_report import Reporter
 from edge.agent_watch import watchdog
 from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
-from edge.chunk import BufferStats
+from edge.chunk import BufferStats, Chunk
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
@@ -45,6 +46,7 @@ from edge.notify import Notifier
 from edge.reading import Reader
 from edge.retry import Retry
 from edge.sparkplug_host import SparkplugHost
+from edge.spending import Spending
 from edge.store.store import Store
 from edge.upkeep import look_again, stay_small
 
@@ -93,6 +95,7 @@ class Agent:
     rules: Rules
     watching: Watching
     detection: Detection
+    spending: Spending
     delivery: Delivery | None = None
 
     @classmethod
@@ -127,6 +130,7 @@ class Agent:
             rules,
             watching,
             detecting.detection(config, scorer, watching, store.remembered(), clock),
+            Spending(config),
         )
 
     async def run(self, notifier: Notifier) -> None:
@@ -156,14 +160,16 @@ class Agent:
             catalog=self.catalog,
             detector=self.detection,
             linger=self._linger(),
+            card=self.spending.card,
             on_episodes=on_episodes if self._is_telling else None,
             on_heard=hearing.take,
-            on_committed=self._wake_uplink,
+            on_committed=self._committed,
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts,
-                            self.detection, self.watching, commander)  # fmt: skip
+                            self.detection, self.watching, commander,
+                            self.spending)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -216,7 +222,9 @@ class Agent:
         notifier: Notifier,
     ) -> None:
         post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
-        delivery = Delivery(self.config, self.clock, self.store, reporter.status, post)
+        delivery = Delivery(
+            self.config, self.clock, self.store, reporter.status, post, self.spending
+        )
         self.delivery = reporter.delivery = delivery
         watched = watchdog(notifier, self.ingest, collect, self.store, delivery, reporter.fault)
         async with asyncio.TaskGroup() as tasks:
@@ -225,6 +233,7 @@ class Agent:
                 tasks.create_task(watch_brokers(self.config, self.ingest), name="brokers"),
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(self.spending.run(), name="count what is spent"),
                 tasks.create_task(self._correct(), name="correct times"),
                 tasks.create_task(look_again(collect), name="end silent episodes"),
                 tasks.create_task(self.watching.run(collect.look_again), name="look round"),
@@ -255,9 +264,12 @@ class Agent:
     async def _correct(self) -> None:
         await corrections.run(self.clock, self.store, self._wake_uplink)
 
-    def _wake_uplink(self) -> None:
+    def _committed(self, chunk: Chunk) -> None:
+        self._wake_uplink(urgent=chunk.is_urgent)
+
+    def _wake_uplink(self, *, urgent: bool = False) -> None:
         if self.delivery is not None:
-            self.delivery.wake()
+            self.delivery.wake(urgent=urgent)
 
     def _end(self, collect: Collect) -> None:
         collect.stop()

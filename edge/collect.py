@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from edge.card import Spared
 from edge.catalog import Catalog
 from edge.chunk import Chunk
 from edge.committing import Committer, Committing
@@ -70,6 +71,7 @@ class Collect:
         catalog: the reader's; detection asks it for kinds, and episodes for names.
         detector: finds anomalies and episodes; None: nobody looks for them.
         linger: how long a batch waits.
+        card: spaces commits; None: there is nothing to spare.
         on_episodes: told at once, before the commit, on this thread: must be quick.
         on_heard: told of each batch as it was read, with its messages; must be quick as well.
         on_committed: told after each commit, on the buffer's thread; must be quick too.
@@ -86,9 +88,10 @@ class Collect:
         catalog: Catalog,
         detector: Detector | None = None,
         linger: Linger | None = None,
+        card: Spared | None = None,
         on_episodes: Callable[[tuple[Occurrence, ...]], None] | None = None,
         on_heard: Callable[[Messages, Heard], None] | None = None,
-        on_committed: Callable[[], None] | None = None,
+        on_committed: Callable[[Chunk], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
         self._inbox = inbox
@@ -97,7 +100,7 @@ class Collect:
         self._catalog = catalog
         self._detector = detector
         self._is_look_due = False
-        self._linger = linger or Linger()
+        self._linger, self._card = linger or Linger(), card
         self._on_episodes = on_episodes
         self._on_heard = on_heard
         self._on_committed = on_committed
@@ -252,13 +255,16 @@ class Collect:
 
     def _sparing(self, linger: Linger) -> Linger:
         """The same for commits, which are to leave a slow card alone; looks do not wait for it."""
-        return linger.on_card(self._committing.commit_s)
+        spare_s = 0.0 if self._card is None else self._card.spacing_s
+        return linger.on_card(self._committing.commit_s, spare_s)
 
     def _commit(self) -> bool:
         """Hand over what is gathered; False when we are stopped before there is room."""
         if not len(self._gathering):
             return True
         chunk, messages = self._gathering.take(time.monotonic())
+        if self._card is not None:
+            self._card.committed()
         *before, last = chunk.pieces()
         whole = all(self._committing.offer(one, Messages()) for one in before)
         return whole and self._committing.offer(last, messages)
@@ -297,4 +303,4 @@ class Collect:
         self._collected = Collected(totals, before.commits + 1)
         self._ingest.ack(messages)
         if self._on_committed is not None:
-            self._on_committed()
+            self._on_committed(chunk)

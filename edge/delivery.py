@@ -25,6 +25,8 @@ from edge.errors import LibraryError, OperatorError, PeerError, StorageError
 from edge.identity import Identity
 from edge.model_post import ModelPost
 from edge.renewal import HOUR_US, Renewal
+from edge.settings_budget import as_profiled
+from edge.spending import Spending
 from edge.store.store import Store
 from edge.uplink_state import Line
 from protos import sync_pb2 as pb
@@ -33,6 +35,7 @@ from protos.durable import put
 if TYPE_CHECKING:
     from edge.uplink import Uplink
     from edge.uplink_channel import Endpoint
+    from edge.uplink_saver import Saver
 
 WATCH_S: Final = 1.0
 RENEW_S_MAX: Final = 30.0
@@ -60,6 +63,7 @@ class Delivery:
     store: Store
     report: Callable[[], pb.Status]
     models: ModelPost | None = None
+    spending: Spending | None = None
     uplink: "Uplink | None" = None
     who: Identity | None = None
     renewal: Renewal | None = None
@@ -86,10 +90,10 @@ class Delivery:
         """How often it came round, waiting to be enrolled or delivering."""
         return self._waits + (0 if self.uplink is None else self.uplink.turns)
 
-    def wake(self) -> None:
-        """New chunks wait in the buffer; from any thread."""
+    def wake(self, *, urgent: bool = False) -> None:
+        """New chunks wait in the buffer, ``urgent`` with anomalies; from any thread."""
         if self.uplink is not None:
-            self.uplink.wake()
+            self.uplink.wake(urgent=urgent)
 
     async def drain(self, deadline_s: float) -> None:
         """Deliver what can be delivered in a moment, if the cloud is there at all."""
@@ -121,6 +125,7 @@ class Delivery:
             report=self.report,
             terms=self._terms,
             models=self.models,
+            saver=self._saver(),
         )
         # What reading the identity touched goes before the first attempt touches as much of gRPC.
         await asyncio.to_thread(memory.settle)
@@ -155,6 +160,11 @@ class Delivery:
                 self._say(f"{error}; it is tried again, and readings are kept meanwhile")
             await asyncio.sleep(LOAD_S)
 
+    def _saver(self) -> "Saver":
+        from edge.uplink_saver import Saver
+
+        return Saver(as_profiled(self.config.settings.uplink), self.spending)
+
     def _coming(self) -> Identity | None:
         """A renewed identity that was never promoted; a damaged one is forgotten."""
         try:
@@ -167,14 +177,18 @@ class Delivery:
     def _endpoint(self, who: Identity) -> "Endpoint":
         from edge.uplink_channel import Endpoint
 
-        return Endpoint(
+        endpoint = Endpoint(
             self.config.settings.cloud.address or who.sync_address,
             who.cloud_name,
             who.authority_pem,
             who.certificate_pem,
             who.key_pem,
             self.config.cloud_proxy(),
+            as_profiled(self.config.settings.uplink).keepalive_s,
         )
+        if self.spending is not None:
+            self.spending.ports = endpoint.ports
+        return endpoint
 
     def _terms(self, terms: pb.CertificateTerms) -> None:
         if self._is_on_trial:

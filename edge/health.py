@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from edge.health_budget import BudgetHealth
 from protos.exposition import Latency
 
 WEEK_S: Final = 7 * 86_400
@@ -233,4 +234,5 @@ class Health(msgspec.Struct, kw_only=True):
     episodes: list[EpisodesHealth] = msgspec.field(default_factory=list)
     watches: list[WatchHealth] = msgspec.field(default_factory=list)
     commands: list[CommandHealth] = msgspec.field(default_factory=list)
+    budget: BudgetHealth = msgspec.field(default_factory=BudgetHealth)
     settings_changed: list[str] = msgspec.field(default_factory=list)

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from edge.health import Health
 from edge.metrics_broker import BROKERS
+from edge.metrics_budget import BUDGETS
 from edge.metrics_detect import DETECTED
 from edge.metrics_watch import WATCHES
 from protos.exposition import Metric, MetricKind, Sample, render
@@ -270,5 +271,5 @@ _DELIVERED: Final[tuple[Row, ...]] = (
     _total("certificate_renewals", "Times that it was renewed here.", lambda h: h.cloud.renewals),
 )
 
-TABLE: Final = (*_ABOUT, *_HEARD, *WATCHES, *_KEPT, *_DELIVERED)
+TABLE: Final = (*_ABOUT, *_HEARD, *WATCHES, *_KEPT, *_DELIVERED, *BUDGETS)
 """Every metric of the gateway, in the order it is told."""

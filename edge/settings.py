@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.settings_budget import Budget, Uplink
 from edge.settings_detect import Alerts, Detect
 from edge.settings_links import Broker, Cloud, check_filters
 from edge.settings_watch import Command, Watch
@@ -258,7 +259,9 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     broker: Broker
     brokers: dict[str, Broker]
     cloud: Cloud
+    uplink: Uplink
     buffer: Buffer
+    budget: Budget
     ingest: Ingest
     sparkplug: Sparkplug
     models: Models

@@ -14,10 +14,13 @@ from typing import Any, Final
 
 from edge.clock import Clock
 from edge.model_post import ModelPost
+from edge.settings_budget import Uplink as Settings
+from edge.settings_budget import as_profiled
 from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import Close, Phase
 from edge.uplink_channel import Endpoint, open_channel
+from edge.uplink_saver import Saver
 from edge.uplink_session import Conversation
 from edge.uplink_state import Line, UplinkState
 from protos import sync_pb2 as pb
@@ -51,7 +54,7 @@ class Uplink:
 
     ``report`` makes the Status for hello and every so often; it must not block. ``terms`` is called
     on the loop with what the cloud says of the certificate. ``models`` carries rollouts out; None:
-    what the cloud says of models is ignored.
+    what the cloud says of models is ignored. ``saver`` bounds what is sent when, if there is one.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Uplink:
         models: ModelPost | None = None,
         chance: random.Random | None = None,
         wake_linger_s: float = WAKE_LINGER_S,
+        saver: Saver | None = None,
     ) -> None:
         self._gateway = gateway
         self._endpoint = endpoint
@@ -76,7 +80,9 @@ class Uplink:
         self._report = report
         self._terms, self._models = terms, models
         self._chance = chance or random.Random()
-        self._wake_linger_s = wake_linger_s
+        self._saver = saver or Saver(as_profiled(Settings()))
+        self._wake_linger_s = self._saver.wake_linger_s if saver else wake_linger_s
+        self._is_urgent = False
         self._loop = asyncio.get_running_loop()
         self._talk: Conversation | None = None
         self._state = UplinkState()
@@ -93,8 +99,9 @@ class Uplink:
         """Where delivery stands; immutable, may be read from any thread."""
         return self._state
 
-    def wake(self) -> None:
+    def wake(self, *, urgent: bool = False) -> None:
         """New chunks wait in the buffer. From any thread, cheap, as often as it happens."""
+        self._is_urgent = self._is_urgent or urgent
         if not self._is_waking:
             self._is_waking = True
             self._loop.call_soon_threadsafe(self._linger)
@@ -124,6 +131,7 @@ class Uplink:
         Says False when ``deadline_s`` seconds passed first. Also cuts a pause short.
         """
         self._hurry.set()
+        self._saver.hurry()
         try:
             async with asyncio.timeout(deadline_s):
                 self._wake_now()
@@ -149,10 +157,12 @@ class Uplink:
                 self._on_moved,
                 self._terms,
                 self._models,
+                self._saver,
             )
             try:
                 return await self._talk.hold()
             finally:
+                self._saver.closing()
                 blocks, sent = self._sent_before
                 self._sent_before = (blocks + self._talk.blocks, sent + self._talk.bytes)
                 self._talk = None
@@ -182,9 +192,9 @@ class Uplink:
         self._loop.call_later(self._wake_linger_s, self._wake_now)
 
     def _wake_now(self) -> None:
-        self._is_waking = False
+        self._is_waking, urgent, self._is_urgent = False, self._is_urgent, False
         if self._talk is not None:
-            self._talk.wake()
+            self._talk.wake(urgent=urgent)
 
     def _on_moved(self) -> None:
         self.turns += 1
@@ -202,6 +212,7 @@ class Uplink:
             blocks_sent=blocks + talk.blocks,
             bytes_sent=sent + talk.bytes,
             eta_s=talk.eta_s,
+            allowed=self._saver.by_limit,
         )
         if session.phase is Phase.LIVE:
             if self._state.line is not Line.LIVE:

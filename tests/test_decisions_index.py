@@ -21,7 +21,7 @@ GROUPS = {
     "Models: package, trial, wrapping": (130, 131, 132),
     "Models made from history": (144, 145, 146),
     "Watching by rule": (136, 137),
-    "The gateway's buffer": (10, 11, 12, 13),
+    "The gateway's buffer": (10, 11, 12, 13, 153),
     "Identity and the way between": (41, 42, 43, 44, 46),
     "Running a gateway for years": (151,),
     "The journal": (30, 31, 32, 33, 97),

@@ -175,6 +175,7 @@ class Buffer:
             counters=self._memory.counters(),
             oldest_chunk=self._oldest_chunk(),
             next_chunk=self._memory.next_chunk,
+            page_bytes=self._file.pages_written * PAGE_BYTES,
         )
 
     def _oldest_chunk(self) -> int:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import apsw
 
 from edge.errors import StorageError
-from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, BufferFull, StoreLimits
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, BufferFull, StoreLimits, backup_name
 from edge.store.log_check import BehindTheEnd, behind_the_end
 
 _VACUUM_PAGES: Final = 128
@@ -42,6 +42,8 @@ def prepare(path: Path) -> None:
             finally:
                 probe.close()
     if version == SCHEMA_VERSION:
+        for old in path.parent.glob(backup_name(path.name, "*")):
+            old.unlink()  # it was opened in this version before, and is again
         return
     child = subprocess.run(
         [sys.executable, "-m", "edge.schema", str(path.absolute())],
@@ -54,6 +56,8 @@ def prepare(path: Path) -> None:
         said = child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"]
         hint = "the folder must exist and be ours to write; a newer buffer needs a newer Tidegate"
         raise StorageError(f"make or migrate the buffer {path}", said[-1], hint)
+    for line in child.stderr.strip().splitlines():
+        _log.warning("%s", line)
 
 
 @contextmanager
@@ -186,6 +190,12 @@ class BufferFile:
     def free_pages(self) -> int:
         """Pages inside the file that are empty."""
         return int(self._db.pragma("freelist_count"))
+
+    @property
+    def pages_written(self) -> int:
+        """Pages that SQLite wrote since the opening; the log's way back into the file is not in."""
+        written, _ = self._db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
+        return int(written)
 
     @property
     def log_is_stuck(self) -> bool:

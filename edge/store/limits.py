@@ -7,10 +7,15 @@ from edge.errors import StorageError
 from edge.when_full import WhenFull
 from protos.limits import BLOCK_BYTES_MAX, KIB, MIB
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """``PRAGMA user_version`` of a buffer this code reads; ``edge.schema`` brings older ones to it."""
 PAGE_BYTES: Final = 4 * KIB
 """Pages of the file: the block of ext4 and f2fs, so that a small commit rewrites little."""
+
+
+def backup_name(name: str, version: int | str) -> str:
+    """The file in which a buffer of an older version is kept until the newer one opened twice."""
+    return f"{name}.version-{version}"
 
 
 class BufferFull(StorageError):  # noqa: N818 - an answer to be acted on, not a failure

@@ -85,14 +85,21 @@ class Store:
         return self._call(self._buffer.release.state)
 
     def seal_next(
-        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+        self,
+        *,
+        bytes_target: int,
+        mono_us: int,
+        wall_us: int,
+        newest_first: bool = False,
+        urgent_only: bool = False,
     ) -> "Future[Block | None]":
         """Number the oldest chunks, or the newest, as the next block; gaps go before both.
 
-        None when none waits or there is no epoch.
+        None when none waits, none with anomalies if only those are asked for, or without an epoch.
         """
+        ends = {"newest_first": newest_first, "urgent_only": urgent_only}
         seal = self._buffer.blocks.seal_next
-        return self._call(lambda: seal(bytes_target, mono_us, wall_us, newest_first=newest_first))
+        return self._call(lambda: seal(bytes_target, mono_us, wall_us, **ends))
 
     def blocks_from(self, seq: int, bytes_max: int) -> "Future[list[Block]]":
         """Sealed blocks of the epoch from ``seq`` on, at least one if held; BlockUnreadable."""

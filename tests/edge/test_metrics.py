@@ -32,7 +32,7 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(kind):
         match field.type:
-            case t if t is int:
+            case t if t is int or t == int | None:
                 values[field.name] = next(numbers)
             case t if t is float or t == float | None:
                 values[field.name] = next(numbers) + 0.5

@@ -81,6 +81,7 @@ def test_a_buffer_of_the_version_before_gets_a_place_for_lessons(world: Any) -> 
     db = apsw.Connection(str(world.path))
     db.execute("DROP TABLE lessons").close()
     db.execute("DROP TABLE remembered").close()
+    db.execute("DROP INDEX urgent").close()
     db.pragma("user_version", 2)
     db.close()
     later = world.open()

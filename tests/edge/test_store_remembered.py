@@ -7,7 +7,7 @@ import pytest
 
 from edge.chunk import Chunk
 from edge.store import remembered
-from edge.store.limits import SCHEMA_VERSION, BufferFull
+from edge.store.limits import BufferFull
 from protos.records import Batch
 from tests.edge.test_store_full import fill
 
@@ -83,7 +83,8 @@ def test_a_buffer_of_the_version_before_takes_items_after_it_was_opened(world: A
     store.close()
     db = apsw.Connection(str(world.path))
     db.execute("DROP TABLE remembered").close()
-    db.pragma("user_version", SCHEMA_VERSION - 1)
+    db.execute("DROP INDEX urgent").close()
+    db.pragma("user_version", 3)
     db.close()
     later = world.open()
     assert later.remembered() == []
