@@ -12,13 +12,14 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from edge.card import Spared
 from edge.catalog import Catalog
 from edge.chunk import Chunk
+from edge.collected import Collected
 from edge.committing import Committer, Committing
 from edge.detect.found import Found, Occurrence, named
 from edge.gathering import Gathering
@@ -44,20 +45,6 @@ class Detector(Protocol):
 
     def last(self) -> list[Found]:
         """What is to be kept at the end of a run, a commit each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What collecting did since its start, for `status`.
-
-    ``totals`` count what is committed, by the names of `edge.reading.Counts` and ``anomalies``.
-    ``held`` is true while a full buffer holds a batch back; ``retries`` counts its refusals.
-    """
-
-    totals: Mapping[str, int] = field(default_factory=dict)
-    commits: int = 0
-    retries: int = 0
-    held: bool = False
 
 
 class Collect:

@@ -11,7 +11,8 @@ import numpy as np
 
 from edge.catalog import Catalog
 from edge.chunk import Chunk
-from edge.collect import Collect, Collected
+from edge.collect import Collect
+from edge.collected import Collected
 from edge.detect.detection import Detection, Judge
 from edge.detect.episode import Course
 from edge.detect.episodes import Episodes

@@ -16,7 +16,7 @@ from edge.agent_report import Reporter
 from edge.chunk import BufferStats
 from edge.cli import console
 from edge.clock import Clock
-from edge.collect import Collected
+from edge.collected import Collected
 from edge.config import MAIN, load
 from edge.detect.detection import Detection
 from edge.detect.episode import Course

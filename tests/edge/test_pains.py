@@ -13,7 +13,7 @@ from edge import agent_parts, metrics
 from edge.agent_report import Reporter
 from edge.catalog import Catalog
 from edge.clock import Clock
-from edge.collect import Collected
+from edge.collected import Collected
 from edge.config import EdgeConfig, load
 from edge.health import BufferHealth, Health
 from edge.health_text import told
