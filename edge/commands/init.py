@@ -9,6 +9,7 @@ import click
 
 from edge.config import FILE_NAME, load
 from edge.errors import OperatorError
+from edge.home import is_there
 from edge.settings import EdgeSettings
 from edge.settings_links import Broker
 from protos.console import Place
@@ -38,7 +39,7 @@ _HEAD = (
 def command(place: Place, name: str | None, url: str | None) -> None:
     """Make the gateway's home: settings and the buffer's key."""
     path = place.home / FILE_NAME
-    if path.exists():
+    if is_there(path):
         hint = f"edit {path}, or name another home with --home"
         raise OperatorError(f"make a gateway in {place.home}", "there is one already", hint)
     text = _settings(name or host_name(), url, guessed=name is None)
