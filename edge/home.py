@@ -7,13 +7,23 @@ from typing import Final
 from edge.errors import OperatorError
 
 HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
+SERVICE_HOME: Final = Path("/var/lib/tidegate-edge")
+UNITS: Final = (
+    Path("/usr/lib/systemd/system/tidegate-edge.service"),
+    Path("/etc/systemd/system/tidegate-edge.service"),
+)
 
 
 def default_home() -> Path:
     """Where the agent lives when nobody says: /var/lib for root, the home folder for others."""
     if os.geteuid() == 0:
-        return Path("/var/lib/tidegate-edge")
+        return SERVICE_HOME
     return Path.home() / ".tidegate" / "edge"
+
+
+def runs_as_service(home: Path) -> bool:
+    """Whether a home is the one of this machine's service, as a package sets it up."""
+    return home == SERVICE_HOME and any(unit.is_file() for unit in UNITS)
 
 
 def is_there(settings: Path) -> bool:
