@@ -85,7 +85,7 @@ class Story:
         if command.endswith("tidegate-edge enroll"):
             return [(ASKED, self.token)]
         if command.endswith("tidegate-edge init"):
-            return [("\0", "")]  # a terminal at which nothing is asked
+            return [("the broker, as mqtt://", "")]  # asked only where none is found
         return []
 
     def _on_the_cloud(self, command: str) -> None:
