@@ -7,6 +7,7 @@ own pids, mounts and host name, and share the network, by which they reach the c
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -128,7 +129,7 @@ class EmulatedPi:
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "sh", "-ec",
              "\n".join(steps)],
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=(CACHE / f"{self.suite}.power.log").open("wb"),
         )  # fmt: skip
         assert self.process.stdout is not None
         _expect_up(self.process.stdout)
@@ -137,10 +138,14 @@ class EmulatedPi:
 
     def cut_power(self) -> None:
         """Kill its first process, and by that the kernel kills all."""
-        if self.process is not None:
-            os.kill(self.pid, 9)
-            self.process.wait(30)
-            self.process = None
+        if self.process is None:
+            return
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+        else:  # it never came up
+            self.process.kill()
+        self.process.wait(30)
+        self.process, self.pid = None, 0
 
     def root(self, command: str, seconds: float = 600.0) -> Done:
         """Run a shell line as root."""

@@ -95,6 +95,7 @@ class Story:
         if "query" in command:
             series = command.split()[-1]
             told = until(lambda: bool(self.cloud and self.cloud.values(series)), 60)
+            self.tally.arrive()
             self.tally.check(command, told and "21.5" in self.cloud.typed(command))
             return
         told_line = self.cloud.typed(command)
