@@ -25,7 +25,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 MIRROR = "http://deb.debian.org/debian"
 # What Raspberry Pi OS Lite has and a minimal Debian lacks.
 INCLUDE = "python3,ca-certificates,sudo,adduser,procps"
-BROKER_PORTS = (1883, 1884)
+BROKER_PORTS = (1883,)
 
 
 class NotHereError(Exception):
