@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect card-day small clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel deb test-pi servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect card-day small clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -48,6 +48,12 @@ stubs: .venv/.stamp ## regenerate the gRPC stubs
 wheel: setup ## build the wheel, and that of the Python client alone, into dist/
 	@rm -rf dist && $(PY) -m hatchling build -t wheel
 	@cd cloud/client && ../../$(PY) -m hatchling build -t wheel -d ../../dist
+
+deb: setup ## build the gateway's Debian packages, arm64 and amd64, into dist/; six minutes (ARCH=arm64: one)
+	@$(PY) -m deploy.debian $(foreach arch,$(ARCH),--arch $(arch))
+
+test-pi: setup ## the guide of the Pi typed on arm64 Debian under emulation, with a cloud outside; as root, ten minutes and more (SUITE=bookworm: one)
+	@$(PY) -m tests.pi $(foreach suite,$(SUITE),--suite $(suite)) $(if $(DEB),--deb $(DEB))
 
 servers: ## install the real servers the tests use (Debian packages)
 	@.ci/servers

@@ -3,13 +3,18 @@
 How verbs are found and errors told is in `protos/console.py`; exit codes are in `edge/errors.py`.
 """
 
+import os
+import struct
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import click
 
-from edge.config import HOME_VARIABLE, default_home
-from edge.errors import TidegateError
+from edge.errors import OperatorError, TidegateError
+from edge.home import HOME_VARIABLE, default_home
+from edge.machine import refusal
 from protos.console import Console, Extra, Place, Verbs
 
 PROGRAM: Final = "tidegate-edge"
@@ -64,5 +69,15 @@ def console() -> Console:
 
 
 def main() -> None:
-    """Run the command line of this process and exit."""
+    """Run the command line of this process and exit; on a machine that it cannot run on, say so."""
+    why = refusal(struct.calcsize("P") * 8, os.uname().machine, _cpuinfo())
+    if why is not None:
+        click.echo(f"{PROGRAM}: cannot run here: {why[0]}\n  to do: {why[1]}", err=True)
+        sys.exit(OperatorError.exit_code)
     console().main()
+
+
+def _cpuinfo() -> str:
+    with suppress(OSError):
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    return ""

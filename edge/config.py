@@ -5,7 +5,6 @@ The home holds `edge.toml`, perhaps `rules.toml`, `identity/`, `keys/`, `buffer.
 to it. What can be wrong is said once, with the way out.
 """
 
-import os
 import ssl
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from edge.config_watch import check_watches
 from edge.errors import OperatorError
+from edge.home import is_there
 from edge.settings import EdgeSettings
 from edge.settings_links import Broker
 from protos.settings import NEAREST_CUTOFF, SettingsError, read_settings, toml_value
@@ -23,7 +23,6 @@ from protos.shown import printable
 if TYPE_CHECKING:
     from edge.payload.rules import Rules
 
-HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
 FILE_NAME: Final = "edge.toml"
 RULES_NAME: Final = "rules.toml"
 
@@ -223,13 +222,6 @@ class EdgeConfig:
         return context
 
 
-def default_home() -> Path:
-    """Where the agent lives when nobody says: /var/lib for root, the home folder for others."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/tidegate-edge")
-    return Path.home() / ".tidegate" / "edge"
-
-
 def load(home: Path) -> EdgeConfig:
     """Read the settings of a home, and see that every file they name can be read.
 
@@ -237,7 +229,7 @@ def load(home: Path) -> EdgeConfig:
         OperatorError: no such file, not TOML, a wrong key or value, or a missing named file.
     """
     path = home / FILE_NAME
-    if not path.exists():
+    if not is_there(path):
         raise OperatorError(
             f"read the settings in {path}",
             "there is no such file",

@@ -15,7 +15,7 @@ GROUPS = {
     "The contract: blocks, series, delivery": (
         1, 2, 3, 15, 16, 20, 21, 22, 23, 24, 25, 26, 29, 100,
     ),
-    "The house": (4, 5, 40, 45, 119),
+    "The house": (4, 5, 40, 45, 119, 155),
     "Ingest: brokers, devices, messages": (70, 71, 72, 73, 74, 75),
     "Scores and what an agent costs": (14, 76, 77, 78, 79, 138, 139, 140, 141, 142, 143),
     "Models: package, trial, wrapping": (130, 131, 132),

@@ -29,7 +29,7 @@ PURE_MODULES = {
     "protos/codec/content.py", "protos/codec/decimals.py", "protos/codec/frame.py",
     "protos/codec/header.py", "protos/codec/strings.py", "protos/codec/wire.py",
     "edge/reading.py", "edge/catalog.py", "edge/redelivery.py", "edge/detect/rolling.py",
-    "edge/open_marks.py",
+    "edge/open_marks.py", "edge/machine.py",
     "edge/detect/by_series.py", "edge/detect/threshold.py", "edge/detect/judged.py",
     "edge/detect/frames.py", "edge/detect/frame_steps.py", "edge/detect/meant.py",
     "edge/detect/found.py", "edge/detect/standing.py", "edge/detect/runs.py",

@@ -95,6 +95,20 @@ def test_a_verb_without_a_home_says_to_make_one(
     assert f"tidegate-edge --home {tmp_path} init" in told
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_home_of_another_user_is_told_as_such(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.seteuid(65534)
+    try:
+        assert call(home, "init") == call(home, "status") == 2
+    finally:
+        os.seteuid(0)
+    told = capsys.readouterr().err
+    assert told.count("the home is another user's") == 2
+    assert "sudo" in told
+
+
 def test_status_without_an_agent_tells_what_the_files_tell(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
