@@ -66,6 +66,7 @@ def test_no_name_note_or_reason_of_a_stranger_becomes_markup(
     assert "<img src=x" in shown, "it is shown as what it is"
     assert page.locator("img, main script").count() == 0
     assert page.evaluate("window.owned") is None
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_an_answer_that_no_view_can_draw_leaves_the_way_elsewhere(page: Page, server: str) -> None:
