@@ -241,6 +241,7 @@ class Aggregator:
             apart=self.journal.quarantined,
             apart_data=self.journal.quarantined_blocks.data,
             pace=self.backlogs.pace,
+            silent_s=self.config.settings.notify.silent_s,
             readers=0 if self.readers is None else self.readers.now.wanted,
             access=Access(
                 self.registry, now_us, may_be_open=reach.may_be_open,

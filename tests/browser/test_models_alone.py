@@ -20,7 +20,7 @@ def test_rollouts_are_told_with_their_stage_and_what_gateways_say(page: Page, se
     expect(page.get_by_test_id("rollout")).to_have_count(3)
     canary = page.locator(CANARY)
     expect(canary.locator("[aria-current=step]")).to_have_text("Canary, 10 %")
-    expect(canary).to_contain_text("For 2 gateways: 1 fetching, 1 tried.")
+    expect(canary).to_contain_text("For 2 gateways: 1 being fetched, 1 on trial.")
     expect(canary).to_contain_text("Goes on by itself after 24 h without trouble.")
     back = page.locator("[data-rollout='6']")
     expect(back.get_by_test_id("taken-back")).to_contain_text(
@@ -37,7 +37,7 @@ def test_who_runs_what_and_how_it_behaves_stands_gateway_by_gateway(
     rows = page.get_by_test_id("running-row")
     expect(rows).to_have_count(6)
     expect(rows.nth(0)).to_contain_text("In service")
-    expect(rows.nth(0)).to_contain_text("in 2.41 series-weeks, 1 a week promised")
+    expect(rows.nth(0)).to_contain_text("1.24 a week, 1 promised")
     expect(rows.nth(1)).to_contain_text("On trial in service (canary)")
     expect(rows.nth(3)).to_contain_text("Being fetched")
     expect(rows.nth(5)).to_contain_text("killed by signal 11")

@@ -191,11 +191,7 @@ def told(album: Album) -> None:
 def stopped(album: Album) -> None:
     album.table("#/")
     row = album.page.locator(f"[data-gateway={SECOND_GATEWAY}]")
-    silent = row.and_(album.page.locator("[data-health=silent]"))
-    if IS_KEPT:
-        silent.wait_for(timeout=SILENT_MS)
-    else:  # a stream that broke is given two minutes to come back
-        row.and_(album.page.locator("[data-health=attention], [data-health=silent]")).wait_for()
+    row.and_(album.page.locator("[data-health=silent]")).wait_for(timeout=SILENT_MS)
     album.take("stopped")
 
 

@@ -4,6 +4,7 @@ import { shownZone, type ZoneChoice } from "./format/zone.ts";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
 import { lazily } from "./parts/lazily.tsx";
+import { Safely } from "./parts/safely.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
 
@@ -32,7 +33,9 @@ export function App() {
       </button>
       <Header route={route} theme={theme} toggleTheme={toggleTheme} />
       <main id="main" tabIndex={-1} data-view={route.view}>
-        <View route={route} theme={theme} />
+        <Safely key={route.view}>
+          <View route={route} theme={theme} />
+        </Safely>
       </main>
     </>
   );

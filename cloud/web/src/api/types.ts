@@ -13,6 +13,8 @@ export interface Gateway {
   name: string;
   first_seen: number | null;
   last_seen: number | null;
+  /** Unheard for so long it is silent, as the cloud's rules say. */
+  silent_s: number;
   connected: boolean;
   epoch: number;
   session: number;

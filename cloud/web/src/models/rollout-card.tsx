@@ -9,7 +9,13 @@ import { useMayWrite } from "../session/may-write.tsx";
 import type { Rollout, Stage, State } from "./model-types.ts";
 
 const WAY: Stage[] = ["shadow", "canary", "all", "done"];
-const STATES: State[] = ["fetching", "tried", "good", "failed", "refused"];
+const STATES: readonly (readonly [State, string])[] = [
+  ["fetching", "being fetched"],
+  ["tried", "on trial"],
+  ["good", "in service"],
+  ["failed", "taken back"],
+  ["refused", "refused"],
+];
 const NOTE_CHARS_MAX = 2_000;
 const HOUR_S = 3_600;
 
@@ -82,8 +88,8 @@ function stageName(stage: Stage, share: number): string {
 
 /** What the gateways that should have it say of it. */
 export function statesOf(rollout: Rollout): string {
-  const told = STATES.filter((state) => rollout[state] > 0);
-  const said = told.map((state) => `${rollout[state]} ${state}`).join(", ");
+  const told = STATES.filter(([state]) => rollout[state] > 0);
+  const said = told.map(([state, words]) => `${rollout[state]} ${words}`).join(", ");
   if (rollout.stage === "back") return said ? `Gateways say: ${said}.` : "No gateway had it.";
   const wanted = `For ${plural(rollout.gateways, "gateway")}`;
   return said ? `${wanted}: ${said}.` : `${wanted}; none has said anything of it yet.`;

@@ -1,5 +1,6 @@
+import { serverClock } from "../api/server-clock.ts";
 import { bytes, count, measure } from "../format/number.ts";
-import { instant, MINUTE_US } from "../format/time.ts";
+import { ago, instant, MINUTE_US } from "../format/time.ts";
 import { formatHash } from "../route.ts";
 import type { Running } from "./model-types.ts";
 
@@ -61,7 +62,12 @@ function Row({ one }: { one: Running }) {
       </td>
       <td data-label="Alarms" class="num">
         {count(one.alarms)}
-        <span class="sub">{rateOf(one)}</span>
+        <span
+          class="sub"
+          title={`of one series; ${measure(one.series_weeks)} series-weeks watched`}
+        >
+          {rateOf(one)}
+        </span>
       </td>
       <td data-label="Windows" class="num">
         {count(one.scored)}
@@ -71,7 +77,9 @@ function Row({ one }: { one: Running }) {
         {one.scored ? measure(one.mean_us) : "–"}
         {one.memory_bytes > 0 && <span class="sub">{bytes(one.memory_bytes)}</span>}
       </td>
-      <td data-label="Heard">{instant(one.heard, MINUTE_US)}</td>
+      <td data-label="Heard" title={instant(one.heard, MINUTE_US)}>
+        {ago(one.heard, serverClock.nowUs())}
+      </td>
     </tr>
   );
 }
@@ -97,6 +105,5 @@ export function stateName(one: Running): string {
 /** Alarms a series and week, beside what was promised; nothing while too little was watched. */
 export function rateOf(one: Running): string {
   if (!one.series_weeks || one.alarms_per_week === null) return "";
-  const watched = `in ${measure(one.series_weeks)} series-weeks`;
-  return `${watched}, ${measure(one.promised_per_week)} a week promised`;
+  return `${measure(one.alarms_per_week)} a week, ${measure(one.promised_per_week)} promised`;
 }

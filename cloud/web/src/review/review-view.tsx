@@ -63,7 +63,7 @@ export function ReviewView({ choice, theme }: { choice: ReviewChoice; theme: The
           {count(rows.length)}
           {episodes.more && "+"} listed
         </p>
-        <button type="button" class="small-key" onClick={() => setHelp(true)}>
+        <button type="button" class="small-key keyboard" onClick={() => setHelp(true)}>
           Keys <kbd>?</kbd>
         </button>
       </header>
