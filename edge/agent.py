@@ -168,8 +168,7 @@ class Agent:
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
                             self.inbox, self.ingest, self.scorer, collect, alerts,
-                            self.detection, self.watching, commander,
-                            self.spending)  # fmt: skip
+                            self.detection, self.watching, commander, self.spending)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,

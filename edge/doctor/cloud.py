@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from edge.config_origin import PROXY_VARIABLES
 from edge.doctor.case import Case
 from edge.doctor.kind import OPERATOR, REFUSED, UNREACHABLE, Finding, fault, hint, ok
 from edge.doctor.theme import Theme
 from edge.errors import OperatorError
+from edge.settings_links import PROXY_VARIABLES
 
 if TYPE_CHECKING:
     from edge.identity import Identity
