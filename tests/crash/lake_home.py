@@ -39,10 +39,10 @@ MENDING: Final = re.compile(r" replace of \w+ log | log \.torn$")
 """Points where a torn log is mended, which one finds after few power cuts alone."""
 ORPHANED: Final = re.compile(r"^serve, erasure")
 """Points of an order that the cloud carries out since its command, `erase`, did not live to."""
-ORDERED: Final = re.compile(r"^erase, order")
-"""Points at which such an order is given."""
-LEAVE: Final = 0.4
-"""How often a round begins with an order left alone, while points of taking one up are left."""
+ORDERED: Final = re.compile(r"^erase, order: commit")
+"""Points behind which such an order stands."""
+LEAVE, LEAVE_SOUGHT = 0.1, 0.4
+"""How often a round begins with an order left alone, and while points of taking one up are left."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
 
@@ -115,7 +115,7 @@ class Home:
         if (torn := self._torn(chance)) and chance.random() < TEAR:
             self._tear(chance, torn)
             self._attack(chance, "serve")  # as who starts the machine again does
-        elif (orders := self._orders()) and chance.random() < LEAVE:
+        elif (orders := self._orders()) and chance.random() < self._leaving():
             aim = Aim(f"{self.seed}/{self.lives} leaves", drawn=(chance.choice(orders), 1))
             self.live("erase", (chance.choice(ENDS), aim), settles=False)
         else:
@@ -134,7 +134,7 @@ class Home:
     def _left(self) -> set[str]:
         """Points that were come past, and that nobody died at."""
         died = (*self.spared.values(), *self.tally.died.values())
-        return (self.left | self.tally.seen).difference(*died)
+        return self.left.union(self.tally.seen).difference(*died)
 
     def _attack(self, chance: random.Random, name: str) -> None:
         """A life that dies where too few did, or at a call that was drawn, if it comes there."""
@@ -151,11 +151,12 @@ class Home:
             if chance.random() < 0.5:
                 self._cut(chance)
 
+    def _leaving(self) -> float:
+        return LEAVE_SOUGHT if any(map(ORPHANED.search, self._left())) else LEAVE
+
     def _orders(self) -> list[str]:
-        """Where to leave an order alone, for points of taking one up are left; else nowhere."""
-        if not any(map(ORPHANED.search, self._left())):
-            return []
-        known = self.tally.seen.union(*self.spared.values())
+        """Where to leave an order alone, for the cloud to take up."""
+        known = set(self.tally.seen).union(*self.spared.values())
         return sorted(point for point in known if ORDERED.search(point))
 
     def _torn(self, chance: random.Random) -> str:
@@ -212,7 +213,7 @@ class Home:
 
         ended, said = Forked.begin(live).end()
         passed = Passed.of(told)
-        self.tally.seen.update(passed.calls)
+        self.tally.seen.update(set(passed.calls))
         self.is_torn &= RECOVERED not in passed.calls
         if "done" in said:
             self.calls[name] = passed.calls

@@ -12,25 +12,25 @@ ENDS: Final = ("kill", "cut")
 class Tally:
     """What rounds came to, summed over homes.
 
-    ``seen``: points that any life came past; ``died``: by how its process ended, those that one
-    died at.
+    ``seen``: points, and how many lives came past each; ``died``: by how its process ended, those
+    that one died at.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
-    seen: set[str] = field(default_factory=set)
+    seen: Counter[str] = field(default_factory=Counter)
     died: dict[str, set[str]] = field(default_factory=lambda: {end: set() for end in ENDS})
     problems: list[str] = field(default_factory=list)
 
     @property
     def never(self) -> frozenset[str]:
         """Points that no process died at, in whatever way."""
-        return frozenset(self.seen.difference(*self.died.values()))
+        return frozenset(set(self.seen).difference(*self.died.values()))
 
     def told(self) -> dict[str, Any]:
         """For another process."""
         died = {end: sorted(points) for end, points in self.died.items()}
         return {
-            "counts": self.counts, "seen": sorted(self.seen), "died": died,
+            "counts": self.counts, "seen": self.seen, "died": died,
             "problems": self.problems,
         }  # fmt: skip
 
