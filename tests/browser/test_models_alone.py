@@ -39,6 +39,7 @@ def test_who_runs_what_and_how_it_behaves_stands_gateway_by_gateway(
     expect(rows.nth(0)).to_contain_text("In service")
     expect(rows.nth(0)).to_contain_text("1.24 a week, 1 promised")
     expect(rows.nth(1)).to_contain_text("On trial in service (canary)")
+    expect(rows.nth(1)).to_contain_text("too early for a rate")
     expect(rows.nth(3)).to_contain_text("Being fetched")
     expect(rows.nth(5)).to_contain_text("killed by signal 11")
     rows.nth(5).get_by_role("link").click()

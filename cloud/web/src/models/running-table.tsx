@@ -1,8 +1,11 @@
 import { serverClock } from "../api/server-clock.ts";
-import { bytes, count, measure } from "../format/number.ts";
+import { bytes, count, measure, rough } from "../format/number.ts";
 import { ago, instant, MINUTE_US } from "../format/time.ts";
 import { formatHash } from "../route.ts";
 import type { Running } from "./model-types.ts";
+
+/** Before the promise lets one expect so many alarms, a single one would look like a flood. */
+const EXPECTED_MIN = 0.5;
 
 /** What each gateway runs and how it behaves, gateway by gateway. */
 export function RunningTable({ running }: { running: Running[] }) {
@@ -74,7 +77,7 @@ function Row({ one }: { one: Running }) {
         {one.errors > 0 && <span class="sub hot">{count(one.errors)} failed</span>}
       </td>
       <td data-label="µs a window" class="num">
-        {one.scored ? measure(one.mean_us) : "–"}
+        {one.scored ? rough(one.mean_us) : "–"}
         {one.memory_bytes > 0 && <span class="sub">{bytes(one.memory_bytes)}</span>}
       </td>
       <td data-label="Heard" title={instant(one.heard, MINUTE_US)}>
@@ -105,5 +108,6 @@ export function stateName(one: Running): string {
 /** Alarms a series and week, beside what was promised; nothing while too little was watched. */
 export function rateOf(one: Running): string {
   if (!one.series_weeks || one.alarms_per_week === null) return "";
+  if (one.series_weeks * (one.promised_per_week ?? 1) < EXPECTED_MIN) return "too early for a rate";
   return `${measure(one.alarms_per_week)} a week, ${measure(one.promised_per_week)} promised`;
 }

@@ -165,7 +165,8 @@ function Reviewed({ episode, theme, place, onStep, onSaid }: ReviewedProps) {
         </fieldset>
       </header>
       <p>
-        {moment(episode.from)}, for {span(episode.to - episode.from)}
+        {moment(episode.from)}
+        {episode.to > episode.from && `, for ${span(episode.to - episode.from)}`}
         {episode.open ? ", and goes on" : ""}; score{" "}
         <strong class="hot">{measure(episode.peak)}</strong> over {rough(episode.threshold)} by{" "}
         <span class="code">{episode.model}</span>. <span class="quiet">{place}</span>
