@@ -25,6 +25,7 @@ from edge.health import BufferHealth, Health
 from edge.health_text import size
 from edge.ingest import LinkState
 from edge.keys import find_key
+from edge.spending import Spending
 from protos.exposition import Histogram
 from tests.edge.answering_agent import agent
 
@@ -260,7 +261,7 @@ def health_of(world: Any, home: Path, store: Any) -> Health:
     detection = Detection([], Episodes("gw", Course()))
     told = Reporter(
         load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle, detection,
-        idle, idle,
+        idle, idle, Spending(load(home)),
     )  # fmt: skip
     return asyncio.run(told.health())
 

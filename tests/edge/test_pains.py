@@ -158,7 +158,7 @@ def reporter(collected: Collected, ingest: Connected) -> Reporter:
     collect = cast("Any", SimpleNamespace(collected=collected))
     return Reporter(
         unused, Clock(), unused, unused, unused, unused, cast("Any", ingest), unused, collect,
-        unused, unused, unused, unused,
+        unused, unused, unused, unused, unused,
     )  # fmt: skip
 
 

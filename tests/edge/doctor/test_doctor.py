@@ -157,7 +157,7 @@ def test_another_user_is_told_whom_to_be_and_sees_the_machine(patient: Patient) 
             found = {one.name: one for one in examine(case, THEMES)}
         finally:
             os.seteuid(0)
-    assert "as the user that the agent runs as" in found["configuration.unusable"].to_do
+    assert "as the user that the home belongs to" in found["configuration.unusable"].to_do
     assert {"memory.enough", "memory.short"} & found.keys()
     assert not [name for name in found if name.endswith(".fails")]
 
