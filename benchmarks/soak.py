@@ -5,8 +5,9 @@ publish twenty values each at QoS 1, evenly, so many readings in all: what a gat
 comes in minutes. In the middle third the cloud is away, so that a backlog grows and drains. Memory
 is the kernel's figure of the agent's process, once a second. Its baseline is itself: the median of
 the tenth of the time after the warm-up (the first fifth) against that of the last tenth, both of a
-minute at least, for pages of files come and go every half; of files and threads, the most in these.
-Ends with one JSON line, and code 1 when something grew.
+minute at least, for pages of files come and go every half; of files and threads, the usual number
+in these, for a look may meet one that is open for a moment. Ends with one JSON line, and code 1
+when something grew.
 """
 
 import json
@@ -125,8 +126,8 @@ def soaked(stack: Stack, minutes: float, readings: int) -> dict[str, Any]:
         "rss_mb_peak": round(max(watch.seen), 1),
         "growth_mb": grown(watch.seen),
         "growth_of_its_own_mb": grown(watch.own),
-        "files": [max(watch.files[warm]), max(watch.files[late])],
-        "threads": [max(watch.threads[warm]), max(watch.threads[late])],
+        "files": [statistics.mode(watch.files[warm]), statistics.mode(watch.files[late])],
+        "threads": [statistics.mode(watch.threads[warm]), statistics.mode(watch.threads[late])],
         "cpu_s": round(status["budget"]["cpu_s"], 1),
         "rss_mb": [round(one, 1) for one in watch.seen[:: max(1, looks // 20)]],
         "own_mb": [round(one, 1) for one in watch.own[:: max(1, looks // 20)]],

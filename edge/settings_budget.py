@@ -69,8 +69,8 @@ class Uplink(msgspec.Struct, frozen=True, kw_only=True):
     profile: Annotated[
         Profile,
         Meta(
-            description="`metered`, for a line that is paid by the byte: sends every 15 minutes, "
-            "anomalies at once, and asks for a sign of life every 4 minutes. `plain` "
+            description="`metered`, for a line that is paid by the byte: sends after 15 minutes or "
+            "32 KiB, anomalies at once, and asks for a sign of life every 4 minutes. `plain` "
             "sends what was committed after 250 ms."
         ),
     ] = Profile.PLAIN

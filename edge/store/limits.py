@@ -13,6 +13,13 @@ PAGE_BYTES: Final = 4 * KIB
 """Pages of the file: the block of ext4 and f2fs, so that a small commit rewrites little."""
 
 
+QUARANTINE_ROWS_MAX: Final = 1000
+"""Damaged rows that are kept for whoever looks into them, the newest; all are counted. Those of
+series and blocks stay beyond it, for they are looked for at each opening: there are few."""
+QUARANTINE_BYTES_MAX: Final = MIB
+"""What they keep of their bytes, the newest; of the others the name and reason are left."""
+
+
 def backup_name(name: str, version: int | str) -> str:
     """The file in which a buffer of an older version is kept until the newer one opened twice."""
     return f"{name}.version-{version}"
