@@ -101,7 +101,8 @@ def test_kills_amid_faults_lose_no_episode_and_double_none(world: Any, seed: int
             words[bytes(id_)].append(tuple(told))
     starts = [told[0][0] // 1_000_000 for told in words.values()]
     assert len(starts) == len(set(starts)), "no fault became two episodes"
-    assert sorted(starts) == list(range(0, end, 50))[: len(starts)]
+    # The last commit may be there and not told of: the kill came between.
+    assert sorted(starts) == list(range(0, end + 5, 50))[: len(starts)]
     assert len(starts) >= (end - 5) // 50
     for told in words.values():
         assert len({start for start, _, _ in told}) == 1, "its start is told once and for all"
