@@ -57,6 +57,7 @@ def test_the_benchmark_of_imports_brings_the_same_readings_in_from_every_form() 
         assert told[form]["bytes_per_reading"] > 0, form
 
 
+@pytest.mark.campaign
 def test_the_clouds_benchmark_counts_what_it_sent_and_nothing_else() -> None:
     told = json.loads(json.dumps(cloud.main(["--gateways", "3", "--rows", "40", "--seconds", "3"])))
     assert (told["lost"], told["doubled"]) == (0, 0)

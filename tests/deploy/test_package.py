@@ -110,14 +110,14 @@ def made(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return package.build("arm64", wheel, place, tmp_path_factory.mktemp("out"), 0)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_same_sources_give_the_same_bytes(made: Path, wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     again = package.build("arm64", wheel, tmp_path / "tree", tmp_path / "out", 0)
     assert again.read_bytes() == made.read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_lintian_finds_nothing(made: Path) -> None:
     lintian = shutil.which("lintian")
     if lintian is None:
@@ -130,7 +130,7 @@ def test_lintian_finds_nothing(made: Path) -> None:
     assert (judged.returncode, judged.stdout) == (0, "")
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_package_for_another_machine_is_refused_by_dpkg_with_both_names(made: Path) -> None:
     here = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
     if here == "arm64":
@@ -142,7 +142,7 @@ def test_a_package_for_another_machine_is_refused_by_dpkg_with_both_names(made: 
     assert f"package architecture (arm64) does not match system ({here})" in ended.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_what_is_unpacked_runs_in_its_own_environment(wheel: Path, tmp_path: Path) -> None:
     if f"{sys.version_info.major}.{sys.version_info.minor}" not in PYTHONS:
         pytest.skip("the package is for the Pythons of Debian")
