@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test lint format stubs page pictures models wheel servers lock check-wheels engines bench-journey bench-ingest bench-conventions bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect clean
+.PHONY: help setup demo test lint format stubs page pictures models wheel deb test-pi servers lock check-wheels engines exporters bench-journey bench-ingest bench-conventions bench-rules bench-buffer bench-backlog bench-imports bench-history bench-cloud bench-tail bench-view bench-prometheus bench-page bench-score backtest false-alarms soak campaigns crash crash-lake crash-mutants sim sim-mutants fuzz fuzz-api flood outage reconnect card-day small clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -20,7 +20,7 @@ pictures: setup servers ## take the pictures of README and guide anew, from a ru
 	@TIDEGATE_PICTURES=1 $(PY) -m pytest -q tests/browser/test_pictures.py
 
 models: .venv/.stamp ## build the shipped ONNX models from their code
-	@$(PY) -m edge.shipped_models.build
+	@$(PY) -m edge.detect.shipped.build
 
 demo: setup ## broker, cloud, gateway, sensors and a page; Ctrl-C ends it (or DEMO_SECONDS=45)
 	@$(PY) -m deploy.demo
@@ -49,6 +49,12 @@ wheel: setup ## build the wheel, and that of the Python client alone, into dist/
 	@rm -rf dist && $(PY) -m hatchling build -t wheel
 	@cd cloud/client && ../../$(PY) -m hatchling build -t wheel -d ../../dist
 
+deb: setup ## build the gateway's Debian packages, arm64 and amd64, into dist/; six minutes (ARCH=arm64: one)
+	@$(PY) -m deploy.debian $(foreach arch,$(ARCH),--arch $(arch))
+
+test-pi: setup ## the guide of the Pi typed on arm64 Debian under emulation, with a cloud outside; as root, ten minutes and more (SUITE=bookworm: one)
+	@$(PY) -m tests.pi $(foreach suite,$(SUITE),--suite $(suite)) $(if $(DEB),--deb $(DEB))
+
 servers: ## install the real servers the tests use (Debian packages)
 	@.ci/servers
 
@@ -67,6 +73,9 @@ bench-conventions: setup ## what it costs to understand a message, by convention
 bench-ingest: setup servers ## ingest at the speed of the broker, beside subscribers that only count
 	@$(PY) -m benchmarks.ingest
 
+bench-rules: .venv/.stamp ## what a rule costs for a reading, beside a loop over the readings
+	@$(PY) -m benchmarks.rules
+
 bench-buffer: .venv/.stamp ## the buffer alone, beside SQLite with a row a message
 	@$(PY) -m benchmarks.buffer
 
@@ -81,6 +90,11 @@ engines: .servers/history/.stamp ## install engines that are no dependency: tabl
 
 .servers/history/.stamp: requirements/history.txt .venv/.stamp
 	@rm -rf .servers/history && .venv/bin/uv pip install -q --python $(PY) --target .servers/history --require-hashes -r requirements/history.txt && touch $@
+
+exporters: .servers/exporters/.stamp ## install scikit-learn and skl2onnx: `model pack` is tried with their exports
+
+.servers/exporters/.stamp: requirements/exporters.txt .venv/.stamp
+	@rm -rf .servers/exporters && .venv/bin/uv pip install -q --python $(PY) --target .servers/exporters --require-hashes -r requirements/exporters.txt && touch $@
 
 HISTORY_READINGS ?= 100000000
 HISTORY_DEVICES ?= 1000
@@ -107,9 +121,21 @@ PAGE_SECONDS ?= 10
 bench-page: setup ## how smoothly a chart of 100,000 readings moves under a hand, beside the page left alone (PAGE_READINGS=20000 PAGE_SECONDS=2)
 	@$(PY) -m benchmarks.page --readings $(PAGE_READINGS) --seconds $(PAGE_SECONDS)
 
-MINUTES ?= 10
-soak: setup servers ## the whole agent's memory over a while, an outage in the middle (MINUTES=60)
-	@$(PY) -m benchmarks.soak $(MINUTES)
+MINUTES ?= 60
+SOAK_READINGS ?= 50000000
+soak: setup servers ## the whole agent's memory, files and threads over days of readings in an hour, an outage in the middle (MINUTES=4 SOAK_READINGS=2400000)
+	@$(PY) -m benchmarks.soak $(MINUTES) $(SOAK_READINGS)
+
+bench-score: .venv/.stamp models ## windows a second on one core, and memory, of every shipped model
+	@$(PY) -m benchmarks.scoring
+
+backtest: .venv/.stamp models ## detection over labelled sets beside baselines (NAB_DIR=… SKAB_DIR=…, one or both; it says where they come from)
+	@$(PY) -m benchmarks.backtest $(if $(NAB_DIR),--nab $(NAB_DIR)) $(if $(SKAB_DIR),--skab $(SKAB_DIR))
+
+CALM_SERIES ?= 210
+CALM_DAYS ?= 30
+false-alarms: .venv/.stamp models ## alarms on simulated series in which nothing is wrong, beside the stated rate; ten minutes (CALM_SERIES=45 CALM_DAYS=7: one)
+	@$(PY) -m benchmarks.false_alarms --series $(CALM_SERIES) --days $(CALM_DAYS)
 
 ROUNDS ?= 20
 SEEDS ?= 200
@@ -153,5 +179,14 @@ BACKLOG_KB ?= 640
 reconnect: setup ## a cloud is killed, and all its gateways come back with a backlog (GATEWAYS=100 BACKLOG_KB=64)
 	@$(PY) -m tests.reconnect --gateways $(GATEWAYS) --backlog-kb $(BACKLOG_KB)
 
+LIMIT_MB ?= 160
+small: setup servers ## the agent under a hard limit of memory, with a model and a month to deliver (READINGS=1000000 DAYS=0.5 LIMIT_MB=160)
+	@$(PY) -m tests.small --readings $(READINGS) --days $(DAYS) --limit-mb $(LIMIT_MB)
+
+CARD_SENDS ?= 4
+CARD_LINGER_S ?= 900
+card-day: setup servers ## what a day at five messages a second writes to a card and sends by a metered line; 75 minutes of it in real time (CARD_SENDS=2 CARD_LINGER_S=45)
+	@$(PY) -m tests.card_day --sends $(CARD_SENDS) --linger-s $(CARD_LINGER_S)
+
 clean: ## remove everything that was built
-	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/shipped_models/*.onnx
+	rm -rf .venv dist build .demo cloud/web/dist cloud/web/node_modules edge/detect/shipped/*.onnx edge/detect/shipped/more

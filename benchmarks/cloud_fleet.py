@@ -155,7 +155,7 @@ class Gateway:
                 raise EOFError("the cloud ended the session")
             if message.HasField("fault"):
                 raise EOFError(message.fault.message)
-            if not message.HasField("terms"):
+            if message.WhichOneof("body") not in ("terms", "model_offers"):
                 return cast("pb.CloudMessage", message)
 
     def _acked(self, message: pb.CloudMessage) -> None:

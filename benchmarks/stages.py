@@ -11,16 +11,20 @@ from benchmarks.load import payloads
 from edge import memory
 from edge.catalog import Catalog
 from edge.collect import READ_TOGETHER
+from edge.detect.detection import Detection
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
+from edge.detect.found import Found
+from edge.detect.models import SHIPPED, load_folder
+from edge.detect.score import Scorer
 from edge.heard import Heard
 from edge.keys import find_key, make_key_file
 from edge.message import MESSAGE_OVERHEAD_BYTES, QOS_SHIFT, Burst, Messages
-from edge.models import SHIPPED, load_folder
 from edge.reading import Reader
 from edge.redelivery import Redelivery
-from edge.score import Scorer
 from edge.store.limits import StoreLimits
 from edge.store.store import Store
-from protos.records import Batch, Quality
+from protos.records import Quality
 
 BATCH = 1024
 START_US = 1_800_000_000_000_000
@@ -50,7 +54,7 @@ def measure(
     spent = dict.fromkeys(("read", "score", "commit", "seal"), 0.0)
     models, _ = load_folder(SHIPPED)
     memory.settle()
-    scorer = Scorer(models, 1.0)
+    detection = Detection([Scorer(models, 1.0)], Episodes("bench", Course()))
     catalog = Catalog(salt=lambda: secrets.token_bytes(16))
     reader = Reader(catalog, Redelivery(secrets.token_bytes(32)))
     with tempfile.TemporaryDirectory() as folder:
@@ -59,9 +63,9 @@ def measure(
             at = time.process_time()
             parts = chunks(reader, batch)
             read = time.process_time()
-            scores = _scored(scorer, parts, catalog)
+            found = _found(detection, parts, catalog)
             scored = time.process_time()
-            for future in [store.commit(h.as_chunk(s)) for h, s in zip(parts, scores, strict=True)]:
+            for future in [store.commit(h.as_chunk(s)) for h, s in zip(parts, found, strict=True)]:
                 future.result()
             done = time.process_time()
             spent["read"] += read - at
@@ -85,11 +89,11 @@ def chunks(reader: Reader, messages: Messages) -> list[Heard]:
     return told
 
 
-def _scored(scorer: Scorer, parts: list[Heard], catalog: Catalog) -> list[Batch]:
-    """The anomalies of each part; as many parts together as the agent takes."""
+def _found(detection: Detection, parts: list[Heard], catalog: Catalog) -> list[Found]:
+    """What is found in each part; as many parts together as the agent takes."""
     batches = [part.batch for part in parts]
     together = [batches[n : n + READ_TOGETHER] for n in range(0, len(batches), READ_TOGETHER)]
-    return [scores for some in together for scores in scorer.score_each(some, catalog)]
+    return [found for some in together for found in detection.detect(some, catalog)]
 
 
 def topics(devices: int) -> list[str]:

@@ -37,6 +37,7 @@ from cloud.lake.loop import Consolidation
 from cloud.lake.names import Names
 from cloud.lake.standstill import Standstill
 from cloud.live.live import Live
+from cloud.models.shelf import Shelf
 from cloud.notify.notifier import Notifier
 from cloud.notify.watch import World
 from cloud.query.history import Query
@@ -47,6 +48,7 @@ from cloud.roles.ingest_placement import Intake, OpenJournal, begin_ingest, make
 from cloud.roles.placement import begin_consolidation
 from cloud.roles.reader_placement import begin_query
 from cloud.roles.readers import Readers
+from cloud.rollout.rollouts import Rollouts
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
@@ -239,6 +241,7 @@ class Aggregator:
             apart=self.journal.quarantined,
             apart_data=self.journal.quarantined_blocks.data,
             pace=self.backlogs.pace,
+            silent_s=self.config.settings.notify.silent_s,
             readers=0 if self.readers is None else self.readers.now.wanted,
             access=Access(
                 self.registry, now_us, may_be_open=reach.may_be_open,
@@ -248,6 +251,7 @@ class Aggregator:
             failures_per_minute_max=http.failures_per_minute_max,
             hosts=reach.hosts,
             told=self.notifier.file,
+            rollouts=Rollouts(self.registry, Shelf(self.config.models_folder), now_us),
         )  # fmt: skip
 
     async def _remember(self, heard: "asyncio.Queue[Presence]") -> None:

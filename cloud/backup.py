@@ -1,4 +1,4 @@
-"""A backup of a whole cloud while it runs: lake, journal, registry, imports, authority, settings.
+"""A backup of a whole cloud while it runs: lake, journal, registry, models, authority, settings.
 
 The order makes it consistent without stopping anybody. `readings` first, because it speaks for the
 tables of rare rows; then the other tables, each at a version of its own; then the journal's
@@ -29,6 +29,7 @@ from cloud.lake.table.log import LOG
 from cloud.lake.table.schema import READINGS, TABLES, TableSpec
 from cloud.lake.table.table import covered, look
 from cloud.retention.retired import retired_path
+from protos.model import SUFFIX
 
 MANIFEST: Final = "backup.json"
 TRIES: Final = 10
@@ -72,13 +73,14 @@ def take(config: CloudConfig, target: Path, now_us: int, told: Told = lambda _: 
     target.chmod(0o700)
     try:
         lake, generation = _history(config, target, told)
-        told("quarantine, registry, imports, authority, settings")
+        told("quarantine, registry, imports, models, authority, settings")
         with closing(Quarantine(config.journal_folder / "quarantine.db")) as quarantine:
             quarantine.copy_to(target / "journal" / "quarantine.db")
         _copy_small(config.registry_path, target / "registry.db")
         # After the journal: of what a ledger has beyond it, the restored cloud gets all again.
         for ledger in sorted(config.imports_folder.glob("*.db")):
             _copy_small(ledger, target / "imports" / ledger.name)
+        _copy_models(config, target)
         shutil.copytree(config.authority_folder, target / "ca")
         shutil.copy2(config.settings_path, target / config.settings_path.name)
         told("digests")
@@ -188,6 +190,17 @@ def _copy_small(path: Path, target: Path) -> None:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(target)) as to:
         source.backup(to)
     target.chmod(0o600)
+
+
+def _copy_models(config: CloudConfig, target: Path) -> None:
+    """Packages of models, which never change, and the key that signs them, if there is one."""
+    packages = sorted(config.models_folder.glob(f"*{SUFFIX}"))
+    if packages:
+        (target / config.models_folder.name).mkdir(mode=0o700)
+    for package in packages:
+        shutil.copy2(package, target / config.models_folder.name / package.name)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(config.model_key_path, target / config.model_key_path.name)
 
 
 def _copy(path: Path, target: Path) -> None:

@@ -33,6 +33,7 @@ VERBS: Final = {
     "restore": "make a backup a cloud again, in an empty home",
     "import": "bring in a past: CSV, Parquet, Influx lines, Home Assistant",
     "series": "keep one history through changed sensors, names and units",
+    "model": "make models from history, try them on it, roll them out or back",
     "query": "print the history of a series or a device",
     "completion": "print the shell's completion script",
 }
@@ -41,8 +42,8 @@ NEEDS: Final = Extra(
     "cloud",
     frozenset(
         {
-            "deltalake", "duckdb", "httptools", "nanoarrow", "orjson", "pyarrow", "pytz",
-            "starlette", "uvicorn",
+            "deltalake", "duckdb", "httptools", "nanoarrow", "onnx", "onnxruntime", "orjson",
+            "pyarrow", "pytz", "starlette", "uvicorn",
         }
     ),
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """The cloud's configuration: the settings in its home, and where everything in that home lies.
 
 The home holds `cloud.toml`, `ca/`, `registry.db`, `notify.db`, `journal/`, `lake/` and, once
-something was imported, `imports/`. What can be wrong is said once, with the way out.
+there is something in them, `imports/` and `models/`. What can be wrong is said once, with the way
+out.
 """
 
 import os
@@ -65,6 +66,16 @@ class CloudConfig:
     def imports_folder(self) -> Path:
         """Folder of the import gateways' ledgers."""
         return self.home / "imports"
+
+    @property
+    def models_folder(self) -> Path:
+        """Folder of the model packages on the shelf."""
+        return self.home / "models"
+
+    @property
+    def model_key_path(self) -> Path:
+        """The private key that this cloud signs models with, once it made one."""
+        return self.home / "model.key"
 
     @property
     def certificate_hosts(self) -> tuple[str, ...]:

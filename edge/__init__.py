@@ -2,8 +2,8 @@
 
 The stages, in the order a reading meets them::
 
-    ingest → reading → rolling → score → seal → store → sync → uplink
-                                    └→ alert (local MQTT, works offline)
+    ingest → reading → detect → seal → store → sync → uplink
+                         └→ alert (local MQTT, works offline)
 
 A message is acknowledged to the broker (PUBACK) only after `store` committed what it said.
 """

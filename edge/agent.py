@@ -14,49 +14,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edge import agent_detect as detecting
 from edge import agent_parts as parts
-from edge import alert, corrections, memory
-from edge.agent_report import Reporter, told_outside
+from edge import corrections, memory
+from edge.agent_door import told_outside
+from edge.agent_report import Reporter
+from edge.agent_watch import watchdog
+from edge.broker_watch import watch_brokers
 from edge.catalog import Catalog
-from edge.chunk import BufferStats
+from edge.chunk import BufferStats, Chunk
 from edge.clock import Clock
-from edge.collect import Anomaly, Collect
+from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.control import Control
 from edge.delivery import Delivery
+from edge.detect import alert
+from edge.detect.commander import Commander
+from edge.detect.detection import Detection
+from edge.detect.found import Occurrence
+from edge.detect.rollout_desk import RolloutDesk
+from edge.detect.rules import Rules
+from edge.detect.staged import Staged
+from edge.detect.watching import Watching
 from edge.ending import cancelled
 from edge.hearing import Hearing
 from edge.ingest import Inbox, Ingest, Linger
 from edge.keys import KeySource, find_key
 from edge.memoir import Memoir
+from edge.model_post import ModelPost
+from edge.notify import Notifier
 from edge.reading import Reader
 from edge.retry import Retry
-from edge.score import Scorer
 from edge.sparkplug_host import SparkplugHost
+from edge.spending import Spending
 from edge.store.store import Store
+from edge.upkeep import look_again, stay_small
 
 log = logging.getLogger(__name__)
 
-BROKER_PATIENCE_S: Final = 5.0
-WATCH_S: Final = 1.0
-CAUSES_MAX: Final = 16
-"""Causes told of one broker until it is back: its own words may be others each time."""
 # A stop delivers what it can in this time; the rest is safe in the buffer.
 STOP_DRAIN_S: Final = 5.0
 # How long a thread that computes keeps others waiting. A commit takes turns with the collect thread
 # at each statement; at Python's own 5 ms it takes tens of them while a stream comes at full speed.
 SWITCH_S: Final = 0.001
-# By then the first connections are made, and what only making them needed can go.
-SETTLED_S: Final = 5.0
-# How often pages of code that may not be used again are let go: while the stages start each of them
-# touches some megabytes once, later an attempt to reach the cloud does. To let go and fetch again
-# what is used costs up to 40 ms of a busy agent.
-CODE_KEPT_AT_START_S: Final = 2.5
-CODE_KEPT_S: Final = 30.0
 
 
-async def run(config: EdgeConfig) -> None:
-    """Run one gateway until SIGTERM or SIGINT.
+async def run(config: EdgeConfig, notifier: Notifier | None = None) -> None:
+    """Run one gateway until SIGTERM or SIGINT; ``notifier`` tells systemd of it.
 
     Raises:
         OperatorError, StorageError: what keeps it from starting, or ends it.
@@ -65,12 +69,12 @@ async def run(config: EdgeConfig) -> None:
     memory.settle()
     sys.setswitchinterval(SWITCH_S)
     try:
-        await agent.run()
+        await agent.run(notifier or Notifier())
     finally:
         await asyncio.to_thread(agent.store.close)
 
 
-Courtesy = alert.Alerts | SparkplugHost | Memoir
+Courtesy = alert.Alerts | SparkplugHost | Memoir | Commander
 """What runs beside the way of the readings."""
 
 
@@ -86,7 +90,12 @@ class Agent:
     reader: Reader
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    scorer: Staged
+    rollouts: RolloutDesk | None
+    rules: Rules
+    watching: Watching
+    detection: Detection
+    spending: Spending
     delivery: Delivery | None = None
 
     @classmethod
@@ -100,10 +109,13 @@ class Agent:
         clock = parts.clock(config)
         keys = find_key(config.buffer_key_path, os.environ)
         ingest = parts.ingest(config, clock)
-        models = parts.models(config)
+        models = detecting.models(config)
         store = parts.store(config, keys, clock)
         catalog, reader = parts.reader(config, store.load(), store.lessons())
         settings = config.settings
+        scorer = Staged(models, settings.models.false_alarms_per_series_per_week)
+        rules = Rules(settings.watch)
+        watching = Watching(rules, catalog, detecting.hears(ingest))
         return cls(
             config,
             clock,
@@ -113,47 +125,50 @@ class Agent:
             reader,
             Inbox(messages_max=settings.ingest.inbox_messages_max),
             ingest,
-            Scorer(models, settings.models.false_alarms_per_series_per_week),
+            scorer,
+            detecting.rollouts(config, scorer, clock),
+            rules,
+            watching,
+            detecting.detection(config, scorer, watching, store.remembered(), clock),
+            Spending(config),
         )
 
-    async def run(self) -> None:
+    async def run(self, notifier: Notifier) -> None:
         """Start the stages, wait for a signal, and end them in order."""
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         fatal: asyncio.Future[object] = loop.create_future()
         clients = {one.name: parts.clients(self.config, one) for one in self.config.brokers}
-        told_at = clients[self.config.alerts_broker.name]
-        alerts = alert.Alerts(lambda: told_at("alerts"), self.config.settings.alerts.topic)
+        alerts = self._alerts(clients[self.config.alerts_broker.name])
         memoir = Memoir(self.store)
         hearing = Hearing(self.config, self.reader, self.inbox, clients, loop, memoir)
 
-        def fail(error: Exception) -> None:
-            if not fatal.done():
-                fatal.set_exception(error)
-
         def on_fatal(error: Exception) -> None:
-            loop.call_soon_threadsafe(fail, error)
+            loop.call_soon_threadsafe(_fail, fatal, error)
 
-        def on_anomalies(found: tuple[Anomaly, ...]) -> None:
-            told = [self._alert(one) for one in found]
-            loop.call_soon_threadsafe(alerts.add, told)
+        def on_episodes(found: tuple[Occurrence, ...]) -> None:
+            loop.call_soon_threadsafe(alerts.add, found)
 
+        commander = detecting.commander(self.config, self.rules, self.catalog, clients)
+        self.watching.tell(lambda turns: loop.call_soon_threadsafe(commander.take, turns))
         collect = Collect(
             inbox=self.inbox,
             ingest=self.ingest,
             store=self.store,
             reader=self.reader,
             catalog=self.catalog,
-            scorer=self.scorer,
+            detector=self.detection,
             linger=self._linger(),
-            on_anomalies=on_anomalies if self._is_telling else None,
+            card=self.spending.card,
+            on_episodes=on_episodes if self._is_telling else None,
             on_heard=hearing.take,
-            on_committed=self._wake_uplink,
+            on_committed=self._committed,
             on_fatal=on_fatal,
         )
         reporter = Reporter(self.config, self.clock, self.keys, self.store, self.catalog,
-                            self.inbox, self.ingest, self.scorer, collect, alerts)  # fmt: skip
+                            self.inbox, self.ingest, self.scorer, collect, alerts,
+                            self.detection, self.watching, commander, self.spending)  # fmt: skip
         answers = {
             "status": reporter.health,
             "rejects": reporter.rejects,
@@ -168,15 +183,23 @@ class Agent:
         ):
             self.ingest.start(self.inbox)
             collect.start()
+            notifier.ready()
             log.info("gateway %s collects from %s", self.config.name, self._urls)
             try:
                 tellers = [alerts] if self._is_telling else []
                 courtesies: list[Courtesy] = [*tellers, *hearing.hosts.values(), memoir]
-                await self._hold(stop, fatal, courtesies, reporter, collect)
+                courtesies += [commander] if len(self.rules) else []
+                await self._hold(stop, fatal, courtesies, reporter, collect, notifier)
             finally:
                 await asyncio.to_thread(self._end, collect)
             if collect.fatal is not None:
                 raise collect.fatal
+
+    def _alerts(self, told_at: parts.Clients) -> alert.Alerts:
+        alerts = detecting.alerts(self.config, lambda: told_at("alerts"))
+        if self._is_telling:
+            alerts.resume(self.detection.standing(self.catalog))
+        return alerts
 
     @property
     def _urls(self) -> str:
@@ -184,8 +207,9 @@ class Agent:
 
     @property
     def _is_telling(self) -> bool:
-        """Whether a model may find something, and alerts are wanted."""
-        return self.config.settings.alerts.enabled and bool(self.scorer.models)
+        """Whether something may be found, now or by what is rolled out, and alerts are wanted."""
+        settings = self.config.settings
+        return settings.alerts.enabled and (settings.models.enabled or bool(self.detection.labels))
 
     async def _hold(
         self,
@@ -194,21 +218,32 @@ class Agent:
         courtesies: Sequence[Courtesy],
         reporter: Reporter,
         collect: Collect,
+        notifier: Notifier,
     ) -> None:
-        delivery = Delivery(self.config, self.clock, self.store, reporter.status)
+        post = None if self.rollouts is None else ModelPost(self.rollouts, self.clock)
+        delivery = Delivery(
+            self.config, self.clock, self.store, reporter.status, post, self.spending
+        )
         self.delivery = reporter.delivery = delivery
+        watched = watchdog(notifier, self.ingest, collect, self.store, delivery, reporter.fault)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 *(tasks.create_task(one.run(), name=type(one).__name__) for one in courtesies),
-                tasks.create_task(self._watch_brokers(), name="watch the brokers"),
+                tasks.create_task(watch_brokers(self.config, self.ingest), name="brokers"),
                 tasks.create_task(delivery.run(), name="deliver"),
                 tasks.create_task(reporter.keep_fresh(), name="report"),
+                tasks.create_task(self.spending.run(), name="count what is spent"),
                 tasks.create_task(self._correct(), name="correct times"),
-                tasks.create_task(_stay_small(), name="give back memory"),
+                tasks.create_task(look_again(collect), name="end silent episodes"),
+                tasks.create_task(self.watching.run(collect.look_again), name="look round"),
+                tasks.create_task(stay_small(), name="give back memory"),
+                tasks.create_task(watched.run(), name="watchdog"),
+                *([] if post is None else [tasks.create_task(post.run(), name="models")]),
             ]
             stopped: asyncio.Task[object] = tasks.create_task(stop.wait(), name="a signal")
             ends: list[asyncio.Future[object]] = [stopped, fatal]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            notifier.stopping()
             if not fatal.done():
                 await self._finish(collect)
             await cancelled((*running, stopped))
@@ -228,54 +263,22 @@ class Agent:
     async def _correct(self) -> None:
         await corrections.run(self.clock, self.store, self._wake_uplink)
 
-    def _wake_uplink(self) -> None:
+    def _committed(self, chunk: Chunk) -> None:
+        self._wake_uplink(urgent=chunk.is_urgent)
+
+    def _wake_uplink(self, *, urgent: bool = False) -> None:
         if self.delivery is not None:
-            self.delivery.wake()
+            self.delivery.wake(urgent=urgent)
 
     def _end(self, collect: Collect) -> None:
         collect.stop()
         self.ingest.stop(timeout_s=5.0)
 
-    async def _watch_brokers(self) -> None:
-        """Tell once of each cause for which a broker is away, and once when it is back."""
-        await asyncio.to_thread(self.ingest.wait_connected, BROKER_PATIENCE_S)
-        told: dict[str, set[str]] = {one.name: set() for one in self.config.brokers}
-        while True:
-            states = self.ingest.states
-            for one in self.config.brokers:
-                state, known = states[one.name], told[one.name]
-                if state.connected and known:
-                    log.info("the broker %sis back", f"{one.name} " if one.name else "")
-                    known.clear()
-                elif not state.connected and state.error and _is_news(state.error, known):
-                    known.add(state.error)
-                    log.error("%s", parts.unreachable(self.config, one, state.error))
-            await asyncio.sleep(WATCH_S)
-
     def _linger(self) -> Linger:
         ingest = self.config.settings.ingest
         return Linger(min_s=ingest.linger_ms_min / 1000, max_s=ingest.linger_ms_max / 1000)
 
-    def _alert(self, found: Anomaly) -> alert.Anomaly:
-        return alert.Anomaly(
-            gateway=self.config.name, device=found.series.device, metric=found.series.metric,
-            ts=found.ts_us, value=found.value, score=found.score, threshold=found.threshold,
-            model=found.model,
-        )  # fmt: skip
 
-
-def _is_news(error: str, known: set[str]) -> bool:
-    return error not in known and len(known) < CAUSES_MAX
-
-
-async def _stay_small() -> None:
-    """Give back memory from time to time; on a thread, for a look at all mappings takes a while."""
-    mappings = await asyncio.to_thread(memory.unwritten)
-    await asyncio.to_thread(memory.cut, mappings)
-    for _ in range(round(SETTLED_S / CODE_KEPT_AT_START_S)):
-        await asyncio.sleep(CODE_KEPT_AT_START_S)
-        await asyncio.to_thread(memory.let_go, mappings)
-    mappings = await asyncio.to_thread(memory.settle)
-    while True:
-        await asyncio.sleep(CODE_KEPT_S)
-        await asyncio.to_thread(memory.let_go, mappings)
+def _fail(fatal: "asyncio.Future[object]", error: Exception) -> None:
+    if not fatal.done():
+        fatal.set_exception(error)

@@ -9,13 +9,12 @@ from edge.catalog import Catalog
 from edge.chunk import Loaded
 from edge.clock import Clock
 from edge.config import MAIN, EdgeConfig, NamedBroker
-from edge.errors import TidegateError, UnreachableError
+from edge.errors import UnreachableError
 from edge.ingest import Ingest
 from edge.ingest_broker import Broker
 from edge.ingest_native import NativeIngest
 from edge.ingest_several import SeveralIngest
 from edge.keys import KeySource
-from edge.models import SHIPPED, Model, load_folder
 from edge.payload.said import ReadingLimits
 from edge.reading import Reader
 from edge.recognition import Recognition
@@ -96,7 +95,7 @@ def reader(
         catalog,
         redelivery,
         ignore=settings.ingest.ignore,
-        alerts=settings.alerts.topic,
+        alerts=settings.alerts.own_topics,
         recognition=taught,
     )
 
@@ -190,24 +189,3 @@ def undelivered(cause: str, hint: str) -> UnreachableError:
     return UnreachableError(
         "deliver to the cloud", cause, f"{hint}; readings are kept meanwhile" if hint else ""
     )
-
-
-def models(config: EdgeConfig) -> Sequence[Model]:
-    """The models of the home's folder, or the shipped ones; refused ones are told and left out."""
-    if not config.settings.models.enabled:
-        return ()
-    folder, hint = config.models_folder, "mend it; without a manifest in it the shipped one serves"
-    if not any(folder.glob("*.toml")):
-        folder, hint = SHIPPED, "install Tidegate again; in a checkout, `make models` builds it"
-    usable, refusals = load_folder(folder)
-    refused: TidegateError
-    for refused in refusals:
-        log.error("%s", refused)
-    if not usable:
-        log.warning(
-            "no model is in service, none of %s can be used: readings are kept, but no anomaly is "
-            "found (%s)",
-            folder,
-            hint,
-        )
-    return usable

@@ -1,47 +1,44 @@
 """What the agent tells of itself: the document behind `status`, and the cloud's Status."""
 
 import asyncio
-import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
-from edge import metrics
-from edge.alert import Alerts
+from edge import agent_report_detect as detected
 from edge.catalog import Catalog
 from edge.chunk import BufferStats
 from edge.clock import Clock
 from edge.collect import Collect
 from edge.config import EdgeConfig
 from edge.delivery import Delivery
-from edge.errors import OperatorError
+from edge.detect.alert import Alerts
+from edge.detect.commander import Commander
+from edge.detect.detection import Detection
+from edge.detect.staged import Staged
+from edge.detect.watching import Watching
 from edge.health import (
-    AlertsHealth,
     BrokerHealth,
     BufferHealth,
     ClockHealth,
     CloudHealth,
     Health,
     IngestHealth,
-    ModelHealth,
 )
+from edge.health_budget import BudgetHealth
 from edge.identity import is_enrolled
 from edge.ingest import Inbox, Ingest
 from edge.keys import KeySource
 from edge.rejected import SHOWN_MAX, Rejected, shown
-from edge.score import Scorer
 from edge.settings import EdgeSettings
+from edge.spending import Spending
 from edge.store.limits import StoreBusy
 from edge.store.store import Store
 from protos import sync_pb2 as pb
 from protos.records import Quality
-from protos.scrape import Door
-
-log = logging.getLogger(__name__)
 
 FRESH_S: Final = 2.0
 RATE_WINDOW: Final = 5
@@ -60,9 +57,13 @@ class Reporter:
     catalog: Catalog
     inbox: Inbox
     ingest: Ingest
-    scorer: Scorer
+    scorer: Staged
     collect: Collect
     alerts: Alerts
+    detection: Detection
+    watching: Watching
+    commander: Commander
+    spending: Spending
     delivery: Delivery | None = None
     _started_us: int = field(init=False)
     _wall_ahead_us: int = field(init=False)
@@ -106,21 +107,12 @@ class Reporter:
             ingest=self._ingest(stats),
             buffer=self._buffer(stats),
             cloud=self._cloud(),
-            alerts=AlertsHealth(
-                waiting=self.alerts.waiting,
-                sent=self.alerts.told.sent,
-                dropped=self.alerts.told.dropped,
-            ),
-            models=[
-                ModelHealth(
-                    name=one.name,
-                    version=one.version,
-                    scored=one.scored,
-                    anomalies=one.anomalies,
-                    failure=one.failure,
-                )
-                for one in self.scorer.standings()
-            ],
+            alerts=detected.alerts(self.alerts),
+            models=detected.models(self.scorer),
+            episodes=detected.episodes(self.detection),
+            watches=detected.watches(self.watching),
+            commands=detected.commands(self.commander),
+            budget=self._budget(stats),
         )
 
     async def rejects(self) -> list[Rejected]:
@@ -251,6 +243,14 @@ class Reporter:
             cipher=stats.cipher,
         )
 
+    def _budget(self, stats: BufferStats) -> BudgetHealth:
+        uplink = None if self.delivery is None else self.delivery.uplink
+        return self.spending.health(
+            readings=self._rows(),
+            page_bytes=stats.page_bytes,
+            line_state="all" if uplink is None else uplink.state.allowed.value,
+        )
+
     def _cloud(self) -> CloudHealth:
         said = CloudHealth(enrolled=is_enrolled(self.config.identity_folder))
         delivery = self.delivery
@@ -268,33 +268,3 @@ class Reporter:
             said.eta_s = state.eta_s
             said.error, said.hint = state.error, state.hint
         return said
-
-
-@asynccontextmanager
-async def told_outside(listen: str, reporter: Reporter) -> AsyncIterator[None]:
-    """Offer `/metrics` and `/healthz` at `listen` while inside; nothing listens when it is empty.
-
-    Raises:
-        OperatorError: it cannot listen where the settings say.
-    """
-    if not listen:
-        yield
-        return
-
-    async def figures() -> str:
-        return metrics.text(await reporter.health())
-
-    door = Door(listen, figures, reporter.fault)
-    try:
-        await door.__aenter__()
-    except OSError as error:
-        raise OperatorError(
-            f"offer metrics on {listen}",
-            (error.strerror or str(error)).lower(),
-            "does something else listen there? otherwise correct metrics.listen",
-        ) from error
-    try:
-        log.info("metrics on http://%s/metrics", listen)
-        yield
-    finally:
-        await door.__aexit__(None, None, None)

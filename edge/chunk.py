@@ -37,6 +37,7 @@ class Chunk:
 
     ``new_entries`` continue the series table without a hole and precede their first use;
     ``marks`` are ``MARK_BYTES`` each, oldest first; ``counters`` are added to persisted totals.
+    ``kept`` are names and what detection keeps under them (no bytes: let go), the last of a name.
     """
 
     batch: Batch
@@ -44,6 +45,12 @@ class Chunk:
     marks: bytes = b""
     rejects: tuple[Reject, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+    kept: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether an anomaly is in it, or what became of one."""
+        return bool(self.batch.count(Kind.SCORES) or self.batch.count(Kind.EPISODES))
 
     def pieces(self) -> list["Chunk"]:
         """The same as chunks of at most `SCORES_MAX` anomalies; the first has all that is else."""
@@ -86,6 +93,7 @@ class BufferStats:
     ``unsealed_rows`` wait for a number, ``sealed_rows`` for the cloud to archive their blocks.
     ``free_bytes`` lie inside the file and are used again; ``used_bytes`` do not count them.
     Chunks are numbered in the order of their commits: all below ``oldest_chunk`` have left.
+    ``page_bytes`` were written as pages since the opening, into the log and not from there.
     ``refused`` counts the chunks answered with BufferFull since the start.
     """
 
@@ -109,3 +117,4 @@ class BufferStats:
     counters: Mapping[str, int]
     oldest_chunk: int = 0
     next_chunk: int = 0
+    page_bytes: int = 0

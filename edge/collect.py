@@ -12,57 +12,39 @@ thread ends, nothing more is acknowledged, and a restart recovers from what is c
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
+from edge.card import Spared
 from edge.catalog import Catalog
 from edge.chunk import Chunk
+from edge.collected import Collected
 from edge.committing import Committer, Committing
+from edge.detect.found import Found, Occurrence, named
 from edge.gathering import Gathering
 from edge.heard import Heard
 from edge.ingest import Inbox, Ingest, Linger
 from edge.message import Messages
 from edge.reading import Reader
 from protos.exposition import Histogram
-from protos.records import Batch, Kind
-from protos.series import SeriesKey
+from protos.records import Batch
 
 READ_TOGETHER: Final = 4
-"""Chunks that are read and scored together when a batch has more than one holds."""
+"""Chunks that are read and judged together when a batch has more than one holds."""
 
 
-class Scorer(Protocol):
-    """What collecting needs of the models."""
+class Detector(Protocol):
+    """What collecting needs of detection; see `edge.detect.detection.Detection`."""
 
-    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
-        """For each batch SCORES rows alone: the anomalies among its NUMBERS."""
+    def detect(self, batches: Sequence[Batch], catalog: Catalog) -> list[Found]:
+        """What is found among the NUMBERS of each batch."""
 
+    def look_again(self) -> Found:
+        """What is to be told though nothing came."""
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
-    """A reading whose score passed its threshold, with its name; ``ts_us`` is its event time."""
-
-    series: SeriesKey
-    ts_us: int
-    value: float
-    score: float
-    threshold: float
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What collecting did since its start, for `status`.
-
-    ``totals`` count what is committed, by the names of `edge.reading.Counts` and ``anomalies``.
-    ``held`` is true while a full buffer holds a batch back; ``retries`` counts its refusals.
-    """
-
-    totals: Mapping[str, int] = field(default_factory=dict)
-    commits: int = 0
-    retries: int = 0
-    held: bool = False
+    def last(self) -> list[Found]:
+        """What is to be kept at the end of a run, a commit each."""
 
 
 class Collect:
@@ -73,10 +55,11 @@ class Collect:
         ingest: gets committed messages back, in order, on the buffer's own thread.
         store: the buffer.
         reader: reads messages.
-        catalog: the reader's; the scorer asks it for kinds, anomalies for names.
-        scorer: finds anomalies; None: nobody looks for them.
+        catalog: the reader's; detection asks it for kinds, and episodes for names.
+        detector: finds anomalies and episodes; None: nobody looks for them.
         linger: how long a batch waits.
-        on_anomalies: told at once, before the commit, on this thread: must be quick.
+        card: spaces commits; None: there is nothing to spare.
+        on_episodes: told at once, before the commit, on this thread: must be quick.
         on_heard: told of each batch as it was read, with its messages; must be quick as well.
         on_committed: told after each commit, on the buffer's thread; must be quick too.
         on_fatal: told once when collecting ends by itself.
@@ -90,24 +73,26 @@ class Collect:
         store: Committer,
         reader: Reader,
         catalog: Catalog,
-        scorer: Scorer | None = None,
+        detector: Detector | None = None,
         linger: Linger | None = None,
-        on_anomalies: Callable[[tuple[Anomaly, ...]], None] | None = None,
+        card: Spared | None = None,
+        on_episodes: Callable[[tuple[Occurrence, ...]], None] | None = None,
         on_heard: Callable[[Messages, Heard], None] | None = None,
-        on_committed: Callable[[], None] | None = None,
+        on_committed: Callable[[Chunk], None] | None = None,
         on_fatal: Callable[[Exception], None] | None = None,
     ) -> None:
         self._inbox = inbox
         self._ingest = ingest
         self._reader = reader
         self._catalog = catalog
-        self._scorer = scorer
-        self._linger = linger or Linger()
-        self._on_anomalies = on_anomalies
+        self._detector = detector
+        self._is_look_due = False
+        self._linger, self._card = linger or Linger(), card
+        self._on_episodes = on_episodes
         self._on_heard = on_heard
         self._on_committed = on_committed
         self._on_fatal = on_fatal
-        self._taken = 0
+        self._taken = self._rounds = 0
         self._collected = Collected()
         self._stopping = threading.Event()
         self._finishing = False
@@ -139,9 +124,19 @@ class Collect:
         """Messages taken from the inbox and not yet committed."""
         return self._taken - self._collected.totals.get("messages", 0)
 
+    @property
+    def turns(self) -> int:
+        """How often the thread came round, while a full buffer holds it by trying again."""
+        return self._rounds + self._committing.retries
+
     def start(self) -> None:
         """Begin to collect."""
         self._thread.start()
+
+    def look_again(self) -> None:
+        """Have detection tell what is to be told though nothing comes; from any thread."""
+        self._is_look_due = True
+        self._inbox.wake()
 
     def finish(self, timeout_s: float = 10.0) -> bool:
         """Read no more, commit what waits in the inbox, and end; False when that takes longer."""
@@ -167,7 +162,10 @@ class Collect:
         """Run until stopped; a failure, the buffer's or our own, ends collecting and is told."""
         try:
             while not self._stopping.is_set() and not self._is_done():
+                self._rounds += 1
                 self._step()
+            if self._finishing and not self._stopping.is_set():
+                self._keep_last()
             self._committing.settle()
         except Exception as error:  # noqa: BLE001 - the supervisor of the collect thread
             self.fatal = error
@@ -184,10 +182,12 @@ class Collect:
         if self._stopping.is_set():
             return
         if len(messages):
-            for heard, scores, taken in self._heard(messages):
-                if not self._gathering.takes(heard) and not self._commit():
+            for heard, found, taken in self._heard(messages):
+                if not self._gathering.takes(heard, found) and not self._commit():
                     return
-                self._gathering.add(heard, scores, taken, self._inbox.begun_s)
+                self._gathering.add(heard, found, taken, self._inbox.begun_s)
+        if self._is_look_due and not self._look():
+            return
         steady, now_s = self._inbox.is_steady(linger), time.monotonic()
         spared = self._sparing(linger)
         in_vain = not len(messages) and self._gathering.until_s(spared, steady=True) <= now_s
@@ -198,6 +198,25 @@ class Collect:
             self._commit()
         elif not len(messages):
             self._committing.settle()
+
+    def _look(self) -> bool:
+        """Take what detection has to tell by itself; False: stopped before there was room."""
+        self._is_look_due = False
+        found = Found() if self._detector is None else self._detector.look_again()
+        if found:
+            if not self._gathering.takes(None, found) and not self._commit():
+                return False
+            self._tell(found)
+            self._gathering.add_found(found, time.monotonic())
+        return True
+
+    def _keep_last(self) -> None:
+        """Keep what detection knows, for the next run."""
+        for found in [] if self._detector is None else self._detector.last():
+            self._tell(found)
+            self._gathering.add_found(found, time.monotonic())
+            if not self._commit():
+                return
 
     def _next(self, linger: Linger) -> Messages:
         """What is to be read: what was left, filled up while it is less than is read together.
@@ -223,19 +242,22 @@ class Collect:
 
     def _sparing(self, linger: Linger) -> Linger:
         """The same for commits, which are to leave a slow card alone; looks do not wait for it."""
-        return linger.on_card(self._committing.commit_s)
+        spare_s = 0.0 if self._card is None else self._card.spacing_s
+        return linger.on_card(self._committing.commit_s, spare_s)
 
     def _commit(self) -> bool:
         """Hand over what is gathered; False when we are stopped before there is room."""
         if not len(self._gathering):
             return True
         chunk, messages = self._gathering.take(time.monotonic())
+        if self._card is not None:
+            self._card.committed()
         *before, last = chunk.pieces()
         whole = all(self._committing.offer(one, Messages()) for one in before)
         return whole and self._committing.offer(last, messages)
 
-    def _heard(self, messages: Messages) -> list[tuple[Heard, Batch | None, Messages]]:
-        """What some of ``messages`` say, with the anomalies in it; what is left is for later."""
+    def _heard(self, messages: Messages) -> list[tuple[Heard, Found | None, Messages]]:
+        """What some of ``messages`` say, with what is found in it; what is left is for later."""
         told: list[tuple[Heard, Messages]] = []
         while len(messages) and len(told) < READ_TOGETHER:
             heard = self._reader.read(messages)
@@ -244,21 +266,20 @@ class Collect:
         self._left = messages
         if len(messages):
             self._together = sum(len(mine) for _, mine in told)
-        found: Sequence[Batch | None] = [None] * len(told)
-        if self._scorer is not None and any(heard.batch.count(Kind.NUMBERS) for heard, _ in told):
-            found = self._scored([heard.batch for heard, _ in told], self._scorer)
+        found: Sequence[Found | None] = [None] * len(told)
+        if self._detector is not None and any(h.batch.rows for h, _ in told):
+            found = self._detector.detect([heard.batch for heard, _ in told], self._catalog)
+            for one in found:
+                self._tell(one)
         if self._on_heard is not None:
             for heard, mine in told:
                 self._on_heard(mine, heard)
-        return [(heard, scores, mine) for (heard, mine), scores in zip(told, found, strict=True)]
+        return [(heard, one, mine) for (heard, mine), one in zip(told, found, strict=True)]
 
-    def _scored(self, batches: Sequence[Batch], scorer: Scorer) -> list[Batch]:
-        """The anomalies in each of ``batches``; they are told as well."""
-        found = scorer.score_each(batches, self._catalog)
-        for scores in found:
-            if scores.rows and self._on_anomalies is not None:
-                self._on_anomalies(named(scores, self._catalog))
-        return found
+    def _tell(self, found: Found) -> None:
+        """Tell of episodes that opened, went on or ended."""
+        if found.changes and self._on_episodes is not None:
+            self._on_episodes(named(found, self._catalog))
 
     def _acknowledge(self, chunk: Chunk, messages: Messages) -> None:
         """On the buffer's thread, in order of the chunks."""
@@ -269,15 +290,4 @@ class Collect:
         self._collected = Collected(totals, before.commits + 1)
         self._ingest.ack(messages)
         if self._on_committed is not None:
-            self._on_committed()
-
-
-def named(scores: Batch, catalog: Catalog) -> tuple[Anomaly, ...]:
-    """The SCORES rows of a batch with the names of their series; erased series are left out."""
-    rows = scores.kind(Kind.SCORES)
-    columns = (rows[name].tolist() for name in ("series", "ts", "value", "score", "threshold"))
-    return tuple(
-        Anomaly(key, ts, value, score, threshold, model)
-        for series, ts, value, score, threshold, model in zip(*columns, rows["model"], strict=True)
-        if (key := catalog.key(series)) is not None
-    )
+            self._on_committed(chunk)

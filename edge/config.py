@@ -1,11 +1,10 @@
 """One gateway's configuration: the settings in its home, and where everything in that home lies.
 
 The home holds `edge.toml`, perhaps `rules.toml`, `identity/`, `keys/`, `buffer.db`, `clock.json`,
-`renewal.json`, `models/` and `run/`. Everything relative in the settings is relative to it. What
-can be wrong is said once, with the way out.
+`renewal.json`, `watch.json`, `models/` and `run/`. Everything relative in the settings is relative
+to it. What can be wrong is said once, with the way out.
 """
 
-import os
 import ssl
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from edge.config_watch import check_watches
 from edge.errors import OperatorError
+from edge.home import is_there
 from edge.settings import EdgeSettings
 from edge.settings_links import Broker
 from protos.settings import NEAREST_CUTOFF, SettingsError, read_settings, toml_value
@@ -22,10 +23,8 @@ from protos.shown import printable
 if TYPE_CHECKING:
     from edge.payload.rules import Rules
 
-HOME_VARIABLE: Final = "TIDEGATE_EDGE_HOME"
 FILE_NAME: Final = "edge.toml"
 RULES_NAME: Final = "rules.toml"
-
 
 MAIN: Final = ""
 """Name of the broker of `[broker]`, among those of `[brokers.NAME]`."""
@@ -93,6 +92,11 @@ class EdgeConfig:
     def models_folder(self) -> Path:
         """Folder of models."""
         return self.home / self.settings.models.folder
+
+    @property
+    def rollout_folder(self) -> Path:
+        """Folder of the models that the cloud rolls out."""
+        return self.home / "rollout"
 
     @property
     def control_path(self) -> Path:
@@ -218,13 +222,6 @@ class EdgeConfig:
         return context
 
 
-def default_home() -> Path:
-    """Where the agent lives when nobody says: /var/lib for root, the home folder for others."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/tidegate-edge")
-    return Path.home() / ".tidegate" / "edge"
-
-
 def load(home: Path) -> EdgeConfig:
     """Read the settings of a home, and see that every file they name can be read.
 
@@ -232,7 +229,7 @@ def load(home: Path) -> EdgeConfig:
         OperatorError: no such file, not TOML, a wrong key or value, or a missing named file.
     """
     path = home / FILE_NAME
-    if not path.exists():
+    if not is_there(path):
         raise OperatorError(
             f"read the settings in {path}",
             "there is no such file",
@@ -244,6 +241,7 @@ def load(home: Path) -> EdgeConfig:
         raise OperatorError(f"read the settings in {path}", error.cause, error.hint) from error
     config = EdgeConfig(home, settings)
     _check_brokers(config)
+    check_watches(settings, path)
     config.cloud_proxy()
     if settings.ingest.rules_file or config.rules_path.exists():
         config.rules()

@@ -8,7 +8,6 @@ start: if the file says something else by now, that is told beside the value.
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,9 +15,8 @@ import msgspec
 from edge.config import EdgeConfig
 from edge.control import ask
 from edge.errors import PeerError, UnreachableError
+from edge.settings_links import PROXY_VARIABLES
 
-PROXY_VARIABLES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
-"""Where gRPC looks for a proxy, in its order."""
 Sections = Mapping[str, Mapping[str, object]]
 
 

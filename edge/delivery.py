@@ -23,7 +23,10 @@ from edge.clock import Clock
 from edge.config import EdgeConfig
 from edge.errors import LibraryError, OperatorError, PeerError, StorageError
 from edge.identity import Identity
+from edge.model_post import ModelPost
 from edge.renewal import HOUR_US, Renewal
+from edge.settings_budget import as_profiled
+from edge.spending import Spending
 from edge.store.store import Store
 from edge.uplink_state import Line
 from protos import sync_pb2 as pb
@@ -32,6 +35,7 @@ from protos.durable import put
 if TYPE_CHECKING:
     from edge.uplink import Uplink
     from edge.uplink_channel import Endpoint
+    from edge.uplink_saver import Saver
 
 WATCH_S: Final = 1.0
 RENEW_S_MAX: Final = 30.0
@@ -50,14 +54,16 @@ log = logging.getLogger(__name__)
 class Delivery:
     """One gateway's delivery; made on the loop that runs it.
 
-    ``report`` makes the Status for the cloud. ``uplink`` and ``who`` are None until it is enrolled,
-    ``renewal`` likewise.
+    ``report`` makes the Status for the cloud, ``models`` carries rollouts out. ``uplink`` and
+    ``who`` are None until it is enrolled, ``renewal`` likewise.
     """
 
     config: EdgeConfig
     clock: Clock
     store: Store
     report: Callable[[], pb.Status]
+    models: ModelPost | None = None
+    spending: Spending | None = None
     uplink: "Uplink | None" = None
     who: Identity | None = None
     renewal: Renewal | None = None
@@ -66,6 +72,7 @@ class Delivery:
     _held: pb.CertificateTerms | None = None
     _saved_us: int = 0
     _told: str = ""
+    _waits: int = 0
     _chance: random.Random = field(default_factory=random.Random)
 
     @property
@@ -78,10 +85,15 @@ class Delivery:
         left_us = None if self.renewal is None else self.renewal.left_us(now.mono_us)
         return 0 if left_us is None else now.wall_us + left_us
 
-    def wake(self) -> None:
-        """New chunks wait in the buffer; from any thread."""
+    @property
+    def turns(self) -> int:
+        """How often it came round, waiting to be enrolled or delivering."""
+        return self._waits + (0 if self.uplink is None else self.uplink.turns)
+
+    def wake(self, *, urgent: bool = False) -> None:
+        """New chunks wait in the buffer, ``urgent`` with anomalies; from any thread."""
         if self.uplink is not None:
-            self.uplink.wake()
+            self.uplink.wake(urgent=urgent)
 
     async def drain(self, deadline_s: float) -> None:
         """Deliver what can be delivered in a moment, if the cloud is there at all."""
@@ -112,6 +124,8 @@ class Delivery:
             agent_version=version("tidegate"),
             report=self.report,
             terms=self._terms,
+            models=self.models,
+            saver=self._saver(),
         )
         # What reading the identity touched goes before the first attempt touches as much of gRPC.
         await asyncio.to_thread(memory.settle)
@@ -123,6 +137,7 @@ class Delivery:
         """Wait for a usable identity; what is missing or wrong is told once, collecting goes on."""
         folder, name, told = self.config.identity_folder, self.config.name, ""
         while True:
+            self._waits += 1
             try:
                 if identity.is_enrolled(folder):
                     who = await asyncio.to_thread(identity.load, folder, name)
@@ -138,11 +153,17 @@ class Delivery:
     async def _linked(self) -> None:
         """Load what speaks to the cloud; what keeps it from loading is told once."""
         while True:
+            self._waits += 1
             try:
                 return await asyncio.to_thread(memory.load, *LINKS)
             except LibraryError as error:
                 self._say(f"{error}; it is tried again, and readings are kept meanwhile")
             await asyncio.sleep(LOAD_S)
+
+    def _saver(self) -> "Saver":
+        from edge.uplink_saver import Saver
+
+        return Saver(as_profiled(self.config.settings.uplink), self.spending)
 
     def _coming(self) -> Identity | None:
         """A renewed identity that was never promoted; a damaged one is forgotten."""
@@ -156,14 +177,18 @@ class Delivery:
     def _endpoint(self, who: Identity) -> "Endpoint":
         from edge.uplink_channel import Endpoint
 
-        return Endpoint(
+        endpoint = Endpoint(
             self.config.settings.cloud.address or who.sync_address,
             who.cloud_name,
             who.authority_pem,
             who.certificate_pem,
             who.key_pem,
             self.config.cloud_proxy(),
+            as_profiled(self.config.settings.uplink).keepalive_s,
         )
+        if self.spending is not None:
+            self.spending.ports = endpoint.ports
+        return endpoint
 
     def _terms(self, terms: pb.CertificateTerms) -> None:
         if self._is_on_trial:

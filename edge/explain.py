@@ -13,10 +13,9 @@ from edge.config import EdgeConfig
 from edge.payload.said import Channel, NotData, ReadingLimits, Repeated, Said, Unreadable
 from edge.payload.timestamp import Undated
 from edge.payload.value import NOTHING
-from edge.reading import OWN_PREFIX
 from edge.reading_rows import AHEAD_US_MAX
 from edge.recognition import Recognition
-from edge.topic import TopicFilters
+from edge.topic import OWN_PREFIX, TopicFilters
 from protos.shown import printable, shown_time
 
 SHOWN_BYTES_MAX: Final = 120
@@ -62,7 +61,7 @@ class Explainer:
 
     def __init__(self, config: EdgeConfig) -> None:
         ingest = config.settings.ingest
-        self._own = (OWN_PREFIX, "$", f"{config.settings.alerts.topic}/")
+        self._own = (OWN_PREFIX, "$", *config.settings.alerts.own_topics)
         self._ignored = TopicFilters(ingest.ignore)
         limits = ReadingLimits(payload_bytes_max=ingest.payload_bytes_max)
         self._recognition = Recognition(limits, config.rules())

@@ -5,9 +5,14 @@ bytes; counts are since the buffer began unless they say otherwise. What a part 
 its default.
 """
 
+from typing import Final
+
 import msgspec
 
+from edge.health_budget import BudgetHealth
 from protos.exposition import Latency
+
+WEEK_S: Final = 7 * 86_400
 
 
 class ClockHealth(msgspec.Struct, kw_only=True):
@@ -133,7 +138,7 @@ class CloudHealth(msgspec.Struct, kw_only=True):
 
 
 class AlertsHealth(msgspec.Struct, kw_only=True):
-    """Anomalies told on the local broker since the agent's start."""
+    """Episodes told on the local broker since the agent's start."""
 
     waiting: int = 0
     sent: int = 0
@@ -141,13 +146,69 @@ class AlertsHealth(msgspec.Struct, kw_only=True):
 
 
 class ModelHealth(msgspec.Struct, kw_only=True):
-    """One model in service; counts are since the agent's start, `failure` empty while it works."""
+    """One model in service; counts are since the agent's start, `failure` empty while it works.
+
+    ``aside``: how often one in a process of its own was set aside, by why.
+    ``watched_s``: seconds that series were watched with a threshold in force, summed over them.
+    ``unscored``: windows that it gave no number for, or that came while it was set aside.
+    ``passed_over``: readings of series that it has no room for.
+    """
 
     name: str = ""
     version: str = ""
     scored: int = 0
     anomalies: int = 0
     failure: str = ""
+    aside: dict[str, int] = msgspec.field(default_factory=dict)
+    watched_s: float = 0.0
+    unscored: int = 0
+    passed_over: int = 0
+
+    @property
+    def anomalies_per_week(self) -> float:
+        """Anomalies for each series and week: the rate that is achieved, 0 before any is known."""
+        return self.anomalies * WEEK_S / self.watched_s if self.watched_s else 0.0
+
+
+class EpisodesHealth(msgspec.Struct, kw_only=True):
+    """Episodes of one detector: `open` now, the others since the agent's start.
+
+    `passed_over` were not begun because too many were open.
+    """
+
+    detector: str = ""
+    open: int = 0
+    opened: int = 0
+    closed: int = 0
+    passed_over: int = 0
+
+
+class WatchHealth(msgspec.Struct, kw_only=True):
+    """One rule of `[watch.NAME]`: the series or devices it is for, and how many stand now.
+
+    ``judged`` readings and anomalies ``found`` are since the agent's start.
+    """
+
+    name: str = ""
+    series: int = 0
+    judged: int = 0
+    found: int = 0
+    open: int = 0
+
+
+class CommandHealth(msgspec.Struct, kw_only=True):
+    """One command of `[command.NAME]`; counts are since the agent's start.
+
+    ``failed`` went wrong on the way and may have arrived; ``left`` were overtaken or too late;
+    ``refused`` would have had a topic that is none, or that the gateway reads itself.
+    """
+
+    name: str = ""
+    sent: int = 0
+    failed: int = 0
+    left: int = 0
+    refused: int = 0
+    waiting: int = 0
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -170,4 +231,8 @@ class Health(msgspec.Struct, kw_only=True):
     cloud: CloudHealth = msgspec.field(default_factory=CloudHealth)
     alerts: AlertsHealth = msgspec.field(default_factory=AlertsHealth)
     models: list[ModelHealth] = msgspec.field(default_factory=list)
+    episodes: list[EpisodesHealth] = msgspec.field(default_factory=list)
+    watches: list[WatchHealth] = msgspec.field(default_factory=list)
+    commands: list[CommandHealth] = msgspec.field(default_factory=list)
+    budget: BudgetHealth = msgspec.field(default_factory=BudgetHealth)
     settings_changed: list[str] = msgspec.field(default_factory=list)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from edge.health import BufferHealth, Health, IngestHealth
+from edge.health_budget import BudgetHealth
 
 DAY_US = 86_400_000_000
 
@@ -27,6 +28,8 @@ def _lines(health: Health) -> Iterator[str]:
         yield from _live_lines(health)
     yield from _buffer_lines(health.buffer, running=health.running)
     yield from _cloud_lines(health)
+    if health.running:
+        yield from _budget_lines(health.budget)
 
 
 def _live_lines(health: Health) -> Iterator[str]:
@@ -54,7 +57,27 @@ def _live_lines(health: Health) -> Iterator[str]:
         yield "         `tidegate-edge rejects` shows what could not be read, and why"
     for model in health.models:
         state = f"FAILED: {model.failure}" if model.failure else f"{model.scored:,} scored"
+        if model.watched_s and not model.failure:
+            state += f", {model.anomalies_per_week:.2g} anomalies a series and week"
+        if model.unscored:
+            state += f"; {model.unscored:,} windows WITHOUT a score"
+        if model.passed_over:
+            state += f"; NO room for {model.passed_over:,} readings of further series"
         yield f"model    {model.name} {model.version}: {state}"
+    for one in health.episodes:
+        yield f"episodes {one.detector}: {one.open:,} open, {one.opened:,} since the start"
+    yield from _watch_lines(health)
+
+
+def _watch_lines(health: Health) -> Iterator[str]:
+    """Rules, and what became of their commands."""
+    for watch in health.watches:
+        nobody = "" if watch.series else "; NO series fits its patterns yet"
+        yield f"watch    {watch.name}: {watch.series:,} watched, {watch.open:,} open{nobody}"
+    for one in health.commands:
+        troubles = {"waiting": one.waiting, "failed": one.failed, "refused": one.refused}
+        told = "".join(f", {count:,} {what}" for what, count in troubles.items() if count)
+        yield f"command  {one.name}: {one.sent:,} sent{told}"
 
 
 def _clock_lines(ingest: IngestHealth) -> Iterator[str]:
@@ -114,6 +137,39 @@ def _cloud_lines(health: Health) -> Iterator[str]:
         renewed = f", renewed {cloud.renewals:,} times" if cloud.renewals else ""
         life = f"{left:,} days left" if left >= 0 else "EXPIRED"
         yield f"identity valid until {when} ({life}{renewed})"
+
+
+def _budget_lines(budget: BudgetHealth) -> Iterator[str]:
+    """What is spent, beside what may be."""
+    if budget.written_bytes is not None:
+        each = budget.written_per_reading
+        yield (
+            f"written  {size(budget.written_day_bytes)}{_of(budget.written_limit_bytes)} in 24 h"
+            f"{'' if each is None else f', {each:,.0f} B a reading'}"
+        )
+        if budget.commit_spacing_s:
+            yield f"         commits are {budget.commit_spacing_s:.1f} s apart to spare the card"
+    both = budget.sent_day_bytes + budget.received_day_bytes
+    if both or budget.line_limit_bytes:
+        limit = _of(budget.line_limit_bytes)
+        yield (
+            f"line     {size(budget.sent_day_bytes)} sent, {size(budget.received_day_bytes)} "
+            f"received in 24 h{f', {size(both)}{limit}' if limit else ''}"
+        )
+    if budget.line_state != "all":
+        what = "only anomalies are sent" if budget.line_state == "anomalies" else "nothing is sent"
+        yield f"         {what} until the day has room: everything else waits in the buffer"
+    yield (
+        f"memory   {size(budget.memory_bytes)}{_of(budget.memory_limit_bytes)}, "
+        f"at most {size(budget.memory_peak_bytes)}; "
+        f"{budget.cpu_percent:.1f} % of a core, {budget.cpu_s:,.0f} s in all"
+    )
+    if budget.over:
+        yield f"         OVER its budget: {', '.join(budget.over)}"
+
+
+def _of(limit: int) -> str:
+    return f" of {size(limit)}" if limit else ""
 
 
 def _span(seconds: float) -> str:

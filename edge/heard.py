@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edge.chunk import Chunk, Reject
+from edge.detect.found import Found
 from edge.payload.known import Publish
 from edge.payload.said import Said
 from edge.payload.timestamp import Undated
@@ -72,10 +73,11 @@ class Heard:
     asked: tuple[tuple[str, Publish], ...] = ()
     cost: int = 0
 
-    def as_chunk(self, scores: Batch | None = None) -> Chunk:
-        """All of it, with the anomalies found in it, as one unit of commit."""
+    def as_chunk(self, found: Found | None = None) -> Chunk:
+        """All of it, with what was found in it, as one unit of commit."""
         batch, totals = self.batch, self.counts.as_totals()
-        if scores is not None and scores.rows:
-            batch = concat([batch, scores])
-            totals["anomalies"] = scores.rows
-        return Chunk(batch, self.new_entries, self.marks, self.rejects, totals)
+        if not found:
+            return Chunk(batch, self.new_entries, self.marks, self.rejects, totals)
+        batch = concat([batch, found.batch])
+        totals |= found.totals()
+        return Chunk(batch, self.new_entries, self.marks, self.rejects, totals, found.kept)

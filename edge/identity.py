@@ -81,6 +81,15 @@ def is_enrolled(folder: Path) -> bool:
     return (folder / CLOUD_FILE).exists()
 
 
+def standing(folder: Path) -> Path:
+    """Where the identity granted last stands, with nothing moved: the folder, or one beside it.
+
+    A power cut may have left a complete one that has not yet taken the place of the one before.
+    """
+    pending = _pending(folder)
+    return pending if (pending / CLOUD_FILE).exists() else folder
+
+
 def load(folder: Path, name: str) -> Identity:
     """Read the identity and prove that its parts belong together; says nothing about its age.
 
@@ -89,10 +98,16 @@ def load(folder: Path, name: str) -> Identity:
             certificate's, a certificate that is not of the authority kept with it, or that is
             not for the gateway of this `name`.
     """
-    tried = f"load the gateway's identity in {folder}"
     if not is_enrolled(folder):
         cause = "this gateway is not enrolled with a cloud"
+        tried = f"load the gateway's identity in {folder}"
         raise OperatorError(tried, cause, way_out(name, replace=False))
+    return read(folder, name)
+
+
+def read(folder: Path, name: str) -> Identity:
+    """As `load`, of what stands in a folder; nothing is moved there. OperatorError likewise."""
+    tried = f"load the gateway's identity in {folder}"
     try:
         cloud = tomllib.loads((folder / CLOUD_FILE).read_text("utf-8"))
         parts = [

@@ -39,7 +39,9 @@ class Linger:
     What was read then waits for its commit (`edge.gathering`): for as long as the next batch comes
     within ``gather_s`` of its first message, and never longer than ``max_s``. Between two commits
     there are at least ``min_s``, longer `on_card`; only what is enough for a commit by itself
-    (`edge.gathering.MESSAGES_ENOUGH` messages, or that many bytes) does not wait for that.
+    (`edge.gathering.MESSAGES_ENOUGH` messages, or that many bytes) does not wait for that. Where a
+    card is to be spared they are ``spare_s`` apart (`edge.wear`), longer than ``max_s``, unless
+    what is enough for the broker's window waits, or an anomaly.
     """
 
     min_s: float = 0.005
@@ -50,15 +52,17 @@ class Linger:
     enough_max: int = 1 << 30
     messages_max: int = 4096
     bytes_max: int = 1 << 20
+    spare_s: float = 0.0
 
-    def on_card(self, commit_s: float) -> "Linger":
+    def on_card(self, commit_s: float, spare_s: float = 0.0) -> "Linger":
         """The same on a card that takes ``commit_s`` for a commit: twice that between two of them.
 
         It is for `edge.gathering` alone, not for `Inbox.take`. The next is read while the one
         before it is committed, so the card then writes half of the time at most, which is its
         life; a fast disk keeps ``min_s``.
         """
-        return replace(self, min_s=min(max(self.min_s, 2 * commit_s), self.max_s))
+        min_s = min(max(self.min_s, 2 * commit_s), self.max_s)
+        return replace(self, min_s=min_s, spare_s=spare_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ class Ingest(Protocol):
     @property
     def states(self) -> Mapping[str, LinkState]:
         """How each connection stands, by the broker's name; one alone has its own."""
+
+    @property
+    def turns(self) -> Mapping[str, int]:
+        """How often each session's thread came round, by the broker's name."""
 
     def start(self, inbox: "Inbox") -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""

@@ -69,6 +69,7 @@ class SessionIngest:
         self._inbox = Inbox()
         self._acks: deque[Messages] = deque()
         self._state = LinkState()
+        self._turns = 0
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._wake_in, self._wake_out = socket.socketpair()
@@ -92,6 +93,11 @@ class SessionIngest:
     def states(self) -> dict[str, LinkState]:
         """The same by the broker's name."""
         return {self._broker.name: self._state}
+
+    @property
+    def turns(self) -> dict[str, int]:
+        """How often its thread came round, by the broker's name."""
+        return {self._broker.name: self._turns}
 
     def start(self, inbox: Inbox) -> None:
         """Connect and keep connected, putting messages into ``inbox`` in order of arrival."""
@@ -119,6 +125,7 @@ class SessionIngest:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            self._turns += 1
             broker = replace(self._broker, receive_maximum=self._window.begin())
             link = self._make_link(broker, self._version, self._state.session_no + 1)
             begun = time.monotonic()
@@ -147,6 +154,7 @@ class SessionIngest:
         answer_by = time.monotonic() + self._broker.timeout_s
         room_by = 0.0
         while not link.closed and not self._stopping.is_set():
+            self._turns += 1
             reading = self._inbox.has_room
             heard = Messages()
             if link.wait(self._wake_in, _IDLE_S, reading=reading):
@@ -181,6 +189,7 @@ class SessionIngest:
         if now > room_by:
             link.close("paused: nothing can be taken in, the broker keeps QoS 1 messages")
             while not self._inbox.has_room and not self._stopping.wait(_IDLE_S):
+                self._turns += 1
                 self._tell(link)
         return room_by
 

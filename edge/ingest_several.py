@@ -45,6 +45,11 @@ class SeveralIngest:
             stale_acks=sum(one.stale_acks for one in states.values()),
         )
 
+    @property
+    def turns(self) -> dict[str, int]:
+        """How often each came round: one that stands still is not hidden by the others."""
+        return {name: count for one in self._sessions.values() for name, count in one.turns.items()}
+
     def start(self, inbox: Inbox) -> None:
         """Have every session connect, and put its messages into the one ``inbox``."""
         for one in self._sessions.values():

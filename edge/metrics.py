@@ -7,8 +7,11 @@ here. Times are seconds, sizes bytes; names follow the conventions of Prometheus
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from edge.health import Health, ModelHealth
+from edge.health import Health
 from edge.metrics_broker import BROKERS
+from edge.metrics_budget import BUDGETS
+from edge.metrics_detect import DETECTED
+from edge.metrics_watch import WATCHES
 from protos.exposition import Metric, MetricKind, Sample, render
 
 _LINES: Final = ("connecting", "live", "waiting", "stopped")
@@ -58,13 +61,6 @@ def _line(health: Health) -> Iterable[Sample]:
 def _latency(health: Health) -> Iterable[Sample]:
     found = health.buffer.commit_latency
     return () if found is None else (((), found),)
-
-
-def _models(read: Callable[[ModelHealth], float]) -> Callable[[Health], Iterable[Sample]]:
-    def samples(health: Health) -> Iterable[Sample]:
-        return [((one.name, one.version), float(read(one))) for one in health.models]
-
-    return samples
 
 
 def _counters(health: Health) -> Iterable[Sample]:
@@ -162,27 +158,7 @@ _HEARD: Final[tuple[Row, ...]] = (
     _gauge("alerts_waiting", "Alerts not yet published.", lambda h: h.alerts.waiting),
     _total("alerts_sent", "Alerts published since the start.", lambda h: h.alerts.sent),
     _total("alerts_dropped", "Alerts that found the queue full.", lambda h: h.alerts.dropped),
-    Metric(
-        "tidegate_edge_model_scored_total",
-        MetricKind.COUNTER,
-        "Windows scored since the start.",
-        _models(lambda one: one.scored),
-        ("model", "version"),
-    ),
-    Metric(
-        "tidegate_edge_model_anomalies_total",
-        MetricKind.COUNTER,
-        "Anomalies found since the start.",
-        _models(lambda one: one.anomalies),
-        ("model", "version"),
-    ),
-    Metric(
-        "tidegate_edge_model_failed",
-        MetricKind.GAUGE,
-        "1 when the model failed and is set aside.",
-        _models(lambda one: bool(one.failure)),
-        ("model", "version"),
-    ),
+    *DETECTED,
 )
 
 _KEPT: Final[tuple[Row, ...]] = (
@@ -295,5 +271,5 @@ _DELIVERED: Final[tuple[Row, ...]] = (
     _total("certificate_renewals", "Times that it was renewed here.", lambda h: h.cloud.renewals),
 )
 
-TABLE: Final = (*_ABOUT, *_HEARD, *_KEPT, *_DELIVERED)
+TABLE: Final = (*_ABOUT, *_HEARD, *WATCHES, *_KEPT, *_DELIVERED, *BUDGETS)
 """Every metric of the gateway, in the order it is told."""

@@ -12,10 +12,13 @@ from protos.shown import printable
 
 RETAIN_IF_NEW: Final = 1 << 4
 """Retained values are sent when a subscription is made, not at each resumption [3.8.3.1]."""
+RETAIN_NEVER: Final = 2 << 4
 UNSUPPORTED_V5: Final = 0x84
 UNSUPPORTED_V311: Final = 0x01
 PINGREQ: Final = bytes((PacketType.PINGREQ << 4, 0))
 DISCONNECT: Final = bytes((PacketType.DISCONNECT << 4, 0))
+DISCONNECT_FORGET: Final = bytes((PacketType.DISCONNECT << 4, 7, 0, 5, 0x11, 0, 0, 0, 0))
+"""Goodbye, and the session need not be kept [3.14.2.2.2] (MQTT 5)."""
 _STRING_BYTES_MAX: Final = 0xFFFF
 _REASON_BYTES_MAX: Final = 256
 _PROPERTY_BYTES: Final = {
@@ -56,7 +59,7 @@ REASON_STRING: Final = 0x1F
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """What CONNECT says. The last three are of MQTT 5 alone."""
+    """What CONNECT says. ``clean``: no earlier session is meant. Those between are of MQTT 5."""
 
     client_id: str
     keepalive_s: int
@@ -65,6 +68,7 @@ class Connect:
     session_expiry_s: int = 0
     receive_maximum: int = 0xFFFF
     packet_bytes_max: int = 0
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,8 @@ class Connack:
 
 
 def connect(asked: Connect, *, v5: bool) -> bytes:
-    """CONNECT for a session that outlives the connection; ValueError for a string too long."""
-    flags = 0  # a clean start is never asked for
+    """CONNECT, for a session that outlives the connection; ValueError for a string too long."""
+    flags = 0x02 if asked.clean else 0
     payload = _string(asked.client_id)
     if asked.username:
         flags |= 0x80
@@ -106,9 +110,11 @@ def read_connack(body: bytes, *, v5: bool) -> Connack:
     return Connack(bool(body[0]), body[1], properties)
 
 
-def subscribe(packet_id: int, filters: Sequence[str], qos: int, *, v5: bool) -> bytes:
-    """SUBSCRIBE to all filters at once."""
-    options = bytes((qos | (RETAIN_IF_NEW if v5 else 0),))
+def subscribe(
+    packet_id: int, filters: Sequence[str], qos: int, *, v5: bool, retained: int = RETAIN_IF_NEW
+) -> bytes:
+    """SUBSCRIBE to all filters at once; ``retained`` says when retained values come (MQTT 5)."""
+    options = bytes((qos | (retained if v5 else 0),))
     body = packet_id.to_bytes(2, "big") + (b"\0" if v5 else b"")
     return _packet(0x82, body + b"".join(_string(name) + options for name in filters))
 

@@ -21,10 +21,9 @@ from edge.reading_quick import Quick, Row
 from edge.reading_work import Work
 from edge.recognition import Recognition
 from edge.redelivery import Redelivery
-from edge.topic import TopicFilters
+from edge.topic import OWN_PREFIX, TopicFilters
 from protos.limits import KIB
 
-OWN_PREFIX: Final = "tidegate/"
 ROW_BYTES: Final = 40  # a number that nothing compresses, and a part of a score
 NAME_COST: Final = 128  # a row of the series table or of the rejects, without its names
 LABEL_COST: Final = 8  # of a label, without its name and its value
@@ -38,7 +37,7 @@ class Reader:
         catalog: names the series; only this reader adds to it.
         redelivery: knows copies.
         ignore: topic filters of messages that are counted and not read.
-        alerts: prefix of the topics on which anomalies are told; they are no readings.
+        alerts: what topics begin with on which episodes are told; they are no readings.
         limits: what one message may ask of the gateway.
         recognition: knows the conventions, and what the operator says about topics.
     """
@@ -49,14 +48,14 @@ class Reader:
         redelivery: Redelivery,
         *,
         ignore: Sequence[str] = (),
-        alerts: str = "tidegate/anomaly",
+        alerts: tuple[str, ...] = ("tidegate/anomaly/",),
         limits: ReadingLimits | None = None,
         recognition: Recognition | None = None,
     ) -> None:
         self._catalog = catalog
         self._redelivery = redelivery
         self._ignored = TopicFilters(ignore) if ignore else None
-        self._alerts = f"{alerts}/"
+        self._alerts = alerts
         self._limits = limits or (recognition.limits if recognition else ReadingLimits())
         self._recognition = recognition or Recognition(self._limits)
         self.take_lessons = self._recognition.take_lessons
@@ -226,7 +225,7 @@ class Reader:
         self._quick.room -= 2 * NAME_COST + _bytes(topic) + _bytes(reason) + 2 * len(payload)
 
     def _is_ignored(self, topic: str) -> bool:
-        if topic[:1] == "$" or topic.startswith((OWN_PREFIX, self._alerts)):
+        if topic[:1] == "$" or topic.startswith((OWN_PREFIX, *self._alerts)):
             return True
         return self._ignored is not None and self._ignored.match(topic)
 

@@ -6,6 +6,8 @@ need not carry. What each column holds: docs/format/buffer.md.
 """
 
 import os
+import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +15,12 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, backup_name
 from protos.durable import sync_folder
+from protos.limits import MIB
+
+ROOM_LEFT_BYTES: Final = 32 * MIB
+"""Free on the disk beside a copy, so that the copy is not what fills it."""
 
 
 def _first(db: Database) -> None:
@@ -54,7 +60,20 @@ def _third(db: Database) -> None:
     db.table("lessons").create(columns, pk="no", not_null=set(columns), strict=True)
 
 
-MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (_first, _second, _third)
+def _fourth(db: Database) -> None:
+    """To version 4: what detection learned, and its open episodes, outlive a restart."""
+    columns: dict[str, type] = {"no": int, "data": bytes}
+    db.table("remembered").create(columns, pk="no", not_null=set(columns), strict=True)
+
+
+def _fifth(db: Database) -> None:
+    """To version 5: chunks with anomalies are found without looking at the others."""
+    db.execute("CREATE INDEX urgent ON chunks (no) WHERE priority = 1")
+
+
+MIGRATIONS: Final[Sequence[Callable[[Database], None]]] = (
+    _first, _second, _third, _fourth, _fifth,
+)  # fmt: skip
 """The step from each version to the next; the steps of released versions never change."""
 
 if len(MIGRATIONS) != SCHEMA_VERSION:
@@ -78,12 +97,41 @@ def migrate(path: Path) -> int:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        if 0 < found < SCHEMA_VERSION:
+            _back_up(db, path, found)
         for version in range(found, SCHEMA_VERSION):
             _step(db, version)
     finally:
         db.close()
     sync_folder(path.parent)
     return found
+
+
+def _back_up(db: Database, path: Path, version: int) -> None:
+    """Put the file as it is beside itself, on the disk, before it is changed.
+
+    Where there is no room for it the migration goes on without: each step is whole or not at all.
+    """
+    kept = path.with_name(backup_name(path.name, version))
+    size = path.stat().st_size
+    if shutil.disk_usage(path.parent).free < size + size // 8 + ROOM_LEFT_BYTES:
+        print(f"no room for a copy of {path}: it is migrated without one", file=sys.stderr)
+        return
+    new = kept.with_name(kept.name + ".new")
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    copy = sqlite3.connect(new)
+    try:
+        db.conn.backup(copy)
+    finally:
+        copy.close()
+    descriptor = os.open(new, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    new.replace(kept)
+    sync_folder(path.parent)
 
 
 def _step(db: Database, version: int) -> None:

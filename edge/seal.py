@@ -54,6 +54,7 @@ class RowKind(IntEnum):
     REJECT = 5
     STATE = 6
     LESSON = 7
+    REMEMBERED = 8
 
 
 class SealError(StorageError):

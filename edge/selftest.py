@@ -73,30 +73,47 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
-def place_of(folder: Path, mounts: str = "/proc/self/mountinfo") -> Place:
-    """Where a folder lies, as far as the kernel tells."""
+def place_of(
+    folder: Path, mounts: str = "/proc/self/mountinfo", blocks: Path = Path("/sys/dev/block")
+) -> Place:
+    """Where a folder lies, as far as the kernel tells: by its mounts and its block devices."""
     number = folder.stat().st_dev
     device = f"{os.major(number)}:{os.minor(number)}"
-    for line in Path(mounts).read_text().splitlines():
+    found = _mount(folder.resolve(), device, Path(mounts).read_text())
+    if found is None:
+        return Place()
+    fields, kind = found
+    options = tuple(dict.fromkeys([*fields[5].split(","), *kind[2].split(",")]))
+    rotational = _queue(blocks / device, "rotational")
+    return Place(
+        filesystem=kind[0],
+        options=options,
+        device=kind[1],
+        rotational=None if not rotational else rotational == "1",
+        write_cache=_queue(blocks / device, "write_cache"),
+    )
+
+
+def _mount(folder: Path, device: str, mounts: str) -> tuple[list[str], list[str]] | None:
+    """The fields of the device's mount that the folder lies on; of one elsewhere if none has it.
+
+    One device may be mounted several times, read-only for all but a folder, as a unit sees it.
+    """
+    best: tuple[list[str], list[str]] | None = None
+    depth = -1
+    for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
-        if fields[2] != device or len(kind) < 3:
+        if len(fields) < 6 or fields[2] != device or len(kind) < 3:
             continue
-        options = tuple(dict.fromkeys([*fields[5].split(","), *kind[2].split(",")]))
-        rotational = _queue(device, "rotational")
-        return Place(
-            filesystem=kind[0],
-            options=options,
-            device=kind[1],
-            rotational=None if not rotational else rotational == "1",
-            write_cache=_queue(device, "write_cache"),
-        )
-    return Place()
+        at = len(Path(fields[4]).parts) if folder.is_relative_to(fields[4]) else 0
+        if at > depth or (at and at == depth):
+            best, depth = (fields, kind), at
+    return best
 
 
-def _queue(device: str, name: str) -> str:
+def _queue(base: Path, name: str) -> str:
     """What the block layer says of a device or of the disk that it is a part of; else empty."""
-    base = Path("/sys/dev/block") / device
     for folder in (base / "queue", base / ".." / "queue"):
         try:
             return (folder / name).read_text().strip()

@@ -10,7 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge.settings_budget import Budget, Uplink
+from edge.settings_detect import Alerts, Detect
 from edge.settings_links import Broker, Cloud, check_filters
+from edge.settings_watch import Command, Watch
 from edge.when_full import WhenFull
 from protos.limits import KIB, MIB
 from protos.log import LogFormat, LogLevel
@@ -180,25 +183,41 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
     false_alarms_per_series_per_week: Annotated[
         float, Meta(description="The rate that thresholds adapt to hold.", gt=0, le=10_000)
     ] = 1.0
-
-
-class Alerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Anomalies told at once on the local broker, with or without a cloud."""
-
-    enabled: Annotated[bool, Meta(description="Whether alerts are published.")] = True
-    broker: Annotated[
-        str,
-        Meta(description="Name of the broker of `[brokers.NAME]` that is told; empty: [broker]."),
-    ] = ""
-    topic: Annotated[
-        str, Meta(description="Prefix of alert topics; device and metric follow.", min_length=1)
-    ] = "tidegate/anomaly"
+    keys: Annotated[
+        list[str],
+        Meta(
+            description="Public keys, `ed25519:…`, whose signed models may run here, beside those "
+            "of the gateway's cloud.",
+            max_length=16,
+        ),
+    ] = msgspec.field(default_factory=list)
+    apart: Annotated[
+        bool,
+        Meta(
+            description="Whether models of packages stay in processes of their own, some 50 MB "
+            "each, so that none can end the agent; else they run in it after their trial."
+        ),
+    ] = False
+    window_us_max: Annotated[
+        float,
+        Meta(
+            description="Microseconds that a window may take in a batch of 256; a model that takes "
+            "longer is refused.",
+            gt=0,
+            le=100_000,
+        ),
+    ] = 200.0
 
     def __post_init__(self) -> None:
-        """Refuse a topic that cannot be published to."""
-        if set(self.topic) & set("#+\0"):
-            cause = "a prefix to publish under holds no wildcard"
-            raise WrongValueError("topic", cause, "leave out + and #, as in tidegate/anomaly")
+        """Refuse a line that is no key."""
+        from protos.model_key import read_public  # heavy, and mostly there is no key
+
+        for line in self.keys:
+            try:
+                read_public(line)
+            except ValueError as error:
+                hint = "copy the line that `tidegate-cloud model keygen` told"
+                raise WrongValueError("keys", str(error), hint) from error
 
 
 class ClockTrust(StrEnum):
@@ -240,11 +259,16 @@ class EdgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     broker: Broker
     brokers: dict[str, Broker]
     cloud: Cloud
+    uplink: Uplink
     buffer: Buffer
+    budget: Budget
     ingest: Ingest
     sparkplug: Sparkplug
     models: Models
+    detect: Detect
     alerts: Alerts
+    watch: dict[str, Watch]
+    command: dict[str, Command]
     clock: Clock
     metrics: Metrics
     log: Log

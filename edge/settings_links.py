@@ -12,6 +12,8 @@ from edge.mqtt_version import MqttVersion
 from edge.topic import filter_problem
 from protos.settings import WrongValueError
 
+PROXY_VARIABLES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
+"""Where gRPC looks for a proxy, in its order."""
 MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 

@@ -39,7 +39,7 @@ class Session:
 
     ``epoch``, ``head``, ``stored`` and ``archived`` say where delivery stands, ``number`` and
     ``generation`` what the cloud called this session and its journal. The link is measured by
-    ``pace.tick``, to be told the time of what is fed next.
+    ``pace.tick``, to be told the time of what is fed next; ``outbox.allowed`` bounds what is sent.
     """
 
     def __init__(self, gateway: str, boot_id: bytes, agent_version: str) -> None:
@@ -54,8 +54,8 @@ class Session:
         self.stored = 0
         self.archived = 0
         self._state: BufferState | None = None
-        self._outbox = Outbox()
-        self.pace = self._outbox.pace
+        self.outbox = Outbox()
+        self.pace = self.outbox.pace
         self._asked = False
         self._loading = 0  # from_seq of the last LoadBlocks
         self._grant: pb.EpochGrant | None = None
@@ -68,7 +68,7 @@ class Session:
     @property
     def drained(self) -> bool:
         """True when all that is in the buffer is sealed, stored and archived."""
-        level = self.phase is Phase.LIVE and self._idle and not self._asked
+        level = self.phase is Phase.LIVE and self._idle and self.outbox.may_all and not self._asked
         return level and self.head == self.stored == self.archived
 
     def greet(self, state: BufferState, status: pb.Status, mono_us: int) -> list[Effect]:
@@ -114,7 +114,7 @@ class Session:
     def tick(self, now_us: int) -> list[Effect]:
         """The time on a monotonic clock, every second or so: notices a cloud that fell silent."""
         self.pace.tick(now_us)
-        waits = self.phase in (Phase.HELLO, Phase.GRANT) or self._outbox.in_flight
+        waits = self.phase in (Phase.HELLO, Phase.GRANT) or self.outbox.in_flight
         if self._heard or not waits:
             self._heard, self._silent_since_us = False, now_us
         elif now_us - self._silent_since_us >= SILENCE_US_MAX and self.phase is not Phase.CLOSED:
@@ -125,10 +125,8 @@ class Session:
     def sealed(self, block: Block | None) -> list[Effect]:
         """The answer to `Seal`; None: no chunk waits."""
         self._asked = False
-        self._outbox.sealed(block)
-        if block is None:
-            self._idle = True
-        else:
+        self._idle = self.outbox.sealed(block) or self._idle
+        if block is not None:
             self.head = block.header.seq
         return self._pump()
 
@@ -153,7 +151,7 @@ class Session:
         if missing and self._is_live() and self._loading > self.stored:
             told = f"block {self._loading} of epoch {self.epoch} is not in the buffer"
             return [self._request(told)]
-        self._outbox.offer(blocks)
+        self.outbox.offer(blocks)
         return self._pump()
 
     def entries_loaded(self, entries: Sequence[SeriesEntry]) -> list[Effect]:
@@ -162,19 +160,19 @@ class Session:
         if not self._is_live():
             return self._pump()
         if not entries:
-            told = f"series {self._outbox.declared + 1} is not in the buffer, but a block needs it"
+            told = f"series {self.outbox.declared + 1} is not in the buffer, but a block needs it"
             return self._close(told, "check the buffer: tidegate-edge buffer verify")
-        return [*self._outbox.declare(entries), *self._pump()]
+        return [*self.outbox.declare(entries), *self._pump()]
 
     def epoch_begun(self, state: BufferState) -> list[Effect]:
         """The answer to `BeginEpoch`, with the buffer as it is now."""
         self._asked = False
         self._state = state
         if self._grant is not None:
-            self._outbox.known, self._grant = self._grant.series_known, None
-        self.epoch = self._outbox.epoch = state.epoch
+            self.outbox.known, self._grant = self._grant.series_known, None
+        self.epoch = self.outbox.epoch = state.epoch
         self.head, self.stored, self.archived = state.head, 0, 0
-        self._outbox.go_back(1)
+        self.outbox.go_back(1)
         self._idle = False
         if self.phase is not Phase.CLOSED:
             self.phase = Phase.LIVE
@@ -213,7 +211,7 @@ class Session:
         self.number, self.generation = resume.session, resume.generation
         self.stored = min(resume.stored, state.head)
         self.archived = min(resume.archived, self.stored)
-        self._outbox.begin(resume, self.stored + 1)
+        self.outbox.begin(resume, self.stored + 1)
         if state.epoch == 0:
             return [self._request("no epoch yet")]
         if state.generation not in (0, resume.generation):
@@ -253,7 +251,7 @@ class Session:
         return self._ask(BeginEpoch(grant.epoch, runs, kept, self.generation))
 
     def _acked(self, ack: pb.Ack) -> list[Effect]:
-        outbox = self._outbox
+        outbox = self.outbox
         outbox.known = max(outbox.known, ack.series_known)
         if ack.stored > self.head or ack.archived > ack.stored:
             told = f"the cloud acked {ack.stored} (archived {ack.archived}) of {self.head} blocks"
@@ -266,9 +264,9 @@ class Session:
         return [Mark(stored, archived, self.generation), *self._pump()]
 
     def _resend(self, from_seq: int) -> list[Effect]:
-        if not self.stored < from_seq <= self._outbox.next_seq:
+        if not self.stored < from_seq <= self.outbox.next_seq:
             return []
-        return self._pump() if self._outbox.asked_again(from_seq) else []
+        return self._pump() if self.outbox.asked_again(from_seq) else []
 
     def _pump(self) -> list[Effect]:
         """Send what may be sent, then ask for more; nothing while a question is open."""
@@ -278,15 +276,15 @@ class Session:
             return self._begin(self._grant)
         if self.phase is not Phase.LIVE:
             return []
-        sends, undeclared = self._outbox.pour()
+        sends, undeclared = self.outbox.pour()
         if undeclared is not None:
             return [*sends, *self._ask(undeclared)]
-        if self._outbox.waits or not self._outbox.may_seal:
+        if self.outbox.waits or not self.outbox.may_seal:
             return [*sends]
-        if self._outbox.next_seq <= self.head:
-            self._loading = self._outbox.next_seq
-            return [*sends, *self._ask(LoadBlocks(self._loading, self._outbox.room))]
-        return [*sends] if self._idle else [*sends, *self._ask(self._outbox.next_seal())]
+        if self.outbox.next_seq <= self.head:
+            self._loading = self.outbox.next_seq
+            return [*sends, *self._ask(LoadBlocks(self._loading, self.outbox.room))]
+        return [*sends] if self._idle else [*sends, *self._ask(self.outbox.next_seal())]
 
     def _ask(self, question: Effect) -> list[Effect]:
         self._asked = True

@@ -45,11 +45,12 @@ class Send:
 class Seal:
     """Seal the next block of about ``bytes_target`` from chunks, the oldest or the newest ones.
 
-    Answer `sealed`.
+    ``urgent_only``: of a chunk with anomalies, or not at all. Answer `sealed`.
     """
 
     bytes_target: int
     newest_first: bool = False
+    urgent_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,15 @@ class Close:
 
 
 Effect = Send | Seal | LoadBlocks | LoadEntries | Mark | BeginEpoch | Close
+
+
+class Allowed(Enum):
+    """What of the buffer may be sent now."""
+
+    ALL = "all"
+    URGENT = "anomalies"
+    """Blocks of chunks with anomalies, and what was sealed already."""
+    NOTHING = "nothing"
 
 
 class Phase(Enum):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from edge.sync_effects import LoadEntries, Seal, Send
+from edge.sync_effects import Allowed, LoadEntries, Seal, Send
 from edge.sync_pace import Pace, Sent
 from protos import sync_pb2 as pb
 from protos.block import Block
@@ -26,7 +26,11 @@ _NOTES: Final = frozenset({Kind.GAPS, Kind.CORRECTIONS})
 
 
 class Outbox:
-    """One session's stream of an epoch. ``known``: series entries that the cloud acked."""
+    """One session's stream of an epoch. ``known``: series entries that the cloud acked.
+
+    ``allowed`` is what may be sent, ``urgent`` whether chunks with anomalies are to go first once;
+    ``is_level``: nothing waited when it was last looked with all allowed.
+    """
 
     def __init__(self) -> None:
         self.session = 0
@@ -36,6 +40,8 @@ class Outbox:
         self.next_seq = 1
         self.declared = 0
         self.pace = Pace()
+        self.allowed, self.urgent, self.is_level = Allowed.ALL, False, False
+        self._asks_urgent = False
         self._flight: deque[tuple[int, Sent]] = deque()  # (seq, block) sent and not yet stored
         self._flight_bytes = 0
         self._waiting: deque[Block] = deque()  # loaded, not yet sent
@@ -45,6 +51,11 @@ class Outbox:
     def in_flight(self) -> bool:
         """True when a block was sent and not yet stored."""
         return bool(self._flight)
+
+    @property
+    def may_all(self) -> bool:
+        """True when all that waits may be sent."""
+        return self.allowed is Allowed.ALL
 
     @property
     def waits(self) -> bool:
@@ -63,13 +74,16 @@ class Outbox:
     @property
     def may_seal(self) -> bool:
         """True when a block more fits the window whatever its size, and the link is not ahead."""
-        if not self._flight:
-            return True
+        if not self._flight or self.allowed is Allowed.NOTHING:
+            return self.allowed is not Allowed.NOTHING
         fits = self.has_room(BLOCK_BYTES_TARGET)
         return fits and self.pace.allows(self._flight_bytes, self.window)
 
     def next_seal(self) -> Seal:
         """What is to be sealed for the room there is."""
+        self._asks_urgent = self.urgent or self.allowed is Allowed.URGENT
+        if self._asks_urgent:
+            return Seal(self.room, urgent_only=True)
         return Seal(self.pace.target(self.room), self.pace.next_end())
 
     def begin(self, resume: pb.Resume, from_seq: int) -> None:
@@ -108,13 +122,18 @@ class Outbox:
         if seq >= self.next_seq:
             self.go_back(seq + 1)
 
-    def sealed(self, block: Block | None) -> None:
-        """What `next_seal` led to; None: nothing waits."""
-        self.pace.sealed(None if block is None else len(block.data))
+    def sealed(self, block: Block | None) -> bool:
+        """What `next_seal` led to; None: nothing waits. Whether no more is to be asked for."""
+        if not self._asks_urgent:
+            self.pace.sealed(None if block is None else len(block.data))
+            self.is_level = block is None
+        elif block is None:
+            self.urgent = False
         if block is not None:
-            if block.header.rows and block.header.rows.keys() <= _NOTES:
+            if not self._asks_urgent and block.header.rows and block.header.rows.keys() <= _NOTES:
                 self.pace.noted()
             self.offer([block])
+        return block is None and not (self._asks_urgent and self.allowed is Allowed.ALL)
 
     def offer(self, blocks: Sequence[Block]) -> None:
         """Take blocks that come next; others are of a past that was gone back from."""
@@ -131,6 +150,8 @@ class Outbox:
     def pour(self) -> tuple[list[Send], LoadEntries | None]:
         """What may be sent now, and the series that must be declared before the rest, if any."""
         sends: list[Send] = []
+        if self.allowed is Allowed.NOTHING:
+            return sends, None
         while self._waiting and self.has_room(len(self._waiting[0].data)):
             block = self._waiting[0]
             if block.header.series_high > self.declared:

@@ -50,11 +50,12 @@ class Sent:
 class Pace:
     """The pace of one session. Bytes are of blocks; times are µs on a monotonic clock.
 
-    ``is_behind`` until it turns out that nothing waits.
+    ``is_behind`` until it turns out that nothing waits. ``block_bytes_min``: no target is smaller.
     """
 
     def __init__(self) -> None:
         self.is_behind = True
+        self.block_bytes_min = BLOCK_BYTES_MIN
         self._is_fresh = False
         self._may_be_more = False  # behind a full block of the newest chunks
         self._is_newest = False  # the block asked for last takes the newest chunks
@@ -149,9 +150,9 @@ class Pace:
         A block that measures the way is small, or it would measure itself.
         """
         if self._is_probing:
-            return BLOCK_BYTES_MIN
+            return self.block_bytes_min
         most = self._carried // AHEAD_BLOCKS_MIN
-        return min(BLOCK_BYTES_TARGET, max(BLOCK_BYTES_MIN, most))
+        return max(self.block_bytes_min, min(BLOCK_BYTES_TARGET, most))
 
     def target(self, room: int) -> int:
         """Bytes of the next block."""

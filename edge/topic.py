@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 
 FILTER_BYTES_MAX: Final = 65535
+OWN_PREFIX: Final = "tidegate/"
+"""Topics of the agents themselves: never read as a sensor's."""
 
 
 class TopicFilters:

@@ -8,14 +8,19 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from edge.clock import Clock
+from edge.model_post import ModelPost
+from edge.settings_budget import Uplink as Settings
+from edge.settings_budget import as_profiled
 from edge.store.store import Store
 from edge.sync import Session
 from edge.sync_effects import Close, Phase
 from edge.uplink_channel import Endpoint, open_channel
+from edge.uplink_saver import Saver
 from edge.uplink_session import Conversation
 from edge.uplink_state import Line, UplinkState
 from protos import sync_pb2 as pb
@@ -26,6 +31,8 @@ FENCED_MIN_S: Final = 30.0
 """Who was fenced waits longer than who fences: two copies must not throw each other out fast."""
 GOOD_SESSION_S: Final = 10.0
 """A session that was live this long was no failure; a shorter one lengthens the pauses."""
+TURN_S: Final = 10.0
+"""How long a pause may be without a sign of life."""
 WAKE_LINGER_S: Final = 0.25
 """From a commit to sealing: a block for every commit would be a block for every reading."""
 
@@ -46,7 +53,8 @@ class Uplink:
     """Delivers the buffer to the cloud. Made on the loop that runs it.
 
     ``report`` makes the Status for hello and every so often; it must not block. ``terms`` is called
-    on the loop with what the cloud says of the certificate.
+    on the loop with what the cloud says of the certificate. ``models`` carries rollouts out; None:
+    what the cloud says of models is ignored. ``saver`` bounds what is sent when, if there is one.
     """
 
     def __init__(
@@ -59,8 +67,10 @@ class Uplink:
         agent_version: str,
         report: Callable[[], pb.Status],
         terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
+        models: ModelPost | None = None,
         chance: random.Random | None = None,
         wake_linger_s: float = WAKE_LINGER_S,
+        saver: Saver | None = None,
     ) -> None:
         self._gateway = gateway
         self._endpoint = endpoint
@@ -68,9 +78,11 @@ class Uplink:
         self._clock = clock
         self._agent_version = agent_version
         self._report = report
-        self._terms = terms
+        self._terms, self._models = terms, models
         self._chance = chance or random.Random()
-        self._wake_linger_s = wake_linger_s
+        self._saver = saver or Saver(as_profiled(Settings()))
+        self._wake_linger_s = self._saver.wake_linger_s if saver else wake_linger_s
+        self._is_urgent = False
         self._loop = asyncio.get_running_loop()
         self._talk: Conversation | None = None
         self._state = UplinkState()
@@ -79,14 +91,17 @@ class Uplink:
         self._is_waking = False
         self._live_since_s = math.inf
         self._sent_before = (0, 0)
+        self.turns = 0
+        """How often it came round: each event of a session, and every so often in a pause."""
 
     @property
     def state(self) -> UplinkState:
         """Where delivery stands; immutable, may be read from any thread."""
         return self._state
 
-    def wake(self) -> None:
+    def wake(self, *, urgent: bool = False) -> None:
         """New chunks wait in the buffer. From any thread, cheap, as often as it happens."""
+        self._is_urgent = self._is_urgent or urgent
         if not self._is_waking:
             self._is_waking = True
             self._loop.call_soon_threadsafe(self._linger)
@@ -116,6 +131,7 @@ class Uplink:
         Says False when ``deadline_s`` seconds passed first. Also cuts a pause short.
         """
         self._hurry.set()
+        self._saver.hurry()
         try:
             async with asyncio.timeout(deadline_s):
                 self._wake_now()
@@ -140,10 +156,13 @@ class Uplink:
                 self._report,
                 self._on_moved,
                 self._terms,
+                self._models,
+                self._saver,
             )
             try:
                 return await self._talk.hold()
             finally:
+                self._saver.closing()
                 blocks, sent = self._sent_before
                 self._sent_before = (blocks + self._talk.blocks, sent + self._talk.bytes)
                 self._talk = None
@@ -162,21 +181,23 @@ class Uplink:
             code=close.code,
         )
         self._hurry.clear()
-        try:
-            async with asyncio.timeout(pause):
-                await self._hurry.wait()
-        except TimeoutError:
-            return
+        until_s = self._loop.time() + pause
+        while (left_s := until_s - self._loop.time()) > 0 and not self._hurry.is_set():
+            self.turns += 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, TURN_S)):
+                    await self._hurry.wait()
 
     def _linger(self) -> None:
         self._loop.call_later(self._wake_linger_s, self._wake_now)
 
     def _wake_now(self) -> None:
-        self._is_waking = False
+        self._is_waking, urgent, self._is_urgent = False, self._is_urgent, False
         if self._talk is not None:
-            self._talk.wake()
+            self._talk.wake(urgent=urgent)
 
     def _on_moved(self) -> None:
+        self.turns += 1
         talk = self._talk
         if talk is None:
             return
@@ -191,6 +212,7 @@ class Uplink:
             blocks_sent=blocks + talk.blocks,
             bytes_sent=sent + talk.bytes,
             eta_s=talk.eta_s,
+            allowed=self._saver.by_limit,
         )
         if session.phase is Phase.LIVE:
             if self._state.line is not Line.LIVE:

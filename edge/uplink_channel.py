@@ -4,19 +4,23 @@ The certificate, the key and the cloud's authority come as PEM bytes; the cloud 
 authority alone, so a public certificate for the same name does not pass.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 import grpc
 
+from edge.settings_links import PROXY_VARIABLES
 from edge.sync_effects import Close
 from protos import sync_pb2 as pb
 from protos.limits import MESSAGE_BYTES_MAX
 from protos.sync_pb2_grpc import SyncStub
 
-KEEPALIVE_MS: Final = 20_000
+KEEPALIVE_S: Final = 20
 """An idle line is asked for a sign of life this often; a half-open one is found in 30 s."""
-KEEPALIVE_TIMEOUT_MS: Final = 10_000
+KEEPALIVE_TIMEOUT_S: Final = (10, 60)
+"""How long it is waited for: half of that time within these, for a thin line has a block on it."""
 
 _FOREIGN: Final = "the server there is not the cloud this gateway enrolled with: check the address"
 _UNWANTED: Final = "if it recurs, the cloud may not accept this certificate: enrol again"
@@ -47,6 +51,8 @@ class Endpoint:
     """Where the cloud is and who we are to it. ``cloud_name``: the name in its certificate.
 
     ``proxy`` is `EdgeConfig.cloud_proxy`: it may hold a password, so it is never shown.
+    ``keepalive_s``: how often an idle line is asked for a sign of life; where that is seldom, the
+    line is not measured by packets of its own either.
     """
 
     address: str
@@ -55,6 +61,15 @@ class Endpoint:
     certificate_pem: bytes
     key_pem: bytes = field(repr=False)
     proxy: str = field(default="", repr=False)
+    keepalive_s: int = KEEPALIVE_S
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """TCP ports that its connections may go to: the cloud's, and those of proxies."""
+        named = [self.proxy] if self.proxy else [os.environ.get(n, "") for n in PROXY_VARIABLES]
+        proxies = (urlsplit(one).port for one in named if one)
+        port = self.address.rpartition(":")[2]
+        return frozenset(found for found in (*proxies, int(port)) if found)
 
 
 def proxy_options(proxy: str) -> tuple[tuple[str, str], ...]:
@@ -71,11 +86,14 @@ def open_channel(endpoint: Endpoint) -> grpc.aio.Channel:
     credentials = grpc.ssl_channel_credentials(
         endpoint.ca_pem, endpoint.key_pem, endpoint.certificate_pem
     )
+    least_s, most_s = KEEPALIVE_TIMEOUT_S
+    timeout_s = min(max(endpoint.keepalive_s // 2, least_s), most_s)
     options = (
         ("grpc.ssl_target_name_override", endpoint.cloud_name),
         ("grpc.default_authority", endpoint.cloud_name),
-        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_time_ms", 1000 * endpoint.keepalive_s),
+        ("grpc.keepalive_timeout_ms", 1000 * timeout_s),
+        ("grpc.http2.bdp_probe", int(endpoint.keepalive_s <= KEEPALIVE_S)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),

@@ -8,15 +8,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import grpc
 
 from edge.clock import Clock
 from edge.errors import StorageError
+from edge.model_post import ModelPost
+from edge.settings_budget import Uplink, as_profiled
 from edge.store.limits import BlockUnreadable
 from edge.sync import Session
 from edge.sync_effects import (
+    Allowed,
     BeginEpoch,
     BufferState,
     Close,
@@ -29,15 +32,14 @@ from edge.sync_effects import (
     Send,
 )
 from edge.sync_pace import Drain
+from edge.uplink_buffer import Buffer
 from edge.uplink_channel import Endpoint, explain
+from edge.uplink_saver import Saver
 from protos import sync_pb2 as pb
-from protos.block import Block, ChunkRun
-from protos.series import SeriesEntry
 from protos.sync_pb2_grpc import SyncStub
 
 TICK_S: Final = 1.0
-STATUS_EVERY_TICKS: Final = 15
-"""Between reports to the cloud, and looks at the buffer should a wake-up have been missed."""
+"""Between looks at the buffer."""
 READ_AHEAD_MAX: Final = 64
 """Messages of the cloud that wait for the rules; more stay in gRPC's flow control."""
 WRITE_S_MAX: Final = 60.0
@@ -47,44 +49,11 @@ T = TypeVar("T")
 Event = Callable[[], list[Effect]]
 
 
-class Buffer(Protocol):
-    """What a session asks of the store; every call is one transaction, in order of the calls.
-
-    ``newest_first`` seals the newest unsealed chunks instead of the oldest; those between stay
-    unsealed, keep their ids, and are sealed by later calls.
-    """
-
-    def sync_state(self) -> Future[BufferState]:
-        """Where the buffer stands."""
-
-    def seal_next(
-        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
-    ) -> Future[Block | None]:
-        """Number the next block; None when no chunk waits or there is no epoch."""
-
-    def blocks_from(self, seq: int, bytes_max: int) -> Future[list[Block]]:
-        """Sealed blocks of the epoch from ``seq`` on."""
-
-    def mark(self, stored: int, archived: int, generation: int = 0) -> Future[None]:
-        """Take the cloud's acks."""
-
-    def begin_epoch(
-        self,
-        epoch: int,
-        dropped: Sequence[ChunkRun],
-        kept: tuple[int, int] | None = None,
-        generation: int = 0,
-    ) -> Future[BufferState]:
-        """Blocks above ``kept`` (epoch, seq) are chunks again, ``dropped`` chunks go."""
-
-    def entries_from(self, first: int, limit: int) -> Future[list[SeriesEntry]]:
-        """Series entries from ``first`` on."""
-
-
 class Conversation:
     """A session on the line; ``moved`` is called after each event, on the loop.
 
-    ``terms`` is called with what the cloud says of the certificate. ``session`` is the state
+    ``terms`` is called with what the cloud says of the certificate; ``models`` is told what it says
+    of models, and may say something of them in turn. ``session`` is the state
     machine, to be read at any time; ``blocks``, ``bytes`` count what was handed to the network.
     """
 
@@ -98,8 +67,12 @@ class Conversation:
         report: Callable[[], pb.Status],
         moved: Callable[[], None],
         terms: Callable[[pb.CertificateTerms], None] = lambda _: None,
+        models: ModelPost | None = None,
+        saver: Saver | None = None,
     ) -> None:
         self.session = session
+        self._saver = saver or Saver(as_profiled(Uplink()))
+        self._saver.begin(session)
         self.blocks = 0
         self.bytes = 0
         self._endpoint = endpoint
@@ -107,7 +80,7 @@ class Conversation:
         self._clock = clock
         self._report = report
         self._moved = moved
-        self._terms = terms
+        self._terms, self._models = terms, models
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._credit = asyncio.Semaphore(READ_AHEAD_MAX)
         self._is_broken = False
@@ -124,6 +97,8 @@ class Conversation:
 
     async def hold(self) -> Close:
         """Talk until it ends; says why."""
+        if self._models is not None:
+            self._models.begin(self._say)
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._tick())]
         try:
             # Shielded: a cancelled session must not cancel what the store's thread works on.
@@ -140,19 +115,27 @@ class Conversation:
         except StorageError as error:
             return _storage_failed(error)
         finally:
+            if self._models is not None:
+                self._models.end()
             for task in tasks:
                 task.cancel()
             self._call.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def wake(self) -> None:
+    def wake(self, *, urgent: bool = False) -> None:
         """New chunks wait in the buffer; to be called on the loop."""
         self.session.expect()
-        self._events.put_nowait(self.session.wake)
+        if urgent and self._saver.is_saving:
+            self.session.outbox.urgent = True
+        if urgent or self.session.outbox.allowed is Allowed.ALL:
+            self._events.put_nowait(self.session.wake)
 
     def leave(self) -> None:
         """End the session in good order; to be called on the loop."""
         self._events.put_nowait(lambda: [Close(pb.CODE_UNSPECIFIED, "", "")])
+
+    def _say(self, message: pb.GatewayMessage) -> None:
+        self._events.put_nowait(lambda: [Send(message)])
 
     async def _read(self) -> None:
         try:
@@ -169,6 +152,8 @@ class Conversation:
         if message.HasField("terms"):  # of the certificate: no matter of delivery
             self._terms(message.terms)
             return []
+        if self._models is not None and self._models.takes(message):
+            return []
         return self.session.received(message)
 
     async def _tick(self) -> None:
@@ -176,7 +161,8 @@ class Conversation:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            self._events.put_nowait(partial(self._look, ticks % STATUS_EVERY_TICKS == 0))
+            every = max(1, round(self._saver.status_every_s / TICK_S))
+            self._events.put_nowait(partial(self._look, ticks % every == 0))
 
     def _look(self, is_time_to_report: bool) -> list[Effect]:
         effects = self.session.tick(self._clock.now().mono_us)
@@ -184,14 +170,19 @@ class Conversation:
         if self.session.phase is not Phase.LIVE or not is_time_to_report:
             return effects
         status = Send(pb.GatewayMessage(status=self._report()))
-        return [*effects, status, *self.session.wake()]
+        return [*effects, status, *self._woken()]
+
+    def _woken(self) -> list[Effect]:
+        """Look at the buffer, should a wake-up have been missed; where bytes are saved it waits."""
+        return self.session.wake() if self.session.outbox.allowed is Allowed.ALL else []
 
     def _note(self, state: BufferState) -> list[Effect]:
         """How much waits; a backlog that comes after this one is watched anew."""
         if not self.session.pace.is_behind:
             self._drain = Drain()
         self._drain.note(self._clock.now().mono_us, state.unsealed_bytes)
-        return []
+        has_more = self._saver.is_saving and self._saver.look(self.session, state)
+        return self.session.wake() if has_more else []
 
     async def _carry_out(self, effects: Sequence[Effect]) -> Close | None:
         for effect in effects:
@@ -226,13 +217,14 @@ class Conversation:
     def _put_to_buffer(self, effect: Effect) -> None:
         buffer, session = self._buffer, self.session
         match effect:
-            case Seal(bytes_target, newest_first):
+            case Seal(bytes_target, newest_first, urgent_only):
                 now = self._clock.now()
                 sealed = buffer.seal_next(
                     bytes_target=bytes_target,
                     mono_us=now.mono_us,
                     wall_us=now.wall_us,
                     newest_first=newest_first,
+                    urgent_only=urgent_only,
                 )
                 self._await(sealed, session.sealed)
             case LoadBlocks(from_seq, bytes_max):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from edge.sync_effects import Allowed
 from protos import sync_pb2 as pb
 
 
@@ -40,3 +41,5 @@ class UplinkState:
     eta_s: float | None = None
     code: int = pb.CODE_UNSPECIFIED
     """Why the cloud refused the last session; unspecified while all is well."""
+    allowed: Allowed = Allowed.ALL
+    """What the limit of a day lets be sent."""

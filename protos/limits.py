@@ -73,6 +73,17 @@ ENROL_BYTES_MAX: Final = 64 * KIB
 STORED_CHUNKS_MAX: Final = 32 * KIB
 """Runs in one EpochGrant."""
 
+# --- models of the cloud --------------------------------------------------------------------
+MODEL_PACKAGE_BYTES_MAX: Final = 33 * MIB
+"""One package: a graph of at most 32 MiB, its manifest and signature."""
+MODEL_PIECE_BYTES_MAX: Final = 32 * KIB
+"""What an acknowledgement that comes due may have to wait behind on the line."""
+MODEL_OFFERS_MAX: Final = 64
+MODEL_WITHDRAWN_MAX: Final = 1024
+MODEL_REPORTS_MAX: Final = 64
+"""Models in one report."""
+MODEL_REASON_BYTES_MAX: Final = 512
+
 # --- numbers --------------------------------------------------------------------------------
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
@@ -95,6 +106,9 @@ assert _ERASED_ENTRY_BYTES * SERIES_MAX <= SERIES_BYTES_MAX, "any table can be d
 assert 2 * LABELS_MAX * (NAME_BYTES_MAX + 2) + 4 * NAME_BYTES_MAX <= ENTRY_BYTES_MAX
 assert STORED_CHUNKS_MAX * _CHUNK_RUN_BYTES + _MESSAGE_FRAME <= MESSAGE_BYTES_MAX
 assert _HEADER_FIXED_BYTES + CHUNK_RUNS_MAX * _CHUNK_RUN_BYTES <= HEADER_BYTES_MAX
+assert MODEL_PIECE_BYTES_MAX + MODEL_REASON_BYTES_MAX + _MESSAGE_FRAME <= BLOCK_BYTES_TARGET
+assert MODEL_REPORTS_MAX * (MODEL_REASON_BYTES_MAX + 3 * _MESSAGE_FRAME) <= MESSAGE_BYTES_MAX
+assert MODEL_OFFERS_MAX * 2 * _MESSAGE_FRAME + MODEL_WITHDRAWN_MAX * 10 <= MESSAGE_BYTES_MAX
 assert CHUNK_ROWS_MAX <= BLOCK_DEVICES_MAX <= BLOCK_ROWS_MAX
 assert 2 * CHUNK_BYTES_MAX + HEADER_BYTES_MAX + CHUNK_ROWS_MAX * 8 <= BLOCK_BYTES_MAX
 assert BLOCK_ROWS_MAX * 100 <= PLAIN_BYTES_MAX, "the widest row without its strings fits"

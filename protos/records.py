@@ -50,6 +50,17 @@ class GapReason(IntEnum):
     DAMAGED = 3
 
 
+class EpisodeState(IntEnum):
+    """How an episode stands; the number in the ``state`` column of EPISODES, rising with its life.
+
+    A later word on an episode (its ``id``) takes the place of those before it.
+    """
+
+    OPENED = 0
+    UPDATED = 1
+    CLOSED = 2
+
+
 class ColumnType(Enum):
     """What a column holds; the value is the numpy dtype of its array."""
 

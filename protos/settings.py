@@ -167,10 +167,11 @@ class _Finding:
     def _nearest(self, key: str, section: str = "", of: type[msgspec.Struct] | None = None) -> str:
         """Say where an unknown name most likely wanted to go."""
         if of is None:
-            near = difflib.get_close_matches(key, self.tables, 1, NEAREST_CUTOFF)
-            shown = [f"[{name}]" for name in self.tables]
-            shown += [f"[{name}.NAME]" for name in self.tables_named]
-            return f"did you mean [{near[0]}]?" if near else f"the sections are {', '.join(shown)}"
+            shown = {name: f"[{name}]" for name in self.tables}
+            shown |= {name: f"[{name}.NAME]" for name in self.tables_named}
+            near = difflib.get_close_matches(key, shown, 1, NEAREST_CUTOFF)
+            told = ", ".join(shown.values())
+            return f"did you mean {shown[near[0]]}?" if near else f"the sections are {told}"
         own = msgspec.structs.fields(of)
         near = difflib.get_close_matches(key, [f.name for f in own], 1, NEAREST_CUTOFF)
         if near:

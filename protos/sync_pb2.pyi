@@ -32,6 +32,22 @@ class ClockQuality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CLOCK_UNSPECIFIED: _ClassVar[ClockQuality]
     CLOCK_SYNCED: _ClassVar[ClockQuality]
     CLOCK_UNSYNCED: _ClassVar[ClockQuality]
+
+class ModelStage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STAGE_UNSPECIFIED: _ClassVar[ModelStage]
+    MODEL_SHADOW: _ClassVar[ModelStage]
+    MODEL_CANARY: _ClassVar[ModelStage]
+    MODEL_ALL: _ClassVar[ModelStage]
+
+class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STATE_UNSPECIFIED: _ClassVar[ModelState]
+    MODEL_FETCHING: _ClassVar[ModelState]
+    MODEL_TRIED: _ClassVar[ModelState]
+    MODEL_GOOD: _ClassVar[ModelState]
+    MODEL_FAILED: _ClassVar[ModelState]
+    MODEL_REFUSED: _ClassVar[ModelState]
 CODE_UNSPECIFIED: Code
 PROTOCOL_UNSUPPORTED: Code
 NAME_MISMATCH: Code
@@ -52,6 +68,16 @@ RENEWAL_DUE: Code
 CLOCK_UNSPECIFIED: ClockQuality
 CLOCK_SYNCED: ClockQuality
 CLOCK_UNSYNCED: ClockQuality
+MODEL_STAGE_UNSPECIFIED: ModelStage
+MODEL_SHADOW: ModelStage
+MODEL_CANARY: ModelStage
+MODEL_ALL: ModelStage
+MODEL_STATE_UNSPECIFIED: ModelState
+MODEL_FETCHING: ModelState
+MODEL_TRIED: ModelState
+MODEL_GOOD: ModelState
+MODEL_FAILED: ModelState
+MODEL_REFUSED: ModelState
 
 class RenewRequest(_message.Message):
     __slots__ = ("csr_der", "agent_version")
@@ -102,34 +128,42 @@ class EnrolResponse(_message.Message):
     def __init__(self, certificate_der: _Optional[bytes] = ..., ca_der: _Optional[bytes] = ..., sync_address: _Optional[str] = ..., cloud_name: _Optional[str] = ...) -> None: ...
 
 class GatewayMessage(_message.Message):
-    __slots__ = ("hello", "declare", "block", "epoch_request", "status")
+    __slots__ = ("hello", "declare", "block", "epoch_request", "status", "model_ask", "model_report")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     DECLARE_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     EPOCH_REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ASK_FIELD_NUMBER: _ClassVar[int]
+    MODEL_REPORT_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     declare: Declare
     block: BlockData
     epoch_request: EpochRequest
     status: Status
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., declare: _Optional[_Union[Declare, _Mapping]] = ..., block: _Optional[_Union[BlockData, _Mapping]] = ..., epoch_request: _Optional[_Union[EpochRequest, _Mapping]] = ..., status: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
+    model_ask: ModelAsk
+    model_report: ModelReport
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., declare: _Optional[_Union[Declare, _Mapping]] = ..., block: _Optional[_Union[BlockData, _Mapping]] = ..., epoch_request: _Optional[_Union[EpochRequest, _Mapping]] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., model_ask: _Optional[_Union[ModelAsk, _Mapping]] = ..., model_report: _Optional[_Union[ModelReport, _Mapping]] = ...) -> None: ...
 
 class CloudMessage(_message.Message):
-    __slots__ = ("resume", "ack", "resend", "epoch_grant", "fault", "terms")
+    __slots__ = ("resume", "ack", "resend", "epoch_grant", "fault", "terms", "model_offers", "model_piece")
     RESUME_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     RESEND_FIELD_NUMBER: _ClassVar[int]
     EPOCH_GRANT_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_OFFERS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_PIECE_FIELD_NUMBER: _ClassVar[int]
     resume: Resume
     ack: Ack
     resend: Resend
     epoch_grant: EpochGrant
     fault: Fault
     terms: CertificateTerms
-    def __init__(self, resume: _Optional[_Union[Resume, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., resend: _Optional[_Union[Resend, _Mapping]] = ..., epoch_grant: _Optional[_Union[EpochGrant, _Mapping]] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., terms: _Optional[_Union[CertificateTerms, _Mapping]] = ...) -> None: ...
+    model_offers: ModelOffers
+    model_piece: ModelPiece
+    def __init__(self, resume: _Optional[_Union[Resume, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., resend: _Optional[_Union[Resend, _Mapping]] = ..., epoch_grant: _Optional[_Union[EpochGrant, _Mapping]] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., terms: _Optional[_Union[CertificateTerms, _Mapping]] = ..., model_offers: _Optional[_Union[ModelOffers, _Mapping]] = ..., model_piece: _Optional[_Union[ModelPiece, _Mapping]] = ...) -> None: ...
 
 class CertificateTerms(_message.Message):
     __slots__ = ("life_us", "left_us", "asked")
@@ -326,3 +360,107 @@ class Status(_message.Message):
     wall_us: int
     series: int
     def __init__(self, backlog_rows: _Optional[int] = ..., backlog_bytes: _Optional[int] = ..., buffer_bytes: _Optional[int] = ..., buffer_bytes_max: _Optional[int] = ..., clock_quality: _Optional[_Union[ClockQuality, str]] = ..., key_tier: _Optional[str] = ..., certificate_not_after_us: _Optional[int] = ..., rejected: _Optional[int] = ..., evicted: _Optional[int] = ..., ignored: _Optional[int] = ..., collapsed: _Optional[int] = ..., readings: _Optional[int] = ..., anomalies: _Optional[int] = ..., wall_us: _Optional[int] = ..., series: _Optional[int] = ...) -> None: ...
+
+class ModelOffers(_message.Message):
+    __slots__ = ("session", "offers", "withdrawn", "keys")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    offers: _containers.RepeatedCompositeFieldContainer[ModelOffer]
+    withdrawn: _containers.RepeatedScalarFieldContainer[int]
+    keys: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, session: _Optional[int] = ..., offers: _Optional[_Iterable[_Union[ModelOffer, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., keys: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ModelOffer(_message.Message):
+    __slots__ = ("rollout", "name", "version", "sha256", "size", "stage", "downgrade", "trial_us")
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    DOWNGRADE_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_US_FIELD_NUMBER: _ClassVar[int]
+    rollout: int
+    name: str
+    version: str
+    sha256: bytes
+    size: int
+    stage: ModelStage
+    downgrade: bool
+    trial_us: int
+    def __init__(self, rollout: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., stage: _Optional[_Union[ModelStage, str]] = ..., downgrade: _Optional[bool] = ..., trial_us: _Optional[int] = ...) -> None: ...
+
+class ModelAsk(_message.Message):
+    __slots__ = ("session", "sha256", "offset")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    sha256: bytes
+    offset: int
+    def __init__(self, session: _Optional[int] = ..., sha256: _Optional[bytes] = ..., offset: _Optional[int] = ...) -> None: ...
+
+class ModelPiece(_message.Message):
+    __slots__ = ("session", "sha256", "offset", "data", "refused")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    sha256: bytes
+    offset: int
+    data: bytes
+    refused: str
+    def __init__(self, session: _Optional[int] = ..., sha256: _Optional[bytes] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., refused: _Optional[str] = ...) -> None: ...
+
+class ModelReport(_message.Message):
+    __slots__ = ("session", "models")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    session: int
+    models: _containers.RepeatedCompositeFieldContainer[ModelBehaviour]
+    def __init__(self, session: _Optional[int] = ..., models: _Optional[_Iterable[_Union[ModelBehaviour, _Mapping]]] = ...) -> None: ...
+
+class ModelBehaviour(_message.Message):
+    __slots__ = ("rollout", "name", "version", "sha256", "stage", "state", "bytes_held", "windows", "scored", "alarms", "errors", "mean_us", "p99_us", "memory_bytes", "reason", "promised_per_week", "series_weeks", "beside_alarms")
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_HELD_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    SCORED_FIELD_NUMBER: _ClassVar[int]
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_US_FIELD_NUMBER: _ClassVar[int]
+    P99_US_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_PER_WEEK_FIELD_NUMBER: _ClassVar[int]
+    SERIES_WEEKS_FIELD_NUMBER: _ClassVar[int]
+    BESIDE_ALARMS_FIELD_NUMBER: _ClassVar[int]
+    rollout: int
+    name: str
+    version: str
+    sha256: bytes
+    stage: ModelStage
+    state: ModelState
+    bytes_held: int
+    windows: int
+    scored: int
+    alarms: int
+    errors: int
+    mean_us: float
+    p99_us: float
+    memory_bytes: int
+    reason: str
+    promised_per_week: float
+    series_weeks: float
+    beside_alarms: int
+    def __init__(self, rollout: _Optional[int] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., sha256: _Optional[bytes] = ..., stage: _Optional[_Union[ModelStage, str]] = ..., state: _Optional[_Union[ModelState, str]] = ..., bytes_held: _Optional[int] = ..., windows: _Optional[int] = ..., scored: _Optional[int] = ..., alarms: _Optional[int] = ..., errors: _Optional[int] = ..., mean_us: _Optional[float] = ..., p99_us: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., reason: _Optional[str] = ..., promised_per_week: _Optional[float] = ..., series_weeks: _Optional[float] = ..., beside_alarms: _Optional[int] = ...) -> None: ...

@@ -1,7 +1,11 @@
 """What holds for the whole suite: time is never asserted, so hypothesis has no deadlines."""
 
+import os
+
 import pytest
 from hypothesis import settings
+
+from deploy.demo.broker import mosquitto_path
 
 settings.register_profile("tidegate", settings(), deadline=None)
 settings.load_profile("tidegate")
@@ -15,3 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("campaign"):
             item.add_marker(pytest.mark.timeout(CAMPAIGN_S))
+
+
+@pytest.fixture
+def mosquitto() -> None:
+    """A test that needs the real broker is left out where there is none, but not in CI."""
+    if mosquitto_path() is None:
+        reason = "mosquitto is missing; install it: apt-get install -y mosquitto"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import backlog, buffer, cloud, imports, prometheus, publisher, stages, tail
+from benchmarks import backlog, buffer, cloud, imports, prometheus, publisher, rules, stages, tail
 from edge.catalog import Catalog
 from edge.reading import Reader
 from edge.redelivery import Redelivery
@@ -26,6 +26,12 @@ def test_the_backlogs_benchmark_delivers_all_of_every_size(monkeypatch: pytest.M
     assert all(found["per_core_s"] > 0 for found in told["readings"].values())
     assert told["readings"]["6000"]["blocks"] >= 1
     assert told["largest_to_smallest"] > 0
+
+
+def test_the_benchmark_of_rules_finds_what_its_loop_finds() -> None:
+    told = json.loads(json.dumps(rules.main(5_000)))
+    assert list(told) == ["16", "256", "4096"]
+    assert all(us > 0 for figures in told.values() for us in figures.values())
 
 
 def test_the_stages_read_all_of_a_batch_though_a_chunk_holds_less() -> None:
@@ -51,6 +57,7 @@ def test_the_benchmark_of_imports_brings_the_same_readings_in_from_every_form() 
         assert told[form]["bytes_per_reading"] > 0, form
 
 
+@pytest.mark.campaign
 def test_the_clouds_benchmark_counts_what_it_sent_and_nothing_else() -> None:
     told = json.loads(json.dumps(cloud.main(["--gateways", "3", "--rows", "40", "--seconds", "3"])))
     assert (told["lost"], told["doubled"]) == (0, 0)

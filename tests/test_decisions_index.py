@@ -15,11 +15,15 @@ GROUPS = {
     "The contract: blocks, series, delivery": (
         1, 2, 3, 15, 16, 20, 21, 22, 23, 24, 25, 26, 29, 100,
     ),
-    "The house": (4, 5, 40, 45, 119),
+    "The house": (4, 5, 40, 45, 119, 155),
     "Ingest: brokers, devices, messages": (70, 71, 72, 73, 74, 75),
-    "Scores and what an agent costs": (14, 76, 77, 78, 79),
-    "The gateway's buffer": (10, 11, 12, 13),
+    "Scores and what an agent costs": (14, 76, 77, 78, 79, 138, 139, 140, 141, 142, 143),
+    "Models: package, trial, wrapping": (130, 131, 132),
+    "Models made from history": (144, 145, 146),
+    "Watching by rule": (136, 137),
+    "The gateway's buffer": (10, 11, 12, 13, 153),
     "Identity and the way between": (41, 42, 43, 44, 46),
+    "Running a gateway for years": (151,),
     "The journal": (30, 31, 32, 33, 97),
     "The lake: tables, files, consolidation": (
         50, 51, 54, 56, 82, 85, 89, 90, 93, 94, 95, 98,
@@ -28,7 +32,9 @@ GROUPS = {
     "View, queries, page": (
         53, 60, 61, 83, 91, 92, 96, 99, 103, 104, 105, 116, 117, 118, 120, 121, 122, 123, 124, 125,
     ),
+    "Models and their rollout": (147, 148, 149, 150),
     "Being told": (113, 114, 115, 126),
+    "Detection": (133, 134, 135),
     "Signing in": (110, 111, 112),
     "How it is tested and measured": (27, 28, 57, 86, 87, 101),
 }  # fmt: skip

@@ -77,6 +77,7 @@ def test_every_verb_is_told_with_codes_that_there_are(head: str, group: click.Gr
         ("init", "", 2),
         ("enroll", "nonsense", 2),
         ("status", "", 0),
+        ("doctor", "", 3),
         ("config check", "", 0),
         ("config show", "", 0),
         ("tap", "", 3),

@@ -39,7 +39,8 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_page_and_the_models_and_no_sources_of_them(bin_folder: Path) -> None:
     (site,) = bin_folder.parent.glob("lib/python*/site-packages")
     assert (site / "cloud/web/dist/index.html").is_file()
-    assert list((site / "edge/shipped_models").glob("*.onnx"))
+    assert list((site / "edge/detect/shipped").glob("*.onnx"))
+    assert list((site / "edge/detect/shipped/more").glob("*.onnx"))
     assert not (site / "cloud/web/src").exists()
     assert not (site / "cloud/web/node_modules").exists()
 

@@ -235,5 +235,6 @@ class Sender:
             answer = self._line.receive()
             if answer.HasField("fault"):
                 raise RefusedError(answer.fault)
-            if not answer.HasField("terms"):
+            # Certificates and models are no business of an import.
+            if answer.WhichOneof("body") not in ("terms", "model_offers"):
                 return answer

@@ -23,6 +23,7 @@ from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from cloud.journal.sqlite.writer import JournalLimits
 from cloud.lake.floors import LakeGround
 from cloud.registry.registry import Registry
+from cloud.rollout.desk import RolloutDesk
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Gate:
     ingest: Ingest
     server: grpc.aio.Server
     now_us: Callable[[], int]
+    rollouts: RolloutDesk
 
     @classmethod
     def make(
@@ -81,6 +83,7 @@ class Gate:
             OperatorError: it cannot listen there.
         """
         limits = IngestLimits(window_bytes=config.settings.journal.window_bytes)
+        rollouts = RolloutDesk(registry, config.models_folder, now_us, config.model_key_path)
         ingest = Ingest(
             journal,
             admit=lambda certificate: registry.admission(certificate, now_us()),
@@ -88,6 +91,7 @@ class Gate:
             now_us=now_us,
             limits=limits,
             desk=RenewalDesk(authority, registry, now_us),
+            models=rollouts,
         )
         address = config.settings.listen.sync
         credentials = authority.server(config.certificate_hosts)
@@ -99,7 +103,7 @@ class Gate:
                 "the address is taken or not ours",
                 "is another cloud running? otherwise correct listen.sync",
             ) from error
-        return cls(journal, registry, ingest, server, now_us)
+        return cls(journal, registry, ingest, server, now_us, rollouts)
 
     async def start(self) -> None:
         """Take gateways in."""
@@ -126,6 +130,9 @@ class Gate:
                     log.warning(
                         "a session of %s ends: its certificate is %s", name, admission.value
                     )
+            with told_only("look at rollouts"):
+                if await asyncio.to_thread(self.rollouts.look):
+                    self.ingest.offer()
             with told_only("look for renewals that are asked for"):
                 self.ingest.remind(await asyncio.to_thread(self.registry.renewals_asked))
 

@@ -18,9 +18,10 @@ from cloud.errors import StorageError
 from cloud.ingest.bell import Bell
 from cloud.ingest.health import Health
 from cloud.ingest.identity import GatewayCertificate, ServerCredentials
+from cloud.ingest.model_post import Models
 from cloud.ingest.renew_call import Peer, RenewService, peer_of
 from cloud.ingest.renewal import RenewalDesk, refusal
-from cloud.ingest.stream import ByteBudget, Context, Requests, Stream
+from cloud.ingest.stream import ByteBudget, Context, Requests, Stream, first_hello
 from cloud.journal.contract import Journal, JournalOverloadedError
 from cloud.journal.cursor import Cursor, fault
 from cloud.registry.registry import Admission
@@ -79,7 +80,7 @@ class Ingest(RenewService):
 
     ``admit`` says whether a certificate may speak now; it may block, and is called from threads.
     ``heard`` is told when a gateway comes, goes, and reports, on the loop. ``now_us``: µs UTC.
-    ``desk`` renews certificates; None: this server renews none.
+    ``desk`` renews certificates, ``models`` are offered to gateways; None: none are.
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class Ingest(RenewService):
         now_us: Callable[[], int],
         limits: IngestLimits | None = None,
         desk: RenewalDesk | None = None,
+        models: Models | None = None,
     ) -> None:
-        self._journal = journal
+        self._journal, self._models = journal, models
         self._admit = admit
         self._heard = heard
         self._now_us = now_us
@@ -150,6 +152,11 @@ class Ingest(RenewService):
                     self._reminded[name] = stream.session
                     stream.tell(pb.CertificateTerms(asked=True))
 
+    def offer(self) -> None:
+        """Tell every gateway whose models changed."""
+        for stream in [one for each in self._streams.values() for one in each if one.session]:
+            stream.models.offer()
+
     async def close(self) -> None:
         """Take no more streams, and end those that live in good order."""
         self._is_closing = True
@@ -184,14 +191,15 @@ class Ingest(RenewService):
             return fault(pb.OVERLOADED, told, "it is tried again", OVERLOADED_RETRY_MS)
         self._greeting[peer.name] += 1
         try:
-            hello = await _first(requests)
+            hello = await first_hello(requests, HELLO_S_MAX)
         finally:
             self._greeting -= Counter((peer.name,))
         if hello is None:
             return fault(pb.OUT_OF_ORDER, "a session begins with a hello", "upgrade the gateway")
         stream = Stream(
-            peer.name, peer.serial, self._journal, context, self._budget, self._bell, self._note
-        )
+            peer.name, peer.serial, self._journal, context, self._budget, self._bell, self._note,
+            self._models,
+        )  # fmt: skip
         others = self._streams.setdefault(peer.name, set())
         others.add(stream)
         try:
@@ -200,6 +208,7 @@ class Ingest(RenewService):
                 self._note(stream)
                 if self._desk is not None:
                     stream.tell(await asyncio.to_thread(self._desk.terms, peer))
+                stream.models.offer()
                 await stream.talk(requests)
         except JournalOverloadedError as error:
             return fault(pb.OVERLOADED, error.cause, error.hint, OVERLOADED_RETRY_MS)
@@ -287,11 +296,3 @@ def make_server(
     chain = [(credentials.key_pem, credentials.certificate_pem)]
     secure = grpc.ssl_server_credentials(chain, credentials.authority_pem, require_client_auth=True)
     return server, server.add_secure_port(address, secure)
-
-
-async def _first(requests: Requests) -> pb.Hello | None:
-    async with asyncio.timeout(HELLO_S_MAX):
-        message = await anext(requests, None)
-    if message is None or not message.HasField("hello"):
-        return None
-    return message.hello

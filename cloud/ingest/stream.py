@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import grpc
 
 from cloud.ingest.bell import Bell
+from cloud.ingest.model_post import ModelPost, Models
 from cloud.journal.contract import Journal
 from cloud.journal.cursor import Cursor, Decision, ack, fault
 from protos import sync_pb2 as pb
@@ -72,7 +73,7 @@ class Stream:
     """A session on the line. ``session`` is 0 until its hello was decided.
 
     ``serial`` is of the certificate that it was opened with. ``reported`` is called with the stream
-    after each Status.
+    after each Status. ``models`` are what is offered to gateways; None: nothing ever is.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Stream:
         budget: ByteBudget,
         bell: Bell,
         reported: Callable[["Stream"], None],
+        models: Models | None = None,
     ) -> None:
         self.gateway = gateway
         self.serial = serial
@@ -102,6 +104,7 @@ class Stream:
         self._answered.set()
         self._archived: Cursor | None = None
         self._terms: pb.CertificateTerms | None = None
+        self.models = ModelPost(gateway, models, self._stirred.set)
         self._ended: asyncio.Future[pb.CloudMessage | None]
         self._ended = asyncio.get_running_loop().create_future()
 
@@ -156,6 +159,8 @@ class Stream:
                 self.status = message.status
                 self._reported(self)
                 continue
+            if self.models.takes(message, self.session):
+                continue
             if body not in ("block", "declare", "epoch_request"):
                 told = f"{body or 'an unknown message'} has no place in a session that has begun"
                 self.end(fault(pb.OUT_OF_ORDER, told, "upgrade the older side"))
@@ -194,7 +199,7 @@ class Stream:
         while True:
             self._stirred.clear()
             decided = self._decided()
-            is_due = self._archived is not None or self._terms is not None
+            is_due = self._archived is not None or self._terms is not None or self.models.is_due
             if not decided and (self._pending or not is_due):
                 await self._stirred.wait()
                 continue
@@ -205,6 +210,7 @@ class Stream:
             if self._terms is not None:
                 replies.append(pb.CloudMessage(terms=self._terms))
                 self._terms = None
+            replies += self.models.due(self.session)
             await self._write(coalesced(replies))
             if decided and decided[-1].ends:
                 return
@@ -226,6 +232,7 @@ class Stream:
             await self._context.write(message)
 
     async def _let_go(self, *tasks: asyncio.Task[None]) -> None:
+        self.models.end()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -260,6 +267,13 @@ def _highest(one: pb.Ack, other: pb.Ack) -> pb.CloudMessage:
             series_known=max(one.series_known, other.series_known),
         )
     )
+
+
+async def first_hello(requests: Requests, within_s: float) -> pb.Hello | None:
+    """The hello that a stream begins with; None when it begins with anything else."""
+    async with asyncio.timeout(within_s):
+        message = await anext(requests, None)
+    return message.hello if message is not None and message.HasField("hello") else None
 
 
 async def kept(future: Future[T]) -> T:

@@ -1,4 +1,4 @@
-"""New readings and anomalies to whoever listens, each with a bounded queue that forgets oldest."""
+"""New readings, anomalies and episodes to who listens, each with a queue that forgets oldest."""
 
 import asyncio
 import threading
@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from cloud.lake.rollup import numbers, objects
 from cloud.lake.table.parquet import times
-from cloud.lake.table.schema import ANOMALIES, READINGS
+from cloud.lake.table.schema import ANOMALIES, EPISODES, READINGS
 from cloud.live.tail import TailBatch
+from protos.records import EpisodeState
 
 EVENTS_MAX: Final = 256
 """Events a slow listener may be behind; beyond it loses the oldest and is told so."""
@@ -30,6 +31,7 @@ class EventKind(Enum):
 
     READINGS = "readings"
     ANOMALY = "anomaly"
+    EPISODE = "episode"
     LAGGED = "lagged"
     MISSED = "missed"
 
@@ -168,7 +170,7 @@ def _wanted(
 
 def _present(batch: TailBatch) -> set[int]:
     found: set[int] = set()
-    for name in (READINGS.name, ANOMALIES.name):
+    for name in (READINGS.name, ANOMALIES.name, EPISODES.name):
         if name in batch.tables:
             found |= batch.tables[name].runs.keys()
     return found
@@ -182,6 +184,9 @@ def _events(batch: TailBatch, series: int) -> list[Event]:
     anomalies = _run(batch, ANOMALIES.name, series)
     if anomalies is not None:
         events += [Event(EventKind.ANOMALY, row, batch.end) for row in anomaly_rows(anomalies)]
+    episodes = _run(batch, EPISODES.name, series)
+    if episodes is not None:
+        events += [Event(EventKind.EPISODE, row, batch.end) for row in episode_rows(episodes)]
     return events
 
 
@@ -215,3 +220,17 @@ def anomaly_rows(rows: pa.Table) -> list[dict[str, Any]]:
         row["series"] = f"{row['series']:016x}"
         row["ts"] = ts
     return found
+
+
+def episode_rows(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows of `episodes` as the API tells them, in the order in which a gateway told them."""
+    names = ("series", "gateway", "device", "metric", "state", "peak", "threshold", "model")
+    found: list[dict[str, Any]] = rows.select((*names, "id", "points")).to_pylist()
+    at = {"from": "ts", "to": "end_ts", "peak_ts": "peak_ts"}
+    moments = [times(rows[column]).tolist() for column in at.values()]
+    for row, *when in zip(found, *moments, strict=True):
+        row |= dict(zip(at, when, strict=True))
+        row["series"] = f"{row['series']:016x}"
+        row["id"] = row["id"].hex()
+        row["open"] = row["state"] != EpisodeState.CLOSED
+    return sorted(found, key=lambda row: (row["to"], row["state"], row["points"]))

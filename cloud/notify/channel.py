@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from cloud.notify.addresses import address_problem
-from cloud.notify.quiet import QuietError, Span
+from protos.quiet import QuietError, Span
 from protos.settings import WrongValueError
 
 _SECONDS: Final = {"unit": "s"}

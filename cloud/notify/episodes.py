@@ -1,4 +1,6 @@
-"""Which series have anomalies: a stretch of them without a calm between is told as one episode.
+"""Which series have episodes: as their gateways tell them, or else as their anomalies come.
+
+Where a gateway tells anomalies alone, a stretch of them without a calm between is one episode.
 
 How many anomalies each series has is known without asking the tables; only of those that have more
 than at the look before is asked what came. Anomalies older than a day, which a gateway brings after
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from cloud.lake.names import Name
 from cloud.live.series import Known
+from cloud.notify.episodes_told import Row, TrueOne, TrueOnes
 from cloud.notify.limits import Pattern
 from cloud.notify.rises import Rises
 from cloud.notify.rule import Rule, What
@@ -50,6 +53,7 @@ class Episodes:
     _counts: NDArray[np.int64] = field(init=False, default_factory=lambda: np.empty(0, np.int64))
     _told: dict[int, _Told] = field(init=False, default_factory=dict)
     _resumed: set[Key] = field(init=False, default_factory=set)
+    _true: TrueOnes = field(init=False, default_factory=TrueOnes)
 
     def note(self, book: object, known: Known, now_us: int) -> None:
         """Take in what came since the look before; the first look finds nothing new.
@@ -63,6 +67,7 @@ class Episodes:
         before = np.zeros(len(known.anomalies), np.int64)
         before[: len(self._counts)] = self._counts
         at = np.flatnonzero(known.anomalies > before)
+        self._note_true([known.names[i] for i in at.tolist()], now_us)
         if not len(at):
             self._counts = known.anomalies
             return
@@ -78,8 +83,14 @@ class Episodes:
     ) -> list[Finding]:
         """The episodes of series of a rule that are not calm yet."""
         self._resume(name, open_, now_us)
-        found = []
+        true = (
+            _true_finding(pattern, name, rule, open_, series, one)
+            for series, one in self._true.standing()
+        )
+        found = [one for one in true if one is not None]
         for series, rise in self.rises.within(round(rule.calm_s * 1e6), now_us):
+            if series in self._true:
+                continue
             told = self._told[series]
             subject = f"{series:016x}"
             stands = open_.get((name, subject))
@@ -89,17 +100,32 @@ class Episodes:
             detail: dict[str, str | float | int] = {"anomalies": rise.count, "peak": told.peak}
             if told.model:
                 detail["model"] = told.model
-            one = told.name
+            of = told.name
             found.append(
                 Finding(
-                    name, What.EPISODE, subject, rule.severity, one.gateway, since, one.device,
-                    one.metric, detail,
+                    name, What.EPISODE, subject, rule.severity, of.gateway, since, of.device,
+                    of.metric, detail,
                 )
             )  # fmt: skip
             self._resumed.add((name, subject))
         held = {series for series, _ in self.rises.within(self.rises.calm_us, now_us)}
         self._told = {series: told for series, told in self._told.items() if series in held}
         return found
+
+    def _note_true(self, news: Sequence[Name], now_us: int) -> None:
+        """Ask for the episodes of series that have news, or one that goes on."""
+        names = {name.id: name for name in news}
+        names |= {series: one.name for series, one in self._true.standing()}
+        names |= {series: told.name for series, told in self._told.items()}
+        if not names:
+            return
+        asked = sorted(names)[:ASKED_MAX]
+        span = now_us - OLD_US, now_us + AHEAD_US
+        rows: dict[int, list[Row]] = {each: [] for each in asked}
+        ask = EventsAsk(Events.EPISODES, *span, tuple(asked), limit=ROWS_MAX)
+        for row in self.ask(ask):
+            rows[row["series"]].append(row)
+        self._true.note(names, rows)
 
     def _rows(
         self, series: Sequence[int], count: int, now_us: int
@@ -140,3 +166,26 @@ class Episodes:
                 peak, model = float(detail.get("peak", 0)), str(detail.get("model", ""))
                 self._told.setdefault(series, _Told(name, found.since_us, peak, model))
                 self.rises.note(series, 0, now_us)
+
+
+def _true_finding(
+    pattern: Pattern,
+    name: str,
+    rule: Rule,
+    open_: Mapping[Key, Standing],
+    series: int,
+    one: TrueOne,
+) -> Finding | None:
+    """What a rule says of episodes that a gateway told; None where it is not about them."""
+    subject = f"{series:016x}"
+    stands = open_.get((name, subject))
+    if not stands and (one.peak < rule.score_min or not pattern.fits(one.name)):
+        return None
+    since = stands.found.since_us if stands else one.from_us
+    detail: dict[str, str | float | int] = {
+        "anomalies": one.points, "peak": one.peak, "model": one.model,
+    }  # fmt: skip
+    return Finding(
+        name, What.EPISODE, subject, rule.severity, one.name.gateway, since, one.name.device,
+        one.name.metric, detail,
+    )  # fmt: skip

@@ -22,7 +22,6 @@ from cloud.notify.delivery import STOP_S, Delivery, sender_of
 from cloud.notify.file import NotifyFile
 from cloud.notify.grouping import Group, due
 from cloud.notify.outbox import Outbox, Reason
-from cloud.notify.quiet import Quiet
 from cloud.notify.rule import What
 from cloud.notify.settings import Notify
 from cloud.notify.standing import Key, Standing, turned
@@ -30,6 +29,7 @@ from cloud.notify.standings import Standings
 from cloud.notify.watch import Looked, Watch, World
 from cloud.notify.wording import document
 from cloud.notify.zone import zone_named
+from protos.quiet import Quiet
 
 log = logging.getLogger(__name__)
 

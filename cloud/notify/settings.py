@@ -108,6 +108,15 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True):
         }
         return {**self.rules, **rest}
 
+    def silent_s(self, gateway: str) -> float:
+        """Unheard for so long, a gateway is silent: by its strictest rule, else by the default."""
+        times = [
+            rule.silent_s
+            for rule in self.all_rules.values()
+            if rule.on is What.SILENCE and fnmatchcase(gateway, rule.gateways)
+        ]
+        return min(times, default=Rule(on=What.SILENCE).silent_s)
+
     def channels_of(self, rule: Rule) -> list[str]:
         """The channels that a rule tells."""
         return [

@@ -78,6 +78,8 @@ _ANOMALY: Final = ("value", "score", "threshold", "model")
 _EPISODE: Final = (
     "id", "state", "end_ts", "peak_ts", "peak", "threshold", "model", "points",
 )  # fmt: skip
+_WORD: Final = ("epoch", "seq", "end_ts", "state", "points")
+"""The greatest by these is the newest word on an episode: a block may hold several."""
 _GAP: Final = ("to_ts", "count", "reason", "seq_from", "seq_to")
 _TABLES: Final[Mapping[Events, _Table]] = {
     Events.ANOMALIES: _Table(ANOMALIES, query_sql.ANOMALIES, _ANOMALY, ("value", "score", "model")),
@@ -123,7 +125,7 @@ def few(files: EventFiles, view: View, ask: EventsAsk, limit: int) -> list[Row] 
     if rows is None:
         return None
     if ask.kind is Events.EPISODES:
-        rows = query_event_rows.newest(rows, ("series", "id"), ("epoch", "seq", "end_ts"))
+        rows = query_event_rows.newest(rows, ("series", "id"), _WORD)
     by = [("ts", True), ("series", False), ("epoch", True), ("seq", True)]
     by = [("peak", True), *by] if ask.order is Order.PEAK else by
     told: list[Row] = query_event_rows.first(
@@ -187,8 +189,8 @@ def _newest_words(rows: Sequence[Row]) -> list[Row]:
     return list(newest.values())
 
 
-def _word(row: Row) -> tuple[int, int, int]:
-    return row["epoch"], row["seq"], row["end_ts"]
+def _word(row: Row) -> tuple[int, ...]:
+    return tuple(row[name] for name in _WORD)
 
 
 def _first(row: Row, order: Order) -> tuple[Any, ...]:

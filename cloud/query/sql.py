@@ -31,7 +31,8 @@ WHERE end_ts >= make_timestamptz(?::BIGINT) AND ts < make_timestamptz(?::BIGINT)
 """
     + _OF
     + """
-QUALIFY row_number() OVER (PARTITION BY series, id ORDER BY epoch DESC, seq DESC, end_ts DESC) = 1
+QUALIFY row_number() OVER (PARTITION BY series, id
+  ORDER BY epoch DESC, seq DESC, end_ts DESC, state DESC, points DESC) = 1
 ORDER BY ts DESC, series, epoch DESC, seq DESC, id LIMIT ?
 """
 )

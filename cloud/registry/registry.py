@@ -9,6 +9,7 @@ from cloud.registry.file import AUDIT_ROWS_MAX
 from cloud.registry.marks import MarkRows
 from cloud.registry.operations import OperationRows
 from cloud.registry.people import PeopleRows
+from cloud.registry.rollouts import RolloutRows
 from cloud.registry.rows import Admission, CertificateRow, GatewayRow, TokenRow, columns
 from cloud.registry.verdicts import VerdictRows
 
@@ -19,7 +20,7 @@ __all__ = [
 STATUS_CHARS_MAX: Final = 16_384
 
 
-class Registry(Certificates, MarkRows, OperationRows, PeopleRows, VerdictRows):
+class Registry(Certificates, MarkRows, OperationRows, PeopleRows, RolloutRows, VerdictRows):
     """The registry of one cloud; every method may be called from any thread."""
 
     def add_token(self, token: TokenRow) -> None:

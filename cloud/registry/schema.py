@@ -102,5 +102,28 @@ def m0006_verdicts(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m0007_rollouts(db: Database) -> None:
+    """Keep published models, rollouts, and what gateways say of models, as protobuf in base 85."""
+    db.execute(
+        "CREATE TABLE published (sha256 TEXT PRIMARY KEY, name TEXT NOT NULL,"
+        " version TEXT NOT NULL, size INTEGER NOT NULL, published_us INTEGER NOT NULL,"
+        " published_by TEXT NOT NULL, about TEXT NOT NULL) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE rollouts (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+        " version TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL, stage TEXT NOT NULL,"
+        " share REAL NOT NULL, is_auto INTEGER NOT NULL, hold_us INTEGER NOT NULL,"
+        " trial_us INTEGER NOT NULL, downgrade INTEGER NOT NULL, created_us INTEGER NOT NULL,"
+        " created_by TEXT NOT NULL, note TEXT NOT NULL, stage_us INTEGER NOT NULL,"
+        " changed_by TEXT NOT NULL, why TEXT NOT NULL) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE behaviours (gateway TEXT NOT NULL, name TEXT NOT NULL,"
+        " rollout INTEGER NOT NULL, at_us INTEGER NOT NULL, told TEXT NOT NULL,"
+        " PRIMARY KEY (gateway, name, rollout)) STRICT"
+    )
+
+
 STEPS: Final = frozenset(name for name in globals() if name.startswith("m0"))
 """Names of the steps that this version knows."""

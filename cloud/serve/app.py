@@ -29,8 +29,10 @@ from cloud.errors import StorageError
 from cloud.live.catalogue import Catalogue
 from cloud.live.live import Live
 from cloud.notify.file import NotifyFile
+from cloud.notify.settings import Notify
 from cloud.query.history import Query, TooHeavy
 from cloud.query.pool import Busy
+from cloud.rollout.rollouts import Rollouts
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
@@ -48,11 +50,12 @@ from cloud.serve.prometheus import door as prometheus
 from cloud.serve.routes import ENDPOINTS
 from cloud.serve.shell import LOOPBACK_HOSTS, Shell, error, page
 from cloud.serve.shown import Shown
-from cloud.serve.site import BytesOf, Journal, Pace, Presence, Registry, Site
+from cloud.serve.site import BytesOf, Journal, Pace, Presence, Registry, SilentAfter, Site
 from cloud.serve.totals import GatewayTotals
 from cloud.serve.turns import THREADS, TURNS, Turns
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_UNRULED: Final = Notify()
 
 
 def _nothing_of(_: object) -> None:
@@ -78,26 +81,26 @@ def build_app(
     apart: Aside = tuple,
     apart_data: BytesOf = _nothing_of,
     pace: Pace = _nothing_of,
+    silent_s: SilentAfter = _UNRULED.silent_s,
     readers: int = 0,
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
     told: NotifyFile | None = None,
+    rollouts: Rollouts | None = None,
 ) -> Starlette:
     """The whole site as an ASGI application.
 
-    ``dist`` is the built page's folder, None if there is none. ``zone`` is the plant's, an IANA
-    name or empty. ``presence`` tells who is connected, ``fault`` what stands in the way of storing
-    or consolidating, empty when nothing does, ``apart`` the blocks set apart, ``apart_data`` the
-    bytes of one, ``pace`` how backlogs grow. ``readers`` are processes beside this one that work on
-    questions. ``hosts`` are the names under which this server may be called, without port; None
-    allows any, which only a server that others guard may do. ``access`` says who may ask,
-    ``behind`` which proxies are believed whom they speak for, ``failures_per_minute_max`` how often
-    a sign-in may be wrong. ``told`` is what people are told.
+    ``dist`` is the built page's folder, None if there is none; what a `Site` has is told there.
+    ``fault`` says what stands in the way of storing or consolidating, empty when nothing does.
+    ``readers`` are processes beside this one that work on questions. ``hosts`` are the names under
+    which this server may be called, without port; None allows any, which only a server that others
+    guard may do. ``access`` says who may ask, ``behind`` which proxies are believed whom they speak
+    for, ``failures_per_minute_max`` how often a sign-in may be wrong.
     """
     version = importlib.metadata.version("tidegate")
     site = Site(
         query, live, registry, journal, marks, presence, apart, _now_us, version, Catalogue(),
         Catalogue(), serve_ledger.Gaps(), operations, Shown(operations, live, query), verdicts,
-        zone, pace, GatewayTotals(), apart_data, told,
+        zone, pace, GatewayTotals(), apart_data, silent_s, told, rollouts,
     )  # fmt: skip
     operations.when_changed(live.feed.nudge)
     turns = Turns(TURNS + readers, THREADS + readers)
@@ -113,11 +116,10 @@ def build_app(
         Route("/api/v1/live", functools.partial(stream.answer, live, site.shown)),
         *prometheus.routes(site, turns),
     ]
-    elsewhere = functools.partial(_nothing, routes)
     return Starlette(
         routes=[
             *routes,
-            Route("/api/{rest:path}", elsewhere, methods=_METHODS),
+            Route("/api/{rest:path}", functools.partial(_nothing, routes), methods=_METHODS),
             Mount("/", page(dist)),
         ],
         middleware=_around(access, behind, hosts),

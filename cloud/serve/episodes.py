@@ -13,6 +13,7 @@ from cloud.serve.fields import Field, Type
 from cloud.serve.formats import Answer
 from cloud.serve.params import Expected, Kind, Param
 from cloud.serve.site import Site
+from protos.records import EpisodeState
 
 PAGES_MAX: Final = 50
 """Pages looked through for one that holds anything of what filters leave."""
@@ -48,7 +49,8 @@ EPISODES: Final = (
     Field("id", Type.TEXT, "of the episode, 32 hex digits"),
     Field("from", Type.TIME, "when it began"),
     Field("to", Type.TIME, "when it ended, or was last seen"),
-    Field("state", Type.WHOLE, "as the gateway told it"),
+    Field("state", Type.WHOLE, "as the gateway told it: 0 opened, 1 went on, 2 ended"),
+    Field("open", Type.FLAG, "whether it goes on, as far as the gateway told"),
     Field("peak_ts", Type.TIME, "time of its highest score"),
     Field("peak", Type.NUMBER, "its highest score"),
     Field("threshold", Type.NUMBER, "what the score had to pass"),
@@ -79,6 +81,7 @@ def _told(site: Site, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **with_series(row, _TOLD),
         "id": id_,
+        "open": row["state"] != EpisodeState.CLOSED,
         "from": row["ts"],
         "to": row["end_ts"],
         "verdict": None if verdict is None else verdict.kind.value,

@@ -8,6 +8,7 @@ import numpy as np
 from cloud.journal.cursor import Cursor
 from cloud.live.catalogue import Devices
 from cloud.live.series import NEVER
+from cloud.notify.silence import REPORT_LATE_US
 from cloud.registry.registry import GatewayRow
 from cloud.serve import endpoint
 from cloud.serve.backlog import seconds_left
@@ -24,6 +25,7 @@ GATEWAYS: Final = (
     Field("name", Type.TEXT, "as its certificate says"),
     Field("first_seen", Type.TIME, "when it first connected", null=True),
     Field("last_seen", Type.TIME, "when it was last heard", null=True),
+    Field("silent_s", Type.NUMBER, "it is silent when it was not heard for so many seconds"),
     Field("connected", Type.FLAG, "whether its stream is open"),
     Field("epoch", Type.WHOLE, "its buffer's present life"),
     Field("session", Type.WHOLE, "how often it connected"),
@@ -76,6 +78,7 @@ def gateways(site: Site, values: Values) -> Answer:
             seen.get(name),
             totals.get(name, NOTHING),
             site.pace(name),
+            site.silent_s(name),
             now,
         )
         for name in page
@@ -127,9 +130,10 @@ def _gateway(
     seen: Seen | None,
     totals: Totals,
     pace: float | None,
+    silent_s: float,
     now_us: int,
 ) -> dict[str, Any]:
-    """What is known of one; a connected one is seen now: its keep-alive would have ended else."""
+    """What is known of one."""
     is_here = seen is not None and seen.session != 0
     status = seen.status if seen is not None else None
     told = row.status if row is not None else {}
@@ -147,7 +151,8 @@ def _gateway(
     return {
         "name": name,
         "first_seen": (row.first_seen_us or None) if row else None,
-        "last_seen": now_us if is_here else (row.last_seen_us or None) if row else None,
+        "last_seen": _last_seen(row, seen, now_us),
+        "silent_s": silent_s,
         "connected": is_here,
         "epoch": cursor.epoch,
         "session": cursor.session,
@@ -171,6 +176,14 @@ def _gateway(
         "certificate_issued": (row.certificate_issued_us or None) if row else None,
         "certificate_not_after": (row.certificate_not_after_us or None) if row else None,
     }
+
+
+def _last_seen(row: GatewayRow | None, seen: Seen | None, now_us: int) -> int | None:
+    """A connected one is seen now: its keep-alive would have ended else. One that hangs is not."""
+    if seen is None or seen.session == 0:
+        return (row.last_seen_us or None) if row else None
+    hangs = seen.status.wall_us > 0 and now_us - seen.since_us > REPORT_LATE_US
+    return seen.since_us if hangs else now_us
 
 
 def _clock(quality: object) -> str | None:

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from starlette.responses import Response
 
+from cloud.serve.csv_table import csv_of
 from cloud.serve.params import Refusal
 
 
@@ -109,17 +109,6 @@ def _file(path: str) -> str:
     return path.strip("/").rpartition("/")[2] or "answer"
 
 
-def _csv(table: pa.Table) -> bytes:
-    """As CSV; what is a list becomes JSON."""
-    for index, name in enumerate(table.column_names):
-        if pa.types.is_list(table.schema.types[index]):
-            held = [orjson.dumps(each).decode() for each in table.column(index).to_pylist()]
-            table = table.set_column(index, name, pa.array(held, pa.string()))
-    sink = io.BytesIO()
-    pa_csv.write_csv(table, sink)
-    return sink.getvalue()
-
-
 def _arrow(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -134,7 +123,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 _BODIES: Final[Mapping[Format, Callable[[pa.Table], bytes]]] = {
-    Format.CSV: _csv,
+    Format.CSV: csv_of,
     Format.ARROW: _arrow,
     Format.PARQUET: _parquet,
 }

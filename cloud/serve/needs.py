@@ -2,9 +2,10 @@
 
 A route that is added gets a row here, with its path as the route writes it (`/api/v1/marks/{mark}`;
 `{rest:path}` for what may hold slashes): `Role.VIEWER` for what reads, also where it is asked with
-POST, `Role.OPERATOR` for what says something of the history, `Role.ADMIN` for what changes who may,
-`Role.ANYONE` for what somebody who is not signed in may see. HEAD needs what GET does. A test holds
-the table against the routes there are, and docs/guide/sign-in.md is made of it.
+POST, `Role.OPERATOR` for what says something of the history or takes a model back, `Role.ADMIN` for
+what changes who may or what gateways run, `Role.ANYONE` for what somebody who is not signed in may
+see. HEAD needs what GET does. A test holds the table against the routes there are, and
+docs/guide/sign-in.md is made of it.
 
 What is in no row fails closed: it needs a viewer where it is read with GET, else an admin.
 """
@@ -48,6 +49,12 @@ NEEDS: Final[Mapping[str, Role]] = {
     "GET /api/v1/proposals": Role.VIEWER,
     "GET /api/v1/verdicts": Role.VIEWER,
     "POST /api/v1/verdicts": Role.OPERATOR,
+    "GET /api/v1/models": Role.VIEWER,
+    "GET /api/v1/models/running": Role.VIEWER,
+    "GET /api/v1/rollouts": Role.VIEWER,
+    "POST /api/v1/rollouts": Role.ADMIN,
+    "POST /api/v1/rollouts/{rollout}/advance": Role.ADMIN,
+    "POST /api/v1/rollouts/{rollout}/rollback": Role.OPERATOR,
     "GET /api/v1/quarantine": Role.VIEWER,
     "GET /api/v1/quarantine/{block}": Role.VIEWER,
     "GET /api/v1/standing": Role.VIEWER,

@@ -13,6 +13,7 @@ from cloud.serve import (
     history_table,
     kinds,
     marks,
+    models,
     operations,
     quarantine,
     series,
@@ -80,6 +81,7 @@ HISTORY: Final[Mapping[str, Any]] = {
     },
 }
 _MARK: Final = json_schema(marks.MARKS)
+_ROLLOUT: Final = json_schema(models.ROLLOUTS)
 _OUTCOME: Final[Mapping[str, Any]] = {
     "type": "object",
     "required": ["operation", "series", "segments", "left_out"],
@@ -206,6 +208,33 @@ ENDPOINTS: Final = (
         "/api/v1/proposals", "Series of one name that could be merged: a unit that changed.",
         operations.PROPOSALS_PARAMS, operations.proposals, "proposals", operations.PROPOSALS,
         {"total": WHOLE},
+    ),
+    Endpoint(
+        "/api/v1/models", "Models that were published, which may be rolled out.",
+        models.MODELS_PARAMS, models.models, "models", models.MODELS,
+    ),
+    Endpoint(
+        "/api/v1/models/running", "What each gateway runs and how it behaves.",
+        models.RUNNING_PARAMS, models.running, "running", models.RUNNING, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/rollouts", "Rollouts of models, the last begun first.", models.ROLLOUTS_PARAMS,
+        models.rollouts, "rollouts", models.ROLLOUTS, _NOW | _PAGED,
+    ),
+    Endpoint(
+        "/api/v1/rollouts", "Begin to roll a published model out.", {}, models.begin,
+        whole=_ROLLOUT, method=Method.POST, body=models.BEGIN,
+        refuses=frozenset({403, 404, 408, 409, 413, 415}),
+    ),
+    Endpoint(
+        "/api/v1/rollouts/{rollout}/advance", "Take a rollout to its next stage.", models.ADVANCE,
+        models.advance, whole=_ROLLOUT, method=Method.POST, body=models.ADVANCE_BODY,
+        refuses=frozenset({403, 404, 408, 409, 413, 415}),
+    ),
+    Endpoint(
+        "/api/v1/rollouts/{rollout}/rollback", "Take a rollout back: the models before it serve.",
+        models.ADVANCE, models.back, whole=_ROLLOUT, method=Method.POST, body=models.BACK_BODY,
+        refuses=frozenset({403, 404, 408, 409, 413, 415}),
     ),
 )  # fmt: skip
 """Every route but `/healthz`, the stream and the document of these."""

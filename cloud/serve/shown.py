@@ -145,13 +145,17 @@ def listened(resolver: Resolver, series: frozenset[int] | None) -> frozenset[int
 
 def event_shown(resolver: Resolver, event: Event) -> Event | None:
     """An event of a stored series as told of the shown one; None when nothing of it is shown."""
-    if resolver is NOTHING_JOINED or event.kind not in (EventKind.READINGS, EventKind.ANOMALY):
+    rows = (EventKind.ANOMALY, EventKind.EPISODE)
+    if resolver is NOTHING_JOINED or event.kind not in (EventKind.READINGS, *rows):
         return event
-    if event.kind is EventKind.ANOMALY:
-        row = row_shown(resolver, {**event.data, "series": int(event.data["series"], 16)})
+    if event.kind in rows:
+        data = event.data
+        ts = data["ts" if event.kind is EventKind.ANOMALY else "from"]
+        row = row_shown(resolver, {**data, "ts": ts, "series": int(data["series"], 16)})
         if row is None:
             return None
-        return replace(event, data={**row, "series": f"{row['series']:016x}"})
+        told = {name: row[name] for name in data}
+        return replace(event, data={**told, "series": f"{row['series']:016x}"})
     series = int(event.data["id"], 16)
     joined = resolver.of(series)
     return event if joined is None else _readings_shown(joined, series, event)

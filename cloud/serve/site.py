@@ -12,6 +12,7 @@ from cloud.live.live import Live
 from cloud.notify.file import NotifyFile
 from cloud.query.history import Query
 from cloud.registry.registry import GatewayRow
+from cloud.rollout.rollouts import Rollouts
 from cloud.series.marks import Marks
 from cloud.series.operations import Operations
 from cloud.series.verdicts import Verdicts
@@ -56,6 +57,10 @@ class Seen(Protocol):
         """The live session, 0 when there is none."""
 
     @property
+    def since_us(self) -> int:
+        """When it was heard last."""
+
+    @property
     def status(self) -> pb.Status:
         """What it last said of itself."""
 
@@ -68,13 +73,19 @@ BytesOf = Callable[[Quarantined], bytes | None]
 Pace = Callable[[str], float | None]
 """How fast a gateway's backlog grows (`cloud.serve.backlog.Backlogs.pace`)."""
 
+SilentAfter = Callable[[str], float]
+"""Unheard for how many seconds a gateway is silent (`cloud.notify.settings.Notify.silent_s`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """``now_us`` is the server's clock, µs UTC; ``version`` the product's.
 
     ``catalogue`` searches the series as they are shown, ``stored`` as they are stored. ``zone`` is
-    the plant's, empty where nobody told. ``told`` is what people are told, None where nobody is.
+    the plant's, an IANA name, empty where nobody told. ``presence`` tells who is connected,
+    ``apart`` the blocks set apart, ``apart_data`` the bytes of one, ``pace`` how backlogs grow,
+    ``silent_s`` when a gateway is silent. ``told`` is what people are told, None where nobody is.
+    ``rollouts`` are those of models, None where there are none.
     """
 
     query: Query
@@ -96,4 +107,6 @@ class Site:
     pace: Pace
     totals: GatewayTotals
     apart_data: BytesOf
+    silent_s: SilentAfter
     told: NotifyFile | None = None
+    rollouts: Rollouts | None = None

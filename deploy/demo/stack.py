@@ -81,6 +81,14 @@ class Half:
             self.process.kill()
             self.process.wait(timeout=20)
 
+    def end(self) -> None:
+        """End it whatever state it is in, by SIGKILL if it does not end by itself."""
+        if self.process is not None and self.process.poll() is None:
+            try:
+                self.stop(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
     def tail(self, lines: int = 30) -> str:
         """The last words of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -170,11 +178,7 @@ class Stack:
     def close(self) -> None:
         """End every process, gateway first, whatever state it is in."""
         for half in (self.edge, self.cloud):
-            if half.process is not None and half.process.poll() is None:
-                try:
-                    half.stop(30)
-                except subprocess.TimeoutExpired:
-                    half.kill()
+            half.end()
         if self.broker.process is not None and self.broker.process.poll() is None:
             self.broker.stop()
 

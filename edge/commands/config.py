@@ -4,8 +4,9 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from edge.config import HOME_VARIABLE, load
+from edge.config import load
 from edge.config_origin import Effective, effective
+from edge.home import HOME_VARIABLE
 from protos.console import Place
 from protos.settings import toml_value
 

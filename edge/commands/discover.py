@@ -42,14 +42,42 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True):
 @click.pass_obj
 def command(place: Place, topic: str, seconds: float, as_json: bool) -> None:
     """Listen on TOPIC for a while and propose the rules file; nothing is kept or changed."""
-    config = load(place.home)
-    listened = Listened()
-    asyncio.run(_listen(config, topic, seconds, listened))
+    listened = heard(load(place.home), topic, seconds)
     rules = proposals(listened)
     if as_json:
         click.echo(msgspec.json.encode(_found(listened, rules, seconds)))
     else:
         click.echo("\n".join(_text(listened, rules)))
+
+
+def heard(config: EdgeConfig, topic: str, seconds: float) -> Listened:
+    """Listen to the broker for a while.
+
+    Raises:
+        UnreachableError: the broker does not answer, refuses, or goes away in between.
+    """
+    listened = Listened()
+    asyncio.run(_listen(config, topic, seconds, listened))
+    return listened
+
+
+def proposal(listened: Listened) -> str:
+    """The rules file that is worth writing; empty where none is."""
+    rules = proposals(listened)
+    return "\n".join(_text(listened, rules)) if rules else ""
+
+
+def summary(listened: Listened, seconds: float) -> str:
+    """What was heard, in one line."""
+    devices = sum(len(names) for names in _devices(listened).values())
+    told = [f"{name} {count}" for name, count in listened.conventions.most_common()]
+    text = f"{devices} {'device' if devices == 1 else 'devices'} in {seconds:g} s"
+    text += f" (messages: {', '.join(told)})" if told else ""
+    if listened.ignored:
+        text += f"; {listened.ignored.total()} messages that are no reading"
+    if listened.rejected:
+        text += f"; {len(listened.rejected)} topics that cannot be read"
+    return text
 
 
 async def _listen(config: EdgeConfig, topic: str, seconds: float, listened: Listened) -> None:

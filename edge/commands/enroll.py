@@ -3,7 +3,9 @@
 import dataclasses
 import re
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from typing import Final
 
 import click
 import msgspec
@@ -15,11 +17,14 @@ from edge.settings import EdgeSettings
 from protos.console import Place
 from protos.durable import put
 from protos.settings import read_settings
-from protos.token import Token
+from protos.token import MARK, TOKEN_CHARS_MAX, Token, TokenError, read_token
+
+TYPED_CHARS_MAX: Final = 8 * TOKEN_CHARS_MAX
+"""Of a paste with blanks and line breaks in it."""
 
 
 @click.command()
-@click.argument("token")
+@click.argument("token", nargs=-1)
 @click.option("--replace", is_flag=True, help="Enrol anew; the readings in the buffer are kept.")
 @click.option(
     "--rename",
@@ -27,12 +32,16 @@ from protos.token import Token
     help="Take the token's name and go on with this buffer: what the cloud lacks is sent under it.",
 )
 @click.pass_obj
-def command(place: Place, token: str, replace: bool, rename: bool) -> None:
-    """Get an identity from the cloud with a one-time TOKEN ('-' reads it from stdin)."""
-    from edge.enrol import enrol, parse_token
+def command(place: Place, token: tuple[str, ...], replace: bool, rename: bool) -> None:
+    """Get an identity from the cloud with a one-time TOKEN.
 
-    parsed = parse_token(sys.stdin.read(65536) if token == "-" else token)
+    Without one it is asked for, and neither the shell's history nor the list of processes has it;
+    '-' reads it from stdin.
+    """
+    from edge.enrol import enrol
+
     config = load(place.home)
+    parsed = _pasted(" ".join(token))
     text = config.settings_path.read_text(encoding="utf-8")
     if rename and parsed.gateway != config.name:
         text = _with_name(text, config, parsed.gateway)
@@ -47,6 +56,25 @@ def command(place: Place, token: str, replace: bool, rename: bool) -> None:
     click.echo("its certificate renews itself; `tidegate-edge status` tells for how long it serves")
     if (replace or rename) and config.control_path.exists():
         click.echo("restart the agent so that it uses the new identity")
+
+
+def _pasted(given: str) -> Token:
+    """The token that was given or is pasted now, over several lines if a terminal broke it."""
+    from edge.enrol import parse_token
+
+    if given not in ("", "-"):
+        return parse_token(given)
+    if given == "-" or not sys.stdin.isatty():
+        return parse_token(sys.stdin.read(TYPED_CHARS_MAX))
+    click.echo("paste the line that `tidegate-cloud token create` printed, and press Enter:")
+    text = ""
+    while len(text) < TYPED_CHARS_MAX and (line := sys.stdin.readline()).strip():
+        text += line
+        with suppress(TokenError):
+            return read_token(text)
+        if not text.lstrip().startswith(MARK):
+            break
+    return parse_token(text)
 
 
 def _guessed(name: str) -> str:

@@ -1,30 +1,29 @@
-"""`tidegate-edge init`: make a home in which the agent can run."""
+"""`tidegate-edge init`: make a home for the agent, asking only what cannot be found out."""
 
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import Final
 
 import click
 
-from edge.config import FILE_NAME, load
-from edge.errors import OperatorError
+from edge.broker_search import HERE, Answer, Probed, found, probe
+from edge.config import FILE_NAME, RULES_NAME, EdgeConfig, load
+from edge.errors import OperatorError, UnreachableError
+from edge.home import is_there, runs_as_service
 from edge.settings import EdgeSettings
 from edge.settings_links import Broker
 from protos.console import Place
+from protos.durable import put
 from protos.limits import GATEWAY_NAME_BYTES_MAX
-from protos.settings import SettingsError, read_settings
+from protos.settings import WrongValueError, read_settings
 from protos.settings_page import settings_file
 from protos.token import gateway_name_problem
 
-PROBE_S: Final = 2.0
+LISTEN_S: Final = 10.0
+PASSWORD_NAME: Final = "keys/broker.password"
 GUESSED: Final = "  # the host's name: the first enrolment may still change it"
-_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
-_ANSWERS = {
-    0: "answers",
-    4: "wants a user name and password: see [broker] in the settings",
-    5: "wants a user name and password: see [broker] in the settings",
-}
 _HEAD = (
     "The settings of this gateway. Every key is here, with its meaning and its default;\n"
     "remove the # in front of one to change it. A running agent reads them at its start."
@@ -34,26 +33,113 @@ _HEAD = (
 @click.command()
 @click.option("--name", help="The gateway's name in the cloud. [default: this host's name]")
 @click.option("--broker", "url", help="The broker, as mqtt://host[:port] or mqtts://host[:port].")
+@click.option(
+    "--look/--no-look", default=None,
+    help="Look for a broker in the network, and listen to it. [default: at a terminal]",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(0.1, 3600.0), default=LISTEN_S, show_default=True,
+    help="How long to listen to it, to propose rules.",
+)  # fmt: skip
 @click.pass_obj
-def command(place: Place, name: str | None, url: str | None) -> None:
-    """Make the gateway's home: settings and the buffer's key."""
+def command(
+    place: Place, name: str | None, url: str | None, look: bool | None, seconds: float
+) -> None:
+    """Make the gateway's home: settings and the buffer's key; at a terminal, find the broker."""
     path = place.home / FILE_NAME
-    if path.exists():
+    if is_there(path):
         hint = f"edit {path}, or name another home with --home"
         raise OperatorError(f"make a gateway in {place.home}", "there is one already", hint)
-    text = _settings(name or host_name(), url, guessed=name is None)
+    asks = sys.stdin.isatty()
+    looks = asks if look is None else look
+    _settings(name or host_name(), Broker() if url is None else _broker(url), guessed=True)
+    broker = _broker(url) if url else _chosen(looks=looks, asks=asks)
+    probed = probe(broker)
+    broker, password, probed = _let_in(broker, probed) if asks else (broker, "", probed)
+    text = _settings(name or host_name(), broker, guessed=name is None)
     _make_folders(place)
     _make_key(place.home)
+    if password:
+        put(place.home / PASSWORD_NAME, password.encode() + b"\n", 0o600)
     path.write_text(text, encoding="utf-8")
     config = load(place.home)
     click.echo(f"gateway  {config.name}, home {place.home}")
     click.echo(f"settings {path}")
-    click.echo(f"broker   {config.settings.broker.url}: {probe(config.settings.broker)}")
+    click.echo(f"broker   {config.settings.broker.url}: {probed.told}")
+    if looks and probed.answer is Answer.OPEN:
+        _propose(config, seconds, asks=asks)
+    _say_next(config)
+
+
+def _say_next(config: EdgeConfig) -> None:
+    service = runs_as_service(config.home)
+    start = "sudo systemctl restart tidegate-edge" if service else "tidegate-edge run"
     click.echo(
-        "\nnext, on the cloud:   tidegate-cloud token create "
-        f"{config.name}\nthen, here:           tidegate-edge enroll TOKEN"
-        "\nand to collect:       tidegate-edge run"
+        f"\nnext, on the cloud:   tidegate-cloud token create {config.name}"
+        f"\nthen, here:           {'sudo ' * service}tidegate-edge enroll   # and paste its line"
+        f"\nand to collect:       {start}"
     )
+
+
+def _broker(url: str) -> Broker:
+    try:
+        return Broker(url=url)
+    except WrongValueError as error:
+        raise OperatorError("take --broker", str(error), error.hint) from error
+
+
+def _chosen(*, looks: bool, asks: bool) -> Broker:
+    """The broker of this machine, one of the network, or the one that is named when asked."""
+    here = Broker(url=HERE)
+    if not looks or probe(here).answer is not Answer.SILENT:
+        return here
+    click.echo("no broker on this machine; looking in the network …", err=True)
+    url = found()
+    if url is None:
+        return _asked() if asks else here
+    question = f"there is a broker at {url}: take it?"
+    return Broker(url=url) if not asks or click.confirm(question, default=True) else _asked()
+
+
+def _asked() -> Broker:
+    while True:
+        url = click.prompt("the broker, as mqtt://host[:port] or mqtts://host[:port]", HERE)
+        try:
+            return _broker(url)
+        except OperatorError as error:
+            click.echo(f"{error.cause}: {error.hint}", err=True)
+
+
+def _let_in(broker: Broker, probed: Probed) -> tuple[Broker, str, Probed]:
+    """Ask for a user name and a password until the broker takes them, or none is given."""
+    password = ""
+    while probed.answer is Answer.WANTS_PASSWORD:
+        click.echo(f"the broker at {broker.url} wants a user name and a password")
+        username = click.prompt("user name (empty: leave it for later)", "", show_default=False)
+        if not username:
+            return Broker(url=broker.url), "", probed
+        password = click.prompt("password", hide_input=True)
+        broker = Broker(url=broker.url, username=username, password_file=PASSWORD_NAME)
+        probed = probe(broker, password)
+    return broker, password, probed
+
+
+def _propose(config: EdgeConfig, seconds: float, *, asks: bool) -> None:
+    """Listen for a while, say what is there, and write the rules that are worth it if wanted."""
+    from edge.commands.discover import heard, proposal, summary
+
+    try:
+        listened = heard(config, "#", seconds)
+    except UnreachableError as error:
+        click.echo(f"listened {error.cause}", err=True)
+        return
+    click.echo(f"heard    {summary(listened, seconds)}")
+    text = proposal(listened)
+    if text and asks and click.confirm(f"{text}\nwrite these rules into {RULES_NAME}?", False):
+        put(config.rules_path, text.encode() + b"\n", 0o600)
+        config.rules()
+    elif text:
+        click.echo(f"rules    `tidegate-edge discover` proposes some for {config.rules_path}")
 
 
 def host_name() -> str:
@@ -62,16 +148,15 @@ def host_name() -> str:
     return name[:GATEWAY_NAME_BYTES_MAX].strip("._-") or "gateway"
 
 
-def _settings(name: str, url: str | None, *, guessed: bool) -> str:
+def _settings(name: str, broker: Broker, *, guessed: bool) -> str:
     problem = gateway_name_problem(name)
     if problem:
         raise OperatorError(f"make a gateway {name!r}", problem, "choose another --name")
-    chosen = {"gateway": {"name": name}} | ({"broker": {"url": url}} if url else {})
-    text = settings_file(EdgeSettings, chosen, _HEAD)
-    try:
-        read_settings(text, EdgeSettings)
-    except SettingsError as error:
-        raise OperatorError("take --broker", error.cause, error.hint) from error
+    default = Broker()
+    told = {key: getattr(broker, key) for key in ("url", "username", "password_file")}
+    chosen = {key: value for key, value in told.items() if value != getattr(default, key)}
+    text = settings_file(EdgeSettings, {"gateway": {"name": name}, "broker": chosen}, _HEAD)
+    read_settings(text, EdgeSettings)
     line = f'name = "{name}"'
     return text.replace(f"\n{line}\n", f"\n{line}{GUESSED}\n", 1) if guessed else text
 
@@ -98,20 +183,3 @@ def _make_key(home: Path) -> None:
         hint = "bring the key back, or move buffer.db away: without the key nobody can read it"
         raise OperatorError(f"make a gateway in {home}", cause, hint)
     make_key_file(key)
-
-
-def probe(broker: Broker) -> str:
-    """Say whether a broker answers there; plain MQTT 3.1.1, nothing is published."""
-    if broker.tls:
-        return "not tried (TLS)"
-    try:
-        with socket.create_connection((broker.host, broker.port), PROBE_S) as connection:
-            connection.settimeout(PROBE_S)
-            connection.sendall(_CONNECT)
-            answer = connection.recv(4)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return f"no broker there now ({reason}); the agent will keep trying"
-    if len(answer) < 4 or answer[0] != 0x20:
-        return "something answers, but it does not speak MQTT"
-    return _ANSWERS.get(answer[3], f"refuses connections (code {answer[3]})")

@@ -20,22 +20,26 @@ def command(place: Place) -> None:
     config = load(place.home)
 
     import asyncio
+    import faulthandler
 
     from edge import memory
     from edge.control import sole_agent
+    from edge.notify import Notifier
     from protos.log import log_to_stderr
 
     # Its threads would only wait, each with buffers of its own: nothing here multiplies matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     memory.share_arena()
     log_to_stderr(config.settings.log.format, config.settings.log.level)
+    faulthandler.enable()  # where each thread stood, should systemd's watchdog end us
+    notifier = Notifier.taken_from(os.environ)
 
     with sole_agent(config.control_path):
         memory.load("numpy", "cryptography.x509", "edge.agent")
         _load_early(config)
         from edge import agent
 
-        asyncio.run(agent.run(config))
+        asyncio.run(agent.run(config, notifier))
 
 
 def _load_early(config: "EdgeConfig") -> None:

@@ -45,16 +45,25 @@ class Blocks:
         self._yield = 1.0
 
     def seal_next(
-        self, bytes_target: int, mono_us: int, wall_us: int, *, newest_first: bool = False
+        self,
+        bytes_target: int,
+        mono_us: int,
+        wall_us: int,
+        *,
+        newest_first: bool = False,
+        urgent_only: bool = False,
     ) -> Block | None:
         """Number the next unsealed chunks as a block; None without chunks or epoch.
 
-        Notes come first, then the oldest chunks or, on demand, the newest. Chunks that do not open,
+        Notes come first, then the oldest chunks or, on demand, the newest; or a chunk of those with
+        anomalies and no other. Chunks that do not open,
         or that no block can carry, are set aside on the way.
         """
         while self._memory.state.epoch:
             target = min(min(bytes_target, BLOCK_BYTES_MAX) / self._yield, PLAIN_BYTES_MAX // 8)
-            pieces, bad = self._pieces.next(target, newest_first=newest_first)
+            pieces, bad = self._pieces.next(
+                target, newest_first=newest_first, urgent_only=urgent_only
+            )
             made = self._build(pieces, mono_us, wall_us, newest_first=newest_first)
             if isinstance(made, Bad):
                 self._keep(None, [], [made])

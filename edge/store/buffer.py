@@ -19,6 +19,7 @@ from edge.store.memory import UNSEALED_BYTES, UNSEALED_ROWS, read_entry, recall,
 from edge.store.prepare import read_reject
 from edge.store.recount import TORN_ENDS, check_numbers, check_order, recount_chunks
 from edge.store.release import Release
+from edge.store.remembered import Remembered
 from edge.store.renamed import take_name
 from edge.store.room import Room
 from edge.store.rows import SealedRows, data_key, key_ids, number_identity
@@ -77,7 +78,8 @@ class Buffer:
         self._tier = keys.tier
         self.blocks = Blocks(self._rows, self._memory, gateway, boot_id)
         room = Room(self._rows, self._memory, limits, self.release)
-        self._intake = Intake(self._rows, self._memory, limits, room)
+        self.remembered = Remembered(self._rows, limits)
+        self._intake = Intake(self._rows, self._memory, limits, room, self.remembered)
         self.lessons = Lessons(self._rows, limits, room)
 
     def _tell_of_the_log(self) -> None:
@@ -173,6 +175,7 @@ class Buffer:
             counters=self._memory.counters(),
             oldest_chunk=self._oldest_chunk(),
             next_chunk=self._memory.next_chunk,
+            page_bytes=self._file.pages_written * PAGE_BYTES,
         )
 
     def _oldest_chunk(self) -> int:

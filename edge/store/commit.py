@@ -24,6 +24,7 @@ from edge.store.memory import (
     write_totals,
 )
 from edge.store.prepare import Prepared
+from edge.store.remembered import Remembered
 from edge.store.room import Freed, Room
 from edge.store.rows import SealedRows, entry_identity, number_identity
 from protos.block import ChunkRun
@@ -45,11 +46,19 @@ class Waiting:
 class Intake:
     """Keeps groups of chunks; for the writer thread."""
 
-    def __init__(self, rows: SealedRows, memory: Memory, limits: StoreLimits, room: Room) -> None:
+    def __init__(
+        self,
+        rows: SealedRows,
+        memory: Memory,
+        limits: StoreLimits,
+        room: Room,
+        remembered: Remembered,
+    ) -> None:
         self._rows = rows
         self._memory = memory
         self._limits = limits
         self._room = room
+        self._remembered = remembered
 
     def keep(self, group: Sequence[Waiting]) -> None:
         """One transaction for all that fit; every future is answered when it returns.
@@ -127,7 +136,7 @@ class Intake:
             self._rows.reopen()
             memory.next_chunk = self._rows.current.base
             memory.forget_note()
-        draft = _Draft(self._rows, memory, self._limits)
+        draft = _Draft(self._rows, memory, self._limits, self._remembered)
         pages = sum(pages_for(prepared.row_sizes()) for prepared in group)
         with self._rows.transaction():
             if self._room.short(pages):
@@ -141,10 +150,13 @@ class Intake:
 class _Draft:
     """One transaction's writes, and what memory becomes once it has ended well."""
 
-    def __init__(self, rows: SealedRows, memory: Memory, limits: StoreLimits) -> None:
+    def __init__(
+        self, rows: SealedRows, memory: Memory, limits: StoreLimits, remembered: Remembered
+    ) -> None:
         self._rows = rows
         self._limits = limits
         self._memory = memory
+        self._remembered = remembered.draft()
         self._next_chunk = memory.next_chunk
         self._series = (memory.state.series_high, memory.state.series_root)
         self._entries: list[SeriesEntry] = []
@@ -171,6 +183,8 @@ class _Draft:
             self._add_marks(prepared.marks)
         for plain in prepared.rejects:
             self._add_reject(plain)
+        if prepared.kept:
+            self._remembered.keep(prepared.kept)
         for name, value in prepared.counters.items():
             self._count(name, value)
         return self._add_body(prepared)
@@ -221,6 +235,7 @@ class _Draft:
             file.write("DELETE FROM rejects WHERE no = ?", no)
         if evicted:
             self._count("rejects_evicted", len(evicted))
+        self._remembered.finish()
         write_totals(self._rows, self._totals, self._added)
         if self._entries:
             write_state(self._rows, self._state())
@@ -237,6 +252,7 @@ class _Draft:
         memory.totals = self._totals
         self._marks.adopt()
         self._rejects.adopt()
+        self._remembered.adopt()
         memory.commits += 1
 
     def _state(self) -> State:

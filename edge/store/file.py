@@ -20,7 +20,7 @@ from typing import Any, Final
 import apsw
 
 from edge.errors import StorageError
-from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, BufferFull, StoreLimits
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, BufferFull, StoreLimits, backup_name
 from edge.store.log_check import BehindTheEnd, behind_the_end
 
 _VACUUM_PAGES: Final = 128
@@ -42,6 +42,8 @@ def prepare(path: Path) -> None:
             finally:
                 probe.close()
     if version == SCHEMA_VERSION:
+        for old in path.parent.glob(backup_name(path.name, "*")):
+            old.unlink()  # it was opened in this version before, and is again
         return
     child = subprocess.run(
         [sys.executable, "-m", "edge.schema", str(path.absolute())],
@@ -54,6 +56,8 @@ def prepare(path: Path) -> None:
         said = child.stderr.strip().splitlines() or [f"it ended with {child.returncode}"]
         hint = "the folder must exist and be ours to write; a newer buffer needs a newer Tidegate"
         raise StorageError(f"make or migrate the buffer {path}", said[-1], hint)
+    for line in child.stderr.strip().splitlines():
+        _log.warning("%s", line)
 
 
 @contextmanager
@@ -88,9 +92,12 @@ def _connect(path: Path) -> apsw.Connection:
 
 
 class BufferFile:
-    """An open buffer file; for one thread at a time. StorageError when it cannot be opened."""
+    """An open buffer file; for one thread at a time. StorageError when it cannot be opened.
 
-    def __init__(self, path: Path, limits: StoreLimits) -> None:
+    With ``keeps_aside`` what is left of a damaged log is kept in a file of its own.
+    """
+
+    def __init__(self, path: Path, limits: StoreLimits, *, keeps_aside: bool = True) -> None:
         self.path = path
         self._limits = limits
         self._wal_pages = 0
@@ -105,15 +112,15 @@ class BufferFile:
             self._db.wal_autocheckpoint(0)
             self._db.set_wal_hook(self._logged)
             self._db.pragma("page_count")
-            self.behind_the_end = self._look_behind()
+            self.behind_the_end = self._look_behind(keeps_aside=keeps_aside)
 
-    def _look_behind(self) -> BehindTheEnd:
+    def _look_behind(self, *, keeps_aside: bool) -> BehindTheEnd:
         log = self.path.with_name(self.path.name + "-wal")
         if not log.exists():
             return BehindTheEnd()
         read, _ = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         found = behind_the_end(log, max(read, 0))
-        if found.is_damage:
+        if found.is_damage and keeps_aside:
             aside = log.with_name(log.name + ".damaged")
             aside.write_bytes(log.read_bytes())
             _log.error(
@@ -123,7 +130,7 @@ class BufferFile:
                 found.commits,
                 aside,
             )
-        elif found.frames:
+        elif found.frames and not found.is_damage:
             _log.warning("the buffer's last commit is not whole: if the power went, nobody was "
                          "told that it was kept")  # fmt: skip
         return found
@@ -183,6 +190,12 @@ class BufferFile:
     def free_pages(self) -> int:
         """Pages inside the file that are empty."""
         return int(self._db.pragma("freelist_count"))
+
+    @property
+    def pages_written(self) -> int:
+        """Pages that SQLite wrote since the opening; the log's way back into the file is not in."""
+        written, _ = self._db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
+        return int(written)
 
     @property
     def log_is_stuck(self) -> bool:

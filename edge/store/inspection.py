@@ -82,7 +82,7 @@ class Inspection:
             hint = "`tidegate-edge run` makes it when the first reading is kept"
             raise OperatorError(f"read the buffer {path}", "there is none", hint)
         prepare(path)
-        file = BufferFile(path, limits)
+        file = BufferFile(path, limits, keeps_aside=False)
         try:
             with telling(path, "read"):
                 kek = keys.key_for(key_ids(file))
@@ -136,6 +136,10 @@ class Inspection:
 
     def damage(self) -> Iterator[Damage]:
         """Everything that is not as it was written, by name; nothing when the buffer is whole."""
+        lost = self._file.behind_the_end
+        if lost.is_damage:
+            told = f"{lost.commits} commits behind a damaged place of it cannot be read"
+            yield Damage("the write-ahead log", told)
         for (told,) in self._file.rows("PRAGMA integrity_check"):
             if told != "ok":
                 yield Damage("the file's structure", told)
@@ -149,6 +153,7 @@ class Inspection:
         yield from self._others("marks", "no, count, data", RowKind.MARKS)
         yield from self._others("rejects", "no, 0, data", RowKind.REJECT)
         yield from self._others("lessons", "no, 0, data", RowKind.LESSON)
+        yield from self._others("remembered", "no, 0, data", RowKind.REMEMBERED)
 
     def _keys(self) -> Iterator[Damage]:
         for no, *wrapped in self._file.rows("SELECT no, kek_id, salt, sealed FROM keys"):

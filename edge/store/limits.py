@@ -7,10 +7,22 @@ from edge.errors import StorageError
 from edge.when_full import WhenFull
 from protos.limits import BLOCK_BYTES_MAX, KIB, MIB
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 5
 """``PRAGMA user_version`` of a buffer this code reads; ``edge.schema`` brings older ones to it."""
 PAGE_BYTES: Final = 4 * KIB
 """Pages of the file: the block of ext4 and f2fs, so that a small commit rewrites little."""
+
+
+QUARANTINE_ROWS_MAX: Final = 1000
+"""Damaged rows that are kept for whoever looks into them, the newest; all are counted. Those of
+series and blocks stay beyond it, for they are looked for at each opening: there are few."""
+QUARANTINE_BYTES_MAX: Final = MIB
+"""What they keep of their bytes, the newest; of the others the name and reason are left."""
+
+
+def backup_name(name: str, version: int | str) -> str:
+    """The file in which a buffer of an older version is kept until the newer one opened twice."""
+    return f"{name}.version-{version}"
 
 
 class BufferFull(StorageError):  # noqa: N818 - an answer to be acted on, not a failure
@@ -67,6 +79,11 @@ class StoreLimits:
     def lesson_bytes_max(self) -> int:
         """Most that is kept of what devices told of themselves; a sixteenth of a small buffer."""
         return min(2 * MIB, self.bytes_max // 16)
+
+    @property
+    def remembered_bytes_max(self) -> int:
+        """Most that detection keeps over a restart; a sixteenth of a small buffer."""
+        return min(8 * MIB, self.bytes_max // 16)
 
     @property
     def group_bytes_max(self) -> int:

@@ -22,6 +22,9 @@ CHUNKS_MAX: Final = 512
 TEXTS_BYTES_MAX: Final = 4 * MIB
 """Texts of one block, each row's written out: hundreds of chunks may say one long text, which
 costs nothing sealed and its length for every row while the block is made and read."""
+_NOTES: Final = "SELECT no FROM chunks WHERE priority = 2 ORDER BY no"
+_URGENT: Final = "SELECT no FROM chunks WHERE priority = 1 ORDER BY no"
+"""As the indexes of these names are made."""
 COLUMNS: Final = "no, rows, bytes, data, from_us, to_us"
 
 _log = logging.getLogger(__name__)
@@ -87,24 +90,32 @@ class Pieces:
         sql = f"SELECT {COLUMNS} FROM chunks WHERE no BETWEEN ? AND ? ORDER BY no"
         return self._sorted_out([self.open(row) for row in self._rows.file.rows(sql, first, last)])
 
-    def next(self, bytes_max: float, *, newest_first: bool) -> tuple[list[Piece], list[Bad]]:
+    def next(
+        self, bytes_max: float, *, newest_first: bool, urgent_only: bool = False
+    ) -> tuple[list[Piece], list[Bad]]:
         """Unsealed chunks of about ``bytes_max`` for one block, ascending, and the bad among them.
 
-        A note before all; then the oldest, or the newest. They are all the chunks of one stretch of
+        A note before all; then the oldest, or the newest, or the oldest with anomalies and those
+        alone. They are all the chunks of one stretch of
         numbers, so that first and last tell them.
         """
-        for first, last in self._stretches(newest_first):
+        for first, last in self._stretches(newest_first, urgent_only):
             pieces, bad = self._take(first, last, bytes_max, newest_first)
             if pieces or bad:
                 return pieces, bad
         return [], []
 
-    def _stretches(self, newest_first: bool) -> Iterator[tuple[int, int]]:
+    def _stretches(self, newest_first: bool, urgent_only: bool) -> Iterator[tuple[int, int]]:
         memory = self._memory
-        sql = "SELECT no FROM chunks WHERE priority = 2 ORDER BY no"  # as the index `notes` is made
-        for (no,) in self._rows.file.rows(sql):
+        for (no,) in self._rows.file.rows(_NOTES):
             if no not in memory.sealed:
                 yield no, no
+        if urgent_only:
+            for (no,) in self._rows.file.stream(_URGENT):
+                if no not in memory.sealed:
+                    yield no, no
+                    return
+            return
         free = list(memory.sealed.free())
         yield from reversed(free) if newest_first else free
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from edge.chunk import MARK_BYTES, Chunk, Reject
+from edge.store import remembered
 from edge.store.gaps import times_of
 from edge.store.limits import StoreLimits
 from protos.codec.body import encode_body
@@ -48,6 +49,7 @@ class Prepared:
     size: int
     priority: Priority
     times: tuple[int, int]
+    kept: tuple[remembered.Item, ...] = ()
 
     @property
     def high(self) -> int:
@@ -57,7 +59,8 @@ class Prepared:
     def row_sizes(self) -> list[int]:
         """Plain bytes of each row it becomes."""
         sizes = [len(self.body), len(self.marks), *map(len, self.rejects)]
-        return [size for size in (*sizes, *(len(data) for _, data in self.entries)) if size]
+        sizes += [*(len(data) for _, data in self.entries), *remembered.sizes(self.kept)]
+        return [size for size in sizes if size]
 
 
 def prepare_chunk(chunk: Chunk, limits: StoreLimits) -> Prepared:
@@ -74,7 +77,7 @@ def prepare_chunk(chunk: Chunk, limits: StoreLimits) -> Prepared:
     entries = tuple((entry, encode_entry(entry)) for entry in chunk.new_entries)
     rejects = tuple(msgspec.msgpack.encode(reject) for reject in chunk.rejects)
     parts = [body, chunk.marks, *rejects, *(data for _, data in entries)]
-    size = sum(len(part) + _ROW_FRAME for part in parts)
+    size = sum(len(part) + _ROW_FRAME for part in parts) + sum(remembered.sizes(chunk.kept))
     if size > limits.chunk_bytes_max:
         raise ValueError(f"a chunk of {size} bytes is over {limits.chunk_bytes_max}: split it")
     top = _top_series(chunk.batch)
@@ -89,6 +92,7 @@ def prepare_chunk(chunk: Chunk, limits: StoreLimits) -> Prepared:
         size,
         _priority(chunk.batch),
         times_of(chunk.batch),
+        remembered.checked(chunk.kept),
     )
 
 

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
 from edge.errors import StorageError
 from edge.seal import (
@@ -25,12 +26,13 @@ from edge.seal import (
     wrap_key,
 )
 from edge.store.file import BufferFile
+from edge.store.limits import QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX
 from edge.store.spans import TOP
 from protos.block import ChunkRun
 from protos.limits import CHUNK_COUNTER_MAX
 
 PREFIX_BYTES = 12
-_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "lessons", "state")
+_AGED_TABLES = ("chunks", "blocks", "marks", "rejects", "lessons", "remembered", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,15 @@ def _make_data_key(file: BufferFile, kek: bytes, gateway: str) -> bytes:
             values = (no, wrapped.kek_id, wrapped.salt, wrapped.sealed)
             file.write("INSERT INTO keys VALUES (?, ?, ?, ?)", *values)
     return made
+
+
+_FORGET_BYTES: Final = """UPDATE quarantine SET data = x'' WHERE length(data) > 0 AND no IN (
+    SELECT no FROM (SELECT no, sum(length(data)) OVER (ORDER BY no DESC) AS kept FROM quarantine)
+    WHERE kept > ?)"""
+_GONE: Final = "kind != 'entry' AND name NOT GLOB 'rows of block *'"
+"""Rows that no table has any more; the others are looked for by name at each opening."""
+_FORGET_ROWS: Final = f"""DELETE FROM quarantine WHERE {_GONE} AND no NOT IN (
+    SELECT no FROM quarantine WHERE {_GONE} ORDER BY no DESC LIMIT ?)"""
 
 
 class SealedRows:
@@ -164,6 +175,8 @@ class SealedRows:
         values = (kind.name.lower(), name, reason, rows, data)
         columns = "(kind, name, reason, rows, data)"
         self.file.write(f"INSERT INTO quarantine {columns} VALUES (?, ?, ?, ?, ?)", *values)
+        self.file.write(_FORGET_BYTES, QUARANTINE_BYTES_MAX)
+        self.file.write(_FORGET_ROWS, QUARANTINE_ROWS_MAX)
 
     def chunk_identity(self, no: int) -> bytes:
         """Chunk id ‖ row number."""

@@ -10,7 +10,7 @@ File and tables: docs/format/buffer.md · chunk, block, epoch: docs/decisions/00
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from edge.chunk import BufferStats, Chunk, Loaded, Reject
 from edge.errors import StorageError
@@ -20,13 +20,15 @@ from edge.store.commit import Waiting
 from edge.store.lessons import Lesson
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
+from edge.store.remembered import Item
 from edge.store.thread import Call, Writer
 from edge.sync_effects import BufferState
 from protos.block import Block, ChunkRun
 from protos.series import SeriesEntry
 
 _T = TypeVar("_T")
-_CLOSE_S = 60.0
+CLOSE_S: Final = 60.0
+"""Most that closing waits for what is queued and for the log to be written back."""
 
 
 class Store:
@@ -62,6 +64,11 @@ class Store:
         )  # fmt: skip
         return cls(made, limits)
 
+    @property
+    def turns(self) -> int:
+        """How often the writer came round: after each group of commits, and each question."""
+        return self._writer.turns
+
     def commit(self, chunk: Chunk) -> "Future[ChunkRun]":
         """Keep a chunk; resolves after the fsync with its id (count 0 when it had no rows).
 
@@ -78,14 +85,21 @@ class Store:
         return self._call(self._buffer.release.state)
 
     def seal_next(
-        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+        self,
+        *,
+        bytes_target: int,
+        mono_us: int,
+        wall_us: int,
+        newest_first: bool = False,
+        urgent_only: bool = False,
     ) -> "Future[Block | None]":
         """Number the oldest chunks, or the newest, as the next block; gaps go before both.
 
-        None when none waits or there is no epoch.
+        None when none waits, none with anomalies if only those are asked for, or without an epoch.
         """
+        ends = {"newest_first": newest_first, "urgent_only": urgent_only}
         seal = self._buffer.blocks.seal_next
-        return self._call(lambda: seal(bytes_target, mono_us, wall_us, newest_first=newest_first))
+        return self._call(lambda: seal(bytes_target, mono_us, wall_us, **ends))
 
     def blocks_from(self, seq: int, bytes_max: int) -> "Future[list[Block]]":
         """Sealed blocks of the epoch from ``seq`` on, at least one if held; BlockUnreadable."""
@@ -141,10 +155,14 @@ class Store:
         """Keep what devices told of themselves; BufferFull, StoreBusy: offer them again."""
         return self._call(lambda: self._buffer.lessons.keep(lessons))
 
+    def remembered(self) -> list[Item]:
+        """What detection kept in earlier runs, oldest first; waits for the buffer."""
+        return self._call(self._buffer.remembered.recall).result()
+
     def close(self) -> None:
         """Finish what is queued, write back, close; StorageError when the store had failed."""
         self._writer.queue.close(StorageError("use the buffer", "it is closed"))
-        self._writer.join(_CLOSE_S)
+        self._writer.join(CLOSE_S)
 
     def _call(self, run: Callable[[], _T]) -> "Future[_T]":
         call = Call(run, Future())

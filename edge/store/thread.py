@@ -111,6 +111,7 @@ class Writer:
 
     def __init__(self, buffer: Buffer, limits: StoreLimits) -> None:
         self.queue = Queue(limits)
+        self.turns = 0  # how often the thread came round
         self._buffer = buffer
         self._failed: StorageError | None = None
         # A daemon: an agent that dies without closing is to the file as one that was killed.
@@ -135,6 +136,7 @@ class Writer:
     def _serve(self) -> None:
         tending = True
         while True:
+            self.turns += 1
             group = self.queue.take(wait=not tending)
             if group:
                 self._run(group)

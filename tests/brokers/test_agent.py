@@ -17,7 +17,7 @@ NewAgent = Callable[..., Agent]
 
 
 # Each broker in each MQTT that it speaks, by each of our clients; ``auto`` has to find 3.1.1. The
-# library before the slow brokers, and TLS before them, is for the campaigns.
+# library before the slow brokers, their deaths, and TLS before them, are for the campaigns.
 WAYS = [
     (kind, client, version)
     for kind, broker in sorted(KINDS.items())
@@ -86,7 +86,7 @@ def test_what_is_acknowledged_is_kept_once_also_of_what_came_while_the_agent_was
     assert agent.kept() == dict.fromkeys(range(sent), 1)
 
 
-@by_every_way("native")
+@by_every_way()
 def test_what_was_acknowledged_when_the_broker_was_killed_is_kept_once(
     new_agent: NewAgent, client: str, version: str
 ) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from deploy.demo import sensors
 from deploy.demo.__main__ import RECORDING
 from deploy.demo.stack import BIN, Half, Stack, run, wait_until
+from protos.model_key import save_key
 from tests.cloud.notify.told_world import Hook
+from tests.rollout.models_made import KEY, graph, packed
 
 RECORDED = 7267
 """Readings of the recording: ten months of a server room, with gaps."""
@@ -73,6 +75,16 @@ class Day:
         topic = ("--topic", "plant/server-room", "--times", "max")
         run("tidegate-edge", "--home", home, "replay", str(RECORDING), *topic, seconds=180)
         wait_until("all of it is in the lake", self._is_archived, 120)
+
+    def publish(self) -> None:
+        """A model is signed by the cloud's own key, and begun in shadow on every gateway."""
+        home = self.stack.home("cloud")
+        save_key(home / "model.key", KEY)
+        file = self.stack.folder / "spread-1.tgm"
+        file.write_bytes(packed(graph(), "1"))
+        model = ("tidegate-cloud", "--home", str(home), "model")
+        run(*model, "publish", str(file))
+        run(*model, "rollout", "spread", "--share", "1")
 
     def stop_second(self) -> None:
         """The second gateway goes away, and the cloud has seen that."""

@@ -33,6 +33,7 @@ from fixture_data import (
     valve_states,
 )
 from fixture_fleet import FleetApi
+from fixture_models import ModelsApi
 from fixture_said import Said
 from fixture_told import ToldApi
 from starlette.applications import Starlette
@@ -240,6 +241,7 @@ def make_app(*, tick: bool) -> ASGIApp:
         routes=[
             *Api(world).routes(),
             *FleetApi(world).routes(),
+            *ModelsApi(world).routes(),
             *ToldApi(world).routes(),
             Mount("/", page),
         ],

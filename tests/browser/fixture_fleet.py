@@ -145,7 +145,7 @@ _KNOWN = {
     "readings": 41_730_112, "anomalies": 3, "backlog_rows": 140, "backlog_bytes": 9_800,
     "backlog_pace": 0.1, "backlog_eta_s": None, "buffer_bytes": 41_000_000,
     "buffer_bytes_max": 512_000_000, "rejected": 0, "evicted": 0, "clock": "synced",
-    "key_tier": "file", "agent_version": "0.1.0", "connected": True,
+    "key_tier": "file", "agent_version": "0.1.0", "connected": True, "silent_s": 300.0,
 }  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def episodes_of(line: Line) -> list[dict[str, Any]]:
     return [
         {
             "series": line.id, **line.place(), "id": f"{line.id}{at:016x}",
-            "from": ts - HOUR // 2, "to": ts + HOUR, "state": 2, "peak_ts": ts, "peak": score,
+            "from": ts - HOUR // 2, "to": ts + HOUR, "state": 2, "open": False,
+            "peak_ts": ts, "peak": score,
             "threshold": 4.2, "model": MODEL, "points": 3 + at,
         }
         for at, (ts, _, score) in enumerate(sorted(line.anomalies))

@@ -14,6 +14,7 @@ LISTS = (
     "#/",
     "#/series?kind=gauge",
     "#/ledger",
+    "#/models",
     "#/alerts?which=all",
     f"#/quarantine?block={'a1' * 32}",
     "#/gateways/pump-house",

@@ -107,6 +107,7 @@ def test_a_phone_needs_no_sideways_scrolling_and_pinches(browser: Browser, serve
         "#/ledger",
         "#/series",
         "#/quarantine",
+        "#/models",
         "#/gateways/pump-house",
         "#/gateways/pump-house/devices/pump-1",
     ):

@@ -34,6 +34,7 @@ class Registry:
 
 class Seen:
     session = 4
+    since_us = T0
     status = pb.Status(backlog_rows=5, backlog_bytes=6, clock_quality=pb.CLOCK_UNSYNCED)
 
 

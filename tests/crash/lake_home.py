@@ -22,9 +22,9 @@ from tests.crash.lake_life import Life, make_small
 from tests.crash.lake_points import Aim, Passed, Points
 from tests.crash.lake_steps import RECOVERED, Steps
 from tests.crash.lake_story import Story
+from tests.crash.lake_tally import ENDS, Tally
 
 COMMANDS: Final = ("erase", "rebuild", "retention", "vacuum")
-ENDS: Final = ("kill", "cut")
 COMMAND: Final = 0.3
 COMMAND_SOUGHT: Final = 0.6
 """How often a round begins with an operator's command, and while some have points left."""
@@ -39,43 +39,12 @@ MENDING: Final = re.compile(r" replace of \w+ log | log \.torn$")
 """Points where a torn log is mended, which one finds after few power cuts alone."""
 ORPHANED: Final = re.compile(r"^serve, erasure")
 """Points of an order that the cloud carries out since its command, `erase`, did not live to."""
+ORDERED: Final = re.compile(r"^erase, order: commit")
+"""Points behind which such an order stands."""
+LEAVE, LEAVE_SOUGHT = 0.1, 0.4
+"""How often a round begins with an order left alone, and while points of taking one up are left."""
 ENGINES_EACH: Final = 4
 """At each so-manieth look the tables are opened by polars and pyarrow too."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What rounds came to, summed over homes.
-
-    ``seen``: points that any life came past; ``died``: by how its process ended, those that one
-    died at.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    seen: set[str] = field(default_factory=set)
-    died: dict[str, set[str]] = field(default_factory=lambda: {end: set() for end in ENDS})
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def never(self) -> frozenset[str]:
-        """Points that no process died at, in whatever way."""
-        return frozenset(self.seen.difference(*self.died.values()))
-
-    def told(self) -> dict[str, Any]:
-        """For another process."""
-        died = {end: sorted(points) for end, points in self.died.items()}
-        return {
-            "counts": self.counts, "seen": sorted(self.seen), "died": died,
-            "problems": self.problems,
-        }  # fmt: skip
-
-    def add(self, other: dict[str, Any]) -> None:
-        """What another process told."""
-        self.counts.update(other["counts"])
-        self.seen.update(other["seen"])
-        for end, points in other["died"].items():
-            self.died[end].update(points)
-        self.problems += other["problems"]
 
 
 class RoundFailedError(Exception):
@@ -146,6 +115,9 @@ class Home:
         if (torn := self._torn(chance)) and chance.random() < TEAR:
             self._tear(chance, torn)
             self._attack(chance, "serve")  # as who starts the machine again does
+        elif (orders := self._orders()) and chance.random() < self._leaving():
+            aim = Aim(f"{self.seed}/{self.lives} leaves", drawn=(chance.choice(orders), 1))
+            self.live("erase", (chance.choice(ENDS), aim), settles=False)
         else:
             self._attack(chance, self._command(chance))
         if chance.random() < 0.3:
@@ -162,16 +134,14 @@ class Home:
     def _left(self) -> set[str]:
         """Points that were come past, and that nobody died at."""
         died = (*self.spared.values(), *self.tally.died.values())
-        return (self.left | self.tally.seen).difference(*died)
+        return self.left.union(self.tally.seen).difference(*died)
 
     def _attack(self, chance: random.Random, name: str) -> None:
         """A life that dies where too few did, or at a call that was drawn, if it comes there."""
         calls = self.calls.get(name)
         drawn = None
         if calls:
-            orphaned = name == "erase" and any(map(ORPHANED.search, self._left()))
-            orders = [point for point in calls if orphaned and point.startswith("erase, order")]
-            point = chance.choice(sorted(orders or calls))
+            point = chance.choice(sorted(calls))
             most = chance.randint(1, calls[point])  # this life may come past it less often
             drawn = (point, chance.randint(1, most))
         odds = chance.choice(ODDS) if name == "serve" else 1.0  # a command is short
@@ -180,6 +150,14 @@ class Home:
             self.tally.counts["missed"] += 1
             if chance.random() < 0.5:
                 self._cut(chance)
+
+    def _leaving(self) -> float:
+        return LEAVE_SOUGHT if any(map(ORPHANED.search, self._left())) else LEAVE
+
+    def _orders(self) -> list[str]:
+        """Where to leave an order alone, for the cloud to take up."""
+        known = set(self.tally.seen).union(*self.spared.values())
+        return sorted(point for point in known if ORDERED.search(point))
 
     def _torn(self, chance: random.Random) -> str:
         """A place in a log whose mending has points that nobody died at; "": there is none."""
@@ -235,7 +213,7 @@ class Home:
 
         ended, said = Forked.begin(live).end()
         passed = Passed.of(told)
-        self.tally.seen.update(passed.calls)
+        self.tally.seen.update(set(passed.calls))
         self.is_torn &= RECOVERED not in passed.calls
         if "done" in said:
             self.calls[name] = passed.calls

@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.crash.lake_campaign import ROUNDS_A_HOME, ROUNDS_FOR_ALL, is_short, left_of, sizes
-from tests.crash.lake_home import Tally
+from tests.crash.lake_campaign import OFTEN, ROUNDS_A_HOME, ROUNDS_FOR_ALL, is_short, left_of, sizes
 from tests.crash.lake_points import Aim, Passed, Points
 from tests.crash.lake_steps import names_among, names_in_code
+from tests.crash.lake_tally import Tally
 
 ROOT = Path(__file__).parent.parent.parent
 WAY = ("first", "second", "first", "third")
@@ -64,19 +65,21 @@ def test_homes_have_all_rounds_among_them_and_none_too_many(rounds):
 
 
 def test_a_long_campaign_that_died_nowhere_at_some_point_says_where_and_fails():
-    tally = Tally(seen={f"serve, pass: {name}" for name in names_in_code()})
-    tally.died["cut"] |= tally.seen
+    tally = Tally(seen=Counter(f"serve, pass: {name}" for name in names_in_code()))
+    tally.died["cut"] |= set(tally.seen)
     assert left_of(tally, ROUNDS_FOR_ALL)["never_died_at"] == []
     assert not is_short(tally, ROUNDS_FOR_ALL)
-    tally.seen.add("serve, merge: committed")
+    tally.seen["serve, merge: committed"] += OFTEN - 1
     assert left_of(tally, ROUNDS_FOR_ALL)["never_died_at"] == ["serve, merge: committed"]
+    assert not is_short(tally, ROUNDS_FOR_ALL)
+    tally.seen["serve, merge: committed"] += 1
     assert is_short(tally, ROUNDS_FOR_ALL)
     assert not is_short(tally, ROUNDS_FOR_ALL - 1)
 
 
 def test_a_long_campaign_that_never_came_to_a_step_of_the_code_says_which_and_fails():
-    tally = Tally(seen={f"serve, pass: {name}" for name in names_in_code() - {"order told"}})
-    tally.died["kill"] |= tally.seen
+    tally = Tally(seen=Counter(f"serve, pass: {name}" for name in names_in_code() - {"order told"}))
+    tally.died["kill"] |= set(tally.seen)
     assert left_of(tally, ROUNDS_FOR_ALL)["never_reached"] == ["order told"]
     assert is_short(tally, ROUNDS_FOR_ALL)
 
@@ -89,7 +92,8 @@ def test_steps_are_found_however_the_code_tells_them(tmp_path):
 
 LIVES = """
 import json, pathlib, sys
-from tests.crash.lake_home import Home, Tally
+from tests.crash.lake_home import Home
+from tests.crash.lake_tally import Tally
 
 home = Home(pathlib.Path(sys.argv[1]), 1, Tally(), upto=28)
 home.begin()

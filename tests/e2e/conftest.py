@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import aiomqtt
 import pytest
 
 from deploy.demo import tally
-from deploy.demo.broker import mosquitto_path
 from deploy.demo.stack import Stack, new_stack, wait_until
 
 Value = tuple[str, str, float | str]
@@ -98,15 +96,6 @@ class Oracle:
             and cloud["history"]["readings"] >= self.published.total()
             and cloud["journal"]["head"] == cloud["journal"]["archived"]
         )
-
-
-@pytest.fixture
-def mosquitto() -> None:
-    if mosquitto_path() is None:
-        reason = "mosquitto is missing; install it: apt-get install -y mosquitto"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 @pytest.fixture

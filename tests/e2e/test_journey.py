@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from conftest import Oracle
 
 pytestmark = pytest.mark.broker
+SEEDS = pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.campaign)])
 
 
 async def test_every_published_reading_is_in_history_once(oracle: "Oracle") -> None:
@@ -21,7 +22,7 @@ async def test_every_published_reading_is_in_history_once(oracle: "Oracle") -> N
     assert oracle.published.total() > 2000
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 async def test_killing_the_gateway_in_mid_stream_loses_and_doubles_nothing(
     oracle: "Oracle", stack: Stack, seed: int
 ) -> None:
@@ -33,7 +34,7 @@ async def test_killing_the_gateway_in_mid_stream_loses_and_doubles_nothing(
     await asyncio.to_thread(oracle.check)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@SEEDS
 async def test_killing_the_cloud_in_mid_stream_loses_and_doubles_nothing(
     oracle: "Oracle", stack: Stack, seed: int
 ) -> None:

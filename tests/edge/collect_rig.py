@@ -7,14 +7,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
+
 from edge.catalog import Catalog
 from edge.chunk import Chunk
-from edge.collect import Collect, Collected
+from edge.collect import Collect
+from edge.collected import Collected
+from edge.detect.detection import Detection, Judge
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
+from edge.detect.judged import Judged
+from edge.detect.learned import BySeries
+from edge.detect.looked import Looked
+from edge.detect.places import SeriesNames
 from edge.ingest import Inbox, Linger, LinkState
 from edge.message import Message, Messages
 from edge.reading import Reader
 from edge.redelivery import Redelivery
-from protos.records import Batch, Kind, scores
+from protos.records import Batch, Kind, concat
 
 NOW_US = 1_700_000_000_000_000
 
@@ -69,17 +79,26 @@ class FakeStore:
 
 
 class Above:
-    """Finds every number above 100 anomalous."""
+    """Finds every number above 100 anomalous, and every such reading an anomaly."""
 
-    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
-        return [self._above(batch) for batch in batches]
+    labels: Sequence[str] = ("above",)
 
-    def _above(self, batch: Batch) -> Batch:
-        rows = batch.kind(Kind.NUMBERS)
+    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
+        rows = concat(batches).kind(Kind.NUMBERS)
         hit = rows["value"] > 100
-        count = int(hit.sum())
-        series, ts, value = (rows[name][hit] for name in ("series", "ts", "value"))
-        return scores(series, ts, value, [9.5] * count, [3.0] * count, ["above"] * count)
+        count = len(hit)
+        judged = Judged(
+            "above", rows["series"], rows["ts"], rows["value"], np.where(hit, 9.5, 0.0),
+            np.full(count, 3.0),
+        )  # fmt: skip
+        return [Looked(np.arange(count), judged, hit)]
+
+    def learning(self) -> dict[str, dict[str, BySeries]]:
+        return {}
+
+
+def detecting(judge: Judge | None = None, course: Course | None = None) -> Detection:
+    return Detection([judge or Above()], Episodes("gw", course or Course()))
 
 
 class Rig:

@@ -16,12 +16,16 @@ from edge.agent_report import Reporter
 from edge.chunk import BufferStats
 from edge.cli import console
 from edge.clock import Clock
-from edge.collect import Collected
+from edge.collected import Collected
 from edge.config import MAIN, load
+from edge.detect.detection import Detection
+from edge.detect.episode import Course
+from edge.detect.episodes import Episodes
 from edge.health import BufferHealth, Health
 from edge.health_text import size
 from edge.ingest import LinkState
 from edge.keys import find_key
+from edge.spending import Spending
 from protos.exposition import Histogram
 from tests.edge.answering_agent import agent
 
@@ -249,13 +253,15 @@ def test_stats_of_a_running_agent_are_its_own_word(
 def health_of(world: Any, home: Path, store: Any) -> Health:
     """What an agent with this buffer, and nothing else going on, answers `status` with."""
     idle: Any = SimpleNamespace(
-        states={MAIN: LinkState()}, standings=list, shed=0, waiting=0, under_way=0,
-        told=SimpleNamespace(sent=0, dropped=0), collected=Collected(),
+        states={MAIN: LinkState()}, standings=list, rule_standings=list, shed=0, waiting=0,
+        under_way=0, told=SimpleNamespace(sent=0, dropped=0), collected=Collected(),
         commit_latency=Histogram((1.0,)),
     )  # fmt: skip
     inbox = cast("Any", type("Empty", (list,), {"shed": 0})())
+    detection = Detection([], Episodes("gw", Course()))
     told = Reporter(
-        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle
+        load(home), Clock(), world.keys, store, idle, inbox, idle, idle, idle, idle, detection,
+        idle, idle, Spending(load(home)),
     )  # fmt: skip
     return asyncio.run(told.health())
 

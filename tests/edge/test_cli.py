@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from edge.cli import NEEDS, PROGRAM, VERBS, console, group
@@ -94,6 +95,20 @@ def test_a_verb_without_a_home_says_to_make_one(
     assert f"tidegate-edge --home {tmp_path} init" in told
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_home_of_another_user_is_told_as_such(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.seteuid(65534)
+    try:
+        assert call(home, "init") == call(home, "status") == 2
+    finally:
+        os.seteuid(0)
+    told = capsys.readouterr().err
+    assert told.count("the home is another user's") == 2
+    assert "sudo" in told
+
+
 def test_status_without_an_agent_tells_what_the_files_tell(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +184,15 @@ def test_every_verb_explains_itself(verb: str) -> None:
 def test_completion_prints_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert console().call(["completion", shell]) == 0
     assert "_TIDEGATE_EDGE_COMPLETE" in capsys.readouterr().out
+
+
+def test_a_shell_completes_every_verb_from_its_beginning() -> None:
+    for typed, wanted in (("doc", {"doctor"}), ("d", {"decode", "discover", "doctor"})):
+        asked = ShellComplete(group, {}, PROGRAM, "_TIDEGATE_EDGE_COMPLETE")
+        found = {item.value for item in asked.get_completions([], typed)}
+        assert found == wanted
+    options = ShellComplete(group, {}, PROGRAM, "").get_completions(["doctor"], "--")
+    assert {item.value for item in options} >= {"--json", "--help"}
 
 
 def test_the_installed_command_ends_with_one_message_and_its_code(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from edge.catalog import Catalog
-from edge.collect import Anomaly
 from edge.committing import UNDER_WAY_MAX
+from edge.detect.found import Occurrence
+from edge.detect.learned import BySeries
+from edge.detect.looked import Looked
+from edge.detect.places import SeriesNames
 from edge.errors import StorageError
 from edge.heard import Heard
 from edge.ingest import Linger
@@ -14,7 +16,7 @@ from edge.message import Messages
 from edge.store.limits import BufferFull
 from protos.records import Batch, Kind
 from protos.series import SeriesKey
-from tests.edge.collect_rig import NOW_US, Above, Rig, until
+from tests.edge.collect_rig import NOW_US, Rig, detecting, until
 
 
 @pytest.fixture
@@ -165,24 +167,28 @@ def test_copies_and_rejects_are_acknowledged_too_and_kept_apart(rig: Rig) -> Non
     assert [reject.payload for chunk in rig.store.kept for reject in chunk.rejects] == [b"\xff"]
 
 
-def test_anomalies_are_told_before_the_commit_and_kept_with_it() -> None:
-    told: list[Anomaly] = []
+def test_episodes_are_told_before_the_commit_and_kept_with_it() -> None:
+    told: list[Occurrence] = []
     heard: list[Heard] = []
     rig = Rig(
-        scorer=Above(),
-        on_anomalies=lambda found: told.extend(found),
+        detector=detecting(),
+        on_episodes=lambda found: told.extend(found),
         on_heard=lambda messages, batch: heard.append(batch),
     )
     rig.store.by_itself = False
     rig.collect.start()
     rig.send(b'{"x":1,"y":250}', topic="d")
-    until(lambda: told, "no anomaly was told")
-    assert told == [Anomaly(SeriesKey("d", "y"), NOW_US, 250.0, 9.5, 3.0, "above")]
+    until(lambda: told, "no episode was told")
+    assert [one.series for one in told] == [SeriesKey("d", "y")]
+    change = told[0].change
+    assert (change.start, change.value, change.peak) == (NOW_US, 250.0, 9.5)
     until(lambda: rig.store.offered, "nothing was committed")
     chunk, _ = rig.store.offered[0]
     assert chunk.batch.count(Kind.NUMBERS) == 2
     assert chunk.batch.count(Kind.SCORES) == 1
-    assert chunk.counters["anomalies"] == 1
+    assert chunk.batch.kind(Kind.EPISODES)["id"][0].tobytes() == change.id
+    assert [name for name, _ in chunk.kept] == [f"episode {change.id.hex()}"]
+    assert chunk.counters["anomalies"] == chunk.counters["episodes_opened"] == 1
     assert [batch.counts.numbers for batch in heard] == [2]
     rig.store.resolve()
     assert rig.collect.stop(5)
@@ -200,10 +206,15 @@ def test_what_is_too_much_for_one_commit_goes_into_several_and_is_acknowledged_i
 
 def test_a_fault_of_our_own_ends_collecting_and_is_told() -> None:
     class Broken:
-        def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
+        labels: Sequence[str] = ()
+
+        def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
             raise RuntimeError("no such model")
 
-    rig = Rig(scorer=Broken())
+        def learning(self) -> dict[str, dict[str, BySeries]]:
+            return {}
+
+    rig = Rig(detector=detecting(Broken()))
     rig.collect.start()
     rig.send(b"1")
     until(lambda: rig.fatal, "nobody was told")

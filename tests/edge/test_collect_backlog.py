@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from edge.catalog import Catalog
 from edge.chunk import SCORES_MAX
 from edge.collect import READ_TOGETHER
+from edge.detect.looked import Looked
+from edge.detect.places import SeriesNames
 from edge.heard import Heard
 from edge.ingest import Linger
 from edge.message import Messages
 from protos.records import Batch, Kind
-from tests.edge.collect_rig import Above, Rig, until
+from tests.edge.collect_rig import Above, Rig, detecting, until
 
 
 class Counting(Above):
@@ -20,14 +21,14 @@ class Counting(Above):
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def score_each(self, batches: Sequence[Batch], catalog: Catalog) -> list[Batch]:
+    def look(self, batches: Sequence[Batch], catalog: SeriesNames) -> list[Looked]:
         self.asked.append(len(batches))
-        return super().score_each(batches, catalog)
+        return super().look(batches, catalog)
 
 
 def test_what_is_left_of_a_batch_is_read_together_with_what_follows() -> None:
     scorer = Counting()
-    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002, messages_max=130), scorer=scorer)
+    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002, messages_max=130), detector=detecting(scorer))
     payload = b'{"values":[' + b",".join(b"%d" % n for n in range(500)) + b"]}"
     tokens = [rig.send(payload, topic=f"t/{number % 3}") for number in range(1500)]
     rig.collect.start()
@@ -81,7 +82,7 @@ def test_a_broker_that_has_few_under_way_is_not_kept_waiting_for_more(under_way:
 
 
 def test_more_anomalies_than_a_chunk_takes_are_kept_in_several_and_acknowledged_once() -> None:
-    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002), scorer=Above())
+    rig = Rig(linger=Linger(min_s=0.001, max_s=0.002), detector=detecting())
     payload = b'{"values":[' + b",".join(b"%d" % (200 + n) for n in range(1000)) + b"]}"
     tokens = [rig.send(payload, topic=f"t/{number}") for number in range(12)]
     rig.collect.start()

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from edge.cli import console
-from edge.config import FILE_NAME, HOME_VARIABLE, load
+from edge.config import FILE_NAME, load
 from edge.config_origin import PROXY_VARIABLES, changed, effective
 from edge.control import Control
 from edge.health import Health
 from edge.health_text import told
+from edge.home import HOME_VARIABLE
 
 FILE = '[gateway]\nname = "pump-1"\n[buffer]\nbytes_max = 33554432\n'
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge.catalog import Catalog
 from edge.chunk import Reject
-from edge.collect import Anomaly
+from edge.detect.found import Found, Occurrence
 from edge.gathering import BYTES_ENOUGH, BYTES_MAX, MESSAGES_ENOUGH, WINDOW_MIN, Gathering
 from edge.heard import Counts, Heard
 from edge.ingest import Inbox, Linger
@@ -22,7 +22,7 @@ from edge.redelivery import Redelivery
 from edge.store.limits import StoreLimits
 from edge.store.prepare import prepare_chunk
 from protos.records import Batch, Kind, concat, scores
-from tests.edge.collect_rig import NOW_US, Above, Rig, until
+from tests.edge.collect_rig import NOW_US, Rig, detecting, until
 
 LINGER = Linger()
 AT_S = 1000.0
@@ -143,7 +143,7 @@ def test_a_commit_holds_all_that_its_parts_hold_in_their_order(looks: list[list[
         came = Messages.of([message(9 * number + n + 1, p) for n, p in enumerate(payloads)])
         if len(came):
             told.append(reader.read(came))
-            found = scores([1], [number], [1.0], [2.0], [1.5], ["m"])
+            found = Found(scores([1], [number], [1.0], [2.0], [1.5], ["m"]))
             made.add(told[-1], found if number % 2 else None, came, AT_S)
     if not told:
         assert len(made) == 0
@@ -206,24 +206,26 @@ def test_a_take_that_is_waited_for_ends_in_time_with_nothing() -> None:
 
 
 def test_looks_are_scored_at_once_and_committed_and_acknowledged_together() -> None:
-    told: list[Anomaly] = []
+    told: list[Occurrence] = []
     rig = Rig(
         inbox=steady_inbox(),
         linger=Linger(min_s=0.001, max_s=600, enough=1, enough_s=0.0, gather_s=600),
-        scorer=Above(),
-        on_anomalies=lambda found: told.extend(found),
+        detector=detecting(),
+        on_episodes=lambda found: told.extend(found),
     )
     rig.collect.start()
     sent = []
     for number in range(3):
-        sent.append(rig.send(b"%d" % (200 + number)))
-        until(lambda n=number: len(told) == n + 1, "its anomaly was not told")  # type: ignore[misc]
+        sent.append(rig.send(b"%d" % (200 + number), topic=f"{number}/t"))
+        until(lambda n=number: len(told) == n + 1, "its episode was not told")  # type: ignore[misc]
     assert (rig.store.offered, rig.ingest.acked) == ([], [])
     assert rig.collect.finish()
     assert rig.ingest.acked == sent
-    (kept,) = rig.store.kept
+    kept, last = rig.store.kept
     assert kept.batch.kind(Kind.NUMBERS)["value"].tolist() == [200.0, 201.0, 202.0]
     assert kept.batch.count(Kind.SCORES) == kept.counters["anomalies"] == 3
+    open_ones = [name for name, _ in last.kept if name.startswith("episode ")]
+    assert (last.batch.rows, len(open_ones)) == (0, 3), "what is open is kept for the next run"
 
 
 def test_a_stream_that_pauses_is_committed_and_acknowledged_without_another_message() -> None:

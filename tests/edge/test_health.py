@@ -7,10 +7,13 @@ from edge.health import (
     BufferHealth,
     ClockHealth,
     CloudHealth,
+    CommandHealth,
     Health,
     IngestHealth,
     ModelHealth,
+    WatchHealth,
 )
+from edge.health_budget import BudgetHealth
 from edge.health_text import DAY_US, size, told
 
 
@@ -27,7 +30,7 @@ def running() -> Health:
         cloud=CloudHealth(
             enrolled=True, address="c:1", line="live", certificate_not_after_us=11 * DAY_US
         ),
-        models=[ModelHealth(name="residual", version="1", scored=10)],
+        models=[ModelHealth(name="residual", version="1", scored=10, aside={"died": 2})],
     )
 
 
@@ -112,3 +115,43 @@ def test_sizes_are_readable() -> None:
         "1.5 GiB",
         "1024.0 TiB",
     ]
+
+
+def test_rules_and_commands_are_told_with_what_is_wrong_with_them() -> None:
+    health = Health(
+        gateway="g", version="1", running=True,
+        watches=[WatchHealth(name="hot", series=3, open=1), WatchHealth(name="cold")],
+        commands=[CommandHealth(name="valve", sent=2, failed=1, waiting=4)],
+    )  # fmt: skip
+    lines = told(health).splitlines()
+    assert "watch    hot: 3 watched, 1 open" in lines
+    assert "watch    cold: 0 watched, 0 open; NO series fits its patterns yet" in lines
+    assert "command  valve: 2 sent, 4 waiting, 1 failed" in lines
+
+
+def test_what_is_spent_is_told_beside_what_may_be() -> None:
+    budget = BudgetHealth(
+        written_bytes=5 << 20,
+        written_day_bytes=5 << 20,
+        written_limit_bytes=1 << 30,
+        written_per_reading=2048.4,
+        commit_spacing_s=2.25,
+        sent_day_bytes=3 << 20,
+        received_day_bytes=1 << 20,
+        line_limit_bytes=4 << 20,
+        line_state="anomalies",
+        memory_bytes=80 << 20,
+        memory_limit_bytes=64 << 20,
+        cpu_percent=3.25,
+    )
+    lines = told(Health(gateway="gw", version="1", running=True, budget=budget)).splitlines()
+    assert "written  5.0 MiB of 1.0 GiB in 24 h, 2,048 B a reading" in lines
+    assert "         commits are 2.2 s apart to spare the card" in lines
+    assert "line     3.0 MiB sent, 1.0 MiB received in 24 h, 4.0 MiB of 4.0 MiB" in lines
+    assert any("only anomalies are sent" in line for line in lines)
+    assert "         OVER its budget: memory" in lines
+
+
+def test_a_kernel_that_does_not_count_is_not_quoted() -> None:
+    lines = told(Health(gateway="gw", version="1", running=True)).splitlines()
+    assert not any(line.startswith(("written", "line ")) for line in lines)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.agent import CAUSES_MAX, _is_news
+from edge.broker_watch import CAUSES_MAX, _is_news
 from edge.clock import Clock
 from edge.ingest_broker import Broker
 from edge.ingest_native_link import NativeLink

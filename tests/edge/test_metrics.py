@@ -10,13 +10,21 @@ from edge.health import (
     BrokerHealth,
     BufferHealth,
     CloudHealth,
+    CommandHealth,
+    EpisodesHealth,
     Health,
     ModelHealth,
+    WatchHealth,
 )
 from edge.health_text import told
 from edge.metrics import TABLE, text
 from protos.exposition import Latency
 from tests import promtool
+
+PARTS: dict[object, type[msgspec.Struct]] = {
+    list[kind]: kind  # type: ignore[valid-type]
+    for kind in (BrokerHealth, ModelHealth, EpisodesHealth, WatchHealth, CommandHealth)
+}
 
 
 def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Struct:
@@ -24,7 +32,7 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(kind):
         match field.type:
-            case t if t is int:
+            case t if t is int or t == int | None:
                 values[field.name] = next(numbers)
             case t if t is float or t == float | None:
                 values[field.name] = next(numbers) + 0.5
@@ -40,10 +48,8 @@ def numbered(kind: type[msgspec.Struct], numbers: Iterator[int]) -> msgspec.Stru
                 values[field.name] = {"one of its own": next(numbers)}
             case t if t == list[str]:
                 values[field.name] = [field.name]
-            case t if t == list[BrokerHealth]:
-                values[field.name] = [numbered(BrokerHealth, numbers)]
-            case t if t == list[ModelHealth]:
-                values[field.name] = [numbered(ModelHealth, numbers)]
+            case t if t in PARTS:
+                values[field.name] = [numbered(PARTS[t], numbers)]
             case t:
                 values[field.name] = numbered(t, numbers)
     return kind(**values)

@@ -13,7 +13,7 @@ from edge import agent_parts, metrics
 from edge.agent_report import Reporter
 from edge.catalog import Catalog
 from edge.clock import Clock
-from edge.collect import Collected
+from edge.collected import Collected
 from edge.config import EdgeConfig, load
 from edge.health import BufferHealth, Health
 from edge.health_text import told
@@ -158,7 +158,7 @@ def reporter(collected: Collected, ingest: Connected) -> Reporter:
     collect = cast("Any", SimpleNamespace(collected=collected))
     return Reporter(
         unused, Clock(), unused, unused, unused, unused, cast("Any", ingest), unused, collect,
-        unused,
+        unused, unused, unused, unused, unused,
     )  # fmt: skip
 
 

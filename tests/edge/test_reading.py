@@ -110,7 +110,7 @@ def test_topics_that_are_no_data_are_ignored_and_counted(topic: str) -> None:
 
 def test_alerts_under_a_topic_of_the_operators_choice_are_no_readings_either() -> None:
     catalog = Catalog(salt=lambda: bytes(16))
-    reader = Reader(catalog, Redelivery(bytes(32), messages_max=0), alerts="site/alarm")
+    reader = Reader(catalog, Redelivery(bytes(32), messages_max=0), alerts=("site/alarm/",))
     heard = reader.read([message("site/alarm/g/d/m", b"21"), message("site/alarms", b"21")])
     assert heard.counts.as_totals() == {
         "messages": 2, "ignored": 1, "alerts": 1, "accepted": 1, "numbers": 1}  # fmt: skip

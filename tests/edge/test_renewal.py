@@ -97,3 +97,21 @@ def test_whatever_the_cloud_says_of_the_life_there_is_no_storm(lefts: list[int])
             renewals += 1
             renewal.renewed(f"certificate {number}", mono_us)
     assert renewals <= mono_us // AGAIN_US
+
+
+def test_absences_of_sixty_days_through_many_lives_end_in_a_renewal_each_time_it_is_due() -> None:
+    """Powered off, so nothing counts on; at each return the cloud says what is left of the life."""
+    life_us, away_us = 90 * DAY_US, 60 * DAY_US
+    kept, certificate, left_us, renewals = Record(), "first", life_us, 0
+    for absence in range(40):
+        renewal = Renewal("pump", certificate, kept, 0)
+        left_us -= away_us
+        renewal.told(life_us, left_us, asked=False, mono_us=1)
+        if left_us <= 0:  # past its life it is good for its renewal alone, and that is demanded
+            renewal.demanded()
+        if renewal.is_due(2):
+            renewals, certificate, left_us = renewals + 1, f"renewed {absence}", life_us
+            renewal.renewed(certificate, 2)
+        assert left_us > 0
+        kept = msgspec.json.decode(msgspec.json.encode(renewal.record(DAY_US)), type=Record)
+    assert renewals >= 20

@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -12,11 +14,11 @@ import edge.schema
 from edge.errors import StorageError
 from edge.schema import migrate
 from edge.store.file import prepare
-from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION
+from edge.store.limits import PAGE_BYTES, SCHEMA_VERSION, backup_name
 
 TABLES = {
     "keys", "openings", "state", "totals", "entries", "chunks", "blocks", "marks", "rejects",
-    "quarantine", "lessons",
+    "quarantine", "lessons", "remembered",
 }  # fmt: skip
 
 
@@ -96,3 +98,51 @@ def test_the_agent_never_carries_sqlite_utils() -> None:
     loaded = set(json.loads(told.stdout))
     assert "apsw" in loaded
     assert not loaded & {"sqlite_utils", "sqlite3", "edge.schema"}
+
+
+def older(path: Path) -> None:
+    """Make the file at ``path`` one of the version before the newest."""
+    db = Database(path)
+    db.execute("DROP INDEX urgent")
+    db.execute("PRAGMA user_version = 4")
+    db.close()
+
+
+def test_a_migration_keeps_the_file_as_it_was_until_the_new_one_opens_again(
+    world: Any,
+) -> None:
+    store = world.open()
+    store.commit(world.chunk(5, new_series=1)).result()
+    store.close()
+    older(world.path)
+    later = world.open()
+    kept = world.path.with_name(backup_name(world.path.name, 4))
+    assert pragma(kept, "user_version") == 4
+    assert pragma(kept, "integrity_check") == "ok"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    later.commit(world.chunk(7)).result()
+    later.close()
+    before = kept.with_name("restored.db")
+    shutil.copy(kept, before)
+    again = world.open()
+    assert not kept.exists()
+    assert again.stats().result().unsealed_rows == 12
+    again.close()
+    shutil.copy(before, world.path)  # the way back: the file of before, and what it held
+    restored = world.open()
+    assert restored.stats().result().unsealed_rows == 5
+    restored.close()
+
+
+def test_a_disk_without_room_for_a_copy_stops_no_migration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "buffer.db"
+    migrate(path)
+    older(path)
+    full = shutil.disk_usage(tmp_path)._replace(free=1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    assert migrate(path) == 4
+    assert pragma(path, "user_version") == SCHEMA_VERSION
+    assert not path.with_name(backup_name(path.name, 4)).exists()
+    assert "no room for a copy" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge import agent, config, delivery, identity, memory
+from edge import config, delivery, identity, memory, upkeep
 from edge.commands.run import _load_early
 from edge.errors import LibraryError
 
@@ -33,8 +33,8 @@ async def test_an_agent_gives_back_memory_for_ever_and_off_its_loop(
     for name in ("unwritten", "cut", "let_go", "settle"):
         monkeypatch.setattr(memory, name, record(name))
     for name in ("CODE_KEPT_S", "CODE_KEPT_AT_START_S", "SETTLED_S"):
-        monkeypatch.setattr(agent, name, 0.001)
-    task = asyncio.create_task(agent._stay_small())
+        monkeypatch.setattr(upkeep, name, 0.001)
+    task = asyncio.create_task(upkeep.stay_small())
     await asyncio.wait({task, asyncio.create_task(enough.wait())}, return_when="FIRST_COMPLETED")
     task.cancel()
     assert enough.is_set()

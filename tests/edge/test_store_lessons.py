@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from edge.store.lessons import LESSONS_MAX
-from edge.store.limits import SCHEMA_VERSION, BufferFull
+from edge.store.limits import BufferFull
 from tests.edge.test_store_full import fill
 
 MIB = 1 << 20
@@ -80,7 +80,9 @@ def test_a_buffer_of_the_version_before_gets_a_place_for_lessons(world: Any) -> 
     store.close()
     db = apsw.Connection(str(world.path))
     db.execute("DROP TABLE lessons").close()
-    db.pragma("user_version", SCHEMA_VERSION - 1)
+    db.execute("DROP TABLE remembered").close()
+    db.execute("DROP INDEX urgent").close()
+    db.pragma("user_version", 2)
     db.close()
     later = world.open()
     assert later.lessons() == []

@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cloud.journal.sqlite.sqlite_journal import SqliteJournal
 from cloud.registry.registry import Admission
 from protos import sync_pb2 as pb
 from protos.block import GENESIS_HASH, read_header
-from protos.limits import DECLARE_ENTRIES_MAX, MIB
+from protos.limits import DECLARE_ENTRIES_MAX, MIB, MODEL_PIECE_BYTES_MAX
 from protos.series import SeriesEntry, SeriesKey, encode_entry, make_entry, roll
 from tests.contract.sender import Sender
 from tests.fuzz.source import Source, bent
@@ -33,7 +34,9 @@ STEPS_MAX = 24
 LIVES_MAX = 400
 """Gateways of one journal; then a new one is made, so that no input pays for those before it."""
 WORDS: list[bytes] = []
-TAKEN = ("hello", "epoch_request", "declare", "block", "status")
+TAKEN = ("hello", "epoch_request", "declare", "block", "status", "model_ask", "model_report")
+PACKAGE = bytes(range(256)) * 300
+OFFERED = sha256(PACKAGE).digest()
 
 
 def seeds() -> list[bytes]:
@@ -43,6 +46,7 @@ def seeds() -> list[bytes]:
     honest = hello + epoch + series + block + block + status
     return [
         honest,
+        honest + b"\x08\0\x09\0\x08\0" + block + b"\x08\1\3\1\5" + b"\x09\1\2\1\7" + block,
         honest + cut + hello + block + again + block,
         hello + epoch + block + again + cut + hello + block + epoch + block,
         b"\1\1\5\0" + honest + b"\2\1\0\1" + b"\4\0\1\1\1\7" + b"\3\1\1\2\1\3",
@@ -64,6 +68,22 @@ class Line:
 
     def auth_context(self) -> dict[str, list[bytes]]:
         raise AssertionError("the certificate was looked at already")
+
+
+class Offered:
+    """One package for every gateway."""
+
+    def offers(self, gateway: str) -> pb.ModelOffers:
+        return pb.ModelOffers(offers=[pb.ModelOffer(sha256=OFFERED, size=len(PACKAGE))])
+
+    def read(self, sha256: bytes, offset: int, length: int) -> bytes:
+        assert sha256 == OFFERED, "a package that was not offered is read"
+        assert 0 <= offset < len(PACKAGE)
+        assert 0 < length <= MODEL_PIECE_BYTES_MAX
+        return PACKAGE[offset : offset + length]
+
+    def reported(self, gateway: str, report: pb.ModelReport) -> None:
+        assert report.session, "a report of no session"
 
 
 class Door(Ingest):
@@ -95,6 +115,7 @@ class Cloud:
                 admit=lambda _: Admission.ADMITTED,
                 heard=lambda _: None,
                 now_us=lambda: 0,
+                models=Offered(),
             )
 
         self.door = self.loop.run_until_complete(made())
@@ -185,7 +206,7 @@ class Talk:
     def step(self) -> pb.GatewayMessage | None:
         """The next message; None ends the stream."""
         source = self.source
-        match source.below(8):
+        match source.below(10):
             case 0:
                 try:
                     return pb.GatewayMessage.FromString(source.sized())
@@ -197,8 +218,9 @@ class Talk:
                 kind, again = source.below(len(TAKEN)), source.byte()
                 return self.message(kind, self.sender.blocks[again % 4 :])
             case kind:
-                made = self.message(kind - 1, [])
-                bent(getattr(made, TAKEN[kind - 1]), source)
+                which = kind - 1 if kind < 6 else kind - 3
+                made = self.message(which, [])
+                bent(getattr(made, TAKEN[which]), source)
                 return made
 
     def message(self, kind: int, past: list[Any]) -> pb.GatewayMessage:
@@ -219,6 +241,14 @@ class Talk:
                 return pb.GatewayMessage(block=told_block)
             case "block":
                 return pb.GatewayMessage(block=pb.BlockData(**where, seq=1, data=b"TGB\1\0"))
+            case "model_ask":
+                where["offset"] = 1000 * self.source.byte()
+                del where["epoch"]
+                return pb.GatewayMessage(model_ask=pb.ModelAsk(sha256=OFFERED, **where))
+            case "model_report":
+                models = [pb.ModelBehaviour()] * self.source.byte()
+                report = pb.ModelReport(session=sender.session, models=models)
+                return pb.GatewayMessage(model_report=report)
             case _:
                 return pb.GatewayMessage(status=pb.Status(backlog_rows=1))
 

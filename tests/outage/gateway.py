@@ -25,7 +25,8 @@ from edge.sync_effects import (
 )
 from edge.sync_pace import Drain
 from edge.uplink import WAKE_LINGER_S
-from edge.uplink_session import STATUS_EVERY_TICKS, TICK_S
+from edge.uplink_saver import STATUS_EVERY_S
+from edge.uplink_session import TICK_S
 from edge.when_full import WhenFull
 from protos import sync_pb2 as pb
 from protos.records import Batch
@@ -154,7 +155,7 @@ class Gateway:
         now_us = self.clock.now_us
         self.drain.note(now_us, self.store.sync_state().result().unsealed_bytes)
         self._feed(session, lambda: session.tick(now_us))
-        if ticks % STATUS_EVERY_TICKS == 0 and session.phase is Phase.LIVE:
+        if ticks % round(STATUS_EVERY_S / TICK_S) == 0 and session.phase is Phase.LIVE:
             self._carry_out([Send(pb.GatewayMessage(status=pb.Status(backlog_rows=1 << 40)))])
             self._feed(session, session.wake)
         self.clock.after(int(TICK_S * 1e6), lambda: self._tick(session, ticks + 1))

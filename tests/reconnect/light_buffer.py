@@ -129,9 +129,15 @@ class LightBuffer:
         return _done(replace(self.state, unsealed_bytes=waiting, unsealed_rows=waiting // 8))
 
     def seal_next(
-        self, *, bytes_target: int, mono_us: int, wall_us: int, newest_first: bool = False
+        self,
+        *,
+        bytes_target: int,
+        mono_us: int,
+        wall_us: int,
+        newest_first: bool = False,
+        urgent_only: bool = False,
     ) -> "Future[Block | None]":
-        if not self.state.epoch or not (self.backlog or self.live):
+        if urgent_only or not self.state.epoch or not (self.backlog or self.live):
             return _done(None)
         if self.backlog and not (newest_first and self.live):
             mould, first, count, since = self._of_backlog(bytes_target)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cloud.ingest.identity import Authority, GatewayCertificate
+from cloud.ingest.model_post import Models
 from cloud.ingest.renewal import RenewalDesk
 from cloud.ingest.service import Ingest, IngestLimits, Presence, make_server
 from cloud.journal.contract import Journal
@@ -53,6 +54,7 @@ class Site:
     heard: list[Presence] = field(default_factory=list)
     limits: IngestLimits = field(default_factory=IngestLimits)
     desk: RenewalDesk | None = None
+    models: Models | None = None
     port: int = 0
 
     @asynccontextmanager
@@ -69,6 +71,7 @@ class Site:
             now_us=lambda: time.time_ns() // 1000,
             limits=self.limits,
             desk=self.desk,
+            models=self.models,
         )
         credentials = self.authority.server(("localhost",))
         address = f"127.0.0.1:{self.port}"

@@ -4,6 +4,7 @@ import { shownZone, type ZoneChoice } from "./format/zone.ts";
 import { useRoute } from "./navigation.ts";
 import { Header } from "./parts/header.tsx";
 import { lazily } from "./parts/lazily.tsx";
+import { Safely } from "./parts/safely.tsx";
 import { formatHash, type Route } from "./route.ts";
 import { type Theme, useTheme } from "./theme.ts";
 
@@ -12,6 +13,7 @@ const DeviceView = lazily(() => import("./device/device-view.tsx"));
 const FindView = lazily(() => import("./series/find-view.tsx"));
 const GatewayView = lazily(() => import("./device/gateway-view.tsx"));
 const LedgerView = lazily(() => import("./ledger/ledger-view.tsx"));
+const ModelsView = lazily(() => import("./models/models-view.tsx"));
 const QuarantineView = lazily(() => import("./quarantine/quarantine-view.tsx"));
 const ReviewView = lazily(() => import("./views/review.ts"));
 const SeriesView = lazily(() => import("./views/chart.ts"));
@@ -31,7 +33,9 @@ export function App() {
       </button>
       <Header route={route} theme={theme} toggleTheme={toggleTheme} />
       <main id="main" tabIndex={-1} data-view={route.view}>
-        <View route={route} theme={theme} />
+        <Safely key={route.view}>
+          <View route={route} theme={theme} />
+        </Safely>
       </main>
     </>
   );
@@ -49,6 +53,8 @@ function View({ route, theme }: { route: Route; theme: Theme }) {
       return <LedgerView key={route.gateway} route={route} />;
     case "quarantine":
       return <QuarantineView route={route} />;
+    case "models":
+      return <ModelsView route={route} />;
     case "gateway":
       return <GatewayView key={route.gateway} route={route} />;
     case "device":
@@ -81,6 +87,8 @@ function titleOf(route: Route): string {
       return "Alerts · Tidegate";
     case "quarantine":
       return "Quarantine · Tidegate";
+    case "models":
+      return "Models · Tidegate";
     case "ledger":
       return `Ledger${route.gateway ? ` · ${route.gateway}` : ""} · Tidegate`;
     case "review":

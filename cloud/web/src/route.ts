@@ -16,6 +16,7 @@ export type Route =
   | { view: "alerts"; choice?: Choice }
   | { view: "ledger"; gateway: string | undefined; choice?: Choice }
   | { view: "quarantine"; choice?: Choice }
+  | { view: "models"; choice?: Choice }
   | { view: "gateway"; gateway: string; choice?: Choice }
   | { view: "device"; gateway: string; device: string; choice?: Choice }
   | {
@@ -63,6 +64,8 @@ export function parseHash(hash: string): Route {
       return { view: "review", review: parseReview(new URLSearchParams(search)) };
     case "quarantine":
       return { view: "quarantine", ...more };
+    case "models":
+      return { view: "models", ...more };
     default:
       return { view: "unknown", hash };
   }
@@ -104,6 +107,8 @@ export function formatHash(route: Route): string {
       return `${route.gateway ? `#/gateways/${e(route.gateway)}/ledger` : "#/ledger"}${chosen}`;
     case "quarantine":
       return `#/quarantine${chosen}`;
+    case "models":
+      return `#/models${chosen}`;
     case "gateway":
       return `#/gateways/${e(route.gateway)}${chosen}`;
     case "device":

@@ -17,6 +17,7 @@ function gateway(name: string, facts: Partial<Gateway> = {}): Gateway {
     name,
     first_seen: 0,
     last_seen: NOW,
+    silent_s: 300,
     connected: true,
     epoch: 1,
     session: 1,
@@ -99,6 +100,17 @@ test("each trouble is named", () => {
 test("a stream that broke a moment ago is reconnecting, not silent", () => {
   const verdict = judge(gateway("g", { connected: false, last_seen: NOW - 1_000_000 }), NOW);
   assert.deepEqual(verdict, { health: "attention", reasons: ["reconnecting"] });
+});
+
+test("a gateway is silent when the cloud's rules say so, also one that hangs", () => {
+  const quiet = gateway("g", { last_seen: NOW - 301_000_000 });
+  assert.deepEqual(judge({ ...quiet, connected: false }, NOW), {
+    health: "silent",
+    reasons: ["last seen 5 min ago"],
+  });
+  assert.equal(judge({ ...quiet, connected: false, silent_s: 302 }, NOW).health, "attention");
+  assert.deepEqual(judge(quiet, NOW).reasons, ["last seen 5 min ago, though it is connected"]);
+  assert.equal(judge({ ...quiet, silent_s: 302 }, NOW).health, "well");
 });
 
 test("markers that would overlap become one, led by the highest score, and none is lost", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axisNumbers } from "../src/format/axis-number.ts";
 import { axisLabels } from "../src/format/axis-time.ts";
-import { bytes, measure } from "../src/format/number.ts";
+import { bytes, measure, rough } from "../src/format/number.ts";
 import { ago, isoFromUs, span, usFromIso } from "../src/format/time.ts";
 
 const HOUR_MS = 3_600_000;
@@ -28,6 +28,8 @@ test("values keep six digits and a true minus sign", () => {
   assert.equal(measure(-0.5), "−0.5");
   assert.equal(measure(1.5e12), "1.500e12");
   assert.equal(measure(null), "–");
+  assert.equal(rough(0.012345), "0.0123");
+  assert.equal(rough(null), "–", "a gateway may say NaN, which JSON has not");
   assert.equal(bytes(1536), "1.5 KiB");
 });
 

@@ -16,6 +16,7 @@ from cloud.notify.fleet import GatewayNow
 from cloud.notify.notifier import Notifier
 from cloud.notify.settings import Notify
 from cloud.notify.watch import World
+from cloud.query.events import Events
 from cloud.registry.rows import GatewayRow
 from cloud.settings import CloudSettings
 from protos import sync_pb2 as pb
@@ -123,7 +124,9 @@ class Fleet:
         found = [
             row
             for row in self.events
-            if row["series"] in ask.series and ask.from_us <= row["ts"] < ask.to_us
+            if ask.kind is Events.ANOMALIES
+            and row["series"] in ask.series
+            and ask.from_us <= row["ts"] < ask.to_us
         ]
         return sorted(found, key=lambda row: -row["ts"])[: ask.limit]
 

@@ -83,6 +83,13 @@ def test_a_kind_without_a_rule_has_its_default_and_one_with_a_rule_has_that_alon
     assert [name for name, rule in told.items() if rule.on is What.SILENCE] == ["attic"]
 
 
+def test_a_gateway_is_silent_by_the_strictest_rule_about_it_else_as_without_rules():
+    assert notify("").silent_s("attic") == 300
+    rule = '[notify.rules.%s]\non = "silence"\ngateways = "%s"\nsilent_s = %s\n'
+    told = notify(rule % ("a", "at*", 900.0) + rule % ("b", "*tic", 60.0) + LIMIT + "above = 1.0")
+    assert [told.silent_s(name) for name in ("attic", "at-sea", "pump")] == [60, 900, 300]
+
+
 def test_a_rule_tells_the_channels_it_names_that_want_its_severity():
     told = notify(
         HOOK + MAIL + 'severity_min = "critical"\n'

@@ -12,6 +12,7 @@ from cloud.serve.shown import Shown
 from tests.cloud.lake_world import T0
 from tests.cloud.notify.fleet_world import DAY_US, OPS, S, notify
 from tests.cloud.notify.told_world import Clock
+from tests.cloud.serve.test_events import episodes
 from tests.cloud.serve_world import World
 from tests.cloud.verify_world import gap
 
@@ -84,6 +85,47 @@ def test_limits_and_episodes_are_found_in_the_tail_and_in_the_tables(lake, conso
         row for row in lake.notifier.file.rows("SELECT * FROM standings") if row["rule"] == "odd"
     ]
     assert episode["since_us"] == at
+
+
+@pytest.mark.parametrize("consolidate", [False, True])
+def test_an_episode_that_a_gateway_tells_stands_until_it_says_that_it_ended(lake, consolidate):
+    gateway = lake.world.gateway
+    lake.say(gateway.numbers("pump", [T0], [20.0]), consolidate=True)
+    lake.notifier.begin(lake.watched)
+    assert lake.look() == []
+    at = lake.clock.now_us
+    opened = episodes(gateway, [1], [at], [at], [9.0], state=0)
+    lake.say(gateway.scores("pump", [at + S], [9.0]), opened, consolidate=consolidate)
+    assert lake.look() == lake.look(61) == lake.look(3600) == [("odd", "pump")], "no calm counts"
+    lake.say(episodes(gateway, [1], [at], [at + 9 * S], [9.0], state=2), consolidate=consolidate)
+    assert lake.look() == []
+    (told,) = lake.notifier.file.rows("SELECT * FROM standings")
+    assert told["since_us"] == at, "it began with the episode"
+
+
+def test_an_episode_that_came_and_went_between_two_looks_is_told_once(lake):
+    gateway = lake.world.gateway
+    lake.say(gateway.numbers("pump", [T0], [20.0]), consolidate=True)
+    lake.notifier.begin(lake.watched)
+    assert lake.look() == []
+    at = lake.clock.now_us
+    brief = episodes(gateway, [1], [at], [at + S], [9.0], state=2)
+    lake.say(gateway.scores("pump", [at], [9.0]), brief)
+    assert lake.look() == [("odd", "pump")]
+    assert lake.look() == []
+
+
+def test_a_gateway_that_died_with_an_open_episode_is_not_held_to_have_it_for_ever(lake):
+    gateway = lake.world.gateway
+    lake.say(gateway.numbers("pump", [T0], [20.0]), consolidate=True)
+    lake.notifier.begin(lake.watched)
+    assert lake.look() == []
+    at = lake.clock.now_us
+    opened = episodes(gateway, [1], [at], [at], [9.0], state=0)
+    lake.say(gateway.scores("pump", [at], [9.0]), opened)
+    assert lake.look() == [("odd", "pump")]
+    assert lake.look(23 * 3600) == [("odd", "pump")]
+    assert lake.look(2 * 3600) == []
 
 
 def test_a_series_in_another_unit_is_held_to_the_limit_as_it_is_shown(lake):

@@ -16,6 +16,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from cloud.journal.sqlite.quarantine import Cause, Quarantined
+from cloud.models.shelf import Shelf
+from cloud.registry.registry import Registry
+from cloud.registry.rollouts import PublishedRow
+from cloud.rollout.rollouts import Rollouts, Wish
 from cloud.rollup.partials import HOUR_US
 from cloud.serve.openapi import document
 from cloud.serve.routes import ENDPOINTS
@@ -30,6 +34,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 MARK = "0" * 16
+MODELS = ("to be rolled out", "to go on", "to be taken back")
 EPISODE = 7
 BLOCK = Quarantined("gw-1", 1, 9, bytes(32), Cause.POISON, 9, "torn", 1, T0, 8)
 
@@ -53,9 +58,16 @@ def operations() -> list[tuple[str, str, GenerationMode]]:
 def world_at(folder: Path) -> World:
     """A small lake with a tail, texts, anomalies, an episode, a mark, and a block set apart."""
     hosts = {"localhost", "testserver"}
+    registry = Registry.open(folder / "models.db")
+    rollouts = Rollouts(registry, Shelf(folder / "models"), lambda: T0)
+    for number, name in enumerate(MODELS):
+        registry.publish(PublishedRow(f"{number:064x}", name, "1", 9, T0, "ann"))
+    for name in MODELS[1:]:
+        rollouts.begin(Wish(name), "ann")
     world = World(
-        folder / "lake", hosts=hosts, apart=lambda: [BLOCK], apart_data=lambda _: b"no block"
-    )
+        folder / "lake", hosts=hosts, apart=lambda: [BLOCK], apart_data=lambda _: b"no block",
+        rollouts=rollouts,
+    )  # fmt: skip
     world.fill()
     world.gateway.send(episodes(world.gateway, [EPISODE], [T0], [T0 + 5], [4.0]))
     follow(world)
@@ -100,6 +112,9 @@ def _aim(case: Any, series: str, others: int) -> None:
     if case.path.startswith("/api/v1/operations"):
         _aim_operation(case, series.partition(",")[0])
         return
+    if case.path.startswith("/api/v1/rollouts"):
+        _aim_rollout(case)
+        return
     if isinstance(case.body, dict) and "verdict" in case.body:
         pump = series.partition(",")[0]
         case.body |= {"episode": f"{EPISODE:032x}", "series": [pump], "from": T0}
@@ -128,6 +143,15 @@ def _aim_operation(case: Any, series: str) -> None:
         case.body = {**kept, "kind": "rename", "series": series, "metric": "another"}
     else:
         case.query = {"series": series}
+
+
+def _aim_rollout(case: Any) -> None:
+    """A rollout of a model that has none under way, or one that is."""
+    if "rollout" in (case.path_parameters or {}):
+        case.path_parameters["rollout"] = 1 if case.path.endswith("advance") else 2
+    elif isinstance(case.body, dict):
+        kept = {name: case.body[name] for name in ("author", "note") if name in case.body}
+        case.body = {**kept, "name": MODELS[0], "stage": "canary"}
 
 
 def _aim_query(case: Any, others: int) -> None:

@@ -154,7 +154,7 @@ def test_of_several_readings_at_one_time_the_last_stands(world):
     ]
 
 
-def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
+def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump", state: int = 1):
     entry, count = gateway.series(device), len(ids)
     number = np.array([each.to_bytes(16, "big") for each in ids], "V16")
     times = np.array(ts, np.int64)
@@ -164,7 +164,7 @@ def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
                 "series": np.full(count, entry, np.uint32),
                 "ts": times,
                 "id": number,
-                "state": np.ones(count, np.uint8),
+                "state": np.full(count, state, np.uint8),
                 "end": np.array(end, np.int64),
                 "peak_ts": times,
                 "peak": np.array(peak, np.float64),
@@ -174,6 +174,23 @@ def episodes(gateway, ids: list[int], ts, end, peak, device: str = "pump"):
             }
         }
     )
+
+
+def test_of_words_in_one_block_the_one_that_ended_it_counts_and_the_feed_hears_all(world):
+    gateway = world.gateway
+    gateway.send(gateway.numbers("pump", [T0], [1.0]))
+    words = episodes(gateway, [1, 1, 1], [T0] * 3, [T0 + 5] * 3, [9.0, 9.0, 9.0])
+    words.tables[Kind.EPISODES]["state"][:] = [0, 2, 1]
+    gateway.send(words)
+    for consolidate in (False, True):
+        follow(world, consolidate=consolidate)
+        (row,) = world.get("/api/v1/episodes")["episodes"]
+        assert (row["state"], row["open"]) == (2, False)
+    opened = episodes(gateway, [2], [T0 + 9], [T0 + 9], [4.0])
+    gateway.send(opened)
+    follow(world)
+    newest, _ = world.get("/api/v1/episodes")["episodes"]
+    assert newest["open"]
 
 
 def told(world: World, query: str) -> list[tuple[int, float, int]]:

@@ -1,11 +1,15 @@
 """The fleet over HTTP: what each gateway holds, how its backlog goes, and one of them alone."""
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from cloud.live.series import NEVER
+from cloud.notify.rule import Rule, What
+from cloud.notify.settings import Notify
+from cloud.notify.silence import REPORT_LATE_US
 from cloud.serve.backlog import SAMPLES_MAX, WINDOW_US, Backlogs, seconds_left
 from cloud.serve.totals import GatewayTotals, Totals
 from protos import sync_pb2 as pb
@@ -88,6 +92,36 @@ def test_a_gateway_tells_how_its_backlog_goes_and_when_it_is_gone(tmp_path: Path
         assert (first["buffer_bytes"], first["buffer_bytes_max"]) == (700, 1_000)
         assert (first["rejected"], first["last_ts"]) == (3, T0 + 59 * 60 * SECOND)
         assert (new["backlog_pace"], new["backlog_eta_s"], new["last_ts"]) == (None, None, None)
+    finally:
+        world.close()
+
+
+def test_a_gateway_tells_when_it_is_silent_by_the_rules_that_people_are_told_by(tmp_path: Path):
+    rule = Rule(on=What.SILENCE, gateways="gw-1", silent_s=45.0)
+    world = World(tmp_path / "lake", silent_s=Notify(rules={"mine": rule}).silent_s)
+    try:
+        first, new = world.get("/api/v1/gateways")["gateways"]
+        assert (first["silent_s"], new["silent_s"]) == (45, 300)
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize(
+    ("late_us", "reports", "is_now"),
+    [(0, True, True), (REPORT_LATE_US, True, True), (2 * REPORT_LATE_US, True, False),
+     (2 * REPORT_LATE_US, False, True)],
+)  # fmt: skip
+def test_a_connected_gateway_is_seen_now_but_one_that_owes_its_reports(
+    tmp_path: Path, late_us: int, reports: bool, is_now: bool
+):
+    seen = Told(time.time_ns() // 1_000 - late_us + SECOND, 0)
+    seen.status.wall_us = T0 if reports else 0
+    world = World(tmp_path / "lake", presence=lambda: {"gw-1": seen})
+    try:
+        answer = world.get("/api/v1/gateways?gateway=gw-1")
+        (one,) = answer["gateways"]
+        assert one["connected"]
+        assert one["last_seen"] == (answer["now"] if is_now else seen.since_us)
     finally:
         world.close()
 

@@ -1,5 +1,6 @@
 """One rule for the form of every answer, and the same rows in each of them."""
 
+import csv
 import io
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from cloud.serve.csv_table import csv_of
 from cloud.serve.formats import Format, chosen
 from cloud.serve.params import Refusal
 from cloud.serve.routes import ENDPOINTS
@@ -118,6 +120,42 @@ def test_a_text_with_commas_quotes_and_lines_comes_whole_through_csv(world):
         io.BytesIO(response.content), parse_options=pa_csv.ParseOptions(newlines_in_values=True)
     )
     assert table["text"].to_pylist() == [said]
+
+
+FORMULAS = {
+    "=1+1": "'=1+1",
+    "@SUM(A1)": "'@SUM(A1)",
+    "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0",
+    "-2+3": "'-2+3",
+    "\t=1+1": "'\t=1+1",
+    "\r=1+1": "'\r=1+1",
+    "-5": "-5",
+    "+3.25e-7": "+3.25e-7",
+    "open = yes": "open = yes",
+    "": "",
+}
+
+
+def test_no_text_and_no_name_in_csv_is_a_formula_to_a_spreadsheet(world):
+    for at, said in enumerate(FORMULAS):
+        world.gateway.send(world.gateway.texts("=door", [T0 + at * 60_000_000], [said]))
+    while world.live.advance():
+        pass
+    path = f"/api/v1/history?series={world.id('=door')}&resolution=raw"
+    exact = read(world.client.get(f"{path}&format=arrow"))
+    assert exact["text"].to_pylist() == list(FORMULAS)
+    assert set(exact["device"].to_pylist()) == {"=door"}
+    rows = csv.DictReader(io.StringIO(world.client.get(f"{path}&format=csv").text, newline=""))
+    told = list(rows)
+    assert [row["text"] for row in told] == list(FORMULAS.values())
+    assert {row["device"] for row in told} == {"'=door"}
+
+
+def test_the_head_of_a_csv_and_its_lists_are_guarded_too():
+    table = pa.table({"=gw/pump": [1.5, None], "of": [["=a"], []], "word": ["-x", None]})
+    assert csv_of(table).decode().splitlines() == [
+        "\"'=gw/pump\",\"of\",\"word\"", '1.5,"[""=a""]","\'-x"', ',"[]",'
+    ]  # fmt: skip
 
 
 def test_an_answer_without_rows_is_json_whatever_is_accepted(world):

@@ -75,6 +75,17 @@ def test_a_password_gives_a_session_until_it_is_signed_out(world, ann):
     assert [row["action"] for row in world.registry.audit_rows(2)] == ["sign out", "sign in"]
 
 
+@pytest.mark.parametrize("name", ["next", "return_to", "url", "redirect_uri"])
+def test_signing_in_leads_nowhere_that_somebody_named(world, ann, name):
+    away = "https://evil.example/"
+    said = {"name": "ann", "password": PASSWORD}
+    assert world.client.post(PATH, json=said | {name: away}).status_code == 400
+    answer = world.client.post(f"{PATH}?{name}={away}", json=said, follow_redirects=False)
+    assert answer.status_code in (201, 400)
+    assert not any(away in f"{key}: {value}" for key, value in answer.headers.items())
+    assert away not in answer.text
+
+
 def test_the_cookie_is_for_this_server_alone_and_no_script(world, ann):
     told = sign_in(world).headers["set-cookie"].lower()
     name, *attributes = [part.strip() for part in told.split(";")]

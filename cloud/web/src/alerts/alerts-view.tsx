@@ -18,7 +18,7 @@ export type AlertsRoute = Extract<Route, { view: "alerts" }>;
 const EVERY_MS = 5_000;
 const PAGE_ROWS = 50;
 const WHAT: readonly (readonly [string, string])[] = [
-  ["", "all kinds"],
+  ["", "All kinds"],
   ...Object.entries(KINDS).map(([what, [name]]) => [what, name] as const),
 ];
 
@@ -81,8 +81,8 @@ function Tools({ route }: { route: AlertsRoute }) {
         label="Shown"
         value={which === "all" ? "all" : ""}
         options={[
-          ["", "what stands now"],
-          ["all", "what ended too"],
+          ["", "What stands now"],
+          ["all", "What ended too"],
         ]}
         onPick={(one) => choose(route, { which: one, cursor: undefined })}
         testid="alert-which"

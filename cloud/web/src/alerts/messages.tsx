@@ -3,6 +3,7 @@ import { usePolled } from "../api/poll.ts";
 import type { Notice } from "../api/types.ts";
 import { NO_CHOICE } from "../choice.ts";
 import { count } from "../format/number.ts";
+import { capital } from "../format/words.ts";
 import { choose } from "../navigation.ts";
 import { Failure } from "../parts/failure.tsx";
 import { Older } from "../parts/older.tsx";
@@ -36,7 +37,7 @@ export function Messages({ route }: { route: AlertsRoute }) {
         <Picker
           label="State"
           value={state ?? ""}
-          options={[["", "all"], ...STATES.map((one) => [one, one] as const)]}
+          options={[["", "All"], ...STATES.map((one) => [one, capital(one)] as const)]}
           onPick={(one) => choose(route, { state: one, older: undefined })}
           testid="notice-state"
         />

@@ -15,7 +15,7 @@ export function StandingTable({ rows, nowUs }: { rows: readonly Standing[]; nowU
         <thead>
           <tr>
             <th scope="col">Alert</th>
-            <th scope="col">Of</th>
+            <th scope="col">About</th>
             <th scope="col">Why</th>
             <th scope="col">Since</th>
             <th scope="col">Rule</th>
@@ -37,7 +37,7 @@ export function StandingTable({ rows, nowUs }: { rows: readonly Standing[]; nowU
                   {one.ended !== null && ", ended"}
                 </span>
               </th>
-              <td data-label="Of">
+              <td data-label="About">
                 <Subject of={one} />
               </td>
               <td data-label="Why">{facts(one).join(", ")}</td>

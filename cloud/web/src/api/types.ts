@@ -13,6 +13,8 @@ export interface Gateway {
   name: string;
   first_seen: number | null;
   last_seen: number | null;
+  /** Unheard for so long it is silent, as the cloud's rules say. */
+  silent_s: number;
   connected: boolean;
   epoch: number;
   session: number;
@@ -217,6 +219,8 @@ export interface Episode {
   from: number;
   to: number;
   state: number;
+  /** It goes on, as far as the gateway told. */
+  open: boolean;
   peak_ts: number;
   peak: number;
   threshold: number;

@@ -60,7 +60,11 @@ function Freshness({ live, window, lastUs }: FreshProps) {
   const heard = ago(lastUs, serverClock.nowUs());
   const last = window.edge === "present" ? heard : `${moment(lastUs)}, ${heard}`;
   if (live === "off") return <>last reading {last}</>;
-  const words = { open: "live", connecting: "connecting", lost: "live feed lost, retrying" };
+  const words = {
+    open: "follows live",
+    connecting: "connecting",
+    lost: "live feed lost, retrying",
+  };
   return (
     <>
       <span class={`live-lamp ${live}`} aria-hidden="true" />

@@ -12,11 +12,10 @@ interface Props {
   series: number;
   brush: Brush;
   onBrush(brush: Brush): void;
-  onKeys(): void;
 }
 
 /** How the chart shows what it shows, and what a drag over it does. */
-export function ChartTools({ control, series, brush, onBrush, onKeys }: Props) {
+export function ChartTools({ control, series, brush, onBrush }: Props) {
   const { chart, change } = control;
   return (
     <div class="chart-tools">
@@ -65,11 +64,6 @@ export function ChartTools({ control, series, brush, onBrush, onKeys }: Props) {
           onChoose={onBrush}
         />
       )}
-      <fieldset class="keys" aria-label="Help">
-        <button type="button" data-testid="show-keys" onClick={onKeys}>
-          Keys <kbd>?</kbd>
-        </button>
-      </fieldset>
     </div>
   );
 }

@@ -8,6 +8,8 @@ import type { Palette } from "./palette.ts";
 const X_LABEL_PX = 76;
 const Y_LABEL_PX = 44;
 const X_AXIS_PX = 46;
+/** Room for the flags of anomalies above the highest reading's ring. */
+const RAIL_PX = 24;
 
 export interface PlotLine {
   id: string;
@@ -162,10 +164,12 @@ function hasReading(plot: uPlot, shape: PlotShape, scale: string): boolean {
 }
 
 /** A tenth of air above and below; a flat line gets room around it instead of a zero height. */
-function yRange(_plot: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
+function yRange(plot: uPlot, min: number | null, max: number | null): uPlot.Range.MinMax {
   if (min === null || max === null) return [0, 1];
   const air = min === max ? Math.max(Math.abs(min) * 0.05, 0.5) : (max - min) * 0.1;
-  return [min - air, max + air];
+  const heightPx = plot.bbox.height / devicePixelRatio;
+  const rail = heightPx > 2 * RAIL_PX ? ((max - min) * 1.1 * RAIL_PX) / (heightPx - RAIL_PX) : 0;
+  return [min - air, max + Math.max(air, rail)];
 }
 
 /** Rows with a reading and no neighbour to draw a line to; cells of other lines are passed over. */

@@ -11,8 +11,14 @@ const PRESETS: [string, Range][] = [
   ["All", { kind: "all" }],
 ];
 
-/** Which stretch of time: presets, steps, and the way back out. */
-export function RangeBar({ range, control }: { range: Range; control: WindowControl }) {
+interface Props {
+  range: Range;
+  control: WindowControl;
+  onKeys(): void;
+}
+
+/** Which stretch of time: presets, steps, and the way back out; and the keys that do the same. */
+export function RangeBar({ range, control, onKeys }: Props) {
   const { window } = control;
   const middle = (window.fromUs + window.toUs) / 2;
   return (
@@ -30,6 +36,9 @@ export function RangeBar({ range, control }: { range: Range; control: WindowCont
           </button>
         ))}
       </fieldset>
+      <button type="button" class="small-key keyboard" data-testid="show-keys" onClick={onKeys}>
+        Keys <kbd>?</kbd>
+      </button>
       <fieldset class="keys" aria-label="Move and zoom">
         <Key name="Earlier" sign="←" act={() => control.ask(pan(window, -0.5), true)} />
         <Key name="Later" sign="→" act={() => control.ask(pan(window, 0.5), true)} />

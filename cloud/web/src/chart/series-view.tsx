@@ -154,14 +154,8 @@ function SeriesChart({ route, theme, series }: ChartProps) {
       <Legend series={series} control={choice} />
       <div class="series-body">
         <section class="panel" aria-label="Chart">
-          <RangeBar range={route.range} control={control} />
-          <ChartTools
-            control={choice}
-            series={series.length}
-            brush={brush}
-            onBrush={setBrush}
-            onKeys={() => setHelp(true)}
-          />
+          <RangeBar range={route.range} control={control} onKeys={() => setHelp(true)} />
+          <ChartTools control={choice} series={series.length} brush={brush} onBrush={setBrush} />
           <Readout shown={shown} window={control.window} pointedUs={pointedUs} />
           {panels.map((panel) => (
             <ChartPanel

@@ -10,7 +10,7 @@ import { Figure } from "../parts/figure.tsx";
 export function GatewayPlates({ gateway, nowUs }: { gateway: Gateway; nowUs: number }) {
   const since = gateway.first_seen;
   return (
-    <div class="plates">
+    <div class="plates nine">
       <Figure
         name="Last seen"
         value={gateway.last_seen === null ? "never" : ago(gateway.last_seen, nowUs)}

@@ -28,7 +28,11 @@ export function GatewayRow({
       </th>
       <td data-label="Health">
         <Lamp health={verdict.health} />
-        <span class="sub">{verdict.reasons.join("; ")}</span>
+        {verdict.reasons.map((reason) => (
+          <span key={reason} class="sub">
+            {reason}
+          </span>
+        ))}
       </td>
       <td data-label="Last seen" title={seen === null ? "" : instant(seen)}>
         {seen === null ? "never" : ago(seen, nowUs)}

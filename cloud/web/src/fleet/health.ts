@@ -1,7 +1,7 @@
 import type { Gateway } from "../api/types.ts";
 import { byName } from "../format/natural.ts";
 import { count } from "../format/number.ts";
-import { ago, DAY_US, MINUTE_US, oneUnit } from "../format/time.ts";
+import { ago, DAY_US, oneUnit, SECOND_US } from "../format/time.ts";
 
 export type Health = "silent" | "attention" | "new" | "well";
 
@@ -11,8 +11,6 @@ export interface Verdict {
   reasons: string[];
 }
 
-/** A stream that broke is given this long to come back before the gateway counts as silent. */
-export const SILENT_AFTER_US = 2 * MINUTE_US;
 /** Certificates are to be renewed well before their end. */
 export const CERTIFICATE_WARN_US = 30 * DAY_US;
 /** More rows than this waiting at a gateway is a backlog worth a word. */
@@ -27,19 +25,18 @@ export function judge(gateway: Gateway, nowUs: number): Verdict {
   const reasons: string[] = [];
   let health: Health = "well";
   const quietUs = gateway.last_seen === null ? null : nowUs - gateway.last_seen;
-  if (!gateway.connected) {
-    health = quietUs === null ? "new" : quietUs > SILENT_AFTER_US ? "silent" : "attention";
-    reasons.push(silence(gateway, quietUs, nowUs));
+  if (quietUs !== null && quietUs >= gateway.silent_s * SECOND_US) {
+    health = "silent";
+    const hangs = gateway.connected ? ", though it is connected" : "";
+    reasons.push(`last seen ${ago(nowUs - quietUs, nowUs)}${hangs}`);
+  } else if (!gateway.connected) {
+    health = quietUs === null ? "new" : "attention";
+    reasons.push(quietUs === null ? "enrolled, never connected" : "reconnecting");
   }
   const more = concerns(gateway, nowUs);
   if (more.length > 0 && health !== "silent") health = "attention";
   reasons.push(...more);
   return { health, reasons };
-}
-
-function silence(gateway: Gateway, quietUs: number | null, nowUs: number): string {
-  if (quietUs === null || gateway.last_seen === null) return "enrolled, never connected";
-  return quietUs > SILENT_AFTER_US ? `last seen ${ago(gateway.last_seen, nowUs)}` : "reconnecting";
 }
 
 function concerns(gateway: Gateway, nowUs: number): string[] {

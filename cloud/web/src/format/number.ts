@@ -25,8 +25,8 @@ export function measure(v: number | null | undefined): string {
 }
 
 /** A figure for comparing, not for reading off: three significant digits. */
-export function rough(v: number): string {
-  return measure(Number(v.toPrecision(3)));
+export function rough(v: number | null): string {
+  return measure(v === null ? v : Number(v.toPrecision(3)));
 }
 
 /** Bytes in binary units. */

@@ -69,7 +69,7 @@ function daysOf(month: number, stepMs: number): number[] {
   last.setUTCFullYear(Math.floor(month / 12), modulo(month, 12) + 1, 0);
   const length = last.getUTCDate();
   const days = [1];
-  for (let day = 1 + step; day <= length + 1 - Math.ceil(step / 2); day += step) days.push(day);
+  for (let day = 1 + step; day <= length + 1 - Math.ceil(0.75 * step); day += step) days.push(day);
   return days.filter((day) => day <= length);
 }
 

@@ -35,8 +35,8 @@ export default function LedgerView({ route }: { route: LedgerRoute }) {
         <h1>Ledger</h1>
         <p class="quiet" data-testid="ledger-sum">
           {bad
-            ? `${count(bad)} of ${plural(rows.length, "epoch")} lack something`
-            : "all accounted"}
+            ? `${count(bad)} of ${plural(rows.length, "epoch")} not whole`
+            : "every epoch is whole"}
           . <code>tidegate-cloud verify</code> counts the tables themselves against it.
         </p>
       </header>
@@ -78,7 +78,7 @@ function LedgerList({ route, rows, lacking }: ListProps) {
         )}
         <Chips
           legend="Show"
-          chips={[{ key: LACKING, name: "What lacks something", count: lacking }]}
+          chips={[{ key: LACKING, name: "Not whole", count: lacking }]}
           on={new Set(only ? [LACKING] : [])}
           toggle={() => choose(route, { show: only ? undefined : LACKING, page: undefined })}
         />
@@ -176,8 +176,8 @@ function Apart({ gateway }: { gateway: string }) {
   const href = formatHash({ view: "quarantine", choice: { gateway } });
   return (
     <>
-      {" "}
-      <a href={href}>Look at them</a>
+      {" · "}
+      <a href={href}>Show</a>
     </>
   );
 }

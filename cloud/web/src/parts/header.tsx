@@ -70,6 +70,7 @@ const PLACES: [string, Route][] = [
   ["Fleet", { view: "fleet" }],
   ["Series", { view: "find" }],
   ["Review", { view: "review", review: PLAIN_REVIEW }],
+  ["Models", { view: "models" }],
   ["Alerts", { view: "alerts" }],
   ["Ledger", { view: "ledger", gateway: undefined }],
   ["Quarantine", { view: "quarantine" }],

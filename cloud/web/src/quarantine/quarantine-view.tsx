@@ -4,6 +4,7 @@ import { serverClock } from "../api/server-clock.ts";
 import type { Apart, Fleet } from "../api/types.ts";
 import { type Choice, chosen, NO_CHOICE, toggled } from "../choice.ts";
 import { count, plural } from "../format/number.ts";
+import { capital } from "../format/words.ts";
 import { choose } from "../navigation.ts";
 import { Chips } from "../parts/chips.tsx";
 import { Failure } from "../parts/failure.tsx";
@@ -87,7 +88,7 @@ function Tools({ route, choice }: { route: QuarantineRoute; choice: Choice }) {
       />
       <Chips
         legend="State"
-        chips={STATES.map((key) => ({ key, name: key }))}
+        chips={STATES.map((key) => ({ key, name: capital(key) }))}
         on={chosen(choice, "state")}
         toggle={(one) => choose(route, { state: toggled(choice, "state", one), cursor: undefined })}
       />

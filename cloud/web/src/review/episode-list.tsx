@@ -1,5 +1,5 @@
 import type { Episode } from "../api/types.ts";
-import { count, rough } from "../format/number.ts";
+import { plural, rough } from "../format/number.ts";
 import { moment, span } from "../format/time.ts";
 
 /** What a person said of an episode, in words. */
@@ -39,7 +39,8 @@ export function EpisodeList({ episodes, selected, named, onSelect }: Props) {
             )}
             <span class="anomaly-why">
               <span>
-                {span(one.to - one.from)}, {count(one.points)} readings
+                {one.to > one.from && `${span(one.to - one.from)}, `}
+                {plural(one.points, "reading")}
               </span>
               <span class={`verdict ${one.verdict ?? "open"}`}>{verdictName(one)}</span>
             </span>

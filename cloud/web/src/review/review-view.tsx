@@ -63,7 +63,7 @@ export function ReviewView({ choice, theme }: { choice: ReviewChoice; theme: The
           {count(rows.length)}
           {episodes.more && "+"} listed
         </p>
-        <button type="button" class="small-key" onClick={() => setHelp(true)}>
+        <button type="button" class="small-key keyboard" onClick={() => setHelp(true)}>
           Keys <kbd>?</kbd>
         </button>
       </header>
@@ -165,7 +165,9 @@ function Reviewed({ episode, theme, place, onStep, onSaid }: ReviewedProps) {
         </fieldset>
       </header>
       <p>
-        {moment(episode.from)}, for {span(episode.to - episode.from)}; score{" "}
+        {moment(episode.from)}
+        {episode.to > episode.from && `, for ${span(episode.to - episode.from)}`}
+        {episode.open ? ", and goes on" : ""}; score{" "}
         <strong class="hot">{measure(episode.peak)}</strong> over {rough(episode.threshold)} by{" "}
         <span class="code">{episode.model}</span>. <span class="quiet">{place}</span>
       </p>

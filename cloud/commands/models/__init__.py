@@ -1,0 +1,1 @@
+"""What `tidegate-cloud model` does, a file a verb; `cloud.commands.model` names them."""
