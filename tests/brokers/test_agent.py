@@ -16,8 +16,7 @@ pytestmark = pytest.mark.broker
 NewAgent = Callable[..., Agent]
 
 
-# Each broker in each MQTT that it speaks, by each of our clients; ``auto`` has to find 3.1.1. The
-# library before the slow brokers, their deaths, and TLS before them, are for the campaigns.
+# Each broker in each MQTT that it speaks, by each of our clients; ``auto`` has to find 3.1.1.
 WAYS = [
     (kind, client, version)
     for kind, broker in sorted(KINDS.items())
@@ -52,21 +51,16 @@ def new_agent(tmp_path: Path, broker: RealBroker) -> Iterator[NewAgent]:
         one.close()
 
 
-def by_every_way(*clients_of_all: str) -> pytest.MarkDecorator:
-    """A case for each way; before the slow brokers those of other clients are for the campaigns."""
+def by_every_way() -> pytest.MarkDecorator:
+    """A case for each way; those before the slow brokers are for the campaigns."""
     cases = [
-        pytest.param(
-            *way,
-            marks=[]
-            if way[0] == "mosquitto" or way[1] in clients_of_all
-            else [pytest.mark.campaign],
-        )
+        pytest.param(*way, marks=[] if way[0] == "mosquitto" else [pytest.mark.campaign])
         for way in WAYS
     ]
     return pytest.mark.parametrize(("broker", "client", "version"), cases, indirect=["broker"])
 
 
-@by_every_way("native")
+@by_every_way()
 def test_what_is_acknowledged_is_kept_once_also_of_what_came_while_the_agent_was_away(
     new_agent: NewAgent, client: str, version: str
 ) -> None:
