@@ -35,7 +35,7 @@ def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "venv" / "bin"
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_wheel_holds_the_page_and_the_models_and_no_sources_of_them(bin_folder: Path) -> None:
     (site,) = bin_folder.parent.glob("lib/python*/site-packages")
     assert (site / "cloud/web/dist/index.html").is_file()
@@ -45,7 +45,7 @@ def test_the_wheel_holds_the_page_and_the_models_and_no_sources_of_them(bin_fold
     assert not (site / "cloud/web/node_modules").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_installed_gateway_makes_its_home(bin_folder: Path, tmp_path: Path) -> None:
     edge = bin_folder / "tidegate-edge"
     assert re.search(r"\d+\.\d+\.\d+", call(edge, "--version", cwd=tmp_path))
@@ -54,7 +54,7 @@ def test_the_installed_gateway_makes_its_home(bin_folder: Path, tmp_path: Path) 
     assert "g1" in call(edge, "--home", tmp_path / "edge", "status", "--json", cwd=tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_the_installed_cloud_serves_the_page_and_its_script(
     bin_folder: Path, tmp_path: Path
 ) -> None:
